@@ -1,0 +1,115 @@
+"""The contracts that hold the house together: autoencoders, data sets, and what an assay returns.
+
+An observation is an image (C, H, W) in [0, 1] or a plain vector (P,) in its own units. B is a batch, D the number
+of latents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrx.factors import FactorSpace
+
+
+@runtime_checkable
+class Autoencoder(Protocol):
+    """Anything with encode and decode can be assayed."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Observations (B, *observation_shape) to the posterior mean (B, D)."""
+        ...
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Latents (B, D) to observations (B, *observation_shape): pixels in [0, 1], never logits."""
+        ...
+
+
+@runtime_checkable
+class Probabilistic(Autoencoder, Protocol):
+    """An autoencoder whose encoder gives a diagonal Gaussian."""
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Observations (B, *observation_shape) to mean and standard deviation, each (B, D)."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Autoencoder, Protocol):
+    """An autoencoder that train() can fit."""
+
+    observation_shape: tuple[int, ...]
+    latent_dim: int
+
+    def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Scalars of one batch; the key `loss` is minimised, the others are logged."""
+        ...
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Observations by index. `source` says in plain words where they come from, `fingerprint` identifies them."""
+
+    name: str
+    source: str
+    fingerprint: str
+    observation_shape: tuple[int, ...]
+
+    def __len__(self) -> int: ...
+
+    def raw(self, indices: Tensor) -> Tensor:
+        """Indices int64 (B,) to (B, *observation_shape) as stored, on the CPU: uint8 pixels or float32 vectors."""
+        ...
+
+    def images(self, indices: Tensor) -> Tensor:
+        """Indices int64 (B,) to float32 (B, *observation_shape): pixels in [0, 1], vectors as they are."""
+        ...
+
+
+@runtime_checkable
+class FactorDataset(Dataset, Protocol):
+    """A data set that is a full grid of factors: index i shows the classes factors.classes(i)."""
+
+    factors: FactorSpace
+
+
+def as_float(raw: Tensor) -> Tensor:
+    """What Dataset.raw gives, as models take it: uint8 pixels to float32 in [0, 1], vectors unchanged.
+
+    Called after the move to the device, so that a quarter of the bytes travels.
+    """
+    return raw.to(torch.float32).div_(255) if raw.dtype == torch.uint8 else raw
+
+
+@dataclass(frozen=True)
+class Array:
+    """A named-axis array of a result: values, one axis name per dimension, and the unit in words."""
+
+    values: np.ndarray
+    axes: tuple[str, ...]
+    unit: str = "1"
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.values.ndim == len(self.axes), (self.values.shape, self.axes)
+
+
+@dataclass(frozen=True)
+class AssayResult:
+    """What an assay measured.
+
+    arrays: by name, among them `matrix` and `matrix_se` where the assay has one.
+    coordinates: the labels along an axis (factor names, latent indices), by axis name.
+    scores: scalars by name; the standard error of `x`, where it is estimated, is the score `x_se`.
+    settings: what was asked for, and what was done (such as num_samples after target_se).
+    """
+
+    arrays: Mapping[str, Array]
+    coordinates: Mapping[str, np.ndarray]
+    scores: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
