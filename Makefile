@@ -1,0 +1,41 @@
+# make help says what there is. Everything runs in .venv, which is made when it is needed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test lint types bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
+
+.venv/lrx: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "lrx needs python 3.11 or newer; give one as make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/dev: .venv/lrx
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: .venv/lrx  ## train a beta-VAE on dSprites for a few minutes and measure its response matrix
+	$(BIN)/lrx train experiment=demo name=demo
+	$(BIN)/lrx assay ckpt=outputs/train/demo assay=response_matrix name=demo
+
+test: .venv/dev  ## run the whole test suite
+	$(BIN)/pytest
+
+lint: .venv/dev  ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev  ## check types, strictly
+	$(BIN)/mypy
+
+bench: .venv/dev  ## measure speed against plain implementations
+	@for script in scripts/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:  ## remove what was built (not outputs/, not data/)
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find lrx tests scripts configs -name __pycache__ -type d -prune -exec rm -rf {} +

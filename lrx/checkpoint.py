@@ -1,0 +1,172 @@
+"""Checkpoints: everything a run needs to go on, saved atomically and loaded without running foreign code.
+
+A file holds tensors, numbers and text only, so that it loads with torch's `weights_only=True`: the model's and the
+optimiser's state, the step, every random state, and the config as text.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lrx.atomic import replacing
+
+FORMAT = "lrx checkpoint 1"
+FILENAME = "checkpoint.pt"
+
+# What torch.load raises for files that are cut, foreign or hostile.
+UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file says: `model` is a state dict, `config` the yaml text that the run was composed from.
+
+    step counts finished steps of `steps`. data names what was trained on (name, source, fingerprint). origin says
+    where imported weights come from; empty for trained ones.
+    """
+
+    model: dict[str, Tensor]
+    step: int
+    steps: int
+    config: str
+    data: dict[str, str]
+    origin: str
+
+    @property
+    def finished(self) -> bool:
+        """Whether training ran to its end."""
+        return self.step >= self.steps
+
+
+def save(
+    path: Path,
+    *,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer | None,
+    step: int,
+    steps: int,
+    config: str,
+    data: Mapping[str, str],
+    origin: str = "",
+) -> None:
+    """Write a checkpoint beside `path`, flush it to disk, rename it over `path`: a reader sees the old or the new."""
+    content = {
+        "format": FORMAT,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict() if optimizer is not None else {},
+        "step": step,
+        "steps": steps,
+        "random": random_states(),
+        "config": config,
+        "data": dict(data),
+        "origin": origin,
+    }
+    with replacing(path) as beside:
+        torch.save(content, beside)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint on the CPU. FileNotFoundError if there is none, ValueError if the file is something else."""
+    content = _read(path)
+    return Checkpoint(**{field.name: content[field.name] for field in fields(Checkpoint)})
+
+
+def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, data: Mapping[str, str]) -> int:
+    """Put model, optimiser and random states back as they were; the number of steps done.
+
+    ValueError if the run was trained on other data than `data` names, or the file is no training run.
+    """
+    content = _read(path)
+    if content["data"]["fingerprint"] != data["fingerprint"]:
+        raise ValueError(
+            f"{path} was trained on {content['data']['name']} ({content['data']['source']}), and this is "
+            f"{data['name']} ({data['source']}); give the same data, or another name="
+        )
+    load_weights(model, content["model"], path)
+    if not content["optimizer"]:
+        raise ValueError(f"{path} holds imported weights, not a training run; it can be assayed, not resumed")
+    optimizer.load_state_dict(content["optimizer"])
+    restore_random_states(content["random"])
+    step: int = content["step"]
+    return step
+
+
+def find(ckpt: str) -> Path:
+    """A checkpoint file, or the one in a run folder. FileNotFoundError says what was looked for."""
+    path = Path(ckpt).expanduser()
+    if path.is_dir():
+        inside = path / FILENAME
+        if not inside.is_file():
+            raise FileNotFoundError(f"ckpt={ckpt}: this folder has no {FILENAME}; give a run folder or a checkpoint")
+        return inside
+    if not path.is_file():
+        raise FileNotFoundError(f"ckpt={ckpt}: no such file or folder; give a run folder or a checkpoint file")
+    return path
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
+    """Load a state dict whole, or raise a ValueError that lists missing, unexpected and wrongly shaped keys."""
+    own = model.state_dict()
+    missing = [key for key in own if key not in weights]
+    unexpected = [key for key in weights if key not in own]
+    shapes = [
+        f"{key} {tuple(weights[key].shape)} (the model has {tuple(own[key].shape)})"
+        for key in own
+        if key in weights and weights[key].shape != own[key].shape
+    ]
+    faults = [
+        f"{what}: {', '.join(keys)}"
+        for what, keys in (("missing", missing), ("unexpected", unexpected), ("wrong shape", shapes))
+        if keys
+    ]
+    if faults:
+        raise ValueError(f"{source} does not fit the model; {'; '.join(faults)}")
+    broken = [key for key, value in weights.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise ValueError(f"{source} holds weights that are not finite numbers: {', '.join(broken)}")
+    model.load_state_dict(dict(weights))
+
+
+def random_states() -> dict[str, object]:
+    """The state of every global generator, as tensors and text."""
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002 - third parties use it
+    numpy_state = [kind, np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)]
+    return {
+        "python": json.dumps(random.getstate()),
+        "numpy": json.dumps(numpy_state),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_random_states(states: Mapping[str, object]) -> None:
+    """Undo what happened to the global generators since random_states()."""
+    version, internal, gauss = json.loads(str(states["python"]))
+    random.setstate((version, tuple(internal), gauss))
+    kind, keys, *rest = json.loads(str(states["numpy"]))
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
+    assert isinstance(states["torch"], Tensor)
+    torch.set_rng_state(states["torch"])
+    cuda = states["cuda"]
+    assert isinstance(cuda, list)
+    if torch.cuda.is_available() and len(cuda) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(cuda)
+
+
+def _read(path: Path) -> dict:  # type: ignore[type-arg]
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        raise ValueError(f"{path} is not an lrx checkpoint (it is cut, or of another kind)") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f"{path} is not an lrx checkpoint; bring other weights in with lrx import weights={path}")
+    return content

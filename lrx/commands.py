@@ -1,0 +1,201 @@
+"""What the commands do with a composed config: build its parts, train, assay or import, and say where it went."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol, cast
+
+import torch
+from torch import nn
+
+from lrx import checkpoint, console, results, runs
+from lrx.curves import Curves
+from lrx.devices import choose_device
+from lrx.training import TrainSettings, train
+from lrx.types import AssayResult, Autoencoder, Dataset
+from lrx.weights import read_state_dict, without_prefix
+
+
+RESULT = "result.h5"
+
+
+class Config(runs.RunConfig, Protocol):
+    """The part of lrx.cli.Config that commands use; described there."""
+
+    choices: dict[str, str]
+
+    def target(self, key: str) -> str:
+        """The name of what a node describes."""
+        ...
+
+    def value(self, key: str) -> object:
+        """A single value."""
+        ...
+
+    def build(self, key: str, **given: object) -> object:
+        """The object that a node describes."""
+        ...
+
+    def stored(self, text: str, *, override: str) -> "Config":
+        """The config that a checkpoint holds, with the overrides of a node of this one."""
+        ...
+
+
+def train_command(config: Config, folder: Path) -> None:
+    """Train in the run folder, or go on there; nothing to do if the run is finished."""
+    runs.check_same(folder, config)
+    settings = cast(TrainSettings, config.build("trainer"))
+    device = choose_device(settings.device, "trainer.device")
+    path = folder / checkpoint.FILENAME
+    if path.exists() and checkpoint.load(path).finished:
+        console.note(f"{folder} is finished ({settings.steps} steps); nothing to do")
+        return
+    dataset = open_dataset(config)
+    model = build_model(config, dataset)
+    runs.write_config(folder, config)
+    curves = Curves(folder)
+    with console.TrainProgress(settings.steps, settings.batch_size) as progress:
+
+        def on_start(start: int) -> None:
+            curves.go_on_from(start)
+            progress.start(start)
+
+        def on_log(step: int, row: Mapping[str, float]) -> None:
+            curves.append(step, row)
+            progress.log(row)
+
+        train(
+            model,
+            dataset,
+            settings,
+            seed=whole_seed(config),
+            device=device,
+            path=path,
+            config=config.text,
+            on_start=on_start,
+            on_step=progress.step,
+            on_log=on_log,
+        )
+    console.note(f"trained {settings.steps} steps on {dataset.name} ({dataset.source}): {path}")
+
+
+def assay_command(config: Config, folder: Path) -> None:
+    """Run one assay on a checkpoint and write result.h5 and its picture into the folder."""
+    began = time.time()
+    name, seed = config.choices["assay"], whole_seed(config)
+    device = choose_device(str(config.value("device")), "device")
+    assay = cast(Callable[..., AssayResult], config.build("assay"))
+    path = checkpoint.find(str(config.value("ckpt")))
+    trained = checkpoint.load(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    runs.check_same(folder, config)
+    target = folder / RESULT
+    if target.exists() and results.read(target).provenance.get("checkpoint_sha256") == digest:
+        console.note(f"{folder} is finished; nothing to do")
+        return
+
+    stored = config.stored(trained.config, override="dataset")
+    dataset = open_dataset(stored)
+    model = build_model(stored, dataset)
+    checkpoint.load_weights(model, trained.model, path)
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.eval()
+    with console.WorkProgress(name.replace("_", " ")) as progress:
+        result = assay(model, dataset, torch.Generator().manual_seed(seed), progress=progress)
+    provenance = {
+        **results.environment(),
+        "config": config.text,
+        "checkpoint": str(path),
+        "checkpoint_sha256": digest,
+        "checkpoint_config": trained.config,
+        "checkpoint_origin": trained.origin,
+        "trained_steps": trained.step,
+        "trained_on": f"{trained.data['name']} ({trained.data['source']}, {trained.data['fingerprint']})",
+        "model": stored.target("model"),
+        "dataset": dataset.name,
+        "dataset_source": dataset.source,
+        "dataset_fingerprint": dataset.fingerprint,
+        "seed": seed,
+        "device": str(device),
+        "wall_time_s": time.time() - began,
+    }
+    runs.write_config(folder, config)
+    results.write(target, name, result, provenance)
+    pictures = draw(name, target, folder)
+    console.show_result(name, result)
+    console.note(f"data: {dataset.name} ({dataset.source})")
+    for written in (target, *pictures):
+        console.note(str(written))
+
+
+def import_command(config: Config, folder: Path) -> None:
+    """Make a checkpoint of a state dict that fits the model key by key."""
+    source = Path(str(config.value("weights"))).expanduser()
+    weights = read_state_dict(source)
+    runs.check_same(folder, config)
+    dataset = open_dataset(config)
+    model = build_model(config, dataset)
+    checkpoint.load_weights(model, without_prefix(weights, model.state_dict()), source)
+    runs.write_config(folder, config)
+    path = folder / checkpoint.FILENAME
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    checkpoint.save(
+        path,
+        model=model,
+        optimizer=None,
+        step=0,
+        steps=0,
+        config=config.text,
+        data={"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint},
+        origin=f"{source.name}, sha256 {digest}",
+    )
+    console.note(f"imported {len(weights)} tensors: {path}")
+
+
+COMMANDS: dict[str, Callable[[Config, Path], None]] = {
+    "train": train_command,
+    "assay": assay_command,
+    "import": import_command,
+}
+
+
+def open_dataset(config: Config) -> Dataset:
+    """The data set of a config; the first time, what has to be rendered or converted shows its progress."""
+    with console.WorkProgress("preparing the data set (once)") as progress:
+        return cast(Dataset, config.build("dataset", progress=progress))
+
+
+def build_model(config: Config, dataset: Dataset) -> nn.Module:
+    """The model of a config, told the data set's shape, its weights drawn from the config's seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(whole_seed(config))
+        model = config.build(
+            "model",
+            network=config.build("network"),
+            observation_shape=dataset.observation_shape,
+            latent_dim=config.value("latent_dim"),
+        )
+    assert isinstance(model, nn.Module)
+    assert isinstance(model, Autoencoder)
+    return model
+
+
+def whole_seed(config: Config) -> int:
+    """The key `seed`, checked."""
+    seed = config.value("seed")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, not {seed!r}")
+    return seed
+
+
+def draw(name: str, result: Path, folder: Path) -> list[Path]:
+    """The pictures of an assay, drawn from its result file by the report module of the same name, if it has one."""
+    module = f"lrx.report.{name}"
+    if importlib.util.find_spec(module) is None:
+        return []
+    return cast(list[Path], importlib.import_module(module).draw(result, folder))

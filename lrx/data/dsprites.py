@@ -1,0 +1,87 @@
+"""dSprites: 737,280 binary images of one white sprite, from an official file or rendered.
+
+Matthey, Higgins, Hassabis and Lerchner, "dSprites: Disentanglement testing Sprites dataset", 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from lrx.data import hdf5, npz
+from lrx.data.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.data.grid import GridDataset
+from lrx.data.locate import official_file
+from lrx.data.order import check_classes
+from lrx.data.pixels import PackedPixels, pack
+from lrx.data.release import Release
+from lrx.data.render.dsprites import FACTORS, RENDERER, SIDE, render_sprites
+from lrx.factors import FactorSpace
+
+NPZ = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+HDF5 = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.hdf5"
+RELEASES = {
+    ".npz": Release("md5", "7da33b31b13a06f4b04a70402ce90c2e"),
+    ".hdf5": Release("sha256", "729fa22e884c9c500e1f17415d580746b4c5894fbbb780a1319bbcfa39a745bb"),
+}
+
+
+def dsprites(*, root: str, source: str, progress: Progress | None = None) -> GridDataset:
+    """Images (1, 64, 64) in {0, 1} over color, shape, scale, orientation, position_x, position_y.
+
+    root: the folder with an official file (npz before hdf5; `root/dsprites` is looked through too). The converted or
+        rendered images are kept beside the file or in `root/rendered`: 377 MB, made once.
+    source: "auto" takes an official file if there is one and renders otherwise, "file" insists, "rendered" renders.
+    progress: told (images done, images in all) while images are converted or rendered.
+    ValueError for a file that is not what it should be, FileNotFoundError where one is asked for and there is none,
+    OSError where the images cannot be written.
+    """
+    file = official_file(name="dsprites", root=root, source=source, file_names=(NPZ, HDF5))
+    return from_file(file, FACTORS, progress) if file else _rendered(Path(root) / "rendered" / "dsprites", progress)
+
+
+def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:
+    """The data set in an official file over this grid: an npz by its suffix, else an HDF5 file."""
+    origin = Origin(file=path, release=RELEASES[path.suffix])
+    return _opened(path, _recipe(factors, origin), lambda: _packed(path, factors), progress)
+
+
+def _rendered(stem: Path, progress: Progress | None) -> GridDataset:
+    return _opened(stem, _recipe(FACTORS, Origin(renderer=RENDERER)), render_sprites, progress)
+
+
+def _recipe(factors: FactorSpace, origin: Origin) -> Recipe:
+    return Recipe("dsprites", (factors.num_points, SIDE * SIDE // 8), "uint8", factors, origin)
+
+
+def _opened(
+    stem: Path, recipe: Recipe, blocks: Callable[[], Iterator[np.ndarray]], progress: Progress | None
+) -> GridDataset:
+    cache = open_or_convert(stem, recipe, blocks, progress=progress)
+    pixels = PackedPixels(cache.pixels, num_images=recipe.shape[0], height=SIDE, width=SIDE)
+    return GridDataset(
+        name=recipe.name,
+        source=cache.source,
+        fingerprint=cache.fingerprint,
+        factors=recipe.factors,
+        pixels=pixels,
+    )
+
+
+def _packed(path: Path, factors: FactorSpace) -> Iterator[np.ndarray]:
+    """The images of an official file, eight pixels a byte, after a check that their labels are in order."""
+    images_shape, labels_shape = (factors.num_points, SIDE, SIDE), (factors.num_points, len(factors))
+    if path.suffix == ".npz":
+        labels = npz.read_rows(path, "latents_classes", shape=labels_shape, dtype="int64", num_rows=1 << 16)
+        images = npz.read_rows(path, "imgs", shape=images_shape, dtype="uint8", num_rows=1 << 12)
+    else:
+        labels = hdf5.read_rows(path, "latents/classes", shape=labels_shape, dtype="int64")
+        images = hdf5.read_rows(path, "imgs", shape=images_shape, dtype="uint8")
+    check_classes(path, factors, labels)
+    for block in images:
+        try:
+            yield pack(block)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error

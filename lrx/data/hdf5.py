@@ -1,0 +1,63 @@
+"""Arrays inside an official HDF5 file, read in slabs that fit its chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+SLAB_BYTES = 16 << 20  # at least, so that small chunks are read many at a time
+PEAK_BYTES = 256 << 20  # at most, unless one row is more
+
+
+def read_rows(path: Path, key: str, *, shape: tuple[int, ...], dtype: str) -> Iterator[np.ndarray]:
+    """The array `key` in slabs of rows, each chunk being read once.
+
+    ValueError in one line when the file is not a whole HDF5 file, has no such array, the array has another shape or
+    dtype, or its values lie in another file (a link, a virtual data set, external storage).
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            array = _array(file, path, key)
+            if (array.shape, array.dtype) != (shape, np.dtype(dtype)):
+                raise ValueError(
+                    f"{path}: {key!r} has shape {array.shape} and dtype {array.dtype}, not {shape} and {dtype}"
+                )
+            step = slab_rows(array.chunks[0] if array.chunks else 1, row_bytes=array.nbytes // shape[0])
+            for start in range(0, shape[0], step):
+                yield array[start : start + step]
+    except OSError as error:
+        raise ValueError(f"{path} is not a whole HDF5 file: {error}") from error
+
+
+def slab_rows(chunk_rows: int, *, row_bytes: int) -> int:
+    """How many rows to read at once: whole chunks, unless a single one would pass the peak.
+
+    >>> slab_rows(23040, row_bytes=4096)  # dSprites: 94 MB
+    23040
+    >>> slab_rows(100, row_bytes=4096)
+    4000
+    """
+    if chunk_rows * row_bytes > PEAK_BYTES:
+        pieces = -(-chunk_rows * row_bytes // PEAK_BYTES)
+        return max(1, -(-chunk_rows // pieces))
+    return chunk_rows * max(1, SLAB_BYTES // (chunk_rows * row_bytes))
+
+
+def _array(file: h5py.File, path: Path, key: str) -> h5py.Dataset:
+    """The data set `key`, whose values must lie in this very file."""
+    node: h5py.Group | h5py.Dataset = file
+    for part in key.split("/"):
+        link = node.get(part, getlink=True) if isinstance(node, h5py.Group) else None
+        if link is None:
+            raise ValueError(f"{path} has no array {key!r}; it holds {', '.join(sorted(file)) or 'nothing'}")
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"{path}: {key!r} is a link to elsewhere, not an array of this file")
+        node = node[part]
+    if not isinstance(node, h5py.Dataset):
+        raise ValueError(f"{path}: {key!r} is a group, not an array")
+    if node.is_virtual or node.external:
+        raise ValueError(f"{path}: the values of {key!r} lie in another file")
+    return node

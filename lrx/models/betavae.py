@@ -1,0 +1,24 @@
+"""beta-VAE: loss = rec + beta KL (Higgins et al. 2017)."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from torch import Tensor
+
+from lrx.models.autoencoder import AutoencoderSettings
+from lrx.models.vae import VAE
+
+
+class BetaVAE(VAE):
+    """A VAE whose KL is weighted: beta > 1 presses latents onto the prior, beta = 1 is the VAE."""
+
+    def __init__(self, *, beta: float, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
+        super().__init__(kl=kl, **settings)
+        if isinstance(beta, bool) or not isinstance(beta, int | float) or not beta >= 0:
+            raise ValueError(f"model.beta must be a number of at least 0, not {beta!r}")
+        self.beta = beta
+
+    def regulariser(self, kl: Tensor) -> Tensor:
+        """Beta times the batch's KL in nats."""
+        return self.beta * kl

@@ -1,0 +1,25 @@
+"""The diagonal Gaussian posterior against the standard normal prior (Kingma and Welling 2014, appendix B).
+
+KL per latent = 1/2 (mu^2 + sigma^2 - log sigma^2 - 1). `authors` has sigma in place of sigma^2, as the code published
+with Leeb et al. 2022 has; it is there to repeat their settings and is no divergence.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+KINDS = ("exact", "authors")
+
+
+def kl_per_latent(mean: Tensor, log_std: Tensor, *, kind: str) -> Tensor:
+    """Mean and log standard deviation (B, D) to KL(q(z_j | x) || N(0, 1)) in nats, (B, D)."""
+    log_spread = 2 * log_std if kind == "exact" else log_std
+    return 0.5 * (mean.square() + log_spread.exp() - log_spread - 1)
+
+
+def sample(mean: Tensor, log_std: Tensor, generator: torch.Generator) -> Tensor:
+    """One reparametrised draw per row: mean + sigma * noise, (B, D), the noise from the generator."""
+    noise = torch.empty_like(mean).normal_(generator=generator)
+    return mean + log_std.exp() * noise

@@ -1,0 +1,1 @@
+"""Encoders and decoders: one file each, chosen by `network=`."""

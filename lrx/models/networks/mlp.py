@@ -1,0 +1,29 @@
+"""mlp: fully connected encoder and decoder, for vectors such as the double helix, or for small images.
+
+The paper's toy uses four hidden layers of 32 with ELU (Leeb et al. 2022, appendix).
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+
+from lrx.models.network import Network, mean_and_log_std
+
+
+def mlp(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int, hidden: list[int]) -> Network:
+    """Observations of any shape, flattened; `hidden` lists the encoder's widths, the decoder mirrors them."""
+    if not hidden or any(not isinstance(width, int) or width < 1 for width in hidden):
+        raise ValueError(f"network.hidden must list whole numbers of at least 1, not {hidden}")
+    size = math.prod(observation_shape)
+    encoder = nn.Sequential(nn.Flatten(), *_layers([size, *hidden, heads * latent_dim]))
+    decoder = nn.Sequential(*_layers([latent_dim, *hidden[::-1], size]), nn.Unflatten(1, observation_shape))
+    return Network(encoder, decoder, mean_and_log_std)
+
+
+def _layers(widths: list[int]) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for wide, next_wide in zip(widths, widths[1:], strict=False):
+        layers += [nn.Linear(wide, next_wide), nn.ELU(inplace=True)]
+    return layers[:-1]

@@ -1,0 +1,202 @@
+"""AssayResult to and from HDF5: one file per run, one group per assay, labelled as netCDF-4 tools expect.
+
+xarray.open_dataset(file, engine="h5netcdf", group="response_matrix") gives the arrays with their labels, the scores
+as 0-d variables beside them (`opened.num_informative.item()`), and the settings as attributes. So:
+an array is a data set whose axes are dimension scales (a data set of labels named like the axis, in the same group),
+with the attributes `units` and `long_name`; a score is a scalar data set; a setting is an attribute, where `null`,
+`true` and `false` stand for what HDF5 tools do not share. Root attributes are the provenance of the latest write; each
+group keeps its own as JSON in the attribute `provenance`.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py  # type: ignore[import-untyped]
+import numpy as np
+import torch
+
+import lrx
+from lrx.atomic import replacing
+from lrx.types import Array, AssayResult
+
+Provenance = Mapping[str, str | int | float]
+
+FORMAT = "lrx-results-1"
+TEXT = h5py.string_dtype("utf-8")
+LARGE = 65536  # bytes from which an array is compressed
+WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
+IDENTITY = ("checkpoint_sha256", "dataset_fingerprint")  # what the assays of one file have in common
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a file holds: assays by name, the provenance of the latest write, and the provenance of each assay."""
+
+    assays: Mapping[str, AssayResult]
+    provenance: Provenance
+    provenance_of: Mapping[str, Provenance]
+
+
+def write(path: Path, name: str, result: AssayResult, provenance: Provenance) -> None:
+    """Write one assay as the group `name`, atomically; other groups of an existing file of the same run stay.
+
+    provenance: what is known of `model`, `dataset`, `dataset_source`, `dataset_fingerprint`, `checkpoint_sha256`,
+    `config` (text), `seed`, `device`, `wall_seconds`, and what `environment()` gives.
+    ValueError when the file is of another checkpoint or data set, is not lrx's, or for values HDF5 tools cannot share.
+    """
+    old = read(path) if path.exists() else Results({}, {}, {})
+    others = {other: kept for other, kept in old.assays.items() if other != name}
+    for key in IDENTITY:
+        before, now = old.provenance.get(key), provenance.get(key)
+        if others and before != now:
+            raise ValueError(f"{path} holds results of {key} {before}, not {now}: one file holds one run")
+    with replacing(path) as beside, h5py.File(beside, "w") as file:
+        file.attrs["format"] = FORMAT
+        for key, value in provenance.items():
+            file.attrs[key] = value
+        # rewritten, not copied: copies of dimension scales would refer to the old file
+        for assay, kept in {**others, name: result}.items():
+            group = file.create_group(assay)
+            group.attrs["provenance"] = json.dumps({**old.provenance_of, name: dict(provenance)}[assay])
+            _write_result(group, kept)
+
+
+def read(path: Path) -> Results:
+    """Read every assay of a file; links are not followed. ValueError when it is not a whole file of lrx."""
+    try:
+        with _open(path) as file:
+            return Results(
+                assays={name: _read_result(_child(file, name)) for name in file},
+                provenance={key: _plain(value) for key, value in file.attrs.items() if key != "format"},
+                provenance_of={name: json.loads(file[name].attrs["provenance"]) for name in file},
+            )
+    except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not a readable results file of lrx: {error}") from error
+
+
+def environment() -> dict[str, str]:
+    """The versions of lrx, torch, numpy and python, and the git commit of lrx's own tree (`unknown` without one)."""
+    return {
+        "lrx": lrx.__version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "git_commit": _git_commit(),
+    }
+
+
+def _write_result(group: h5py.Group, result: AssayResult) -> None:
+    sizes = {
+        axis: size
+        for array in result.arrays.values()
+        for axis, size in zip(array.axes, array.values.shape, strict=True)
+    }
+    names = [*sizes, *result.arrays, *result.scores]
+    if len(set(names)) < len(names):
+        raise ValueError(f"axes, arrays and scores of {group.name} need distinct names, not {names}")
+    for axis, size in sizes.items():
+        labels = np.asarray(result.coordinates.get(axis, np.arange(size)))
+        if labels.shape != (size,):
+            raise ValueError(f"the axis {axis} of {group.name} has {size} places and labels of shape {labels.shape}")
+        _create(group, axis, labels).make_scale(axis)
+    for name, array in result.arrays.items():
+        stored = _create(group, name, array.values)
+        stored.attrs["units"] = array.unit
+        stored.attrs["long_name"] = array.description or name
+        for position, axis in enumerate(array.axes):
+            if array.values.shape[position] != sizes[axis]:
+                raise ValueError(f"the axis {axis} of {group.name} has different sizes in different arrays")
+            stored.dims[position].attach_scale(group[axis])
+    for name, score in result.scores.items():
+        group.create_dataset(name, data=np.float64(score))
+    for name, setting in result.settings.items():
+        if setting in WORDS:
+            raise ValueError(f"the setting {name} of {group.name} cannot be the word {setting!r}")
+        words = [word for word, meaning in WORDS.items() if meaning is setting]
+        group.attrs[name] = words[0] if words else setting
+
+
+def _create(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
+    if values.dtype.kind in "UOS":
+        return group.create_dataset(name, data=values.astype(object), dtype=TEXT)
+    if values.dtype.kind == "b":
+        values = values.astype(np.uint8)
+    if values.dtype.kind not in "iuf" or values.dtype == np.float16:
+        raise ValueError(f"{group.name}/{name} is {values.dtype}; HDF5 tools share integers, float32, float64 and text")
+    large = values.ndim > 0 and values.nbytes >= LARGE
+    packing = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if large else {}
+    return group.create_dataset(name, data=values, **packing)
+
+
+def _open(path: Path) -> h5py.File:
+    file = h5py.File(path, "r")
+    if file.attrs.get("format") != FORMAT:
+        file.close()
+        raise OSError(f"its attribute `format` is not {FORMAT}")
+    return file
+
+
+def _read_result(group: h5py.Group) -> AssayResult:
+    arrays, coordinates, scores = {}, {}, {}
+    for name in group:
+        stored = _child(group, name)
+        if stored.is_scale:
+            coordinates[name] = _values(stored)
+        elif stored.ndim == 0 and "units" not in stored.attrs:
+            scores[name] = float(stored[()])
+        else:
+            axes = tuple(str(dimension[0].name).rpartition("/")[2] for dimension in stored.dims)
+            arrays[name] = Array(_values(stored), axes, stored.attrs["units"], stored.attrs["long_name"])
+    settings = {
+        key: WORDS.get(value, value) if isinstance(value := _plain(raw), str) else value
+        for key, raw in group.attrs.items()
+        if key != "provenance"
+    }
+    return AssayResult(arrays=arrays, coordinates=coordinates, scores=scores, settings=settings)
+
+
+def _child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
+    """A member that lies in this file; soft and external links, virtual and external storage are refused."""
+    child = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+    if child is None or (isinstance(child, h5py.Dataset) and (child.is_virtual or child.external)):
+        raise ValueError(
+            f"{group.file.filename}: {group.name.rstrip('/')}/{name} leads elsewhere; lrx does not follow it"
+        )
+    return child
+
+
+def _values(stored: h5py.Dataset) -> np.ndarray:
+    text = h5py.check_string_dtype(stored.dtype) is not None
+    return np.asarray(stored.asstr()[()] if text else stored[()], dtype=np.str_ if text else None)
+
+
+def _plain(value: object) -> str | int | float:
+    """An attribute as python's own type."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(plain, str | int | float):
+        raise TypeError(f"the attribute {value!r} is not text or a number")
+    return plain
+
+
+def _git_commit() -> str:
+    """HEAD of the work tree that lrx runs from, with `-dirty` when tracked files differ from it."""
+    top = Path(lrx.__file__).resolve().parents[1]
+    if not (top / ".git").exists():
+        return "unknown"
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(top), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return described.stdout.strip()

@@ -1,0 +1,178 @@
+"""One training loop, by steps, readable from top to bottom.
+
+Everything random in step t derives from (seed, t): the batch, and the noise of the loss. A run that was killed at
+any moment and started again therefore ends, on the same machine, with bit for bit the weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lrx import checkpoint
+from lrx.types import Dataset, Trainable, as_float
+
+SCHEDULES = ("constant", "cosine")
+PRECISIONS = ("auto", "float32", "bf16")
+
+Row = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train; the keys of configs/trainer/*.yaml. ValueError names a key that makes no sense.
+
+    schedule: of the learning rate, after `warmup_steps` of linear rise. clip: the largest gradient norm, or null.
+    precision: `bf16` runs the network under autocast; `auto` means bf16 on CUDA and float32 elsewhere.
+    """
+
+    steps: int
+    batch_size: int
+    lr: float
+    betas: Sequence[float]
+    amsgrad: bool
+    schedule: str
+    warmup_steps: int
+    clip: float | None
+    precision: str
+    compile: bool
+    channels_last: bool
+    checkpoint_every: int
+    log_every: int
+    device: str
+
+    def __post_init__(self) -> None:
+        for key in ("steps", "batch_size", "checkpoint_every", "log_every", "warmup_steps"):
+            value, least = getattr(self, key), 0 if key == "warmup_steps" else 1
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ValueError(f"trainer.{key} must be a whole number of at least {least}, not {value!r}")
+        for key in ("lr", "clip"):
+            value = getattr(self, key)
+            if value is None and key == "clip":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+                raise ValueError(f"trainer.{key} must be a positive number, not {value!r}")
+        for key in ("amsgrad", "compile", "channels_last"):
+            if not isinstance(getattr(self, key), bool):
+                raise ValueError(f"trainer.{key} must be true or false, not {getattr(self, key)!r}")
+        betas = self.betas
+        if len(betas) != 2 or not all(isinstance(beta, int | float) and 0 <= beta < 1 for beta in betas):
+            raise ValueError(f"trainer.betas must be two numbers in [0, 1), not {betas!r}")
+        for key, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+            if getattr(self, key) not in choices:
+                raise ValueError(f"trainer.{key} must be one of {', '.join(choices)}, not {getattr(self, key)!r}")
+
+
+class Diverged(ValueError):
+    """The loss is no longer a finite number."""
+
+
+def train(
+    model: Trainable,
+    dataset: Dataset,
+    settings: TrainSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    path: Path,
+    config: str,
+    on_start: Callable[[int], None] | None = None,
+    on_step: Callable[[int], None] | None = None,
+    on_log: Callable[[int, Row], None] | None = None,
+) -> None:
+    """Train a model until `settings.steps`, from the checkpoint at `path` if there is one.
+
+    config is kept in the checkpoint as text. on_start gets the step to start from, on_step each step that was done,
+    on_log every log_every steps the scalars of the loss. Diverged if a logged or checkpointed loss is not finite.
+    """
+    assert isinstance(model, nn.Module)
+    model.to(device)
+    if settings.channels_last:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if settings.compile:
+        for part in model.children():
+            part.compile()
+    optimizer = torch.optim.Adam(
+        model.parameters(), settings.lr, (settings.betas[0], settings.betas[1]), amsgrad=settings.amsgrad, fused=device.type in ("cpu", "cuda")
+    )
+    torch.manual_seed(seed)
+    data = {"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint}
+    start = checkpoint.resume(path, model, optimizer, data) if path.exists() else 0
+    if on_start:
+        on_start(start)
+    autocast = settings.precision == "bf16" or (settings.precision == "auto" and device.type == "cuda")
+    generator = torch.Generator(device)
+    order = BatchOrder(len(dataset), settings.batch_size, seed)
+    model.train()
+    for step in range(start, settings.steps):
+        x = as_float(dataset.raw(order.batch(step)).to(device, non_blocking=True))
+        if settings.channels_last and x.ndim == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(settings, step)
+        generator.manual_seed(derived_seed(seed, "noise", step))
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+            losses = model.loss(x, step=step, generator=generator)
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        if settings.clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        optimizer.step()
+
+        done = step + 1
+        log, save = (done % every == 0 or done == settings.steps for every in (settings.log_every, settings.checkpoint_every))
+        if log or save:
+            row = {key: value.item() for key, value in losses.items()}
+            if not math.isfinite(row["loss"]):
+                raise Diverged(
+                    f"the loss is {row['loss']} at step {done}; lower trainer.lr={settings.lr:g}, or set trainer.clip=1"
+                )
+            if log and on_log:
+                on_log(done, {**row, "lr": learning_rate(settings, step)})
+        if save:
+            checkpoint.save(
+                path, model=model, optimizer=optimizer, step=done, steps=settings.steps, config=config, data=data
+            )
+        if on_step:
+            on_step(done)
+
+
+class BatchOrder:
+    """Which observations step t sees: each epoch is a permutation derived from (seed, epoch), cut into batches.
+
+    The remainder of an epoch that fills no batch is left out; a data set smaller than a batch is one batch.
+    """
+
+    def __init__(self, size: int, batch_size: int, seed: int) -> None:
+        self._size, self._batch, self._seed = size, min(batch_size, size), seed
+        self._epoch, self._permutation = -1, torch.empty(0, dtype=torch.int64)
+
+    def batch(self, step: int) -> Tensor:
+        """The indices of step `step`, int64 (B,)."""
+        epoch, position = divmod(step, self._size // self._batch)
+        if epoch != self._epoch:
+            generator = torch.Generator().manual_seed(derived_seed(self._seed, "epoch", epoch))
+            self._epoch, self._permutation = epoch, torch.randperm(self._size, generator=generator)
+        return self._permutation[position * self._batch : (position + 1) * self._batch]
+
+
+def learning_rate(settings: TrainSettings, step: int) -> float:
+    """The rate of step `step` (from 0): linear rise, then constant, or half a cosine down to zero at the last step."""
+    if step < settings.warmup_steps:
+        return settings.lr * (step + 1) / settings.warmup_steps
+    if settings.schedule == "constant":
+        return settings.lr
+    progress = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+    return settings.lr * (1 + math.cos(math.pi * progress)) / 2
+
+
+def derived_seed(seed: int, purpose: str, number: int) -> int:
+    """A 63-bit seed for one purpose and one number; seeds that differ in anything are unrelated."""
+    digest = hashlib.blake2b(f"{seed}/{purpose}/{number}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1

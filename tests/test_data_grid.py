@@ -1,0 +1,200 @@
+"""Full factor grids: the pixel stores, and the cache that they are mapped from."""
+
+import errno
+import json
+import multiprocessing
+import os
+import shutil
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lrx.data.cache import Origin, Recipe, open_or_convert
+from lrx.data.grid import GridDataset
+from lrx.data.pixels import MappedPixels, PackedPixels, pack
+from lrx.factors import FactorSpace
+from lrx.types import FactorDataset
+
+FACTORS = FactorSpace(names=("shape", "scale"), sizes=(3, 4))
+IMAGES = np.arange(12 * 8 * 16, dtype=np.int64).reshape(12, 8, 16) % 7 % 2
+COLOURS = (np.arange(12 * 8 * 16 * 3) % 251).astype(np.uint8).reshape(12, 8, 16, 3)
+
+
+def packed_recipe(renderer: str = "test 1") -> Recipe:
+    return Recipe("toy", (12, 16), "uint8", FACTORS, Origin(renderer=renderer))
+
+
+def packed_blocks() -> list[np.ndarray]:
+    bits = pack(IMAGES.astype(np.uint8))
+    return [bits[:5], bits[5:]]
+
+
+def refuse() -> list[np.ndarray]:
+    raise AssertionError("the cache was converted again")
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith(".") or path.suffix == ".part")
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> GridDataset:
+    cache = open_or_convert(tmp_path / "toy", packed_recipe(), packed_blocks)
+    pixels = PackedPixels(cache.pixels, num_images=12, height=8, width=16)
+    return GridDataset(name="toy", source="rendered", fingerprint=cache.fingerprint, factors=FACTORS, pixels=pixels)
+
+
+def test_packed_pixels_are_read_as_0_and_255(grid):
+    assert isinstance(grid, FactorDataset)
+    assert grid.observation_shape == (1, 8, 16)
+    indices = torch.tensor([11, 0, 3, 3])
+    raw = grid.raw(indices)
+    assert raw.dtype == torch.uint8
+    assert raw.tolist() == (IMAGES[indices][:, None] * 255).tolist()
+    assert grid.images(indices).dtype == torch.float32
+    assert grid.images(indices).tolist() == IMAGES[indices][:, None].tolist()
+
+
+def test_mapped_pixels_come_channel_first(tmp_path):
+    COLOURS.tofile(tmp_path / "colours")
+    store = MappedPixels(tmp_path / "colours", shape=COLOURS.shape)
+    assert len(store) == 12
+    assert np.array_equal(store[np.array([7, 2])], COLOURS[[7, 2]].transpose(0, 3, 1, 2))
+
+
+def test_an_empty_batch_has_the_shape_of_a_batch(grid):
+    assert grid.images(torch.zeros(0, dtype=torch.int64)).shape == (0, 1, 8, 16)
+
+
+def test_only_zeros_and_ones_are_packed():
+    with pytest.raises(ValueError, match="hold 0 and 1, not 2"):
+        pack(np.full((1, 8, 8), 2, dtype=np.uint8))
+
+
+@pytest.mark.parametrize("index", [-1, 12])
+def test_an_index_outside_the_grid_is_named(grid, index):
+    with pytest.raises(IndexError, match=rf"no image {index} in toy: indices run from 0 to 11"):
+        grid.raw(torch.tensor([0, index]))
+
+
+def test_a_grid_of_another_size_is_refused_with_both_numbers(tmp_path):
+    COLOURS.tofile(tmp_path / "colours")
+    store = MappedPixels(tmp_path / "colours", shape=COLOURS.shape)
+    space = FactorSpace(names=("shape", "scale"), sizes=(3, 5))
+    with pytest.raises(ValueError, match=r"holds 12 images.*has 15 points"):
+        GridDataset(name="toy", source="", fingerprint="", factors=space, pixels=store)
+
+
+def test_the_manifest_says_what_the_cache_holds(tmp_path):
+    told = []
+    cache = open_or_convert(
+        tmp_path / "toy", packed_recipe(), packed_blocks, progress=lambda done, total: told.append((done, total))
+    )
+    manifest = json.loads((tmp_path / "toy.json").read_text())
+    assert told == [(5, 12), (12, 12)]
+    assert manifest == {
+        "format": 1,
+        "name": "toy",
+        "shape": [12, 16],
+        "dtype": "uint8",
+        "factor_names": ["shape", "scale"],
+        "factor_sizes": [3, 4],
+        "renderer": "test 1",
+        "source": "rendered",
+        "fingerprint": cache.fingerprint,
+        "pixels": cache.pixels.name,
+    }
+    assert cache.pixels.read_bytes() == b"".join(block.tobytes() for block in packed_blocks())
+    assert leftovers(tmp_path) == []
+
+
+def test_a_whole_cache_is_opened_without_a_conversion(tmp_path):
+    made = open_or_convert(tmp_path / "toy", packed_recipe(), packed_blocks)
+    started = time.perf_counter()
+    assert open_or_convert(tmp_path / "toy", packed_recipe(), refuse) == made
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("damage", ["truncated pixels", "no pixels", "broken manifest", "empty manifest", "no manifest"])
+def test_a_damaged_cache_is_made_again(tmp_path, damage):
+    made = open_or_convert(tmp_path / "toy", packed_recipe(), packed_blocks)
+    whole = made.pixels.read_bytes()
+    if damage == "truncated pixels":
+        os.truncate(made.pixels, 100)
+    elif damage == "no pixels":
+        made.pixels.unlink()
+    elif damage == "no manifest":
+        (tmp_path / "toy.json").unlink()
+    else:
+        (tmp_path / "toy.json").write_text('{"format": 1, "na' if damage == "broken manifest" else "[]")
+    assert open_or_convert(tmp_path / "toy", packed_recipe(), packed_blocks) == made
+    assert made.pixels.read_bytes() == whole
+
+
+def test_a_cache_of_another_recipe_is_made_again_and_the_former_pixels_go(tmp_path):
+    made = open_or_convert(tmp_path / "toy", packed_recipe(), packed_blocks)
+    other = open_or_convert(tmp_path / "toy", packed_recipe("test 2"), lambda: [255 - b for b in packed_blocks()])
+    assert other.fingerprint != made.fingerprint
+    assert sorted(path.name for path in tmp_path.iterdir()) == [other.pixels.name, "toy.json"]
+
+
+def test_too_few_images_are_refused_with_both_numbers_and_leave_nothing(tmp_path):
+    with pytest.raises(ValueError, match="came as 5 images, not 12"):
+        open_or_convert(tmp_path / "toy", packed_recipe(), lambda: packed_blocks()[:1])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_before_a_byte_is_written(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(1000, 900, 100))
+    with pytest.raises(OSError, match=r"cannot write .*toy: no space left.*\(192 bytes needed, 100 free\)") as caught:
+        open_or_convert(tmp_path / "toy", packed_recipe(), packed_blocks)
+    assert caught.value.errno == errno.ENOSPC
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_on_the_way_leaves_nothing(tmp_path):
+    def blocks():
+        yield packed_blocks()[0]
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="no space left on device .192 bytes needed"):
+        open_or_convert(tmp_path / "toy", packed_recipe(), blocks)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"cannot write .*file/toy.*bytes needed") as caught:
+        open_or_convert(tmp_path / "file" / "toy", packed_recipe(), packed_blocks)
+    assert "\n" not in str(caught.value)
+
+
+def _convert_slowly(stem: Path, barrier, results) -> None:
+    def blocks():
+        for row in pack(IMAGES.astype(np.uint8)):
+            time.sleep(0.01)
+            yield row[None]
+
+    barrier.wait()
+    results.put(open_or_convert(stem, packed_recipe(), blocks))
+
+
+def test_two_processes_that_convert_at_once_agree(tmp_path):
+    context = multiprocessing.get_context("fork")
+    barrier, results = context.Barrier(2), context.Queue()
+    both = [context.Process(target=_convert_slowly, args=(tmp_path / "toy", barrier, results)) for _ in range(2)]
+    for process in both:
+        process.start()
+    caches = [results.get(timeout=30) for _ in both]
+    for process in both:
+        process.join(timeout=30)
+        assert process.exitcode == 0
+    assert caches[0] == caches[1] == open_or_convert(tmp_path / "toy", packed_recipe(), refuse)
+    assert caches[0].pixels.read_bytes() == b"".join(block.tobytes() for block in packed_blocks())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [caches[0].pixels.name, "toy.json"]
