@@ -22,8 +22,12 @@ from lrx.atomic import replacing
 FORMAT = "lrx checkpoint 1"
 FILENAME = "checkpoint.pt"
 
+# What a file holds, and as what.
+PARTS = {"model": dict, "optimizer": dict, "step": int, "steps": int, "random": dict, "config": str, "data": dict}
+PARTS |= {"origin": str}
+
 # What torch.load raises for files that are cut, foreign or hostile.
-UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError)
+UNREADABLE = (pickle.UnpicklingError, RuntimeError, OSError, EOFError, LookupError, ValueError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -163,10 +167,14 @@ def restore_random_states(states: Mapping[str, object]) -> None:
 
 
 def _read(path: Path) -> dict:  # type: ignore[type-arg]
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        raise ValueError(f"{path} is not an lrx checkpoint (it is cut, or of another kind)") from error
+    with path.open("rb") as file:  # a file that cannot be opened says so itself
+        try:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+        except UNREADABLE as error:
+            raise ValueError(f"{path} is not an lrx checkpoint (it is cut, or of another kind)") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"{path} is not an lrx checkpoint; bring other weights in with lrx import weights={path}")
+    lacking = [key for key, kind in PARTS.items() if not isinstance(content.get(key), kind)]
+    if lacking or not all(isinstance(value, Tensor) for value in content["model"].values()):
+        raise ValueError(f"{path} is not an lrx checkpoint: it lacks {', '.join(lacking) or 'tensors'}")
     return content

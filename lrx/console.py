@@ -44,26 +44,25 @@ class TrainProgress:
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[losses]}"),
             console=_err,
-            disable=not _err.is_terminal,
         )
         self._task = self._bar.add_task("training", total=steps, rate="", losses="")
 
     def __enter__(self) -> TrainProgress:
-        self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._bar.live.is_started:
+            self._bar.stop()
 
     def start(self, step: int) -> None:
         """Training begins, or goes on, at this step."""
         self._done = self._first = step
         self._began = self._last_line = time.monotonic()
         if step:
-            self._bar.stop()
             note(f"resuming at step {step} of {self._steps}")
+        if _err.is_terminal:
             self._bar.start()
 
     def step(self, done: int) -> None:
@@ -100,7 +99,8 @@ class WorkProgress:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._begun and _err.is_terminal:
+            self._bar.stop()
 
     def _update(self, done: int, total: int) -> None:
         if not self._begun:
@@ -143,7 +143,7 @@ def _matrix_table(name: str, result: AssayResult) -> Table:
         table.add_column(str(column), justify="right")
     for label, values, errors in zip(rows, matrix.values, error, strict=True):
         cells = [
-            f"[{'bold' if value > 0.25 else 'dim'}]{value:.2f}[/]\n[dim]{se:.3f}[/]".replace("0.", ".")
+            f"[{'bold' if value > 0.25 else 'dim'}]{value:.2f}[/]\n[dim]{se:.3f}[/]"
             for value, se in zip(values, errors, strict=True)
         ]
         table.add_row(str(label), *cells)

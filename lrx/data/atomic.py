@@ -6,23 +6,29 @@ import errno
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+ABANDONED = 24 * 3600  # seconds without a write
 
 
 @contextmanager
 def written_beside(path: Path, *, num_bytes: int) -> Iterator[tuple[BinaryIO, Path]]:
     """A new file in the folder of `path` to write into, and its temporary path, unique to this call.
 
-    The folder is made if need be. When the block ends well, the file is flushed to disk and stays for `put` to rename;
-    otherwise it is removed. OSError in one line (path, bytes needed, bytes free) when the folder cannot be written or
-    the disk is full.
+    The folder is made if need be, and what a killed process left there a day ago or more is removed. When the block
+    ends well, the file is flushed to disk and stays for `put` to rename; otherwise it is removed. OSError in one line
+    (path, bytes needed, bytes free) when the folder cannot be written or the disk is full.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{path.name}.*.part"):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink(missing_ok=True)
         free = shutil.disk_usage(path.parent).free
         if free < num_bytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -102,7 +102,7 @@ def _opened(stem: Path, recipe: Recipe) -> Cache | None:
     manifest = _manifest_path(stem)
     try:
         found = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
-    except json.JSONDecodeError:
+    except ValueError:  # not JSON, or not even text
         return None
     if not isinstance(found, dict) or not found.items() >= recipe.manifest().items():
         return None

@@ -1,15 +1,17 @@
 """Pixel stores: N images on disk or in memory, read by index as uint8 (B, C, H, W).
 
-A store keeps pixels as they lie in its cache and touches only the images that are asked for, so that the resident
-size is that of a batch.
+A store keeps pixels as they lie in its cache and touches only the images that are asked for.
 """
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+
+KEPT = 1024  # rows; the system maps up to 64 kB around each
 
 
 class PixelStore(Protocol):
@@ -24,15 +26,43 @@ class PixelStore(Protocol):
         ...
 
 
+class MappedRows:
+    """A file of uint8 (N, ...), memory-mapped and read by rows.
+
+    Pages are given back every KEPT rows (they stay in the system's cache, warm), so that the resident size stays that
+    of a few batches, however long the training.
+    """
+
+    def __init__(self, path: Path, *, shape: tuple[int, ...]) -> None:
+        """Map the file, whose size must be that of `shape`."""
+        with open(path, "rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._rows = np.frombuffer(self._map, dtype=np.uint8).reshape(shape)
+        self._kept = 0
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self._rows)
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """Indices int64 (B,) to a copy of these rows, uint8 (B, ...)."""
+        rows: np.ndarray = self._rows[indices]
+        self._kept += len(rows)
+        if self._kept >= KEPT and hasattr(mmap, "MADV_DONTNEED"):  # Windows has no such call
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._kept = 0
+        return rows
+
+
 class MappedPixels:
-    """Images kept channel-last, as in the official files: a file of uint8 (N, H, W, C), memory-mapped.
+    """Images kept channel-last, as in the official files: a file of uint8 (N, H, W, C).
 
     Batches come out as (B, C, H, W) views of channel-last memory, which is the faster layout for convolutions.
     """
 
     def __init__(self, path: Path, *, shape: tuple[int, int, int, int]) -> None:
-        """Map the file; shape (N, H, W, C) must be that of its bytes."""
-        self._images: np.ndarray = np.memmap(path, dtype=np.uint8, mode="r", shape=shape)
+        """Map the file, whose size must be that of `shape`."""
+        self._images = MappedRows(path, shape=shape)
 
     def __len__(self) -> int:
         """The number of images."""
@@ -40,11 +70,11 @@ class MappedPixels:
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """Indices int64 (B,) to uint8 (B, C, H, W)."""
-        return np.asarray(self._images[indices]).transpose(0, 3, 1, 2)
+        return self._images[indices].transpose(0, 3, 1, 2)
 
 
 class PackedPixels:
-    """Binary images of one channel, eight pixels a byte: a file of uint8 (N, H * W / 8), memory-mapped.
+    """Binary images of one channel, eight pixels a byte: a file of uint8 (N, H * W / 8).
 
     All of dSprites takes 377 MB so, not 3.02 GB. Pixels are read as 0 and 255.
     """
@@ -52,7 +82,7 @@ class PackedPixels:
     def __init__(self, path: Path, *, num_images: int, height: int, width: int) -> None:
         """Map the file; H * W must be a multiple of 8."""
         self._image_shape = (1, height, width)
-        self._bits: np.ndarray = np.memmap(path, dtype=np.uint8, mode="r", shape=(num_images, height * width // 8))
+        self._bits = MappedRows(path, shape=(num_images, height * width // 8))
 
     def __len__(self) -> int:
         """The number of images."""

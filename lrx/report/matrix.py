@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
@@ -27,20 +29,21 @@ def draw(path_h5: Path, folder: Path) -> list[Path]:
     result = stored.assays["response_matrix"]
     matrix = result.arrays["matrix"]
     latents = len(matrix.values)
-    side = max(1.5, 0.52 * latents) if latents <= ANNOTATED else 5.6
+    side = max(2.2, 0.52 * latents) if latents <= ANNOTATED else 5.6
     with style.house():
         figure = style.figure(side + 1.4, side + 1.2)
         # boxes in inches, so that cells have the same size in every picture
         axes = figure.add_axes((0.6 / (side + 1.4), 0.5 / (side + 1.2), side / (side + 1.4), side / (side + 1.2)))
         bar = axes.inset_axes((1 + 0.12 / side, 0, 0.16 / side, 1))
-        finite = np.where(np.isfinite(matrix.values), matrix.values, 0)
-        top = float(finite.max()) or 1.0
+        # the colours of an identity autoencoder, so that pictures compare, unless a response is stronger
+        identity = math.sqrt(2) if result.settings["normalization"] == "none" else 1.0
+        top = float(matrix.values[np.isfinite(matrix.values)].max(initial=identity))
         image = axes.imshow(matrix.values, cmap=style.SEQUENTIAL, vmin=0, vmax=top, interpolation="nearest")
         figure.colorbar(image, cax=bar, label=f"change of response ({matrix.unit})").outline.set_visible(False)
         _label(axes, result)
         if latents <= ANNOTATED:
-            _annotate(axes, matrix.values, result.arrays["matrix_se"].values, top)
-        _mark(axes, result)
+            _annotate(figure, axes, matrix.values, result.arrays["matrix_se"].values, top)
+        _mark(figure, axes, result)
         small_print = _small_print(result, stored.provenance_of["response_matrix"])
         style.title(axes, "Latent response matrix", small_print, characters=max(44, int(17 * side)))
         return [style.save(figure, folder / "response_matrix.png")]
@@ -59,15 +62,19 @@ def _label(axes: Axes, result: AssayResult) -> None:
         axes.tick_params(length=0)
 
 
-def _annotate(axes: Axes, matrix: np.ndarray, se: np.ndarray, top: float) -> None:
+def _annotate(figure: Figure, axes: Axes, matrix: np.ndarray, se: np.ndarray, top: float) -> None:
+    """The value of each cell, and below it its standard error: two decimals, or one digit where that is nothing."""
+    above, below = (offset_copy(axes.transData, figure, y=points, units="points") for points in (4, -6))
     for (row, column), value in np.ndenumerate(matrix):
-        colour = "black" if value > 0.55 * top else "white"
-        axes.text(column, row - 0.14, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
-        error = f"±{se[row, column]:.2f}"
-        axes.text(column, row + 0.22, error, ha="center", va="center", fontsize=6, color=colour)
+        error = se[row, column]
+        small = f"±{error:.2f}" if error == 0 or error >= 0.005 else f"±{error:.1g}"
+        colour = "black" if value > 0.5 * top else "white"
+        for text, size, place in ((f"{value:.2f}", 8, above), (small, 6, below)):
+            cell = axes.text(column, row, text, fontsize=size, color=colour, ha="center", va="center", transform=place)
+            cell.set_in_layout(False)  # inside the axes anyway; measuring hundreds of texts takes seconds
 
 
-def _mark(axes: Axes, result: AssayResult) -> None:
+def _mark(figure: Figure, axes: Axes, result: AssayResult) -> None:
     """A triangle above the column of each informative latent, and what it means."""
     informative = result.arrays["informative"].values.astype(bool)
     axes.scatter(
@@ -77,7 +84,7 @@ def _mark(axes: Axes, result: AssayResult) -> None:
         s=16 if len(informative) <= ANNOTATED else 5,
         color=style.ACCENT,
         linewidths=0,
-        transform=offset_copy(axes.get_xaxis_transform(), axes.get_figure(), y=5, units="points"),
+        transform=offset_copy(axes.get_xaxis_transform(), figure, y=5, units="points"),
         clip_on=False,
     )
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from lrx.factors import FactorSpace
 
-RENDERER = "lrx dsprites 1"  # to be raised with every change of a pixel, so that caches are made again
+RENDERER = "lrx sprite outlines 1"  # to be raised with every change of a pixel, so that caches are made again
 FACTORS = FactorSpace(
     names=("color", "shape", "scale", "orientation", "position_x", "position_y"), sizes=(1, 3, 6, 40, 32, 32)
 )
@@ -36,13 +36,13 @@ def square() -> np.ndarray:
 
 
 def ellipse() -> np.ndarray:
-    """Points (720, 2) in pixels at scale 1, the long axis horizontal."""
-    t = np.linspace(0, 2 * pi, 720, endpoint=False)
-    return np.stack([12.766 * np.cos(t), 7.2124 * np.sin(t)], axis=1)
+    """Points (100, 2) in pixels at scale 1, the long axis horizontal."""
+    t = np.linspace(0, 2 * pi, 100, endpoint=False)
+    return np.stack([12.7667 * np.cos(t), 7.2151 * np.sin(t)], axis=1)
 
 
 def heart() -> np.ndarray:
-    """Points (150, 2) in pixels at scale 1, the tip downwards; as coarse as the official heart, to the pixel."""
+    """Points (150, 2) in pixels at scale 1, the tip downwards."""
     t = np.linspace(0, 2 * pi, 150, endpoint=False)
     height = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
     return np.stack([9.6 * np.sin(t) ** 3, -0.66226 * height - 1.4406], axis=1)
@@ -57,7 +57,7 @@ def render_sprites() -> Iterator[np.ndarray]:
 
 
 def render_positions(outline: np.ndarray) -> np.ndarray:
-    """An outline (N, 2) around the origin at all positions, position_y fastest: packed uint8 (32 * 32, 512).
+    """An outline (N, 2) within 15 pixels of the origin at all positions, position_y fastest: uint8 (32 * 32, 512).
 
     Each image row is a 64-bit word. An edge that crosses the row at x flips all pixels from x rightwards, so the
     exclusive or of the words of its crossings fills the row.

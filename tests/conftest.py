@@ -1,0 +1,46 @@
+"""What several test files share: the command line as typed, and one data folder for the whole session."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Lrx = Callable[..., subprocess.CompletedProcess[str]]
+
+# A run that is over in a second: the helix, a small batch, twenty steps.
+TINY = ["experiment=helix", "trainer.steps=20", "trainer.batch_size=32", "trainer.log_every=5"]
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for rendered data, so that a grid is rendered once in a session."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def environment(data_root: Path) -> dict[str, str]:
+    """The environment of a person's shell, with LRX_DATA set."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("LRX_")} | {"LRX_DATA": str(data_root)}
+
+
+@pytest.fixture
+def lrx(tmp_path: Path, environment: dict[str, str]) -> Lrx:
+    """Run `lrx ...` in an empty folder, as typed; returns the finished process."""
+
+    def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "lrx.cli", *words],
+            cwd=tmp_path,
+            env=environment | variables,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,280 @@
+"""The command line as typed: train, assay, import, sweep, be refused, and be killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+import xarray
+
+from lrx import checkpoint, cli
+from tests.conftest import TINY, Lrx
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.load(folder / "checkpoint.pt").model
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    first, second = weights_of(one), weights_of(other)
+    assert first.keys() == second.keys()
+    for key, value in first.items():
+        assert torch.equal(value, second[key]), key
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Exit status 2 and one line that holds all these words."""
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("preparing")]
+    assert len(lines) == 1, done.stderr
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+# ----------------------------------------------------------------------------------------------- the main job
+
+
+def test_train_assay_and_open_the_result_by_label(lrx: Lrx, tmp_path: Path) -> None:
+    trained = lrx(
+        *("train", "dataset=dsprites", "model=betavae", "name=sprites"),
+        *("trainer.steps=3", "trainer.batch_size=16", "trainer.log_every=1"),
+    )
+    assert trained.returncode == 0, trained.stderr
+    assert "rendered" in trained.stderr
+    run = tmp_path / "outputs/train/sprites"
+    assert {path.name for path in run.iterdir()} == {"checkpoint.pt", "config.yaml", "metrics.csv", "metrics.jsonl"}
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3]
+    assert all(np.isfinite(row["loss"]) for row in rows)
+
+    assayed = lrx("assay", f"ckpt={run}", "assay=response_matrix", "assay.num_samples=32", "name=sprites")
+    assert assayed.returncode == 0, assayed.stderr
+    assert "response matrix" in assayed.stdout
+    folder = tmp_path / "outputs/assay/sprites"
+    assert (folder / "response_matrix.png").stat().st_size > 1000
+    with xarray.open_dataset(folder / "result.h5", engine="h5netcdf", group="response_matrix") as opened:
+        value = opened.matrix.sel(intervened=3, responding=7)
+        assert opened.matrix.dims == ("intervened", "responding")
+        assert value.shape == ()
+        assert np.isfinite(value)
+        assert opened.matrix_se.sel(intervened=3, responding=7) >= 0
+    with xarray.open_dataset(folder / "result.h5", engine="h5netcdf") as root:
+        assert root.attrs["dataset"] == "dsprites"
+        assert root.attrs["dataset_source"] == "rendered"
+        assert root.attrs["checkpoint_sha256"]
+        assert "response_matrix" in root.attrs["config"]
+
+    again = lrx("assay", f"ckpt={run}", "assay=response_matrix", "assay.num_samples=32", "name=sprites")
+    assert again.returncode == 0
+    assert "finished" in again.stderr
+
+
+def test_a_checkpoint_file_and_hydra_run_dir_are_honoured(lrx: Lrx, tmp_path: Path) -> None:
+    assert lrx("train", *TINY, "hydra.run.dir=elsewhere/run").returncode == 0
+    done = lrx("assay", "ckpt=elsewhere/run/checkpoint.pt", "assay.num_samples=16", "hydra.run.dir=elsewhere/assay")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "elsewhere/assay/result.h5").is_file()
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_without_a_name_the_folder_is_dated(lrx: Lrx, tmp_path: Path) -> None:
+    assert lrx("train", *TINY).returncode == 0
+    (folder,) = (tmp_path / "outputs/train").iterdir()
+    assert folder.name[:4].isdigit()
+
+
+def test_a_sweep_makes_one_run_a_job_and_reports_the_one_that_is_refused(lrx: Lrx, tmp_path: Path) -> None:
+    done = lrx("train", *TINY, "seed=0,1,-1", "name=sweep", "-m")
+    assert done.returncode == 2
+    assert "seed=-1" in done.stderr
+    assert "job 2" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in sorted((tmp_path / "outputs/train/sweep").glob("*/checkpoint.pt"))] == ["checkpoint.pt"] * 2
+    first, second = weights_of(tmp_path / "outputs/train/sweep/0"), weights_of(tmp_path / "outputs/train/sweep/1")
+    assert not torch.equal(first["encoder.1.weight"], second["encoder.1.weight"])
+
+
+# ------------------------------------------------------------------------------------- going on, and not going on
+
+
+def test_killed_at_any_moment_and_started_again_gives_the_weights_of_an_uninterrupted_run(
+    tmp_path: Path, environment: dict[str, str], lrx: Lrx
+) -> None:
+    words = ["train", "dataset=dsprites", "model=betavae", "trainer.steps=30", "trainer.batch_size=8"]
+    words += ["trainer.checkpoint_every=5", "trainer.log_every=1"]
+    assert lrx(*words, "name=whole").returncode == 0
+    metrics = tmp_path / "outputs/train/killed/metrics.jsonl"
+    for rows in (3, 12, 21):  # before the first checkpoint, and between later ones
+        process = subprocess.Popen([sys.executable, "-m", "lrx.cli", *words, "name=killed"], cwd=tmp_path, env=environment)
+        deadline = time.monotonic() + 120
+        while not metrics.exists() or len(metrics.read_text().splitlines()) < rows:
+            assert process.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    resumed = lrx(*words, "name=killed")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resuming at step" in resumed.stderr
+    whole, killed = tmp_path / "outputs/train/whole", tmp_path / "outputs/train/killed"
+    assert_same_weights(whole, killed)
+    assert (whole / "metrics.jsonl").read_text() == (killed / "metrics.jsonl").read_text()
+    assert (whole / "metrics.csv").read_text() == (killed / "metrics.csv").read_text()
+
+    before = (killed / "checkpoint.pt").read_bytes()
+    finished = lrx(*words, "name=killed")
+    assert finished.returncode == 0
+    assert "finished" in finished.stderr
+    assert (killed / "checkpoint.pt").read_bytes() == before
+
+
+def test_another_config_in_the_same_folder_is_refused_with_the_keys(lrx: Lrx, tmp_path: Path) -> None:
+    assert lrx("train", *TINY, "name=mine").returncode == 0
+    before = (tmp_path / "outputs/train/mine/checkpoint.pt").read_bytes()
+    refused = lrx("train", *TINY, "name=mine", "trainer.lr=0.5", "seed=3")
+    assert_refused(refused, "trainer.lr (was 0.01, now 0.5)", "seed (was 0, now 3)")
+    assert (tmp_path / "outputs/train/mine/checkpoint.pt").read_bytes() == before
+
+
+# ------------------------------------------------------------------------------------------------ being refused
+
+REFUSED = {
+    "unknown command": (["trian"], ["trian", "train", "assay", "import"]),
+    "unknown dataset": (["train", "dataset=mnist"], ["dataset=mnist", "dsprites", "3dshapes", "helix"]),
+    "unknown model": (["train", "model=foo"], ["model=foo", "betavae"]),
+    "unknown key": (["train", "trainer.stepz=3"], ["stepz"]),
+    "no override": (["train", "seed"], ["seed"]),
+    "steps are text": (["train", *TINY[:1], "trainer.steps=abc"], ["trainer.steps", "abc", "whole number"]),
+    "steps are none": (["train", *TINY[:1], "trainer.steps=0"], ["trainer.steps", "0", "at least 1"]),
+    "a negative rate": (["train", *TINY, "trainer.lr=-0.1"], ["trainer.lr", "-0.1", "positive"]),
+    "a rate that is no number": (["train", *TINY, "trainer.lr=nan"], ["trainer.lr", "nan"]),
+    "a negative clip": (["train", *TINY, "trainer.clip=-1"], ["trainer.clip", "-1"]),
+    "an unknown schedule": (["train", *TINY, "trainer.schedule=step"], ["trainer.schedule", "step", "constant", "cosine"]),
+    "an unknown device": (["train", *TINY, "trainer.device=tpu"], ["trainer.device", "tpu", "cpu"]),
+    "no latents": (["train", *TINY, "latent_dim=0"], ["latent_dim", "0"]),
+    "a negative beta": (["train", *TINY, "model.beta=-1"], ["model.beta", "-1"]),
+    "bernoulli vectors": (["train", *TINY, "model.reconstruction=bernoulli"], ["bernoulli", "gaussian"]),
+    "an unknown reconstruction": (["train", *TINY, "model.reconstruction=l1"], ["l1", "bernoulli, gaussian"]),
+    "images for vectors": (["train", *TINY, "network=conv64"], ["network=conv64", "network=mlp"]),
+    "a seed of text": (["train", *TINY, "seed=abc"], ["seed", "abc"]),
+    "no file": (["train", "dataset=dsprites", "dataset.source=file"], ["dsprites", "dataset.root"]),
+    "an unknown source": (["train", "dataset=dsprites", "dataset.source=cloud"], ["cloud", "auto", "file", "rendered"]),
+    "no ckpt": (["assay"], ["ckpt="]),
+    "ckpt nowhere": (["assay", "ckpt=nowhere"], ["ckpt=nowhere", "no such file"]),
+    "an unknown assay": (["assay", "ckpt=x", "assay=foo"], ["assay=foo", "response_matrix"]),
+    "a folder without checkpoint": (["assay", "ckpt=empty"], ["ckpt=empty", "checkpoint.pt"]),
+    "a text file": (["assay", "ckpt=notes.txt"], ["notes.txt", "not an lrx checkpoint"]),
+    "an empty file": (["assay", "ckpt=nothing.pt"], ["nothing.pt", "not an lrx checkpoint"]),
+    "a foreign checkpoint": (["assay", "ckpt=foreign.pt"], ["foreign.pt", "lrx import"]),
+    "weights nowhere": (["import", "weights=nowhere.pt"], ["weights=nowhere.pt", "no such file"]),
+    "no weights": (["import", "weights=notes.txt"], ["notes.txt", "state dict"]),
+    "completion of another shell": (["completion", "fish"], ["fish", "bash"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_a_person_gets_wrong_gets_one_clear_line(
+    case: str, tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LRX_DATA", str(data_root))
+    monkeypatch.delenv("LRX_DEBUG", raising=False)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("not a checkpoint")
+    (tmp_path / "nothing.pt").touch()
+    torch.save({"encoder.weight": torch.zeros(2)}, tmp_path / "foreign.pt")
+    words, expected = REFUSED[case]
+    status = cli.main(words)
+    said = capfd.readouterr()
+    assert_refused(subprocess.CompletedProcess(words, status, said.out, said.err), *expected)
+    assert not list((tmp_path / "outputs").rglob("*.*")), "something was left behind"
+
+
+def test_lrx_debug_shows_the_traceback(lrx: Lrx) -> None:
+    done = lrx("train", *TINY, "trainer.lr=-1", LRX_DEBUG="1")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+    assert "training.py" in done.stderr
+
+
+def test_a_target_outside_lrx_in_a_checkpoint_is_refused_and_not_run(lrx: Lrx, tmp_path: Path) -> None:
+    assert lrx("train", *TINY, "name=victim").returncode == 0
+    path = tmp_path / "outputs/train/victim/checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    payloads = ["os.system", "lrx.data.helix.np.save", "lrx.checkpoint.pickle.loads", "lrx.models.vae.torch.load"]
+    for target in payloads:
+        for line in ("_target_: lrx.data.helix.double_helix", "_target_: lrx.models.networks.mlp.mlp"):
+            assert line in content["config"]
+            hostile = content | {"config": content["config"].replace(line, f"_target_: {target}")}
+            torch.save(hostile, path)
+            assert_refused(lrx("assay", f"ckpt={path}"), target, "not run")
+
+
+# ------------------------------------------------------------------------------------------------------- import
+
+
+def test_published_weights_become_a_checkpoint(lrx: Lrx, tmp_path: Path) -> None:
+    assert lrx("train", *TINY, "name=source").returncode == 0
+    weights = weights_of(tmp_path / "outputs/train/source")
+    torch.save(weights, tmp_path / "plain.pt")
+    torch.save({"epoch": 3, "state_dict": {f"module.{key}": value for key, value in weights.items()}}, tmp_path / "wrapped.pt")
+    safetensors.torch.save_file({key: value.contiguous() for key, value in weights.items()}, tmp_path / "safe.safetensors")
+    shape = ["dataset=helix", "model=vae", "network=mlp", "model.reconstruction=gaussian", "latent_dim=2"]
+    for file in ("plain.pt", "wrapped.pt", "safe.safetensors"):
+        name = Path(file).stem
+        done = lrx("import", f"weights={file}", *shape, f"name={name}")
+        assert done.returncode == 0, done.stderr
+        assert_same_weights(tmp_path / "outputs/import" / name, tmp_path / "outputs/train/source")
+    assayed = lrx("assay", "ckpt=outputs/import/plain", "assay.num_samples=16", "name=imported")
+    assert assayed.returncode == 0, assayed.stderr
+    with xarray.open_dataset(tmp_path / "outputs/assay/imported/result.h5", engine="h5netcdf") as root:
+        assert root.attrs["checkpoint_origin"].startswith("plain.pt")
+
+    broken = {key: value for key, value in weights.items() if key != "encoder.1.bias"}
+    broken |= {"extra": torch.zeros(1), "decoder.0.weight": torch.zeros(3, 3)}
+    torch.save(broken, tmp_path / "broken.pt")
+    refused = lrx("import", "weights=broken.pt", *shape, "name=broken")
+    assert_refused(refused, "missing: encoder.1.bias", "unexpected: extra", "wrong shape: decoder.0.weight (3, 3)")
+    assert not (tmp_path / "outputs/import/broken").exists()
+
+
+# --------------------------------------------------------------------------------------- help and completion
+
+
+def test_help_and_cfg_answer_without_torch(tmp_path: Path, environment: dict[str, str]) -> None:
+    for words in (["--help"], ["train", "--help"], ["train", "--cfg", "job"], ["assay", "ckpt=x", "--cfg", "job"]):
+        code = f"import sys; from lrx.cli import main; main({words!r}); print('torch' in sys.modules, file=sys.stderr)"
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.stderr.strip() in ("False", ""), done.stderr
+        assert "dataset" in done.stdout or "lrx train" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_bash_completes_commands_and_overrides(tmp_path: Path, environment: dict[str, str]) -> None:
+    def complete(line: str) -> list[str]:
+        script = f"""
+            lrx() {{ {sys.executable} -m lrx.cli "$@"; }}
+            source <(lrx completion bash)
+            COMP_LINE={line!r} COMP_POINT={len(line)}; read -ra COMP_WORDS <<< "$COMP_LINE"
+            [[ $COMP_LINE == *' ' ]] && COMP_WORDS+=('')
+            COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
+            _lrx; printf '%s\\n' "${{COMPREPLY[@]}}"
+        """
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.split()
+
+    assert complete("lrx tr") == ["train"]
+    assert "dataset=dsprites" in complete("lrx train dataset=d")
+    assert "assay.num_samples=" in complete("lrx assay assay.num")

@@ -1,0 +1,68 @@
+"""What a person reads: a matrix within 80 columns, plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lrx import console
+from lrx.types import Array, AssayResult
+
+AXES = ("intervened", "responding")
+
+
+def result(latents: int) -> AssayResult:
+    values = np.arange(latents * latents, dtype=np.float64).reshape(latents, latents) / (latents * latents)
+    index = np.arange(latents)
+    return AssayResult(
+        arrays={"matrix": Array(values, AXES), "matrix_se": Array(values / 10, AXES)},
+        coordinates={"intervened": index, "responding": index},
+        scores={"cds": 0.75, "cds_se": 0.0123, "num_informative": 3.0},
+    )
+
+
+def test_a_matrix_of_ten_latents_fits_80_columns_with_its_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    console.show_result("response_matrix", result(10))
+    shown = capsys.readouterr().out
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    assert "0.99" in shown
+    assert "0.099" in shown
+    assert "intervened" in shown
+    assert "…" not in shown
+    assert "0.75 ± 0.012" in shown
+
+
+def test_a_larger_matrix_is_left_to_the_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    console.show_result("response_matrix", result(24))
+    shown = capsys.readouterr().out
+    assert "num informative" in shown
+    assert len(shown.splitlines()) < 8
+
+
+def test_training_without_a_terminal_is_one_plain_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(float(second) for second in range(0, 10_000, 10))
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    with console.TrainProgress(steps=10, batch_size=64) as progress:
+        progress.start(2)
+        progress.log({"loss": 123.456, "kl": 1.0, "lr": 0.1})
+        for step in range(3, 11):
+            progress.step(step)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "resuming at step 2 of 10"
+    assert len(lines) == 3  # eight steps of ten seconds
+    assert "step 5/10" in lines[1]
+    assert "loss 123.5" in lines[1]
+    assert "images/s" in lines[1]
+    assert "left" in lines[1]
+
+
+def test_work_without_a_terminal_is_announced_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.WorkProgress("rendering") as progress:
+        for done in range(100):
+            progress(done + 1, 100)
+    assert capsys.readouterr().err == "rendering\n"
+    with console.WorkProgress("nothing to do"):
+        pass
+    assert capsys.readouterr().err == ""

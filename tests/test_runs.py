@@ -1,0 +1,39 @@
+"""Run folders: the same config goes on, another one is refused, and keys of comfort are free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lrx import runs
+
+
+class Flat:
+    """A config of lines `key=value`."""
+
+    def __init__(self, **keys: str) -> None:
+        self.text = "\n".join(f"{key}={value}" for key, value in keys.items())
+
+    def flat(self, text: str | None = None) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in (self.text if text is None else text).splitlines())
+
+
+def test_a_new_folder_and_the_same_config_are_welcome(tmp_path: Path) -> None:
+    runs.check_same(tmp_path, Flat(seed="1"))
+    runs.write_config(tmp_path, Flat(seed="1"))
+    runs.check_same(tmp_path, Flat(seed="1"))
+
+
+def test_differences_are_listed_with_both_values(tmp_path: Path) -> None:
+    runs.write_config(tmp_path, Flat(seed="1", lr="0.1", old="x"))
+    with pytest.raises(ValueError, match="another config") as caught:
+        runs.check_same(tmp_path, Flat(seed="2", lr="0.1", new="y"))
+    for words in ("seed (was 1, now 2)", "new (was not there, now y)", "old (was x, now not there)"):
+        assert words in str(caught.value)
+    assert "lr (" not in str(caught.value)
+
+
+def test_where_and_how_often_may_change(tmp_path: Path) -> None:
+    runs.write_config(tmp_path, Flat(**dict.fromkeys(runs.FREE, "before"), seed="1"))
+    runs.check_same(tmp_path, Flat(**dict.fromkeys(runs.FREE, "after"), seed="1"))
