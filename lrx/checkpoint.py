@@ -27,7 +27,16 @@ PARTS = {"model": dict, "optimizer": dict, "step": int, "steps": int, "random": 
 PARTS |= {"origin": str}
 
 # What torch.load raises for files that are cut, foreign or hostile.
-UNREADABLE = (pickle.UnpicklingError, RuntimeError, OSError, EOFError, LookupError, ValueError, TypeError, AttributeError)
+UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+)
 
 
 @dataclass(frozen=True)

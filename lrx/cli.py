@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import cast
 
 import hydra
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException, InstantiationException
@@ -27,23 +28,18 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lrx import __version__
+from lrx import __version__, shell
 
-COMMANDS = {
-    "train": "fit an autoencoder, or go on with a run that was interrupted",
-    "assay": "intervene on the latents of an autoencoder and measure what they cause",
-    "import": "turn a published state dict into a checkpoint",
-    "completion": "print shell completion: eval \"$(lrx completion bash)\"",
-}
+UserError = (ValueError, OSError, HydraException, OmegaConfBaseException, yaml.YAMLError)
 
-# Hydra 1.3 refuses overrides that come after a flag, so flags go first; these ones take the next word with them.
-FLAGS_WITH_VALUE = {"--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd", "--package", "-p"}
-FLAGS_WITH_VALUE |= {"--cfg", "-c", "--experimental-rerun"}
-
-# A checkpoint's config may come from anywhere: what it names must be defined in these rooms of lrx, nowhere else.
-TRUSTED = re.compile(r"(?P<module>lrx\.(?:data|models|assays)(?:\.\w+)+|lrx\.training)\.(?P<name>\w+)")
-
-UserError = (ValueError, OSError, HydraException, OmegaConfBaseException)
+# Hydra's way to say that a group has no such file; its choices are listed one a line.
+NO_CHOICE = re.compile(
+    r"(?:In '[^']*': )?Could not find '(?P<group>[^']*)/(?P<choice>[^'/]*)'\s+"
+    r"Available options in '[^']*':\s+(?P<choices>.*?)\s*(?:Config search path|$)",
+    re.S,
+)
+# What Hydra and OmegaConf add below a message.
+TRAILER = re.compile(r"\s*(full_key|object_type|reference_type): *\S*|\s*set the environment variable.*", re.S | re.I)
 
 
 class Config:
@@ -58,9 +54,9 @@ class Config:
         return OmegaConf.to_yaml(self._node)
 
     def flat(self, text: str | None = None) -> dict[str, str]:
-        """Every dotted key and its value as text, with interpolations as they were written: of this config or of `text`."""
+        """Every dotted key and its value as text, interpolations as written: of this config, or of another's text."""
         node = self._node if text is None else OmegaConf.create(text)
-        return dict(_flatten(OmegaConf.to_container(node, resolve=False)))
+        return {key: str(value) for key, value in _leaves(OmegaConf.to_container(node, resolve=False))}
 
     def value(self, key: str) -> object:
         """A single value by its dotted key."""
@@ -71,25 +67,36 @@ class Config:
         return str(self._node[key]["_target_"]).rpartition(".")[2]
 
     def build(self, key: str, **given: object) -> object:
-        """The object that the node `key` describes. Keywords that its target does not take are left out."""
+        """The object that the node `key` describes. Keywords that its target does not take are left out.
+
+        ValueError names the node when a value is of a kind that its target cannot take.
+        """
         node = self._node[key]
         bound = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
-        accepted = _keywords(bound)
-        extra = {name: value for name, value in given.items() if accepted is None or name in accepted}
-        return functools.partial(bound, **extra) if node.get("_partial_") else bound(**extra)
+        accepted = inspect.signature(bound).parameters
+        takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
+        extra = {name: value for name, value in given.items() if takes_all or name in accepted}
+        try:
+            return functools.partial(bound, **extra) if node.get("_partial_") else bound(**extra)
+        except TypeError as error:
+            raise ValueError(f"{key}={self.choices.get(key, '...')}: {error}") from error
 
     def stored(self, text: str, *, override: str) -> Config:
-        """The config that a checkpoint holds, once its targets are known to be lrx's own.
+        """The config that a checkpoint holds, resolved, once all its targets are known to be lrx's own.
 
         override: the key of a node of this config whose values, where not null, replace those of the stored one.
         """
         node = OmegaConf.create(text)
-        for key, value in self.flat(text).items():
-            if key.rpartition(".")[2] == "_target_":
-                _check_target(key, value)
         for key, value in self._node[override].items():
             if value is not None:
                 OmegaConf.update(node, f"{override}.{key}", value, force_add=True)
+        OmegaConf.resolve(node)  # an interpolation can make a whole node, so what is checked is what is built
+        own = _own_targets()
+        for key, value in _leaves(OmegaConf.to_container(node)):
+            if key.rpartition(".")[2] == "_target_" and value not in own:
+                raise ValueError(
+                    f"the checkpoint's config has {key}={value}, which no config of lrx names; it is not run"
+                )
         return Config(cast(DictConfig, node), {})
 
 
@@ -148,7 +155,7 @@ def _returned(job: JobReturn) -> object:
 
 
 # Hydra prints "Error executing job with overrides: [...]" before it raises; main() has one line of its own for that.
-JobReturn.return_value = property(_returned, JobReturn.return_value.fset)
+JobReturn.return_value = property(_returned, JobReturn.return_value.fset)  # type: ignore
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -158,17 +165,23 @@ def main(argv: list[str] | None = None) -> int:
         print(f"lrx {__version__}")
         return 0
     if not words or words[0] in ("-h", "--help", "help"):
-        print(usage())
+        print(shell.usage())
         return 0 if words else 2
     command, rest = words[0], words[1:]
     if command == "completion":
-        return completion(rest)
+        if rest != ["bash"]:
+            return fail(
+                ValueError(f"lrx completion knows bash, not {' '.join(rest) or 'nothing'}: lrx completion bash")
+            )
+        print(shell.completion())
+        return 0
     if command not in TASKS:
-        return fail(ValueError(f"no command {command!r}; the commands are {', '.join(COMMANDS)}"))
+        return fail(ValueError(f"no command {command!r}; the commands are {', '.join(shell.COMMANDS)}"))
     if sys.version_info >= (3, 14) and hasattr(argparse.ArgumentParser, "_check_help"):
-        argparse.ArgumentParser._check_help = lambda self, action: None  # type: ignore[attr-defined]  # Hydra 1.3's lazy help
-    debug, os.environ["HYDRA_FULL_ERROR"] = os.environ.get("LRX_DEBUG"), "1"  # errors come to us, not to Hydra's printer
-    sys.argv = ["lrx", *flags_first(rest)]
+        # Hydra 1.3 gives argparse a lazy help text, which Python 3.14 checks too early
+        argparse.ArgumentParser._check_help = lambda self, action: None  # type: ignore[attr-defined]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
+    sys.argv = ["lrx", *shell.flags_first(rest)]
     try:
         hydra.main(version_base="1.3", config_path="pkg://lrx.configs", config_name=command)(TASKS[command])()
     except KeyboardInterrupt:
@@ -177,7 +190,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UserError as error:
-        if debug:
+        if os.environ.get("LRX_DEBUG"):
             traceback.print_exc()
         return fail(error)
     return 0
@@ -190,104 +203,34 @@ def fail(error: BaseException) -> int:
 
 
 def message(error: BaseException) -> str:
-    """The line a person needs of an error: the innermost cause of a failed build, Hydra's choices without its layout."""
+    """The line a person needs of an error: the cause of a failed build, Hydra's choices without its layout."""
     while isinstance(error, InstantiationException) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     text = str(error)
-    found = re.match(r"In '[^']*': Could not find '([\w-]+(?:/[\w-]+)*)/([^']*)'\s+Available options in '[^']*':\s+(.*?)\s+Config", text, re.S)
-    if found is None:
-        found = re.match(r"Could not find '([^']*)/([^'/]*)'\s+Available options in '[^']*':\s+(.*?)\s+(?:Config|$)", text, re.S)
+    found = NO_CHOICE.match(text)
     if found is not None:
-        group, value, options = found.groups()
-        return f"no {group}={value}; the choices are {', '.join(options.split())}"
-    text = re.sub(r"\s*(full_key|object_type|reference_type): *\S*|\s*set the environment variable.*", "", text, flags=re.S | re.I) or type(error).__name__
-    return " ".join(text.split())
+        return f"no {found['group']}={found['choice']}; the choices are {', '.join(found['choices'].split())}"
+    return " ".join(TRAILER.sub("", text).split()) or type(error).__name__
 
 
-def usage() -> str:
-    """The text of `lrx --help`."""
-    lines = [f"  {name:<12}{what}" for name, what in COMMANDS.items()]
-    return "\n".join(
-        [
-            "usage: lrx <command> [key=value ...]",
-            "",
-            "A laboratory for the latent spaces of autoencoders.",
-            "",
-            *lines,
-            "",
-            "  lrx train dataset=dsprites model=betavae name=my-run",
-            "  lrx assay ckpt=outputs/train/my-run assay=response_matrix",
-            "",
-            "lrx <command> --help lists every key; LRX_DEBUG=1 shows the traceback of an error;",
-            "LRX_DATA says where data sets are kept (otherwise ./data).",
-        ]
-    )
-
-
-def flags_first(words: list[str]) -> list[str]:
-    """Flags, with the values they take, before overrides.
-
-    >>> flags_first(["seed=1", "-m", "--cfg", "job"])
-    ['-m', '--cfg', 'job', 'seed=1']
-    """
-    flags, overrides, rest = [], [], iter(words)
-    for word in rest:
-        if word.startswith("-"):
-            flags.append(word)
-            flags += [next(rest, "")] if word in FLAGS_WITH_VALUE else []
-        else:
-            overrides.append(word)
-    return flags + overrides
-
-
-def completion(words: list[str]) -> int:
-    """Completion of the command word here, of everything after it by Hydra's own completer."""
-    if words != ["bash"]:
-        return fail(ValueError(f"lrx completion knows bash, not {' '.join(words) or 'nothing'}: lrx completion bash"))
-    print(BASH_COMPLETION % " ".join(COMMANDS))
-    return 0
-
-
-BASH_COMPLETION = r"""_lrx() {
-  local cur=${COMP_WORDS[COMP_CWORD]}
-  if (( COMP_CWORD == 1 )); then COMPREPLY=( $(compgen -W "%s" -- "$cur") ); return; fi
-  local sub=${COMP_WORDS[1]}
-  local line="lrx ${COMP_LINE#*"$sub" }"
-  local cut=$(( ${#COMP_LINE} - ${#line} ))
-  COMPREPLY=( $( COMP_POINT=$(( COMP_POINT - cut )) COMP_LINE="$line" lrx "$sub" -sc query=bash 2>/dev/null ) )
-  [[ ${COMPREPLY[0]} == *= || ${COMPREPLY[0]} == *. || ${COMPREPLY[0]} == */ ]] && compopt -o nospace 2>/dev/null
-}
-COMP_WORDBREAKS=${COMP_WORDBREAKS//=}; COMP_WORDBREAKS=$COMP_WORDBREAKS:
-complete -o default -F _lrx lrx"""
-
-
-def _flatten(value: object, prefix: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+def _leaves(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Every value that is no list or mapping, with its dotted key."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(inner, f"{prefix}.{key}" if prefix else str(key))
     else:
-        yield prefix, str(value)
+        yield prefix, value
 
 
-def _keywords(target: Callable[..., object]) -> set[str] | None:
-    parameters = inspect.signature(target).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return None
-    return {parameter.name for parameter in parameters}
-
-
-def _check_target(key: str, target: str) -> None:
-    found = TRUSTED.fullmatch(target)
-    if found is not None:
-        try:
-            defined = getattr(importlib.import_module(found["module"]), found["name"], None)
-        except ImportError:
-            defined = None
-        if getattr(defined, "__module__", None) == found["module"]:
-            return
-    raise ValueError(f"the checkpoint's config has {key}={target}, which is no part of lrx; it is not run")
+def _own_targets() -> set[object]:
+    """Every `_target_` that lrx's own yaml files name. A checkpoint may come from anywhere; it may name these only."""
+    targets: set[object] = set()
+    for file in Path(importlib.import_module("lrx.configs").__path__[0]).rglob("*.yaml"):
+        leaves = _leaves(OmegaConf.to_container(OmegaConf.load(file)))
+        targets |= {value for key, value in leaves if key.rpartition(".")[2] == "_target_"}
+    return targets
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ import torch
 from torch import nn
 
 from lrx import checkpoint, console, results, runs
+from lrx.allocator import keep_freed_memory
 from lrx.curves import Curves
 from lrx.devices import choose_device
 from lrx.training import TrainSettings, train
-from lrx.types import AssayResult, Autoencoder, Dataset
+from lrx.types import AssayResult, Autoencoder, Dataset, Trainable
 from lrx.weights import read_state_dict, without_prefix
-
 
 RESULT = "result.h5"
 
@@ -41,13 +41,14 @@ class Config(runs.RunConfig, Protocol):
         """The object that a node describes."""
         ...
 
-    def stored(self, text: str, *, override: str) -> "Config":
+    def stored(self, text: str, *, override: str) -> Config:
         """The config that a checkpoint holds, with the overrides of a node of this one."""
         ...
 
 
 def train_command(config: Config, folder: Path) -> None:
     """Train in the run folder, or go on there; nothing to do if the run is finished."""
+    keep_freed_memory()
     runs.check_same(folder, config)
     settings = cast(TrainSettings, config.build("trainer"))
     device = choose_device(settings.device, "trainer.device")
@@ -57,6 +58,7 @@ def train_command(config: Config, folder: Path) -> None:
         return
     dataset = open_dataset(config)
     model = build_model(config, dataset)
+    assert isinstance(model, Trainable)
     runs.write_config(folder, config)
     curves = Curves(folder)
     with console.TrainProgress(settings.steps, settings.batch_size) as progress:
@@ -86,6 +88,7 @@ def train_command(config: Config, folder: Path) -> None:
 
 def assay_command(config: Config, folder: Path) -> None:
     """Run one assay on a checkpoint and write result.h5 and its picture into the folder."""
+    keep_freed_memory()
     began = time.time()
     name, seed = config.choices["assay"], whole_seed(config)
     device = choose_device(str(config.value("device")), "device")
@@ -107,7 +110,7 @@ def assay_command(config: Config, folder: Path) -> None:
     model.eval()
     with console.WorkProgress(name.replace("_", " ")) as progress:
         result = assay(model, dataset, torch.Generator().manual_seed(seed), progress=progress)
-    provenance = {
+    provenance: dict[str, str | int | float] = {
         **results.environment(),
         "config": config.text,
         "checkpoint": str(path),

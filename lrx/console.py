@@ -79,7 +79,9 @@ class TrainProgress:
 
     def log(self, scalars: Mapping[str, float]) -> None:
         """The newest losses, shown until the next ones come."""
-        self._losses = "  ".join(f"{key} {scalars[key]:.4g}" for key in ("loss", "reconstruction", "kl") if key in scalars)
+        self._losses = "  ".join(
+            f"{key} {scalars[key]:.4g}" for key in ("loss", "reconstruction", "kl") if key in scalars
+        )
 
 
 class WorkProgress:
@@ -88,7 +90,12 @@ class WorkProgress:
     def __init__(self, what: str) -> None:
         self._what, self._last_line = what, time.monotonic()
         self._bar = Progress(
-            TextColumn(what), BarColumn(), TextColumn("{task.percentage:3.0f}%"), TimeElapsedColumn(), console=_err, transient=True
+            TextColumn(what),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f}%"),
+            TimeElapsedColumn(),
+            console=_err,
+            transient=True,
         )
         self._task = self._bar.add_task(what, total=None)
         self._begun = False

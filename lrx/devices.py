@@ -6,7 +6,7 @@ import torch
 
 
 def choose_device(name: str, key: str) -> torch.device:
-    """`auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:1`; ValueError names the key and what this machine has."""
+    """`auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:1`; ValueError names the key and what there is."""
     available = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     if name == "auto":
         return torch.device("cuda" if len(available) > 1 else "cpu")

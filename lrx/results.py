@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import numpy as np
 import torch
 
@@ -47,7 +47,7 @@ def write(path: Path, name: str, result: AssayResult, provenance: Provenance) ->
     """Write one assay as the group `name`, atomically; other groups of an existing file of the same run stay.
 
     provenance: what is known of `model`, `dataset`, `dataset_source`, `dataset_fingerprint`, `checkpoint_sha256`,
-    `config` (text), `seed`, `device`, `wall_seconds`, and what `environment()` gives.
+    `config` (text), `seed`, `device`, `wall_time_s`, and what `environment()` gives.
     ValueError when the file is of another checkpoint or data set, is not lrx's, or for values HDF5 tools cannot share.
     """
     old = read(path) if path.exists() else Results({}, {}, {})

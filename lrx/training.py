@@ -62,7 +62,11 @@ class TrainSettings:
             if not isinstance(getattr(self, key), bool):
                 raise ValueError(f"trainer.{key} must be true or false, not {getattr(self, key)!r}")
         betas = self.betas
-        if len(betas) != 2 or not all(isinstance(beta, int | float) and 0 <= beta < 1 for beta in betas):
+        if (
+            not isinstance(betas, Sequence)
+            or len(betas) != 2
+            or not all(isinstance(beta, int | float) and 0 <= beta < 1 for beta in betas)
+        ):
             raise ValueError(f"trainer.betas must be two numbers in [0, 1), not {betas!r}")
         for key, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, key) not in choices:
@@ -99,7 +103,11 @@ def train(
         for part in model.children():
             part.compile()
     optimizer = torch.optim.Adam(
-        model.parameters(), settings.lr, (settings.betas[0], settings.betas[1]), amsgrad=settings.amsgrad, fused=device.type in ("cpu", "cuda")
+        model.parameters(),
+        settings.lr,
+        (settings.betas[0], settings.betas[1]),
+        amsgrad=settings.amsgrad,
+        fused=device.type in ("cpu", "cuda"),
     )
     torch.manual_seed(seed)
     data = {"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint}
@@ -126,7 +134,9 @@ def train(
         optimizer.step()
 
         done = step + 1
-        log, save = (done % every == 0 or done == settings.steps for every in (settings.log_every, settings.checkpoint_every))
+        log, save = (
+            done % every == 0 or done == settings.steps for every in (settings.log_every, settings.checkpoint_every)
+        )
         if log or save:
             row = {key: value.item() for key, value in losses.items()}
             if not math.isfinite(row["loss"]):

@@ -28,7 +28,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             return dict(safetensors.torch.load_file(path))
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (*UNREADABLE, safetensors.SafetensorError) as error:
-        raise ValueError(f"weights={path} is no state dict that loads safely (it is cut, or holds more than tensors)") from error
+        raise ValueError(
+            f"weights={path} is no state dict that loads safely (it is cut, or holds more than tensors)"
+        ) from error
     for key in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

@@ -25,7 +25,9 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def environment(data_root: Path) -> dict[str, str]:
     """The environment of a person's shell, with LRX_DATA set."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("LRX_")} | {"LRX_DATA": str(data_root)}
+    return {key: value for key, value in os.environ.items() if not key.startswith("LRX_")} | {
+        "LRX_DATA": str(data_root)
+    }
 
 
 @pytest.fixture

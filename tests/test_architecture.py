@@ -16,6 +16,7 @@ LEVELS = {
     "atomic": 1,
     "devices": 1,
     "allocator": 1,
+    "shell": 1,
     "responses": 2,
     "checkpoint": 2,
     "data": 2,

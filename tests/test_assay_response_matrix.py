@@ -166,6 +166,16 @@ def test_a_response_that_varies_by_rounding_alone_is_constant_under_std() -> Non
     assert (matrix[:, 1] > 0).all()
 
 
+def test_a_constant_response_that_moves_is_infinite_under_std() -> None:
+    moments = Moments(1)
+    h = torch.ones(50, 1, dtype=torch.float64)
+    moments.add_row(0, h, 2 * h, None)
+    moments.count = 50
+    matrix, se = moments.matrix("std")
+    assert (matrix.item(), se.item()) == (math.inf, math.inf)
+    assert moments.matrix("none")[0].item() == 1
+
+
 def test_one_move_in_many_has_an_error_of_half_its_size() -> None:
     moments = Moments(1)
     moved = torch.zeros(1000, 1, dtype=torch.float64)
@@ -292,6 +302,7 @@ def test_one_latent_one_image_and_two_draws_are_enough() -> None:
     result = assay(Linear(torch.ones(1, 1).double()), 0, data, num_samples=2)
     assert values(result).shape == (1, 1)
     assert np.isfinite(values(result, "matrix_se")).all()
+    assert assay(Curved(), 0, Vectors(1), num_samples=2).scores["num_active"] == 0
     with pytest.raises(ValueError, match="takes values from other images"):
         assay(Linear(torch.ones(1, 1).double()), 0, data, base="posterior")
 
@@ -335,7 +346,7 @@ def test_weights_that_are_not_finite_are_refused() -> None:
         ({"target_se": 0}, "assay.target_se must be null or a positive number, not 0"),
         ({"target_se": math.nan}, "assay.target_se must be null or a positive number, not nan"),
         ({"target_se": "small"}, "assay.target_se must be null or a positive number, not 'small'"),
-        ({"target_se": 0.1, "max_samples": 10}, "at least num_samples=2000, not 10"),
+        ({"target_se": 0.1, "max_samples": 10}, "at least assay.num_samples=2000, not 10"),
         ({"batch_size": 0}, "assay.batch_size must be null or a whole number of at least 1, not 0"),
     ],
 )

@@ -97,7 +97,9 @@ def test_a_sweep_makes_one_run_a_job_and_reports_the_one_that_is_refused(lrx: Lr
     assert "seed=-1" in done.stderr
     assert "job 2" in done.stderr
     assert "Traceback" not in done.stderr
-    assert [path.name for path in sorted((tmp_path / "outputs/train/sweep").glob("*/checkpoint.pt"))] == ["checkpoint.pt"] * 2
+    assert [path.name for path in sorted((tmp_path / "outputs/train/sweep").glob("*/checkpoint.pt"))] == [
+        "checkpoint.pt"
+    ] * 2
     first, second = weights_of(tmp_path / "outputs/train/sweep/0"), weights_of(tmp_path / "outputs/train/sweep/1")
     assert not torch.equal(first["encoder.1.weight"], second["encoder.1.weight"])
 
@@ -113,7 +115,9 @@ def test_killed_at_any_moment_and_started_again_gives_the_weights_of_an_uninterr
     assert lrx(*words, "name=whole").returncode == 0
     metrics = tmp_path / "outputs/train/killed/metrics.jsonl"
     for rows in (3, 12, 21):  # before the first checkpoint, and between later ones
-        process = subprocess.Popen([sys.executable, "-m", "lrx.cli", *words, "name=killed"], cwd=tmp_path, env=environment)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lrx.cli", *words, "name=killed"], cwd=tmp_path, env=environment
+        )
         deadline = time.monotonic() + 120
         while not metrics.exists() or len(metrics.read_text().splitlines()) < rows:
             assert process.poll() is None, "the run ended before it could be killed"
@@ -157,13 +161,19 @@ REFUSED = {
     "a negative rate": (["train", *TINY, "trainer.lr=-0.1"], ["trainer.lr", "-0.1", "positive"]),
     "a rate that is no number": (["train", *TINY, "trainer.lr=nan"], ["trainer.lr", "nan"]),
     "a negative clip": (["train", *TINY, "trainer.clip=-1"], ["trainer.clip", "-1"]),
-    "an unknown schedule": (["train", *TINY, "trainer.schedule=step"], ["trainer.schedule", "step", "constant", "cosine"]),
+    "an unknown schedule": (
+        ["train", *TINY, "trainer.schedule=step"],
+        ["trainer.schedule", "step", "constant", "cosine"],
+    ),
     "an unknown device": (["train", *TINY, "trainer.device=tpu"], ["trainer.device", "tpu", "cpu"]),
     "no latents": (["train", *TINY, "latent_dim=0"], ["latent_dim", "0"]),
     "a negative beta": (["train", *TINY, "model.beta=-1"], ["model.beta", "-1"]),
     "bernoulli vectors": (["train", *TINY, "model.reconstruction=bernoulli"], ["bernoulli", "gaussian"]),
     "an unknown reconstruction": (["train", *TINY, "model.reconstruction=l1"], ["l1", "bernoulli, gaussian"]),
     "images for vectors": (["train", *TINY, "network=conv64"], ["network=conv64", "network=mlp"]),
+    "a setting that there is not": (["train", *TINY, "+model.alpha=1"], ["model", "alpha"]),
+    "a list that is none": (["train", *TINY, "network.hidden=3"], ["network.hidden", "3"]),
+    "a pair that is none": (["train", *TINY, "trainer.betas=3"], ["trainer.betas", "3"]),
     "a seed of text": (["train", *TINY, "seed=abc"], ["seed", "abc"]),
     "no file": (["train", "dataset=dsprites", "dataset.source=file"], ["dsprites", "dataset.root"]),
     "an unknown source": (["train", "dataset=dsprites", "dataset.source=cloud"], ["cloud", "auto", "file", "rendered"]),
@@ -209,13 +219,17 @@ def test_a_target_outside_lrx_in_a_checkpoint_is_refused_and_not_run(lrx: Lrx, t
     assert lrx("train", *TINY, "name=victim").returncode == 0
     path = tmp_path / "outputs/train/victim/checkpoint.pt"
     content = torch.load(path, weights_only=True)
-    payloads = ["os.system", "lrx.data.helix.np.save", "lrx.checkpoint.pickle.loads", "lrx.models.vae.torch.load"]
-    for target in payloads:
+    payloads = [
+        "_target_: os.system",
+        "_target_: lrx.data.helix.np.save",  # what a module of lrx imports is not its own
+        "_target_: lrx.weights.read_state_dict",  # and not everything of its own is meant to be built
+        "extra: ['${oc.create:{_target_: os.system}}']",  # nor is it hidden behind an interpolation in a list
+    ]
+    for payload in payloads:
         for line in ("_target_: lrx.data.helix.double_helix", "_target_: lrx.models.networks.mlp.mlp"):
             assert line in content["config"]
-            hostile = content | {"config": content["config"].replace(line, f"_target_: {target}")}
-            torch.save(hostile, path)
-            assert_refused(lrx("assay", f"ckpt={path}"), target, "not run")
+            torch.save(content | {"config": content["config"].replace(line, payload)}, path)
+            assert_refused(lrx("assay", f"ckpt={path}"), "_target_=", "not run")
 
 
 # ------------------------------------------------------------------------------------------------------- import
@@ -225,8 +239,12 @@ def test_published_weights_become_a_checkpoint(lrx: Lrx, tmp_path: Path) -> None
     assert lrx("train", *TINY, "name=source").returncode == 0
     weights = weights_of(tmp_path / "outputs/train/source")
     torch.save(weights, tmp_path / "plain.pt")
-    torch.save({"epoch": 3, "state_dict": {f"module.{key}": value for key, value in weights.items()}}, tmp_path / "wrapped.pt")
-    safetensors.torch.save_file({key: value.contiguous() for key, value in weights.items()}, tmp_path / "safe.safetensors")
+    torch.save(
+        {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in weights.items()}}, tmp_path / "wrapped.pt"
+    )
+    safetensors.torch.save_file(
+        {key: value.contiguous() for key, value in weights.items()}, tmp_path / "safe.safetensors"
+    )
     shape = ["dataset=helix", "model=vae", "network=mlp", "model.reconstruction=gaussian", "latent_dim=2"]
     for file in ("plain.pt", "wrapped.pt", "safe.safetensors"):
         name = Path(file).stem

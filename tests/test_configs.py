@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
+import lrx.configs
 import pytest
 import torch
 from hydra import compose, initialize_config_module
 from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-import lrx.configs
 from lrx.cli import Config
 from lrx.commands import build_model
 from lrx.data.helix import double_helix
@@ -83,7 +83,9 @@ def test_a_node_has_a_target_whose_signature_its_keys_fit(group: str, name: str)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         accepted |= set(AutoencoderSettings.__annotations__)
     assert keys <= accepted, f"{keys - accepted} are no parameters of {target.__name__}"
-    needed = {key for key, value in parameters.items() if value.default is value.empty and value.kind is not value.VAR_KEYWORD}
+    needed = {
+        key for key, value in parameters.items() if value.default is value.empty and value.kind is not value.VAR_KEYWORD
+    }
     assert needed <= keys | given, f"{needed - keys - given} have no value in the yaml"
     defaults = {key for key in keys if key in parameters and parameters[key].default is not inspect.Parameter.empty}
     assert not defaults, f"{defaults} have a default in python too; a number has one home"

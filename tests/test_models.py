@@ -34,12 +34,21 @@ def test_networks_have_the_published_number_of_parameters() -> None:
 
 def test_conv5_has_the_published_key_names() -> None:
     model = VAE(
-        network=conv5, observation_shape=(3, 64, 64), latent_dim=24, reconstruction="bernoulli", variance=1.0, kl="exact"
+        network=conv5,
+        observation_shape=(3, 64, 64),
+        latent_dim=24,
+        reconstruction="bernoulli",
+        variance=1.0,
+        kl="exact",
     )
-    encoder = [f"encoder.{i}.{part}.{kind}" for i in range(5) for part in ("conv", "norm") for kind in ("weight", "bias")]
+    encoder = [
+        f"encoder.{i}.{part}.{kind}" for i in range(5) for part in ("conv", "norm") for kind in ("weight", "bias")
+    ]
     encoder += [f"encoder.5.{i}.{kind}" for i in (1, 3, 5) for kind in ("weight", "bias")]
     decoder = [f"decoder.0.{i}.{kind}" for i in (0, 2, 4) for kind in ("weight", "bias")]
-    decoder += [f"decoder.{i}.{part}.{kind}" for i in range(1, 5) for part in ("conv", "norm") for kind in ("weight", "bias")]
+    decoder += [
+        f"decoder.{i}.{part}.{kind}" for i in range(1, 5) for part in ("conv", "norm") for kind in ("weight", "bias")
+    ]
     decoder += [f"decoder.5.conv.{kind}" for kind in ("weight", "bias")]
     assert set(model.state_dict()) == {*encoder, *decoder}
     assert model.state_dict()["encoder.0.conv.weight"].shape == (64, 3, 5, 5)

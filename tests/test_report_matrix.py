@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lrx import results
-from lrx.report import matrix, style
+from lrx.report import response_matrix, style
 from lrx.types import Array, AssayResult
 
 AXES = ("intervened", "responding")
@@ -28,7 +28,7 @@ def written(folder: Path, latents: int, normalization: str = "half", fill: float
         settings={"base": "prior", "num_samples": 1024, "normalization": normalization},
     )
     path = folder / "result.h5"
-    provenance = {"model": "betavae", "dataset": "dsprites", "dataset_source": "official file"}
+    provenance = {"model": "lrx.models.betavae.BetaVAE", "dataset": "dsprites", "dataset_source": "official file"}
     results.write(path, "response_matrix", result, provenance)
     return path
 
@@ -49,7 +49,7 @@ def texts(figure: Figure) -> list[str]:
 
 @pytest.mark.parametrize("latents", [1, 2, 16, 17, 256])
 def test_a_matrix_of_any_size_becomes_a_picture(tmp_path: Path, figures: list[Figure], latents: int) -> None:
-    paths = matrix.draw(written(tmp_path, latents), tmp_path)
+    paths = response_matrix.draw(written(tmp_path, latents), tmp_path)
     assert paths == [tmp_path / "response_matrix.png"]
     pixels = matplotlib.image.imread(paths[0])[..., :3]
     assert 300 < pixels.shape[0] < 2000
@@ -62,14 +62,14 @@ def test_a_matrix_of_any_size_becomes_a_picture(tmp_path: Path, figures: list[Fi
 
 
 def test_cells_hold_values_and_errors_and_axes_are_named(tmp_path: Path, figures: list[Figure]) -> None:
-    matrix.draw(written(tmp_path, 3), tmp_path)
+    response_matrix.draw(written(tmp_path, 3), tmp_path)
     axes = figures[0].axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("responding latent", "intervened latent")
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "2"]
     assert texts(figures[0]).count("0.95") == 3
     assert texts(figures[0]).count("0.05") == 6
     assert texts(figures[0]).count("±0.002") == 9
-    (small_print,) = [text for text in texts(figures[0]) if "betavae" in text]
+    (small_print,) = [text for text in texts(figures[0]) if text.startswith("BetaVAE ·")]
     for said in ("dsprites (official file)", "base prior", "1,024 draws", "normalization half", "informative: 1 of 3"):
         assert said in " ".join(small_print.split())
     marks = axes.collections[0].get_offsets()
@@ -84,13 +84,13 @@ def test_cells_hold_values_and_errors_and_axes_are_named(tmp_path: Path, figures
 def test_colours_reach_from_zero_to_the_identity_or_beyond(
     tmp_path: Path, figures: list[Figure], normalization: str, fill: float, top: float
 ) -> None:
-    matrix.draw(written(tmp_path, 2, normalization, fill), tmp_path)
+    response_matrix.draw(written(tmp_path, 2, normalization, fill), tmp_path)
     assert figures[0].axes[0].images[0].get_clim() == (0, top)
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
-    matrix.draw(written(tmp_path, 2), tmp_path)
+    response_matrix.draw(written(tmp_path, 2), tmp_path)
     assert dict(mpl.rcParams) == before
 
 
@@ -98,4 +98,4 @@ def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
     results.write(path, "maps", AssayResult({"x": Array(np.ones(2), ("latent",))}, {}), {})
     with pytest.raises(ValueError, match="has no response_matrix; it has maps"):
-        matrix.draw(path, tmp_path)
+        response_matrix.draw(path, tmp_path)

@@ -19,7 +19,7 @@ PROVENANCE: dict[str, str | int | float] = {
     "dataset_fingerprint": "f00d",
     "checkpoint_sha256": "abc",
     "seed": 7,
-    "wall_seconds": 1.5,
+    "wall_time_s": 1.5,
     "config": "name: ä\n" * 20_000,  # longer than the 64 kB of an HDF5 header
 }
 
@@ -89,13 +89,13 @@ def test_xarray_opens_labelled_arrays_scores_and_settings(path: Path) -> None:
 
 def test_a_second_assay_joins_the_first_and_a_repeat_replaces_its_own(path: Path) -> None:
     results.write(path, "one", sample(1), PROVENANCE)
-    results.write(path, "two", sample(2), {**PROVENANCE, "wall_seconds": 3.0})
-    results.write(path, "one", sample(3), {**PROVENANCE, "wall_seconds": 4.0})
+    results.write(path, "two", sample(2), {**PROVENANCE, "wall_time_s": 3.0})
+    results.write(path, "one", sample(3), {**PROVENANCE, "wall_time_s": 4.0})
     stored = results.read(path)
     same(sample(3), stored.assays["one"])
     same(sample(2), stored.assays["two"])
-    assert stored.provenance["wall_seconds"] == stored.provenance_of["one"]["wall_seconds"] == 4
-    assert stored.provenance_of["two"]["wall_seconds"] == 3
+    assert stored.provenance["wall_time_s"] == stored.provenance_of["one"]["wall_time_s"] == 4
+    assert stored.provenance_of["two"]["wall_time_s"] == 3
     for name, expected in (("one", 15), ("two", 10)):
         with xr.open_dataset(path, engine="h5netcdf", group=name) as opened:
             assert opened["matrix"].sel(factor="größe", latent=2).item() == expected

@@ -88,7 +88,9 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     rows: list[float] = []
-    run(tmp_path / "c.pt", replace(SETTINGS, steps=300, log_every=50), on_log=lambda step, row: rows.append(row["loss"]))
+    run(
+        tmp_path / "c.pt", replace(SETTINGS, steps=300, log_every=50), on_log=lambda step, row: rows.append(row["loss"])
+    )
     assert len(rows) == 6
     assert rows[-1] < 0.5 * rows[0]
 
@@ -120,9 +122,7 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path: Path) -> None:
         run(tmp_path / "c.pt", on_step=kill_at(6))
     other = double_helix(num_points=256, noise=0.1, seed=9)
     with pytest.raises(ValueError, match="was trained on double helix"):
-        train(
-            helix_model(), other, SETTINGS, seed=3, device=torch.device("cpu"), path=tmp_path / "c.pt", config="text"
-        )
+        train(helix_model(), other, SETTINGS, seed=3, device=torch.device("cpu"), path=tmp_path / "c.pt", config="text")
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:

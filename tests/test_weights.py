@@ -41,7 +41,12 @@ def test_a_common_prefix_goes_and_others_stay() -> None:
 
 def test_what_is_no_state_dict_is_refused(tmp_path: Path) -> None:
     trap = tmp_path / "trap"
-    for name, content in {"list": [1, 2], "numbers": {"lr": 0.1}, "nothing": {}, "payload": {"w": Payload(trap)}}.items():
+    for name, content in {
+        "list": [1, 2],
+        "numbers": {"lr": 0.1},
+        "nothing": {},
+        "payload": {"w": Payload(trap)},
+    }.items():
         torch.save(content, tmp_path / f"{name}.pt")
         with pytest.raises(ValueError, match=rf"weights=.*{name}\.pt .*state dict"):
             read_state_dict(tmp_path / f"{name}.pt")

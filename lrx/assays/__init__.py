@@ -1,0 +1,1 @@
+"""Assays: one file each, chosen by `assay=`."""

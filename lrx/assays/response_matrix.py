@@ -80,10 +80,11 @@ def response_matrix(
     arrays, scores = _named(moments, normalization)
     if isinstance(autoencoder, Probabilistic):
         images = torch.randperm(len(dataset), generator=generator)[: min(num_samples, IMAGES)]
-        mean_ND, std_ND = posterior_of_images(autoencoder, dataset, images, batch_size=batch_size)
-        kl_D, active_D = kl_per_latent(mean_ND.double(), std_ND.double()), mean_ND.double().var(0) > ACTIVE
-        arrays["kl"] = Array(kl_D.cpu().numpy(), ("responding",), "nat", "KL of the posterior from the standard normal")
-        scores["num_active"] = float(active_D.sum())
+        posterior = posterior_of_images(autoencoder, dataset, images, batch_size=batch_size)
+        mean_ND, std_ND = (part.cpu().double() for part in posterior)
+        kl_D = kl_per_latent(mean_ND, std_ND).numpy()
+        arrays["kl"] = Array(kl_D, ("responding",), "nat", "KL of the posterior from the standard normal")
+        scores["num_active"] = float((mean_ND.var(0, correction=0) > ACTIVE).sum())
     labels = np.arange(latents)
     return AssayResult(
         arrays=arrays,
@@ -191,20 +192,17 @@ class Moments:
             gradient_DDT[..., 3] = torch.where(varies_D, -0.5 / std_D.square(), 0.0)
             constant_DD = torch.where(matrix_DD > self.rounding_D, math.inf, 0.0)
             matrix_DD = torch.where(varies_D, matrix_DD / std_D, constant_DD)
-        spread_DD, shared_DD = (
-            torch.einsum("jks,jkst,jkt->jk", gradient_DDT, covariance_DDTT, gradient_DDT).clamp(min=0)
-            for covariance_DDTT in (
-                _centred(sums / self.count, mean_DDT) for sums in (self.products_DDTT, self.lagged_DDTT)
-            )
-        )
+        spread_DD = _variance(self.products_DDTT / self.count, mean_DDT, gradient_DDT)
+        shared_DD = _variance(self.lagged_DDTT / self.count, mean_DDT, gradient_DDT)
         relative_DD = ((spread_DD + 2 * shared_DD) / (self.count - 1)).sqrt()
-        return matrix_DD, torch.where(matrix_DD > 0, matrix_DD * relative_DD, 0.0)
+        return matrix_DD, torch.where(matrix_DD.isinf(), math.inf, matrix_DD * relative_DD)
 
 
-def _centred(products_DDTT: Tensor, mean_DDT: Tensor) -> Tensor:
-    """Products of features (whose first is 1) to products of their deviations from the mean (D, D, T)."""
+def _variance(products_DDTT: Tensor, mean_DDT: Tensor, gradient_DDT: Tensor) -> Tensor:
+    """Mean product of features (whose first is 1) to the variance (D, D) along the gradient, noise below 0 cut off."""
     right_DDTT = products_DDTT - products_DDTT[..., :, :1] * mean_DDT[..., None, :]
-    return right_DDTT - mean_DDT[..., :, None] * right_DDTT[..., :1, :]
+    centred_DDTT = right_DDTT - mean_DDT[..., :, None] * right_DDTT[..., :1, :]
+    return torch.einsum("jks,jkst,jkt->jk", gradient_DDT, centred_DDTT, gradient_DDT).clamp(min=0)
 
 
 def kl_per_latent(mean_ND: Tensor, std_ND: Tensor) -> Tensor:
@@ -244,9 +242,8 @@ def _check(
     if isinstance(target_se, bool) or not isinstance(target_se, int | float) or not 0 < target_se < math.inf:
         raise ValueError(f"assay.target_se must be null or a positive number, not {target_se!r}")
     if not _whole(max_samples, num_samples):
-        raise ValueError(
-            f"assay.max_samples must be a whole number of at least num_samples={num_samples}, not {max_samples!r}"
-        )
+        least = f"assay.num_samples={num_samples}"
+        raise ValueError(f"assay.max_samples must be a whole number of at least {least}, not {max_samples!r}")
 
 
 def _whole(value: object, least: int) -> bool:

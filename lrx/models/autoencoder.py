@@ -31,6 +31,9 @@ class NetworkAutoencoder(nn.Module):
 
     def __init__(self, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__()
+        unknown = set(settings) - set(AutoencoderSettings.__annotations__)
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no setting {', '.join(sorted(unknown))}")
         shape, latent_dim = settings["observation_shape"], settings["latent_dim"]
         self.observation_shape, self.latent_dim = shape, latent_dim
         self.reconstruction, self.variance = settings["reconstruction"], settings["variance"]

@@ -1,0 +1,1 @@
+"""Pictures, drawn from result files alone: one file an assay, named after it."""

@@ -5,6 +5,7 @@ The paper's toy uses four hidden layers of 32 with ELU (Leeb et al. 2022, append
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from torch import nn
@@ -14,7 +15,7 @@ from lrx.models.network import Network, mean_and_log_std
 
 def mlp(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int, hidden: list[int]) -> Network:
     """Observations of any shape, flattened; `hidden` lists the encoder's widths, the decoder mirrors them."""
-    if not hidden or any(not isinstance(width, int) or width < 1 for width in hidden):
+    if not isinstance(hidden, list) or not hidden or any(not isinstance(width, int) or width < 1 for width in hidden):
         raise ValueError(f"network.hidden must list whole numbers of at least 1, not {hidden}")
     size = math.prod(observation_shape)
     encoder = nn.Sequential(nn.Flatten(), *_layers([size, *hidden, heads * latent_dim]))
@@ -24,6 +25,6 @@ def mlp(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int, hidd
 
 def _layers(widths: list[int]) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for wide, next_wide in zip(widths, widths[1:], strict=False):
+    for wide, next_wide in itertools.pairwise(widths):
         layers += [nn.Linear(wide, next_wide), nn.ELU(inplace=True)]
     return layers[:-1]

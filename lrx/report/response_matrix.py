@@ -93,7 +93,7 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
     source = provenance.get("dataset_source")
     informative = result.arrays["informative"].values
     parts = [
-        str(provenance.get("model", "model not recorded")),
+        str(provenance.get("model", "model not recorded")).rpartition(".")[2],
         str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
         f"base {result.settings['base']}",
         f"{result.settings['num_samples']:,} draws",
