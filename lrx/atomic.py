@@ -1,30 +1,77 @@
-"""Files that are either the old one or the new one, never half of one: written beside, flushed to disk, renamed."""
+"""Files that are there whole or not at all: written beside, flushed to disk, renamed.
+
+A killed process leaves a hidden file `.name.*.part` at worst; the next writer of that file removes it after a day.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+ABANDONED = 24 * 3600  # seconds without a write
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path in the same folder to write to and close; on leaving, it takes the place of `path`.
+    """A path in the same folder, for the block to write to and close; on leaving, it takes the place of `path`.
 
-    When the block fails, `path` stays as it was and what was written is removed. A killed process leaves a hidden
-    file `.name.*.tmp` at worst.
+    When the block fails, `path` stays as it was and what was written is removed. OSError in one line when the folder
+    cannot be written or the disk is full.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        yield beside
-        _flush(beside)
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    with _beside(path, num_bytes=0) as temporary:
+        yield temporary
+        _flush(temporary)
+    put(temporary, path)
+
+
+@contextmanager
+def written_beside(path: Path, *, num_bytes: int) -> Iterator[tuple[BinaryIO, Path]]:
+    """A new file in the folder of `path` to write into, and its temporary path, for `put` to give it its final name.
+
+    When the block ends well, the file is flushed to disk and stays; otherwise it is removed. OSError in one line (path,
+    bytes needed, bytes free) when the folder cannot be written, or the disk is full or too small to begin with.
+    """
+    with _beside(path, num_bytes=num_bytes) as temporary:
+        if shutil.disk_usage(path.parent).free < num_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with open(temporary, "xb") as file:
+            yield file, temporary
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def put(temporary: Path, path: Path) -> None:
+    """Rename a finished file to its final name in the same folder, and flush the folder to disk."""
+    os.replace(temporary, path)
     _flush(path.parent)
+
+
+@contextmanager
+def _beside(path: Path, *, num_bytes: int) -> Iterator[Path]:
+    """A temporary path unique to this call, removed when the block fails; an OSError is explained in one line."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{path.name}.*.part"):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink(missing_ok=True)
+    except OSError as error:
+        raise _explained(error, path, num_bytes) from error
+    try:
+        yield temporary
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _explained(error, path, num_bytes) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _flush(path: Path) -> None:
@@ -34,3 +81,13 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _explained(error: OSError, path: Path, num_bytes: int) -> OSError:
+    """The same error in one line that says what was to be written, where, and how much room there is."""
+    existing = next(folder for folder in path.absolute().parents if folder.exists())
+    needed = f"{num_bytes:,} bytes needed, " if num_bytes else ""
+    reason = (error.strerror or str(error)).lower()
+    return OSError(
+        error.errno, f"cannot write {path}: {reason} ({needed}{shutil.disk_usage(existing).free:,} bytes free)"
+    )

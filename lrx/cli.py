@@ -206,8 +206,8 @@ def message(error: BaseException) -> str:
     """The line a person needs of an error: the cause of a failed build, Hydra's choices without its layout."""
     while isinstance(error, InstantiationException) and error.__cause__ is not None:
         error = error.__cause__
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     text = str(error)
     found = NO_CHOICE.match(text)
     if found is not None:

@@ -63,7 +63,7 @@ def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", half)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"cannot write .*c\.pt: no space left"):
         save(path, nn.Linear(3, 2), step=6)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

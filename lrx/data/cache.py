@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lrx.data.atomic import put, written_beside
+from lrx.atomic import put, written_beside
 from lrx.data.release import Release
 from lrx.factors import FactorSpace
 
@@ -125,6 +125,7 @@ def _converted(stem: Path, recipe: Recipe, blocks: Iterable[np.ndarray], progres
             file.write(data)
             content.update(data)
             rows += len(block)
+            del block, data  # before the next piece is read, so that there is one in memory, not two
             if progress is not None:
                 progress(rows, recipe.shape[0])
         if rows != recipe.shape[0]:

@@ -15,7 +15,7 @@ from lrx.data.cache import Origin, Progress, Recipe, open_or_convert
 from lrx.data.grid import GridDataset
 from lrx.data.locate import official_file
 from lrx.data.order import check_classes
-from lrx.data.pixels import PackedPixels, pack
+from lrx.data.pixels import NotBinary, PackedPixels, pack
 from lrx.data.release import Release
 from lrx.data.render.dsprites import FACTORS, RENDERER, SIDE, render_sprites
 from lrx.factors import FactorSpace
@@ -80,8 +80,7 @@ def _packed(path: Path, factors: FactorSpace) -> Iterator[np.ndarray]:
         labels = hdf5.read_rows(path, "latents/classes", shape=labels_shape, dtype="int64")
         images = hdf5.read_rows(path, "imgs", shape=images_shape, dtype="uint8")
     check_classes(path, factors, labels)
-    for block in images:
-        try:
-            yield pack(block)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+    try:
+        yield from map(pack, images)
+    except NotBinary as error:
+        raise ValueError(f"{path}: {error}") from error

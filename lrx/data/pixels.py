@@ -94,8 +94,12 @@ class PackedPixels:
         return np.negative(pixels, out=pixels).reshape(-1, *self._image_shape)
 
 
+class NotBinary(ValueError):
+    """Images with other values than 0 and 1."""
+
+
 def pack(images: np.ndarray) -> np.ndarray:
-    """Binary images uint8 (B, H, W) in {0, 1} to uint8 (B, H * W / 8); ValueError at any other value."""
+    """Binary images uint8 (B, H, W) in {0, 1} to uint8 (B, H * W / 8); NotBinary at any other value."""
     if images.size and images.max() > 1:
-        raise ValueError(f"binary images hold 0 and 1, not {images.max()}")
+        raise NotBinary(f"binary images hold 0 and 1, not {images.max()}")
     return np.packbits(images.reshape(len(images), -1), axis=1)

@@ -1,6 +1,6 @@
 """Reconstruction error, summed over pixels and averaged over the batch, and from a decoder's output to pixels.
 
-Bernoulli: the cross-entropy of pixels in [0, 1] under logits. Gaussian: |x - x'|^2 / (2 variance), without its constant.
+Bernoulli: cross-entropy of pixels in [0, 1] under logits. Gaussian: |x - x'|^2 / (2 variance), its constant left out.
 The sum over pixels is part of the definition: a beta means something only beside it (Locatello et al. 2019).
 """
 

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from lrx.data.render.solids import FAR, Array, Solid, meet, unit
+from lrx.data.render.tiles import brightness
+
 Grey = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
@@ -39,20 +41,6 @@ UNITS = 64  # maps are integers in 1 / 64 of a grey level
 _SIDE, _REDUCTION = 64, 3
 _LOBES = 3  # of the Lanczos filter, in pixels to either side
 _WEIGHT, _PARTS = 4096, 8  # sum of the filter's integer weights; parts of a grey level kept between its two passes
-_FAR = 1e6  # a ray that meets nothing, and 1 / _FAR for one that is parallel
-
-
-@dataclass(frozen=True)
-class Solid:
-    """Half sizes of one shape at scale 1 and the height of its centre; all three grow with the scale."""
-
-    radius: float  # half the side of the cube
-    half: float  # half the height, without the round ends of sphere and capsule
-    centre: float
-
-    def scaled(self, scale: float) -> "Solid":
-        """The same shape at another scale."""
-        return Solid(self.radius * scale, self.half * scale, self.centre * scale)
 
 
 @dataclass(frozen=True)
@@ -72,12 +60,12 @@ class Scene:
     lamp_exponent: float = 8.6563
     lamp_position: tuple[float, float, float] = (-1.5702, 0.3994, 8.1399)
     lamp_axis: tuple[float, float, float] = (-0.0176, 0.0156, -1.0)
-    body_light: tuple[float, float, float] = (
-        0.36,
-        0.5859,
-        0.9735,
-    )  # ambient, headlight, lamp: the object has no texture
-    highlight: tuple[float, float] = (0.1223, 1.0)  # white, of the lamp on the object: gain and exponent
+    wall_tiles: tuple[float, float] = (2.323, 2.301)  # period of the texture, along the wall and upwards
+    floor_tiles: tuple[float, float] = (2.375, 2.376)  # the same, along x and y
+    floor_origin: float = 0.0256  # y of the texture's origin
+    body_light: tuple[float, float, float] = (0.36, 0.5859, 0.9735)  # ambient, headlight, lamp of the untextured object
+    highlight: float = 0.12  # white that the lamp adds wherever it lights the object
+    facet: float = 0.2  # cosine over which that white sets in on a round side
     foot: tuple[float, float] = (0.0, 0.0)  # x and y of the object
     solids: tuple[Solid, ...] = (
         Solid(0.4138, 0.4138, 0.4215),
@@ -103,7 +91,7 @@ def render_geometries(
     maps = np.empty((len(SCALES), len(SHAPES), len(ORIENTATIONS), NUM_MAPS, _SIDE, _SIDE), np.int16)
     done = 0
     for o, azimuth in enumerate(ORIENTATIONS):
-        room = _Room(scene, azimuth)
+        room = Room(scene, azimuth)
         for s, scale in enumerate(SCALES):
             for k, shape in enumerate(SHAPES):
                 maps[s, k, o] = room.furnished(shape, scene.solids[k].scaled(scale))
@@ -113,7 +101,7 @@ def render_geometries(
     return maps.reshape(NUM_GEOMETRIES, NUM_MAPS, _SIDE, _SIDE)
 
 
-class _Room:
+class Room:
     """The empty room seen from one azimuth (degrees), into which an object is put."""
 
     def __init__(self, scene: Scene, azimuth: float) -> None:
@@ -129,6 +117,7 @@ class _Room:
         self.eye = -scene.distance * ahead + np.array([0.0, 0.0, scene.height])
         self.rays = self.view + u[..., None] * right + v[..., None] * down
         self.surface, self.points = self._planes()
+        self.texture = self._tiled()
         self.picture = self._empty()
         self.maps = _reduce(self.picture, slice(0, _SIDE), slice(0, _SIDE))
 
@@ -142,11 +131,19 @@ class _Room:
             (-side - self.eye[0], x),
             (side - self.eye[0], x),
         )
-        reach = np.stack([gap / np.where(step == 0, 1 / _FAR, step) for gap, step in gaps])
-        reach[reach < 0] = _FAR
+        reach = np.stack([gap / np.where(step == 0, 1 / FAR, step) for gap, step in gaps])
+        reach[reach < 0] = FAR
         surface = reach.argmin(axis=0)
         points = self.eye + reach.min(axis=0)[..., None] * self.rays
         return np.where((surface > 0) & (points[..., 2] > self.scene.top), 4, surface), points
+
+    def _tiled(self) -> Array:
+        """Brightness of the texture where the rays meet floor and walls, (P, P)."""
+        x, y, z = np.moveaxis(self.points, -1, 0)
+        floor, (width, height) = self.surface == 0, self.scene.wall_tiles
+        (across, away), origin = self.scene.floor_tiles, self.scene.floor_origin
+        u = np.choose(self.surface, [(origin - y) / away, x / width, y / width, -y / width, x / width])
+        return brightness(u, np.where(floor, x / across + 0.5, z / height))
 
     def _empty(self) -> Grey:
         """What each material of the empty room adds to a channel, (NUM_MAPS, P, P), in whole grey levels."""
@@ -156,7 +153,7 @@ class _Room:
         picture = np.zeros((NUM_MAPS, *light.shape), np.float32)
         floor, sky = self.surface == 0, self.surface == 4
         for first, there in ((FLOOR, floor), (WALL, ~floor & ~sky)):
-            picture[first : first + NUM_LEVELS, there] = _grey_levels(light[there])
+            picture[first : first + NUM_LEVELS, there] = _grey_levels(light[there] * self.texture[there])
         picture[SKY:, sky] = np.array(SKY_RGB)[:, None]
         return picture
 
@@ -168,9 +165,9 @@ class _Room:
         body, shadow, reach, normals = self._objects(shape, solid, window)
         points = self.eye + reach[body, None] * self.rays[window][body]
         picture[:, body] = 0
-        picture[OBJECT : OBJECT + NUM_LEVELS, body] = _grey_levels(*self._body(points, normals[body]))
+        picture[OBJECT : OBJECT + NUM_LEVELS, body] = _grey_levels(*self._body(shape, points, normals[body]))
         ground = np.broadcast_to(np.array([0.0, 0.0, 1.0]), (np.count_nonzero(shadow), 3))
-        picture[FLOOR : FLOOR + NUM_LEVELS, shadow] = _grey_levels(self._dim(ground))
+        picture[FLOOR : FLOOR + NUM_LEVELS, shadow] = _grey_levels(self._dim(ground) * self.texture[window][shadow])
         maps = self.maps.copy()
         maps[:, rows, columns] = _reduce(picture, rows, columns)
         return maps
@@ -189,11 +186,11 @@ class _Room:
     def _objects(self, shape: str, solid: Solid, window: tuple[slice, slice]) -> tuple[Mask, Mask, Array, Array]:
         """Where the object and its shadow on the floor are in a window, how far along the rays, and its normals."""
         foot = np.array([*self.scene.foot, 0.0])
-        reach, normals = _meet(shape, solid, self.eye - foot, self.rays[window])
-        body = reach < _FAR
+        reach, normals = meet(shape, solid, self.eye - foot, self.rays[window])
+        body = reach < FAR
         shadow = ~body & (self.surface[window] == 0)
         ground = self.points[window][shadow]
-        shadow[shadow] = _meet(shape, solid, ground - foot, np.array(self.scene.lamp_position) - ground)[0] < 1
+        shadow[shadow] = meet(shape, solid, ground - foot, np.array(self.scene.lamp_position) - ground)[0] < 1
         return body, shadow, reach, normals
 
     def _dim(self, normals: Array) -> Array:
@@ -202,79 +199,23 @@ class _Room:
 
     def _lamp(self, points: Array, normals: Array) -> tuple[Array, Array]:
         """Lamp light on surfaces, (...), and the direction to the lamp, (..., 3)."""
-        towards = _unit(np.array(self.scene.lamp_position) - points)
-        cone = np.maximum(0, -towards @ _unit(np.array(self.scene.lamp_axis))) ** self.scene.lamp_exponent
+        towards = unit(np.array(self.scene.lamp_position) - points)
+        cone = np.maximum(0, -towards @ unit(np.array(self.scene.lamp_axis))) ** self.scene.lamp_exponent
         return cone * np.maximum(0, (normals * towards).sum(axis=-1)), towards
 
-    def _body(self, points: Array, normals: Array) -> tuple[Array, Array]:
+    def _body(self, shape: str, points: Array, normals: Array) -> tuple[Array, Array]:
         """Coloured light and white highlights on the object, (...) each."""
         ambient, headlight, lamp = self.scene.body_light
         lit, towards = self._lamp(points, normals)
         light = ambient + headlight * np.maximum(0, -normals @ self.view) + lamp * lit
-        half = (normals * _unit(_unit(self.eye - points) + towards)).sum(axis=-1)
-        gain, exponent = self.scene.highlight
-        return light, gain * np.where(lit > 0, np.maximum(0, half) ** exponent, 0.0)
+        facet = 1e-6 if shape == "cube" else self.scene.facet
+        return light, self.scene.highlight * np.clip(0.5 + (normals * towards).sum(axis=-1) / facet, 0, 1)
 
 
 def _grey_levels(light: Array, white: Array | float = 0.0) -> Grey:
     """Frame buffer values, (NUM_LEVELS, ...), of a lit surface in a channel of every level."""
     tints = np.arange(NUM_LEVELS).reshape(-1, *[1] * light.ndim) / (NUM_LEVELS - 1)
     return np.rint(255 * np.minimum(1, tints * light + white)).astype(np.float32)
-
-
-def _unit(vectors: Array) -> Array:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
-def _meet(shape: str, solid: Solid, origins: Array, rays: Array) -> tuple[Array, Array]:
-    """Where rays enter a solid standing at x = y = 0: multiples of the ray, (...), _FAR for a miss, and normals, (..., 3)."""
-    origins = np.broadcast_to(origins - np.array([0.0, 0.0, solid.centre]), rays.shape)
-    if shape == "cube":
-        return _meet_box(np.array([solid.radius, solid.radius, solid.half]), origins, rays)
-    reach, normals = _meet_tube(solid, origins, rays)
-    for end in (-1.0, 1.0):
-        nearer, face = (_meet_lid if shape == "cylinder" else _meet_ball)(solid, end, origins, rays)
-        reach, normals = np.minimum(reach, nearer), np.where((nearer < reach)[..., None], face, normals)
-    return reach, normals
-
-
-def _meet_box(sides: Array, origins: Array, rays: Array) -> tuple[Array, Array]:
-    facing = np.sign(rays)
-    steps = np.where(rays == 0, 1 / _FAR, rays)
-    enter, leave = (-facing * sides - origins) / steps, (facing * sides - origins) / steps
-    last = enter.argmax(axis=-1)
-    reach = enter.max(axis=-1)
-    normals = np.where(np.arange(3) == last[..., None], -facing, 0.0)
-    return np.where((reach > 0) & (reach < leave.min(axis=-1)), reach, _FAR), normals
-
-
-def _meet_tube(solid: Solid, origins: Array, rays: Array) -> tuple[Array, Array]:
-    flat = np.array([1.0, 1.0, 0.0])
-    reach = _first_root(origins * flat, rays * flat, solid.radius)
-    points = origins + reach[..., None] * rays
-    return np.where(np.abs(points[..., 2]) < solid.half, reach, _FAR), points * flat / max(solid.radius, 1 / _FAR)
-
-
-def _meet_ball(solid: Solid, end: float, origins: Array, rays: Array) -> tuple[Array, Array]:
-    """The round end of a capsule; two of them at its middle are a sphere."""
-    origins = origins - np.array([0.0, 0.0, end * solid.half])
-    reach = _first_root(origins, rays, solid.radius)
-    return reach, (origins + reach[..., None] * rays) / solid.radius
-
-
-def _meet_lid(solid: Solid, end: float, origins: Array, rays: Array) -> tuple[Array, Array]:
-    """The flat end of a cylinder."""
-    reach = (end * solid.half - origins[..., 2]) / np.where(rays[..., 2] == 0, 1 / _FAR, rays[..., 2])
-    beside = np.linalg.norm((origins + reach[..., None] * rays)[..., :2], axis=-1)
-    return np.where((reach > 0) & (beside < solid.radius), reach, _FAR), np.array([0.0, 0.0, end])
-
-
-def _first_root(origins: Array, rays: Array, radius: float) -> Array:
-    """Smallest positive t with |origin + t ray| = radius, (...), or _FAR."""
-    square, half, rest = ((a * b).sum(axis=-1) for a, b in ((rays, rays), (origins, rays), (origins, origins)))
-    under = half**2 - square * (rest - radius**2)
-    root = (-half - np.sqrt(np.maximum(under, 0))) / square
-    return np.where((under > 0) & (root > 0), root, _FAR)
 
 
 def _traced(pixels: slice) -> slice:
