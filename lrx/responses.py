@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from lrx.types import Autoencoder, Dataset, Probabilistic, as_float
+from lrx.codes import encode_images, evaluating, num_latents, placement, posterior_of_images
+from lrx.types import Autoencoder, Dataset, Probabilistic
 
 BASES = ("prior", "posterior", "posterior_sample")
 BLOCK = 128  # draws that share one cyclic shift; also the unit in which `draws` yields
-ACTIVATION_BYTES = 384 * 2**20
 
 
 def respond(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> Tensor:
@@ -126,71 +125,3 @@ def cyclic_partners(count: int, latents: int, *, generator: torch.Generator) -> 
     assert count >= 2, count
     shifts_D = torch.randint(1, count, (latents,), generator=generator)
     return (torch.arange(count)[:, None] + shifts_D) % count
-
-
-def encode_images(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, *, batch_size: int) -> Tensor:
-    """The encoder's means (N, D) of the images with these indices int64 (N,), on the model's device."""
-    with evaluating(autoencoder):
-        codes = [autoencoder.encode(x) for x in _batches(autoencoder, dataset, indices, batch_size)]
-    return torch.cat(codes).clone()
-
-
-def posterior_of_images(
-    autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, *, batch_size: int
-) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the posterior, each (N, D), of the images with these indices int64 (N,)."""
-    assert isinstance(autoencoder, Probabilistic)
-    with evaluating(autoencoder):
-        pairs = [autoencoder.posterior(x) for x in _batches(autoencoder, dataset, indices, batch_size)]
-    return torch.cat([mean for mean, _ in pairs]).clone(), torch.cat([std for _, std in pairs]).clone()
-
-
-def _batches(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, batch_size: int) -> Iterator[Tensor]:
-    home = placement(autoencoder)
-    for part in torch.split(indices, batch_size):
-        yield as_float(dataset.raw(part).to(home.device)).to(home)  # bytes travel, floats are made on the device
-
-
-def num_latents(autoencoder: Autoencoder, dataset: Dataset) -> int:
-    """D, the number of latents, from encoding the first image: no attribute of the model is needed."""
-    if len(dataset) < 1:
-        raise ValueError(f"{dataset.name} has no images")
-    z_BD = encode_images(autoencoder, dataset, torch.zeros(1, dtype=torch.int64), batch_size=1)
-    if z_BD.ndim != 2:
-        raise ValueError(f"encode gives {z_BD.ndim}-dimensional codes {tuple(z_BD.shape)}; (batch, latents) is needed")
-    return z_BD.shape[1]
-
-
-def placement(autoencoder: Autoencoder) -> Tensor:
-    """An empty tensor on the device and in the dtype of the model's parameters (else buffers, else CPU float32)."""
-    if isinstance(autoencoder, nn.Module):
-        for tensor in (*autoencoder.parameters(), *autoencoder.buffers()):
-            if tensor.is_floating_point():
-                return torch.empty(0, dtype=tensor.dtype, device=tensor.device)
-    return torch.empty(0, dtype=torch.float32)
-
-
-@contextmanager
-def evaluating(autoencoder: Autoencoder) -> Iterator[None]:
-    """Inference mode, with every module in evaluation mode; each has its training flag back afterwards."""
-    modules = list(autoencoder.modules()) if isinstance(autoencoder, nn.Module) else []
-    flags = [module.training for module in modules]
-    try:
-        for module in modules:
-            module.training = False
-        with torch.inference_mode():
-            yield
-    finally:
-        for module, flag in zip(modules, flags, strict=True):
-            module.training = flag
-
-
-def fitting_batch_size(observation_shape: tuple[int, ...]) -> int:
-    """The largest power of two, up to 1024, whose activations fit `ACTIVATION_BYTES`: 128 for images of 64 x 64.
-
-    Counts 3 live maps of 64 channels in float32 at full resolution, as in conv5: 3 MiB per image of 64 x 64. On a CPU,
-    smaller batches leave cores idle in the small maps and larger ones only fill memory.
-    """
-    places = math.prod(observation_shape[-2:])
-    most = ACTIVATION_BYTES // (3 * 64 * 4 * places)
-    return min(1024, 1 << max(0, most.bit_length() - 1))

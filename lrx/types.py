@@ -78,6 +78,13 @@ class FactorDataset(Dataset, Protocol):
     factors: FactorSpace
 
 
+def with_factors(dataset: Dataset, purpose: str) -> FactorDataset:
+    """The data set, if it has known factors; ValueError says that `purpose` (such as "assay=metrics") needs them."""
+    if not isinstance(dataset, FactorDataset):
+        raise ValueError(f"{purpose} needs known factors of variation, and {dataset.name} has none")
+    return dataset
+
+
 def as_float(raw: Tensor) -> Tensor:
     """What Dataset.raw gives, as models take it: uint8 pixels to float32 in [0, 1], vectors unchanged.
 

@@ -6,20 +6,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.responses import (
-    BLOCK,
-    Draws,
-    cyclic_partners,
-    draws,
+from lrx.codes import (
+    Remembering,
     encode_images,
     evaluating,
     fitting_batch_size,
-    intervene,
     num_latents,
     placement,
     posterior_of_images,
-    respond,
 )
+from lrx.responses import BLOCK, Draws, cyclic_partners, draws, intervene, respond
 
 
 class Points:
@@ -254,3 +250,24 @@ def test_only_the_blocks_that_are_read_are_encoded() -> None:
     data = Points(100_000)
     list(islice(draws(Identity(), data, base="posterior", generator=torch.Generator(), batch_size=64), 2))
     assert len(data.asked) <= 2 * BLOCK
+
+
+def test_remembered_codes_are_the_codes_and_are_encoded_once() -> None:
+    class Counting(Identity):
+        encoded = 0
+
+        def encode(self, x: Tensor) -> Tensor:
+            self.encoded += len(x)
+            return super().encode(x)
+
+    points, model = Points(20), Counting()
+    remembering = Remembering(model, points)
+    first, again = torch.tensor([3, 1, 3, 7]), torch.tensor([7, 2, 1])
+    for indices in (first, again, first):
+        expected = encode_images(Identity(), points, indices, batch_size=2)
+        assert torch.equal(encode_images(remembering, points, indices, batch_size=2), expected)
+    assert model.encoded == 4  # images 1, 2, 3 and 7
+    other = Points(20)
+    assert torch.equal(
+        encode_images(remembering, other, first, batch_size=2), encode_images(Identity(), other, first, batch_size=2)
+    )

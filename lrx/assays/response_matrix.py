@@ -15,16 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.responses import (
-    BASES,
-    Draws,
-    draws,
-    fitting_batch_size,
-    intervene,
-    num_latents,
-    posterior_of_images,
-    respond,
-)
+from lrx.codes import fitting_batch_size, num_latents, posterior_of_images
+from lrx.responses import BASES, Draws, draws, intervene, respond
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
 
 NORMALIZATIONS = ("half", "none", "std")

@@ -32,6 +32,7 @@ class ComposedPixels:
         self.maps = maps
 
     def __len__(self) -> int:
+        """480,000."""
         return len(HUE_LEVELS) ** 3 * NUM_GEOMETRIES
 
     def __getitem__(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
@@ -49,7 +50,7 @@ class ComposedPixels:
         if indices.size and not (indices.min() >= 0 and indices.max() < len(self)):
             raise IndexError(f"indices span [{indices.min()}, {indices.max()}], expected [0, {len(self)})")
         height, width = self.maps.shape[2:]
-        table = self.maps.reshape(-1, height * width)
+        table = np.asarray(self.maps).reshape(-1, height * width)
         terms = _terms(indices)
         images = np.empty((len(terms), height * width), np.uint8)
         total, term = np.empty((2, _ROWS, height * width), np.int16)
@@ -74,4 +75,5 @@ def _terms(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     floor, wall, body = colour // hues**2, colour // hues % hues, colour % hues
     sky = np.broadcast_to(SKY + np.arange(3), (len(indices), 3))
     maps = np.stack([FLOOR + HUE_LEVELS[floor], WALL + HUE_LEVELS[wall], OBJECT + HUE_LEVELS[body], sky], axis=-1)
-    return (geometry[:, None, None] * NUM_MAPS + maps).reshape(-1, 4)
+    rows: npt.NDArray[np.int64] = (geometry[:, None, None] * NUM_MAPS + maps).reshape(-1, 4)
+    return rows

@@ -1,15 +1,16 @@
 """The 480 geometries of 3D Shapes, ray traced into maps from which every hue of floor, wall and object follows.
 
-    colour = min(1, rgb (ambient + headlight max(0, -n.v) + lamp max(0, n.l) max(0, -l.d)^e)) + highlights
+    colour = min(1, rgb texture (ambient + headlight max(0, -n.v) + lamp max(0, n.l) max(0, -l.d)^e) + white [n.l > 0])
 
-with n the normal, v the viewing direction, l the direction to the lamp, d the lamp's axis: OpenGL's fixed pipeline with
-one camera headlight and one spot lamp, traced at 192 x 192 without antialiasing and reduced to 64 x 64 by Lanczos-3.
+with n the normal, v the viewing direction, l the direction to the lamp and d the lamp's axis: OpenGL's fixed pipeline
+with a headlight and one spot lamp that casts a shadow. Only floor and walls have a texture, only the object a white
+highlight. Traced at 192 x 192 without antialiasing and reduced to 64 x 64 by Lanczos-3, as the official images were.
 
 Source: Burgess and Kim, "3D Shapes Dataset", 2018, rendered with MuJoCo's room of the Generative Query Networks data.
-The constants of `Scene` are fitted to 25 official images by `scripts/fit_shapes3d.py`. Lengths are in units in which the
-sphere of scale 1 has diameter 1; x points right, y away from the camera at orientation 0, z up; angles in degrees.
+The constants of `Scene` are fitted to 25 official images by `scripts/fit_shapes3d.py`. Lengths are in units in which
+the sphere of scale 1 has diameter 1; x points right, y away from the camera at orientation 0, z up.
 
-Shape suffixes: P = 192, side of the traced picture; R, rays; 3, world coordinates.
+Shapes: P = 192, side of the traced picture; M = NUM_MAPS; ..., any axes of rays; 3, (x, y, z).
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lrx.data.render.solids import FAR, Array, Solid, meet, unit
+from lrx.data.render.solids import FAR, Array, Solid, dot, meet, unit
 from lrx.data.render.tiles import brightness
 
 Grey = npt.NDArray[np.float32]
@@ -48,30 +49,31 @@ class Scene:
     """Where things stand and how they are lit."""
 
     distance: float = 3.0  # camera to object, horizontally
-    height: float = 0.917  # of the camera
-    pitch: float = 0.0076  # of the camera, downwards, radians
-    focal: float = 69.9351  # pixels of the 64 x 64 image
-    back: float = 4.0799  # y of the back wall
-    side: float = 4.0558  # |x| of the side walls
-    top: float = 2.3076  # of the walls
-    ambient: float = 0.3483
-    headlight: float = 0.5771
-    lamp: float = 0.9428
-    lamp_exponent: float = 8.6563
-    lamp_position: tuple[float, float, float] = (-1.5702, 0.3994, 8.1399)
-    lamp_axis: tuple[float, float, float] = (-0.0176, 0.0156, -1.0)
-    wall_tiles: tuple[float, float] = (2.323, 2.301)  # period of the texture, along the wall and upwards
-    floor_tiles: tuple[float, float] = (2.375, 2.376)  # the same, along x and y
-    floor_origin: float = 0.0256  # y of the texture's origin
-    body_light: tuple[float, float, float] = (0.36, 0.5859, 0.9735)  # ambient, headlight, lamp of the untextured object
-    highlight: float = 0.12  # white that the lamp adds wherever it lights the object
-    facet: float = 0.2  # cosine over which that white sets in on a round side
-    foot: tuple[float, float] = (0.0, 0.0)  # x and y of the object
+    height: float = 0.9124  # of the camera
+    pitch: float = 0.0072  # of the camera, downwards, radians
+    focal: float = 69.873  # pixels of the 64 x 64 image
+    back: float = 4.0423  # y of the back wall
+    side: float = 4.0309  # |x| of the side walls
+    top: float = 2.2976  # of the walls
+    ambient: float = 0.3438
+    headlight: float = 0.5873
+    lamp: float = 0.9501
+    lamp_exponent: float = 9.2131
+    lamp_position: tuple[float, float, float] = (-1.6521, 0.4609, 8.4215)
+    lamp_axis: tuple[float, float, float] = (-0.0074, 0.0063, -1.0)
+    wall_tiles: tuple[float, float] = (2.3063, 2.2971)  # period of the texture, along the wall and upwards
+    floor_tiles: tuple[float, float] = (2.3773, 2.3588)  # the same, along x and y
+    floor_origin: float = 0.0086  # y of the texture's origin
+    # of the object, which has no texture: ambient, headlight, lamp
+    body_light: tuple[float, float, float] = (0.3605, 0.5876, 0.9835)
+    highlight: float = 0.1135  # white that the lamp adds wherever it lights the object
+    facet: float = 0.0563  # cosine over which that white sets in on a round side
+    foot: tuple[float, float] = (-0.0005, 0.0009)  # x and y of the object
     solids: tuple[Solid, ...] = (
-        Solid(0.4138, 0.4138, 0.4215),
-        Solid(0.4411, 0.4445, 0.4511),
-        Solid(0.4994, 0.0, 0.51),
-        Solid(0.4062, 0.4102, 0.8259),
+        Solid(0.4135, 0.4143, 0.4185),
+        Solid(0.4408, 0.4445, 0.4478),
+        Solid(0.4995, 0.0, 0.5065),
+        Solid(0.3803, 0.3858, 0.7714),
     )
 
 
@@ -102,7 +104,12 @@ def render_geometries(
 
 
 class Room:
-    """The empty room seen from one azimuth (degrees), into which an object is put."""
+    """The empty room seen from one azimuth, into which an object is put.
+
+    Args:
+        scene: where things stand and how they are lit.
+        azimuth: of the camera around the object, degrees, positive to the right.
+    """
 
     def __init__(self, scene: Scene, azimuth: float) -> None:
         self.scene = scene
@@ -166,8 +173,8 @@ class Room:
         points = self.eye + reach[body, None] * self.rays[window][body]
         picture[:, body] = 0
         picture[OBJECT : OBJECT + NUM_LEVELS, body] = _grey_levels(*self._body(shape, points, normals[body]))
-        ground = np.broadcast_to(np.array([0.0, 0.0, 1.0]), (np.count_nonzero(shadow), 3))
-        picture[FLOOR : FLOOR + NUM_LEVELS, shadow] = _grey_levels(self._dim(ground) * self.texture[window][shadow])
+        ground = self._dim(np.array([0.0, 0.0, 1.0]))
+        picture[FLOOR : FLOOR + NUM_LEVELS, shadow] = _grey_levels(ground * self.texture[window][shadow])
         maps = self.maps.copy()
         maps[:, rows, columns] = _reduce(picture, rows, columns)
         return maps
@@ -195,27 +202,29 @@ class Room:
 
     def _dim(self, normals: Array) -> Array:
         """Light without the lamp, on surfaces of the room."""
-        return self.scene.ambient + self.scene.headlight * np.maximum(0, -normals @ self.view)
+        light: Array = self.scene.ambient + self.scene.headlight * np.maximum(0, -dot(normals, self.view))
+        return light
 
     def _lamp(self, points: Array, normals: Array) -> tuple[Array, Array]:
         """Lamp light on surfaces, (...), and the direction to the lamp, (..., 3)."""
         towards = unit(np.array(self.scene.lamp_position) - points)
-        cone = np.maximum(0, -towards @ unit(np.array(self.scene.lamp_axis))) ** self.scene.lamp_exponent
-        return cone * np.maximum(0, (normals * towards).sum(axis=-1)), towards
+        cone = np.maximum(0, -dot(towards, unit(np.array(self.scene.lamp_axis)))) ** self.scene.lamp_exponent
+        return cone * np.maximum(0, dot(normals, towards)), towards
 
     def _body(self, shape: str, points: Array, normals: Array) -> tuple[Array, Array]:
         """Coloured light and white highlights on the object, (...) each."""
         ambient, headlight, lamp = self.scene.body_light
         lit, towards = self._lamp(points, normals)
-        light = ambient + headlight * np.maximum(0, -normals @ self.view) + lamp * lit
+        light = ambient + headlight * np.maximum(0, -dot(normals, self.view)) + lamp * lit
         facet = 1e-6 if shape == "cube" else self.scene.facet
-        return light, self.scene.highlight * np.clip(0.5 + (normals * towards).sum(axis=-1) / facet, 0, 1)
+        return light, self.scene.highlight * np.clip(0.5 + dot(normals, towards) / facet, 0, 1)
 
 
 def _grey_levels(light: Array, white: Array | float = 0.0) -> Grey:
     """Frame buffer values, (NUM_LEVELS, ...), of a lit surface in a channel of every level."""
     tints = np.arange(NUM_LEVELS).reshape(-1, *[1] * light.ndim) / (NUM_LEVELS - 1)
-    return np.rint(255 * np.minimum(1, tints * light + white)).astype(np.float32)
+    levels: Grey = np.rint(255 * np.minimum(1, tints * light + white)).astype(np.float32)
+    return levels
 
 
 def _traced(pixels: slice) -> slice:
@@ -231,8 +240,10 @@ def _reduce(picture: Grey, rows: slice, columns: slice) -> npt.NDArray[np.int16]
     bytes depend neither on the order of summation nor on the number of threads.
     """
     down, across = _LANCZOS[rows, _traced(rows)], _LANCZOS[columns, _traced(columns)]
-    half = np.rint(picture @ across.T * (_PARTS / _WEIGHT))
-    return np.rint(down @ half * (UNITS / _PARTS / _WEIGHT)).astype(np.int16)
+    lines = picture.reshape(-1, picture.shape[-1])  # one product of matrices: many small ones wait for threads
+    half = np.rint(lines @ across.T * (_PARTS / _WEIGHT)).reshape(len(picture), -1, len(across))
+    whole: npt.NDArray[np.int16] = np.rint(down @ half * (UNITS / _PARTS / _WEIGHT)).astype(np.int16)
+    return whole
 
 
 def _lanczos() -> npt.NDArray[np.float32]:
@@ -240,7 +251,8 @@ def _lanczos() -> npt.NDArray[np.float32]:
     side = _SIDE * _REDUCTION
     offset = (np.arange(side) + 0.5) / _REDUCTION - (np.arange(_SIDE)[:, None] + 0.5)
     weights = np.where(np.abs(offset) < _LOBES, np.sinc(offset) * np.sinc(offset / _LOBES), 0.0)
-    return np.rint(_WEIGHT * weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    whole: Grey = np.rint(_WEIGHT * weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return whole
 
 
 _LANCZOS = _lanczos()

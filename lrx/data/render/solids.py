@@ -1,7 +1,7 @@
 """Where rays enter a cube, cylinder, sphere or capsule that stands upright at x = y = 0.
 
-Each answer is the multiple of the ray at which it enters, `FAR` for a miss, and the outward normal there. Shapes: ...,
-any leading axes of rays; the last axis of origins, rays and normals is (x, y, z).
+A sphere is a capsule without a middle. Shape suffix ...: any leading axes of rays; the last axis of origins, rays and
+normals is (x, y, z), with z up.
 """
 
 from dataclasses import dataclass
@@ -27,12 +27,15 @@ class Solid:
         return Solid(self.radius * scale, self.half * scale, self.centre * scale)
 
 
-def unit(vectors: Array) -> Array:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
 def meet(shape: str, solid: Solid, origins: Array, rays: Array) -> tuple[Array, Array]:
-    """Where rays enter a solid standing at x = y = 0: multiples of the ray, (...), FAR for a miss, and normals, (..., 3)."""
+    """Where rays enter a solid: multiples of the ray, (...), FAR for a miss, and outward normals, (..., 3).
+
+    Args:
+        shape: "cube", "cylinder", "sphere" or "capsule".
+        solid: its sizes and height.
+        origins: (3,) or (..., 3), outside the solid.
+        rays: (..., 3), of any length.
+    """
     origins = np.broadcast_to(origins - np.array([0.0, 0.0, solid.centre]), rays.shape)
     if shape == "cube":
         return _meet_box(np.array([solid.radius, solid.radius, solid.half]), origins, rays)
@@ -41,6 +44,17 @@ def meet(shape: str, solid: Solid, origins: Array, rays: Array) -> tuple[Array, 
         nearer, face = (_meet_lid if shape == "cylinder" else _meet_ball)(solid, end, origins, rays)
         reach, normals = np.minimum(reach, nearer), np.where((nearer < reach)[..., None], face, normals)
     return reach, normals
+
+
+def dot(a: Array, b: Array) -> Array:
+    """Scalar products of vectors, (..., 3) each, as (...)."""
+    product: Array = np.einsum("...i,...i->...", a, b)
+    return product
+
+
+def unit(vectors: Array) -> Array:
+    """The vectors, (..., 3), at length 1."""
+    return vectors / np.sqrt(dot(vectors, vectors))[..., None]
 
 
 def _meet_box(sides: Array, origins: Array, rays: Array) -> tuple[Array, Array]:
@@ -76,7 +90,7 @@ def _meet_lid(solid: Solid, end: float, origins: Array, rays: Array) -> tuple[Ar
 
 def _first_root(origins: Array, rays: Array, radius: float) -> Array:
     """Smallest positive t with |origin + t ray| = radius, (...), or FAR."""
-    square, half, rest = ((a * b).sum(axis=-1) for a, b in ((rays, rays), (origins, rays), (origins, origins)))
-    under = half**2 - square * (rest - radius**2)
+    square, half = np.maximum(dot(rays, rays), 1 / FAR), dot(origins, rays)
+    under = half**2 - square * (dot(origins, origins) - radius**2)
     root = (-half - np.sqrt(np.maximum(under, 0))) / square
     return np.where((under > 0) & (root > 0), root, FAR)

@@ -40,4 +40,5 @@ def brightness(u: Array, v: Array) -> Array:
     row = np.rint(raised)
     nearest = np.hypot(_FLATNESS * (across - column), raised - row).argmin(axis=0)[None]
     tile = [np.take_along_axis(index, nearest, axis=0)[0].astype(np.int64) for index in (row % rows, column % columns)]
-    return 1 - _TABLE[tuple(tile)] + _BEVEL * sum(waves)
+    factor: Array = 1 - _TABLE[tuple(tile)] + _BEVEL * sum(waves)
+    return factor

@@ -1,0 +1,1 @@
+"""Established disentanglement metrics: one file each, pure functions of codes and factor classes."""
