@@ -24,7 +24,7 @@ demo: .venv/lrx  ## train a beta-VAE on dSprites for a few minutes and measure i
 	$(BIN)/lrx assay ckpt=outputs/train/demo assay=response_matrix name=demo
 
 test: .venv/dev  ## run the whole test suite
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto
 
 lint: .venv/dev  ## check style and formatting
 	$(BIN)/ruff check .

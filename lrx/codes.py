@@ -109,7 +109,7 @@ class Remembering(nn.Module):
         assert isinstance(self.autoencoder, Autoencoder)
         if dataset is not self._dataset:
             return encode_images(self.autoencoder, dataset, indices, batch_size=batch_size)
-        new = indices[~self._known[indices]].unique()
+        new = torch.unique(indices[~self._known[indices]])
         if len(new):
             codes = encode_images(self.autoencoder, dataset, new, batch_size=batch_size)
             if not self._codes.numel():

@@ -12,6 +12,7 @@ import argparse
 import dataclasses
 import os
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -172,7 +173,7 @@ def fit(samples: list[Sample], rounds: int) -> dict[str, float]:
     """Damped Gauss-Newton over all constants, a few minutes a round."""
     constants = constants_of(Scene())
     names = [name for name in constants if name not in _FIXED]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         for _ in range(rounds):
             parts = list(pool.map(Sample.equations, samples, *zip(*[(constants, names)] * len(samples), strict=True)))
             matrix, vector = (sum(part[side] for part in parts) for side in (0, 1))

@@ -215,9 +215,13 @@ def test_lrx_debug_shows_the_traceback(lrx: Lrx) -> None:
     assert "training.py" in done.stderr
 
 
-def test_a_target_outside_lrx_in_a_checkpoint_is_refused_and_not_run(lrx: Lrx, tmp_path: Path) -> None:
-    assert lrx("train", *TINY, "name=victim").returncode == 0
+def test_a_target_outside_lrx_in_a_checkpoint_is_refused_and_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["train", *TINY, "name=victim"]) == 0
     path = tmp_path / "outputs/train/victim/checkpoint.pt"
+    capfd.readouterr()
     content = torch.load(path, weights_only=True)
     payloads = [
         "_target_: os.system",
@@ -229,7 +233,9 @@ def test_a_target_outside_lrx_in_a_checkpoint_is_refused_and_not_run(lrx: Lrx, t
         for line in ("_target_: lrx.data.helix.double_helix", "_target_: lrx.models.networks.mlp.mlp"):
             assert line in content["config"]
             torch.save(content | {"config": content["config"].replace(line, payload)}, path)
-            assert_refused(lrx("assay", f"ckpt={path}"), "_target_=", "not run")
+            status = cli.main(["assay", f"ckpt={path}"])
+            refused = subprocess.CompletedProcess([], status, *capfd.readouterr())
+            assert_refused(refused, "_target_=", "not run")
 
 
 # ------------------------------------------------------------------------------------------------------- import

@@ -171,7 +171,8 @@ def test_too_few_images_are_refused_with_both_numbers_and_leave_nothing(tmp_path
 def test_a_full_disk_is_told_before_a_byte_is_written(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(1000, 900, 100))
-    with pytest.raises(OSError, match=r"cannot write .*toy: no space left.*\(192 bytes needed, 100 bytes free\)") as caught:
+    said = r"cannot write .*toy: no space left.*\(192 bytes needed, 100 bytes free\)"
+    with pytest.raises(OSError, match=said) as caught:
         open_or_convert(tmp_path / "toy", packed_recipe(), packed_blocks)
     assert caught.value.errno == errno.ENOSPC
     assert "\n" not in str(caught.value)

@@ -20,11 +20,10 @@ def test_a_wheel_trains_and_assays_away_from_the_checkout(tmp_path: Path) -> Non
 
     source, site, away = tmp_path / "source", tmp_path / "site", tmp_path / "away"
     away.mkdir()
-    shutil.copytree(
-        ROOT,
-        source,
-        ignore=shutil.ignore_patterns(".venv", ".git", "outputs", "data", "build", "*.egg-info", ".*_cache"),
-    )
+    for part in ("lrx", "configs"):
+        shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / part, source)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(source), cwd=tmp_path)
     (wheel,) = tmp_path.glob("lrx-*.whl")
