@@ -92,7 +92,7 @@ def assay_command(config: Config, folder: Path) -> None:
     began = time.time()
     name, seed = config.choices["assay"], whole_seed(config)
     device = choose_device(str(config.value("device")), "device")
-    assay = cast(Callable[..., AssayResult], config.build("assay"))
+    assay = cast(Callable[..., AssayResult | Mapping[str, AssayResult]], config.build("assay"))
     path = checkpoint.find(str(config.value("ckpt")))
     trained = checkpoint.load(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -109,7 +109,8 @@ def assay_command(config: Config, folder: Path) -> None:
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.eval()
     with console.WorkProgress(name.replace("_", " ")) as progress:
-        result = assay(model, dataset, torch.Generator().manual_seed(seed), progress=progress)
+        measured = assay(model, dataset, torch.Generator().manual_seed(seed), progress=progress)
+    found = {name: measured} if isinstance(measured, AssayResult) else measured
     provenance: dict[str, str | int | float] = {
         **results.environment(),
         "config": config.text,
@@ -128,9 +129,10 @@ def assay_command(config: Config, folder: Path) -> None:
         "wall_time_s": time.time() - began,
     }
     runs.write_config(folder, config)
-    results.write(target, name, result, provenance)
-    pictures = draw(name, target, folder)
-    console.show_result(name, result)
+    for part, result in found.items():
+        results.write(target, part, result, provenance)
+    pictures = [picture for part in found for picture in draw(part, target, folder)]
+    console.show_results(found)
     console.note(f"data: {dataset.name} ({dataset.source})")
     for written in (target, *pictures):
         console.note(str(written))

@@ -123,17 +123,22 @@ class WorkProgress:
             note(f"{self._what}: {100 * done // total} %")
 
 
-def show_result(name: str, result: AssayResult) -> None:
-    """The matrix of a result, each value above its standard error, and its scores, on standard output."""
+def show_results(results: Mapping[str, AssayResult]) -> None:
+    """The matrix of a single result, each value above its standard error, and all scores, on standard output."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 80)
-    if "matrix" in result.arrays and max(result.arrays["matrix"].values.shape) <= WIDEST_TABLE:
-        console.print(_matrix_table(name, result))
-    scores = Table(box=None, show_header=False, pad_edge=False)
-    for key, value in result.scores.items():
-        if not key.endswith("_se"):
-            error = result.scores.get(f"{key}_se")
-            scores.add_row(key.replace("_", " "), f"{value:.4g}" + (f" ± {error:.2g}" if error is not None else ""))
-    console.print(scores)
+    if len(results) == 1:
+        ((name, result),) = results.items()
+        if "matrix" in result.arrays and max(result.arrays["matrix"].values.shape) <= WIDEST_TABLE:
+            console.print(_matrix_table(name, result))
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, result in results.items():
+        if len(results) > 1:
+            table.add_row(f"[bold]{_words(name)}[/]")
+        for key, value in result.scores.items():
+            if not key.endswith("_se"):
+                error = result.scores.get(f"{key}_se")
+                table.add_row(_words(key), f"{value:.4g}" + (f" ± {error:.2g}" if error is not None else ""))
+    console.print(table)
 
 
 def _matrix_table(name: str, result: AssayResult) -> Table:
@@ -141,7 +146,7 @@ def _matrix_table(name: str, result: AssayResult) -> Table:
     rows, columns = (result.coordinates[axis] for axis in matrix.axes)
     error = result.arrays["matrix_se"].values if "matrix_se" in result.arrays else np.full(matrix.values.shape, np.nan)
     table = Table(
-        title=f"{name.replace('_', ' ')} ± standard error",
+        title=f"{_words(name)} ± standard error",
         caption=f"row: {matrix.axes[0]}, column: {matrix.axes[1]}",
         padding=(0, 0, 0, 1),
     )
@@ -155,6 +160,10 @@ def _matrix_table(name: str, result: AssayResult) -> Table:
         ]
         table.add_row(str(label), *cells)
     return table
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _clock(seconds: float) -> str:

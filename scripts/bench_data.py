@@ -1,6 +1,6 @@
 """Median milliseconds to read a random batch of images as uint8, for each data set that can be opened.
 
-python scripts/bench_data.py [root] [--render]    (root: a folder of data, else LRX_DATA, else data)
+python scripts/bench_data.py [root]    (a folder of data, else LRX_DATA, else data; what is not there yet is rendered)
 """
 
 import argparse
@@ -33,13 +33,11 @@ def milliseconds(dataset: Dataset) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", nargs="?", default=os.environ.get("LRX_DATA", "data"))
-    parser.add_argument("--render", action="store_true", help="render what is not there yet")
     arguments = parser.parse_args()
-    sources = ("file", "rendered") if arguments.render else ("file",)
     cases: list[tuple[str, Callable[[], Dataset]]] = [
         (f"{name} {source}", lambda make=make, source=source: make(root=arguments.root, source=source))
         for name, make in (("dsprites", dsprites), ("3dshapes", shapes3d))
-        for source in sources
+        for source in ("file", "rendered")
     ]
     cases.append(("helix", lambda: double_helix(num_points=1024, noise=0.1, seed=0)))
     print(f"{'data set':20} {'open, s':>9} {'ms a batch':>11}  source   ({BATCH} images, median of {BATCHES})")

@@ -22,7 +22,7 @@ def result(latents: int) -> AssayResult:
 
 
 def test_a_matrix_of_ten_latents_fits_80_columns_with_its_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    console.show_result("response_matrix", result(10))
+    console.show_results({"response_matrix": result(10)})
     shown = capsys.readouterr().out
     assert max(len(line) for line in shown.splitlines()) <= 80
     assert "0.99" in shown
@@ -33,10 +33,17 @@ def test_a_matrix_of_ten_latents_fits_80_columns_with_its_errors(capsys: pytest.
 
 
 def test_a_larger_matrix_is_left_to_the_picture(capsys: pytest.CaptureFixture[str]) -> None:
-    console.show_result("response_matrix", result(24))
+    console.show_results({"response_matrix": result(24)})
     shown = capsys.readouterr().out
     assert "num informative" in shown
     assert len(shown.splitlines()) < 8
+
+
+def test_the_scores_of_several_assays_are_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+    console.show_results({"one_assay": result(3), "another": result(2)})
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert [lines.index("one assay"), lines.index("another")] == [0, 3]
+    assert lines[1].split() == ["cds", "0.75", "±", "0.012"]
 
 
 def test_training_without_a_terminal_is_one_plain_line_now_and_then(
