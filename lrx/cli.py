@@ -108,7 +108,9 @@ def run(command: str, node: DictConfig) -> None:
     """What Hydra calls: the command on its config, in the folder that Hydra made."""
     state = HydraConfig.get()
     try:
-        _run(command, node, Path(state.runtime.output_dir), dict(state.runtime.choices))
+        folder = Path(state.runtime.output_dir)
+        here = Path.cwd()
+        _run(command, node, folder.relative_to(here) if here in folder.parents else folder, dict(state.runtime.choices))
     except UserError as error:
         if state.mode != RunMode.MULTIRUN:
             raise
@@ -124,6 +126,9 @@ def _run(command: str, node: DictConfig, folder: Path, choices: dict[str, str]) 
         raise ValueError(f"lrx {command} needs {', '.join(f'{key}=...' for key in missing)}")
     commands = importlib.import_module("lrx.commands")
     try:
+        name = str(node.name)
+        if not name.strip() or "=" in name or name.startswith("/") or ".." in Path(name).parts:
+            raise ValueError(f"name={name!r} must name a folder below outputs, without '=' and '..'")
         commands.COMMANDS[command](Config(node, choices), folder)
     finally:
         if folder.is_dir() and not any(folder.iterdir()):  # a refused command leaves no empty folder behind

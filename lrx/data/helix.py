@@ -9,7 +9,7 @@ Leeb, Bauer, Besserve and Schölkopf, "Exploring the Latent Space of Autoencoder
 from __future__ import annotations
 
 import hashlib
-from math import pi
+from math import inf, pi
 
 import numpy as np
 import torch
@@ -53,8 +53,11 @@ def double_helix(*, num_points: int, noise: float, seed: int) -> Points:
     noise: standard deviation of the Gaussian noise on each coordinate; the radius and the half height are 1.
     ValueError for fewer points than 1 or a negative noise.
     """
-    if num_points < 1 or noise < 0:
-        raise ValueError(f"a helix needs num_points >= 1 and noise >= 0, not num_points={num_points} noise={noise}")
+    whole = isinstance(num_points, int) and not isinstance(num_points, bool)
+    if not whole or num_points < 1:
+        raise ValueError(f"dataset.num_points must be a whole number of at least 1, not {num_points!r}")
+    if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise < inf:
+        raise ValueError(f"dataset.noise must be a number of at least 0, not {noise!r}")
     generator = torch.Generator().manual_seed(seed)
     height = torch.rand(num_points, generator=generator) * 2 - 1
     strand = torch.randint(2, (num_points,), generator=generator)
