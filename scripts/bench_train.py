@@ -130,11 +130,7 @@ def main() -> None:
     if args.side:
         print(SIDES[args.side](args))
         return
-    sides = [
-        side
-        for side in SIDES
-        if (args.bf16 or "bf16" not in side) and (args.compile or "compiled" not in side)
-    ]
+    sides = [side for side in SIDES if (args.bf16 or "bf16" not in side) and (args.compile or "compiled" not in side)]
     rates: dict[str, list[float]] = {side: [] for side in sides}
     for _ in range(args.rounds):
         for side in sides:
