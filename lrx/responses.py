@@ -8,7 +8,7 @@ the model's device and dtype: so neither the batch size, nor the device, nor whe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from lrx.codes import encode_images, evaluating, num_latents, placement, posteri
 from lrx.types import Autoencoder, Dataset, Probabilistic
 
 BASES = ("prior", "posterior", "posterior_sample")
+INFORMATIVE = 0.5  # a latent is informative above this response to itself, on the scale `none` (Leeb et al. 2022)
 BLOCK = 128  # draws that share one cyclic shift; also the unit in which `draws` yields
 
 
@@ -45,6 +46,40 @@ def intervene(z_ND: Tensor, latent: int, values_N: Tensor) -> Tensor:
     moved_ND = z_ND.clone()
     moved_ND[:, latent] = values_N
     return moved_ND
+
+
+def prior_responses(
+    autoencoder: Autoencoder,
+    dataset: Dataset,
+    rows: Sequence[int],
+    *,
+    num_samples: int,
+    generator: torch.Generator,
+    batch_size: int,
+    progress: Callable[[int], None] = lambda responses: None,
+) -> tuple[Tensor, Tensor]:
+    """Rows (R, D) of the response matrix over prior draws on the scale `none`, and standard errors (R, D), in float64.
+
+    To choose latents by; the assay `response_matrix` measures it. An exact zero has the standard error 0. `progress`
+    hears of the responses, (R + 1) num_samples in all.
+    """
+    sums_2RD = torch.zeros(2, len(rows), num_latents(autoencoder, dataset), dtype=torch.float64)
+    count = 0
+    for block in draws(autoencoder, dataset, base="prior", generator=generator, batch_size=batch_size):
+        part = block.first(num_samples - count)
+        h_ND = respond(autoencoder, part.z_ND, batch_size=batch_size)
+        for place, row in enumerate(rows):
+            moved_ND = respond(autoencoder, intervene(part.z_ND, row, part.values_ND[:, row]), batch_size=batch_size)
+            square_ND = (moved_ND - h_ND).double().square().cpu()
+            sums_2RD[:, place] += torch.stack([square_ND.sum(0), square_ND.square().sum(0)])
+            progress(count * (len(rows) + 1) + len(part) * (place + 2))
+        count += len(part)
+        if count == num_samples:
+            break
+    mean_RD, fourth_RD = sums_2RD / num_samples
+    matrix_RD = mean_RD.sqrt()
+    se_RD = ((fourth_RD - mean_RD.square()).clamp(min=0) / (num_samples - 1)).sqrt()
+    return matrix_RD, torch.where(matrix_RD > 0, se_RD / (2 * matrix_RD), 0.0)
 
 
 @dataclass(frozen=True)

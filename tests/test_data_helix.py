@@ -45,9 +45,9 @@ def test_a_seed_fixes_the_points_and_the_global_seed_does_not():
 
 
 def test_wrong_settings_and_indices_are_named():
-    with pytest.raises(ValueError, match="num_points .* not 0"):
+    with pytest.raises(ValueError, match=r"num_points .* not 0"):
         double_helix(num_points=0, noise=0.1, seed=0)
-    with pytest.raises(ValueError, match="noise .* not -1"):
+    with pytest.raises(ValueError, match=r"noise .* not -1"):
         double_helix(num_points=4, noise=-1, seed=0)
     with pytest.raises(IndexError, match="from 0 to 3"):
         double_helix(num_points=4, noise=0.1, seed=0).raw(torch.tensor([4]))

@@ -16,12 +16,11 @@ import torch
 from torch import Tensor
 
 from lrx.codes import fitting_batch_size, num_latents, posterior_of_images
-from lrx.responses import BASES, Draws, draws, intervene, respond
+from lrx.responses import BASES, INFORMATIVE, Draws, draws, intervene, respond
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
 
 NORMALIZATIONS = ("half", "none", "std")
 POINTS = 1024  # points responded to in one go: as many rows as fit
-INFORMATIVE = 0.5  # a latent is informative above this response to itself, on the scale `none` (Leeb et al. 2022)
 ACTIVE = 0.01  # a unit is active above this variance of its posterior mean (Burda et al. 2016, section 5)
 IMAGES = 1024  # images for the KL of each latent, at most
 

@@ -1,0 +1,247 @@
+"""Generation: how close decoded samples come to images, for each way to sample the latents.
+
+Sources of latents: `prior`, standard normal; `hybrid`, each latent of encoded images shuffled on its own; `refined`,
+h applied n times to the same prior samples; `posterior`, encoder means of images, which decode to reconstructions;
+`posterior_sample`, a draw from each of their posteriors. A sixth, `data`, is those images themselves: what a perfect
+generator would score with so many samples. All are judged against other images, in a space of features.
+Source: Leeb et al. 2022 (arXiv 2106.16091), sections 3 and 5; the distances are those of `lrx.distances`.
+N samples of each source, D latents, K features.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrx.codes import encode_images, evaluating, fitting_batch_size, placement, posterior_of_images
+from lrx.decoding import as_stored, observation_axes, observation_unit
+from lrx.distances import Estimate, compare, fewest_points
+from lrx.features import check_probe_settings, factor_probe, pixel_components, spread
+from lrx.responses import respond
+from lrx.types import Array, AssayResult, Autoencoder, Dataset, FactorDataset, Probabilistic, as_float, with_factors
+
+FEATURES = ("auto", "pixels", "probe")
+DESCRIPTIONS = {
+    "frechet": ("squared feature", "Fréchet distance from held-out images"),
+    "kernel": ("squared feature", "unbiased kernel distance (cubic MMD^2) from held-out images"),
+    "precision": ("1", "share of samples among the nearest neighbours of held-out images"),
+    "recall": ("1", "share of held-out images among the nearest neighbours of samples"),
+    "mean_u": ("latent", "mean |h(z) - z| of the samples' latents"),
+}
+Features = Callable[[Tensor], Tensor]
+
+
+def generation(
+    autoencoder: Autoencoder,
+    dataset: Dataset,
+    generator: torch.Generator,
+    *,
+    num_samples: int,
+    refinements: int,
+    features: str,
+    components: int,
+    neighbours: int,
+    probe_steps: int,
+    cache: str | None,
+    shown: int,
+    batch_size: int | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> AssayResult:
+    """Score every source of latents against held-out images: images that are not those encoded.
+
+    num_samples: of each source, and of the held-out images; fewer where the data set has not twice as many.
+    refinements: how often h is applied to the samples of `refined`.
+    features: `pixels`, principal components of the images at hand; `probe`, a small network trained on the factors;
+    `auto`, the probe where there are factors and images. Scaled so that the mean variance of a feature over data is 1.
+    components: of pixels, at most. neighbours: of precision and recall.
+    probe_steps, cache: of the probe's training, and the folder that keeps it, see `lrx.features.factor_probe`.
+    shown: samples of each source that are kept as images.
+    progress: called with the samples and training steps done, and all that there are.
+
+    Arrays over `source` (frechet, frechet_bias, kernel, precision, recall, mean_u, their errors) and the same as scores
+    `frechet_prior`, `frechet_prior_se`. frechet_bias is what finite samples add to the Fréchet distance: it is
+    estimated, not subtracted. Standard errors of precision and recall are on the large side (see tests). The model may
+    have been trained on the held-out images: lrx holds none back in training.
+    ValueError for a setting out of range, too few images, or a feature that the data set cannot give.
+    """
+    _check(num_samples, refinements, features, components, neighbours, shown, batch_size)
+    check_probe_settings(probe_steps, cache)
+    batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
+    count = min(num_samples, len(dataset) // 2)
+    if count < fewest_points(neighbours):
+        raise ValueError(
+            f"assay.neighbours={neighbours} needs assay.num_samples of at least {fewest_points(neighbours)} and twice "
+            f"as many images, and {dataset.name} has {len(dataset)}, assay.num_samples={num_samples}"
+        )
+    if features == "auto":
+        known = isinstance(dataset, FactorDataset) and max(dataset.factors.sizes) > 1
+        features = "probe" if known and len(dataset.observation_shape) == 3 else "pixels"
+
+    order = torch.randperm(len(dataset), generator=generator)
+    encoded, held_out = order[:count], order[count : 2 * count]
+    latents = sources(autoencoder, dataset, encoded, refinements, generator=generator, batch_size=batch_size)
+    names = ["data", *latents]
+    work, done = (len(names) + 1) * count, 0
+
+    def report(new: int) -> None:
+        nonlocal done
+        done += new
+        if progress is not None:
+            progress(done, work)
+
+    extra: dict[str, float] = {}
+    if features == "probe":
+        work += probe_steps
+        probe = factor_probe(
+            with_factors(dataset, "assay.features=probe"),
+            steps=probe_steps,
+            cache=cache,
+            progress=lambda step: report(1),
+        ).to(placement(autoencoder).device)
+        extract: Features = probe.features
+        extra["probe_accuracy"] = float(probe.accuracies.mean())
+    else:
+        # of the encoded and the held-out alike, so that neither is nearer to the components
+        both = order.view(-1)[: 2 * count].view(2, count)[:, : max(1, components * 4, 512)].flatten()
+        extract = pixel_components(as_float(dataset.raw(both)), components=components).features
+
+    def of_images(indices: Tensor) -> Tensor:
+        found = []
+        for part in torch.split(indices, batch_size):
+            found.append(extract(as_float(dataset.raw(part))))
+            report(len(part))
+        return torch.cat(found)
+
+    reference_NK, data_NK = of_images(held_out), of_images(encoded)
+    scale = spread(torch.cat([reference_NK, data_NK]))
+    if scale == 0:
+        raise ValueError(f"all images of {dataset.name} have the same features: there is nothing to compare")
+    found = {"data": compare(data_NK / scale, reference_NK / scale, neighbours=neighbours)}
+    pictures = {"data": as_stored(as_float(dataset.raw(encoded[:shown])))}
+    for name, z_ND in latents.items():
+        u_N = (respond(autoencoder, z_ND, batch_size=batch_size) - z_ND).double().norm(dim=1)
+        parts: list[Tensor] = []
+        images: list[Tensor] = []
+        for z_BD in torch.split(z_ND, batch_size):
+            with evaluating(autoencoder):
+                x = autoencoder.decode(z_BD)
+                images.append(x[: max(0, shown - len(parts) * batch_size)])
+                parts.append(extract(x))
+            report(len(z_BD))
+        pictures[name] = as_stored(torch.cat(images))
+        found[name] = compare(torch.cat(parts) / scale, reference_NK / scale, neighbours=neighbours)
+        found[name]["mean_u"] = Estimate(float(u_N.mean()), float(u_N.std()) / math.sqrt(count), 0.0)
+
+    arrays, scores = _named(found)
+    samples = np.stack([pictures[name] for name in names])
+    axes = ("source", "shown", *observation_axes(samples[0, 0]))
+    arrays["samples"] = Array(samples, axes, observation_unit(samples[0, 0]), "the first samples of each source")
+    return AssayResult(
+        arrays=arrays,
+        coordinates={"source": np.array(names)},
+        scores=scores | extra,
+        settings={
+            "num_samples": count,
+            "refinements": refinements,
+            "features": features,
+            "num_features": reference_NK.shape[1],
+            "components": components,
+            "neighbours": neighbours,
+            "probe_steps": probe_steps,
+            "cache": cache,
+            "shown": shown,
+            "batch_size": batch_size,
+        },
+    )
+
+
+def sources(
+    autoencoder: Autoencoder,
+    dataset: Dataset,
+    indices: Tensor,
+    refinements: int,
+    *,
+    generator: torch.Generator,
+    batch_size: int,
+) -> dict[str, Tensor]:
+    """Latents (N, D) by the name of their source; the images with these indices (N,) give those of the posterior."""
+    codes_ND = encode_images(autoencoder, dataset, indices, batch_size=batch_size)
+    home = placement(autoencoder)
+    noise_ND = torch.randn(codes_ND.shape, generator=generator, dtype=torch.float64)
+    prior_ND = noise_ND.to(home.dtype).to(home.device)
+    latents = {
+        "prior": prior_ND,
+        "hybrid": shuffled(codes_ND, generator),
+        "refined": refined(autoencoder, prior_ND, refinements, batch_size=batch_size),
+        "posterior": codes_ND,
+    }
+    if isinstance(autoencoder, Probabilistic):
+        mean_ND, std_ND = posterior_of_images(autoencoder, dataset, indices, batch_size=batch_size)
+        noise_ND = torch.randn(mean_ND.shape, generator=generator, dtype=torch.float64)
+        latents["posterior_sample"] = mean_ND + std_ND * noise_ND.to(std_ND.dtype).to(std_ND.device)
+    return latents
+
+
+def shuffled(codes_ND: Tensor, generator: torch.Generator) -> Tensor:
+    """Each latent of codes (N, D) permuted on its own: every marginal stays, what ties latents together goes."""
+    orders = [torch.randperm(len(codes_ND), generator=generator) for _ in range(codes_ND.shape[1])]
+    return codes_ND.gather(0, torch.stack(orders, dim=1).to(codes_ND.device))
+
+
+def refined(autoencoder: Autoencoder, z_ND: Tensor, times: int, *, batch_size: int) -> Tensor:
+    """h applied so often to latents (N, D)."""
+    for _ in range(times):
+        z_ND = respond(autoencoder, z_ND, batch_size=batch_size)
+    return z_ND
+
+
+def _named(found: Mapping[str, Mapping[str, Estimate]]) -> tuple[dict[str, Array], dict[str, float]]:
+    """Arrays over sources, NaN for |u| of images, and the same numbers as scores."""
+    arrays, scores = {}, {}
+    for kind, (unit, words) in DESCRIPTIONS.items():
+        estimates = [of.get(kind, Estimate(math.nan, math.nan, math.nan)) for of in found.values()]
+        values, errors = np.array([e.value for e in estimates]), np.array([e.se for e in estimates])
+        arrays[kind] = Array(values, ("source",), unit, words)
+        arrays[f"{kind}_se"] = Array(errors, ("source",), unit, f"standard error of {kind}")
+        if kind == "frechet":
+            biases = np.array([e.bias for e in estimates])
+            words = "what finite samples add to the Fréchet distance; estimated, not subtracted"
+            arrays["frechet_bias"] = Array(biases, ("source",), unit, words)
+        for source, of in found.items():
+            if kind in of:
+                scores[f"{kind}_{source}"], scores[f"{kind}_{source}_se"] = of[kind].value, of[kind].se
+    return arrays, scores
+
+
+def _check(
+    num_samples: int,
+    refinements: int,
+    features: str,
+    components: int,
+    neighbours: int,
+    shown: int,
+    batch_size: int | None,
+) -> None:
+    if features == "inception":
+        raise ValueError(
+            "assay.features=inception is not available: lrx has no Inception network to put weights into; "
+            f"use one of {', '.join(FEATURES)}"
+        )
+    if features not in FEATURES:
+        raise ValueError(f"assay.features must be one of {', '.join(FEATURES)}, not {features!r}")
+    wholes = {
+        "num_samples": (num_samples, 4),
+        "refinements": (refinements, 0),
+        "components": (components, 1),
+        "neighbours": (neighbours, 1),
+        "shown": (shown, 1),
+        "batch_size": (1 if batch_size is None else batch_size, 1),
+    }
+    for key, (value, least) in wholes.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            null = "null or " if key == "batch_size" else ""
+            raise ValueError(f"assay.{key} must be {null}a whole number of at least {least}, not {value!r}")

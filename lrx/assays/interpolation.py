@@ -1,0 +1,282 @@
+"""Interpolation: what lies on the way between the codes of two images, for each way to go.
+
+Ways, see `lrx.latent_paths`: `straight`; `response`, its points pulled onto the manifold by h; `graph`, the
+cheapest way over a graph of responses of other images; `relaxed`, the straight way lowered along its cost's gradient.
+Scores of a path: mean |u| by length, the largest jump of pixels over the mean one, length, cost (the integral of
+1 + w |u|), and the share of its inner points on which every factor that both ends share is unchanged.
+Source: Leeb et al. 2022 (arXiv 2106.16091), section 3.2. P pairs, T points of a path, D latents, F factors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrx.codes import encode_images, evaluating, fitting_batch_size, placement
+from lrx.decoding import as_stored, observation_axes, observation_unit
+from lrx.factors import FactorSpace
+from lrx.features import Probe, check_probe_settings, factor_probe
+from lrx.jacobians import loop_of
+from lrx.latent_paths import cost, lengths, mean_along, pulled, relaxed, size_and_slope, straight, through_graph
+from lrx.responses import respond
+from lrx.types import Array, AssayResult, Autoencoder, Dataset, FactorDataset
+
+PATHS = ("straight", "response", "graph", "relaxed")
+DESCRIPTIONS = {
+    "mean_u": ("latent", "mean |h(z) - z| along the path, by length"),
+    "jump": ("1", "largest over mean distance of decoded neighbours, 1 where nothing moves"),
+    "length": ("latent", "length of the path"),
+    "cost": ("latent", "integral of 1 + weight |u| along the path"),
+    "kept": ("1", "share of inner points on which all shared factors are unchanged; NaN where none is shared and read"),
+}
+
+
+def interpolation(
+    autoencoder: Autoencoder,
+    dataset: Dataset,
+    generator: torch.Generator,
+    *,
+    num_pairs: int,
+    share: float,
+    num_points: int,
+    pulls: int,
+    num_nodes: int,
+    neighbours: int,
+    weight: float,
+    steps: int,
+    probe_steps: int | None,
+    cache: str | None,
+    shown: int,
+    batch_size: int | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> AssayResult:
+    """Go between the codes of random pairs of images, each way, and score the ways.
+
+    num_pairs: random pairs of different images; fewer where there are not twice as many images.
+    share: with known factors, the chance of each factor of the second image to be made that of the first.
+    num_points: of every path, its ends included. pulls: h is applied so often to the points of `response`.
+    num_nodes, neighbours: responses of other images in the graph, and edges from each.
+    weight: w, what a unit of |u| costs over a unit of length. steps: of the descent of `relaxed`, each of which takes
+    as long as about three responses of every point.
+    probe_steps: training of the probe network that reads factors from decoded points, kept in the folder `cache` (see
+    `lrx.features.factor_probe`); None reads none. A factor of a pair counts when both images have the same class of it
+    and the probe reads that class from both decoded ends.
+    shown: pairs whose points are kept as images.
+    progress: called with the responses (or what takes as long) done so far, and all that there are.
+
+    Scores: the means over pairs of what DESCRIPTIONS lists, `mean_u_graph`, and their standard errors; `kept` over
+    the pairs that share a factor, of which there are `num_sharing`.
+    ValueError for a setting out of range, fewer than 2 images, or a model that cannot be differentiated.
+    """
+    _check(num_pairs, share, num_points, pulls, num_nodes, neighbours, weight, steps, shown, batch_size)
+    check_probe_settings(1 if probe_steps is None else probe_steps, cache)
+    if len(dataset) < 2:
+        raise ValueError(f"assay=interpolation goes between images, and {dataset.name} has {len(dataset)}")
+    batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
+    pairs = min(num_pairs, len(dataset) // 2)
+    order = torch.randperm(len(dataset), generator=generator)[: 2 * pairs + num_nodes]
+    reads = probe_steps is not None and isinstance(dataset, FactorDataset) and max(dataset.factors.sizes) > 1
+    reads = reads and len(dataset.observation_shape) == 3
+    work = pairs * num_points * (2 * len(PATHS) + pulls + 3 * (steps + 1)) + num_nodes * (2 + neighbours)
+    work += probe_steps if reads and probe_steps is not None else 0
+    done = 0
+
+    def report(new: int) -> None:
+        nonlocal done
+        done = min(done + new, work)
+        if progress is not None:
+            progress(done, work)
+
+    def h(z_ND: Tensor) -> Tensor:
+        h_ND = respond(autoencoder, z_ND, batch_size=batch_size)
+        report(len(z_ND))
+        return h_ND
+
+    if isinstance(dataset, FactorDataset):
+        ends = order[: 2 * pairs].view(2, pairs)
+        order = torch.cat([ends[0], sharing(dataset.factors, ends[0], ends[1], share, generator), order[2 * pairs :]])
+    codes_ND = encode_images(autoencoder, dataset, order, batch_size=batch_size)
+    a_PD, b_PD, others_ND = codes_ND[:pairs], codes_ND[pairs : 2 * pairs], codes_ND[2 * pairs :]
+    loop = loop_of(autoencoder)
+
+    def slope(z_ND: Tensor) -> tuple[Tensor, Tensor]:
+        found = size_and_slope(loop, z_ND, batch_size=batch_size)
+        report(3 * len(z_ND))
+        return found
+
+    line_PTD = straight(a_PD, b_PD, num_points=num_points)
+    low_PTD, costs = relaxed(line_PTD, slope, steps=steps, weight=weight)
+    nodes_ND = h(others_ND) if len(others_ND) else others_ND
+    paths = {
+        "straight": line_PTD,
+        "response": pulled(line_PTD, h, times=pulls),
+        "graph": through_graph(a_PD, b_PD, nodes_ND, h, neighbours=neighbours, weight=weight, num_points=num_points),
+        "relaxed": low_PTD,
+    }
+    probe, shared_PF = None, torch.zeros(pairs, 0, dtype=torch.bool)
+    if reads and isinstance(dataset, FactorDataset) and probe_steps is not None:
+        probe = factor_probe(dataset, steps=probe_steps, cache=cache, progress=lambda step: report(1))
+        probe = probe.to(placement(autoencoder).device)
+        classes = dataset.factors.classes(order[: 2 * pairs])[:, probe.varying].view(2, pairs, -1)
+        shared_PF = readable(autoencoder, probe, a_PD, b_PD, classes[0], classes[1], batch_size=batch_size)
+
+    table: dict[str, list[Tensor]] = {name: [] for name in DESCRIPTIONS}
+    sizes, pictures = [], []
+    for path_PTD in paths.values():
+        u_PT = (h(path_PTD.flatten(0, 1)).view(path_PTD.shape) - path_PTD).norm(dim=-1)
+        jump_P, kept_P, images = _decoded(autoencoder, path_PTD, probe, shared_PF, shown, batch_size, report)
+        measured = {
+            "mean_u": mean_along(path_PTD, u_PT),
+            "jump": jump_P,
+            "length": lengths(path_PTD).sum(1),
+            "cost": cost(path_PTD, u_PT, weight=weight),
+            "kept": kept_P,
+        }
+        for name, values_P in measured.items():
+            table[name].append(values_P.double().cpu())
+        sizes.append(u_PT.cpu())
+        pictures.append(images)
+
+    images = np.stack(pictures)
+    axes = ("path", "shown", "point", *observation_axes(images[0, 0, 0]))
+    arrays = {
+        "u": Array(torch.stack(sizes).numpy(), ("path", "pair", "point"), "latent", "|h(z) - z| at the points"),
+        "points": Array(
+            torch.stack([*paths.values()]).cpu().numpy(), ("path", "pair", "point", "latent"), "latent", "the paths"
+        ),
+        "descent": Array(costs.cpu().numpy(), ("step", "pair"), "latent", "cost of `relaxed` after each step"),
+        "ends": Array(order[: 2 * pairs].view(2, pairs).T.numpy(), ("pair", "end"), "1", "indices of the two images"),
+        "images": Array(images, axes, observation_unit(images[0, 0, 0]), "decoded points of the first pairs"),
+    }
+    scores: dict[str, float] = {}
+    for name, (unit, words) in DESCRIPTIONS.items():
+        if name == "kept" and probe is None:
+            continue
+        arrays[name] = Array(torch.stack(table[name]).numpy(), ("path", "pair"), unit, words)
+        for path, values_P in zip(PATHS, table[name], strict=True):
+            scores[f"{name}_{path}"], scores[f"{name}_{path}_se"] = _mean(values_P)
+    if probe is not None:
+        scores["num_sharing"] = float(shared_PF.any(1).sum())
+        scores["probe_accuracy"] = float(probe.accuracies.mean())
+    return AssayResult(
+        arrays=arrays,
+        coordinates={"path": np.array(PATHS)},
+        scores=scores,
+        settings={
+            "num_pairs": pairs,
+            "share": share,
+            "num_points": num_points,
+            "pulls": pulls,
+            "num_nodes": len(others_ND),
+            "neighbours": neighbours,
+            "weight": weight,
+            "steps": steps,
+            "probe_steps": probe_steps,
+            "cache": cache,
+            "shown": shown,
+            "batch_size": batch_size,
+        },
+    )
+
+
+def sharing(factors: FactorSpace, a_P: Tensor, b_P: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Images b int64 (P,), each factor made that of image a with probability `share`; unchanged where all would be."""
+    a_PF, b_PF = factors.classes(a_P), factors.classes(b_P)
+    kept_PF = torch.rand(b_PF.shape, generator=generator) < share
+    new_P = factors.index(torch.where(kept_PF, a_PF, b_PF))
+    return torch.where(new_P == a_P, b_P, new_P)
+
+
+def readable(
+    autoencoder: Autoencoder,
+    probe: Probe,
+    a_PD: Tensor,
+    b_PD: Tensor,
+    classes_a_PF: Tensor,
+    classes_b_PF: Tensor,
+    *,
+    batch_size: int,
+) -> Tensor:
+    """The factors of each pair that both images share and the probe reads rightly from both decoded ends: (P, F)."""
+    read = []
+    with evaluating(autoencoder):
+        for z_PD in (a_PD, b_PD):
+            read.append(torch.cat([probe.classes(autoencoder.decode(z_BD)) for z_BD in torch.split(z_PD, batch_size)]))
+    return (classes_a_PF == classes_b_PF) & (read[0] == classes_a_PF) & (read[1] == classes_b_PF)
+
+
+def _decoded(
+    autoencoder: Autoencoder,
+    path_PTD: Tensor,
+    probe: Probe | None,
+    shared_PF: Tensor,
+    shown: int,
+    batch_size: int,
+    report: Callable[[int], None],
+) -> tuple[Tensor, Tensor, np.ndarray]:
+    """Jumps (P,), shares of points that keep what is shared (P,), and the stored images of the first pairs."""
+    jumps, shares, images = [], [], []
+    pairs, points = path_PTD.shape[:2]
+    for group in torch.split(torch.arange(pairs), max(1, batch_size // points)):
+        z_ND = path_PTD[group].flatten(0, 1)
+        with evaluating(autoencoder):
+            x = torch.cat([autoencoder.decode(z_BD) for z_BD in torch.split(z_ND, batch_size)])
+            pieces = (torch.unflatten(x, 0, (-1, points)).diff(dim=1)).flatten(2).double().norm(dim=2)
+            mean = pieces.mean(1)
+            jumps.append(torch.where(mean > 0, pieces.amax(1) / mean, 1.0).clone())
+            if probe is not None:
+                read = torch.cat([probe.classes(part) for part in torch.split(x, batch_size)])
+                read = torch.unflatten(read, 0, (-1, points))
+                same = (read[:, 1:-1] == read[:, :1]) | ~shared_PF[group][:, None]
+                shares.append(same.all(2).double().mean(1))
+        if group[0] < shown:
+            images.append(as_stored(x)[: (shown - int(group[0])) * points])
+        report(len(z_ND))
+    kept_P = torch.cat(shares) if shares else torch.full((pairs,), math.nan, dtype=torch.float64)
+    if probe is not None:
+        kept_P = torch.where(shared_PF.any(1), kept_P, math.nan)
+    stored = np.concatenate(images)
+    return torch.cat(jumps), kept_P, stored.reshape(-1, points, *stored.shape[1:])
+
+
+def _mean(values_P: Tensor) -> tuple[float, float]:
+    """The mean over the pairs that have a value, and its standard error; NaN for what too few give."""
+    known = values_P[~values_P.isnan()]
+    mean = float(known.mean()) if len(known) else math.nan
+    return mean, float(known.std()) / math.sqrt(len(known)) if len(known) > 1 else math.nan
+
+
+def _check(
+    num_pairs: int,
+    share: float,
+    num_points: int,
+    pulls: int,
+    num_nodes: int,
+    neighbours: int,
+    weight: float,
+    steps: int,
+    shown: int,
+    batch_size: int | None,
+) -> None:
+    wholes = {
+        "num_pairs": (num_pairs, 1),
+        "num_points": (num_points, 3),
+        "pulls": (pulls, 0),
+        "num_nodes": (num_nodes, 0),
+        "neighbours": (neighbours, 1),
+        "steps": (steps, 0),
+        "shown": (shown, 1),
+        "batch_size": (1 if batch_size is None else batch_size, 1),
+    }
+    for key, (value, least) in wholes.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            null = "null or " if key == "batch_size" else ""
+            raise ValueError(f"assay.{key} must be {null}a whole number of at least {least}, not {value!r}")
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise ValueError(f"assay.share must be a number from 0 to 1, not {share!r}")
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+        raise ValueError(f"assay.weight must be a number of at least 0, not {weight!r}")

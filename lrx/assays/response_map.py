@@ -1,0 +1,265 @@
+"""Response map: u(z) = h(z) - z over a plane of two latents, where it contracts, and how its lines bend.
+
+For latents j (`first`, along x) and k (`second`, along y) at values x, y, the others at a base point:
+u = (h_j - x, h_k - y) in the plane, `magnitude` its length, `magnitude_full` the length of h - z in all D dimensions.
+Divergence du_j/dx + du_k/dy: below 0 the responses contract towards the manifold, above 0 lie ridges between basins.
+Mean curvature -1/2 div(u/|u|), with the length in the plane. Source: Leeb et al. 2022 (arXiv 2106.16091), section 3.
+N points or images, D latents, n points a side, p pairs of latents.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrx.codes import encode_images, fitting_batch_size, num_latents, placement
+from lrx.decoding import decoded as decode_all
+from lrx.decoding import observation_axes, observation_unit
+from lrx.fields import MAPS, SMALLEST, plane, plane_field
+from lrx.jacobians import columns, loop_of
+from lrx.responses import INFORMATIVE, prior_responses, respond
+from lrx.types import Array, AssayResult, Autoencoder, Dataset
+
+BASES = ("image", "prior")
+CHOICES = ("auto", "all")
+DERIVATIVES = ("grid", "exact")
+POINTS = 1024  # points responded to between two reports of progress
+PLANE = ("pair", "second", "first")
+
+
+def response_map(
+    autoencoder: Autoencoder,
+    dataset: Dataset,
+    generator: torch.Generator,
+    *,
+    latents: str | list[int],
+    base: str | list[float],
+    index: int | None,
+    extent: float,
+    resolution: int,
+    derivative: str,
+    num_posterior: int,
+    decoded: int,
+    num_samples: int,
+    max_pairs: int,
+    batch_size: int | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> AssayResult:
+    """Map u, its divergence and its mean curvature over n x n points for each pair of latents.
+
+    latents: [j, k]; `auto`, the informative pair with the largest M_jk + M_kj; `all`, the informative pairs in that
+    order, at most `max_pairs`. M is the response matrix over `num_samples` prior draws. With fewer than two informative
+    latents, `auto` and `all` take the best pair there is; the score mapped_informative and the setting `remark` say so.
+    base: the point whose other latents stay: `image`, the code of image `index` (None: drawn), `prior`, 0, or D values.
+    extent, resolution: both latents from -extent to extent at `resolution` values.
+    derivative: `grid`, differences on the map, with errors estimated; `exact`, Jacobian-vector products, two a point.
+    num_posterior: codes of images stored beside the map, at most all; decoded: decoded images a side, 0 for none.
+
+    Curvature is NaN at fixed points. ValueError for a setting out of range or a model with one latent.
+    """
+    dimensions = num_latents(autoencoder, dataset)
+    _check(dimensions, latents, base, extent, derivative)
+    _check_counts(resolution, num_posterior, decoded, num_samples, max_pairs, batch_size)
+    index = _image(index, base, dataset)
+    batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
+    images = torch.randperm(len(dataset), generator=generator)[: max(1, num_posterior)]
+    index = int(images[0]) if index is None else index
+    home = placement(autoencoder)
+    if base == "image":
+        base_D = encode_images(autoencoder, dataset, torch.tensor([index]), batch_size=1)[0]
+    else:
+        base_D = (
+            torch.zeros(dimensions).to(home) if base == "prior" else torch.tensor(base, dtype=torch.float64).to(home)
+        )
+    posterior_ND = encode_images(autoencoder, dataset, images[:num_posterior], batch_size=batch_size)
+
+    rows = latents if isinstance(latents, list) else list(range(dimensions))
+    draws, points = num_samples * (len(rows) + 1), resolution**2
+    most = 1 if latents != "all" else min(max_pairs, dimensions * (dimensions - 1) // 2)
+    report = progress or (lambda done, total: None)
+    response_RD, se_RD = prior_responses(
+        autoencoder,
+        dataset,
+        rows,
+        num_samples=num_samples,
+        generator=generator,
+        batch_size=batch_size,
+        progress=lambda done: report(done, draws + most * points),
+    )
+    pairs, possible, informative = _choose(latents, rows, response_RD, max_pairs)
+
+    axis_n = torch.linspace(-extent, extent, resolution, dtype=torch.float64)
+    spacing = float(axis_n[1] - axis_n[0])
+    loop = loop_of(autoencoder) if derivative == "exact" else None
+    maps: dict[str, list[np.ndarray]] = {}
+    pictures = []
+    for number, pair in enumerate(pairs):
+        z_ND = plane(base_D, pair, axis_n)
+        done = draws + number * points
+        parts: list[tuple[Tensor, ...]] = []
+        for z_BD in torch.split(z_ND, POINTS):
+            if loop is None:
+                parts.append((respond(autoencoder, z_BD, batch_size=batch_size),))
+            else:
+                parts.append(columns(loop, z_BD, list(pair), batch_size=batch_size))
+            done += len(z_BD)
+            report(done, draws + len(pairs) * points)
+        field = [torch.cat(part).double().cpu() for part in zip(*parts, strict=True)]
+        for name, values in plane_field(z_ND.double().cpu(), field, pair, spacing).items():
+            maps.setdefault(name, []).append(values)
+        if decoded:
+            corner_m = torch.linspace(-extent, extent, decoded, dtype=torch.float64) if decoded > 1 else torch.zeros(1)
+            few = decode_all(autoencoder, plane(base_D, pair, corner_m), batch_size=batch_size)
+            pictures.append(few.reshape(decoded, decoded, *few.shape[1:]))
+
+    arrays = {
+        name: Array(np.stack(values), ("pair", "component", *PLANE[1:]) if name == "u" else PLANE, *MAPS[name])
+        for name, values in maps.items()
+    }
+    chosen = np.array(pairs)
+    arrays["latents"] = Array(chosen, ("pair", "component"), "1", "the two latents of each pair: along x, along y")
+    arrays["base"] = Array(base_D.cpu().numpy(), ("latent",), "latent", "the point whose other latents stay")
+    if num_posterior:
+        codes = np.moveaxis(posterior_ND.double().cpu().numpy()[:, chosen], 1, 0)
+        arrays["posterior"] = Array(
+            codes, ("pair", "code", "component"), "latent", "codes of images in the two latents"
+        )
+    if decoded:
+        shown = np.stack(pictures)
+        axes = ("pair", "decoded_second", "decoded_first", *observation_axes(shown[0, 0, 0]))
+        arrays["decoded"] = Array(shown, axes, observation_unit(shown), "observations decoded from the plane")
+    response_PD = response_RD.numpy()
+    arrays["response"] = Array(response_PD, ("row", "responding"), "latent", "response matrix, normalization none")
+    arrays["response_se"] = Array(
+        se_RD.numpy(), ("row", "responding"), "latent", "standard error of the response matrix"
+    )
+    coordinates = {
+        "component": np.array(["first", "second"]),
+        "first": axis_n.numpy(),
+        "second": axis_n.numpy(),
+        "code": images[:num_posterior].numpy(),
+        "row": np.array(rows),
+    }
+    if decoded:
+        coordinates |= dict.fromkeys(("decoded_first", "decoded_second"), corner_m.numpy())
+    mapped = sorted({latent for pair in pairs for latent in pair})
+    return AssayResult(
+        arrays=arrays,
+        coordinates={axis: labels for axis, labels in coordinates.items() if axis in _axes(arrays)},
+        scores=_scores(arrays, pairs, mapped, informative),
+        settings={
+            "latents": latents if isinstance(latents, str) else f"{latents[0]}, {latents[1]}",
+            "base": base if isinstance(base, str) else "given",
+            "index": index if base == "image" else None,
+            "extent": float(extent),
+            "resolution": resolution,
+            "derivative": derivative,
+            "num_posterior": len(posterior_ND),
+            "decoded": decoded,
+            "num_samples": num_samples,
+            "pairs_left_out": possible - len(pairs),
+            "batch_size": batch_size,
+            "remark": _remark(mapped, informative),
+        },
+    )
+
+
+def _choose(
+    latents: str | list[int], rows: list[int], response_RD: Tensor, max_pairs: int
+) -> tuple[list[tuple[int, int]], int, set[int]]:
+    """The pairs to map, how many there were to choose from, and the informative latents among the rows."""
+    informative = {row for place, row in enumerate(rows) if response_RD[place, row] > INFORMATIVE}
+    if isinstance(latents, list):
+        return [(latents[0], latents[1])], 1, informative
+    mutual = (response_RD + response_RD.T).tolist()
+    # without two informative latents: the two that respond most to themselves
+    best = sorted(rows, key=lambda row: -float(response_RD[row, row]))[:2]
+    among = sorted(informative if len(informative) >= 2 else best)
+    pairs = sorted(itertools.combinations(among, 2), key=lambda pair: -mutual[pair[0]][pair[1]])
+    return pairs[: 1 if latents == "auto" else max_pairs], len(pairs), informative
+
+
+def _remark(mapped: list[int], informative: set[int]) -> str | None:
+    silent = [str(latent) for latent in mapped if latent not in informative]
+    if not silent:
+        return None
+    named = f"latent {silent[0]} is" if len(silent) == 1 else f"latents {', '.join(silent)} are"
+    return f"{named} not informative (response to itself at most {INFORMATIVE}): the map shows little of the manifold"
+
+
+def _scores(
+    arrays: dict[str, Array], pairs: list[tuple[int, int]], mapped: list[int], informative: set[int]
+) -> dict[str, float]:
+    divergence = arrays["divergence"].values
+    scores = {"num_pairs": float(len(pairs)), "first_latent": float(pairs[0][0]), "second_latent": float(pairs[0][1])}
+    scores["mapped_latents"] = float(len(mapped))
+    scores["mapped_informative"] = float(sum(latent in informative for latent in mapped))
+    scores["contracting"] = float((divergence < 0).mean())  # share of the points; a census, no estimate
+    scores["divergence_median"] = float(np.median(divergence))
+    scores["divergence_least"] = float(divergence.min())
+    if "divergence_error" in arrays:
+        scores["divergence_error_median"] = float(np.median(arrays["divergence_error"].values))
+    return scores
+
+
+def _axes(arrays: dict[str, Array]) -> set[str]:
+    return {axis for array in arrays.values() for axis in array.axes}
+
+
+def _image(index: int | None, base: str | list[float], dataset: Dataset) -> int | None:
+    if index is None:
+        return None
+    if base != "image":
+        raise ValueError(f"assay.index={index} is the image of assay.base=image, and has no effect on this base")
+    if not _whole(index, 0) or index >= len(dataset):
+        raise ValueError(f"assay.index must be null or a whole number from 0 to {len(dataset) - 1}, not {index!r}")
+    return index
+
+
+def _check(dimensions: int, latents: object, base: object, extent: object, derivative: object) -> None:
+    if dimensions < 2:
+        raise ValueError("assay=response_map needs a plane of two latents, and the model has one latent")
+    if isinstance(latents, list):
+        good = len(latents) == 2 and all(_whole(latent, 0) and latent < dimensions for latent in latents)
+        if not good or latents[0] == latents[1]:
+            raise ValueError(f"assay.latents must be two different ones of 0 to {dimensions - 1}, not {latents}")
+    elif latents not in CHOICES:
+        raise ValueError(f"assay.latents must be auto, all, or two latents [j,k], not {latents!r}")
+    if isinstance(base, list):
+        if len(base) != dimensions or not all(_number(value) for value in base):
+            raise ValueError(f"assay.base must be image, prior or {dimensions} numbers, not {base}")
+    elif base not in BASES:
+        raise ValueError(f"assay.base must be image, prior or a list of {dimensions} numbers, not {base!r}")
+    if not isinstance(extent, int | float) or not _number(extent) or extent <= 0:
+        raise ValueError(f"assay.extent must be a positive number, not {extent!r}")
+    if derivative not in DERIVATIVES:
+        raise ValueError(f"assay.derivative must be one of {', '.join(DERIVATIVES)}, not {derivative!r}")
+
+
+def _check_counts(
+    resolution: int, num_posterior: int, decoded: int, num_samples: int, max_pairs: int, batch_size: int | None
+) -> None:
+    for key, value, least in (
+        ("resolution", resolution, SMALLEST),
+        ("num_posterior", num_posterior, 0),
+        ("decoded", decoded, 0),
+        ("num_samples", num_samples, 2),
+        ("max_pairs", max_pairs, 1),
+    ):
+        if not _whole(value, least):
+            raise ValueError(f"assay.{key} must be a whole number of at least {least}, not {value!r}")
+    if batch_size is not None and not _whole(batch_size, 1):
+        raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

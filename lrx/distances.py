@@ -1,0 +1,186 @@
+"""Distances between two samples in a space of features: Fréchet distance, kernel distance, precision and recall.
+
+Fréchet: |m_x - m_y|^2 + tr(C_x + C_y - 2 (C_x^1/2 C_y C_x^1/2)^1/2), for Gaussians of these moments (Heusel 2017).
+Kernel: unbiased MMD^2 with the cubic kernel (a.b/K + 1)^3 (Bińkowski et al. 2018, section 4).
+Precision: the share of x within the k-nearest-neighbour balls of y; recall: the reverse (Kynkäänniemi et al. 2019).
+x is the sample that is judged, y the reference. N and M points, K features, G groups, R neighbours. float64 throughout.
+Errors are a delete-a-group jackknife over both samples (Shao and Tu 1995, section 2.3); 20 groups know one to 16 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+GROUPS = 20
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, its standard error, and its bias from finite samples (estimated, not subtracted)."""
+
+    value: float
+    se: float
+    bias: float
+
+
+def compare(x_NK: Tensor, y_MK: Tensor, *, neighbours: int) -> dict[str, Estimate]:
+    """Every distance of the sample x (N, K) from the reference y (M, K): frechet, kernel, precision and recall.
+
+    frechet and kernel are in squared features. The points of a sample are taken to be independent.
+    ValueError where a sample has too few points for so many neighbours (see `fewest_points`).
+    """
+    if min(len(x_NK), len(y_MK)) < fewest_points(neighbours):
+        raise ValueError(
+            f"{neighbours} neighbours need at least {fewest_points(neighbours)} points, not {min(len(x_NK), len(y_MK))}"
+        )
+    x, y = _groups(x_NK), _groups(y_MK)
+    precision, recall = _precision_and_recall(x, y, neighbours)
+    values = {"frechet": _frechet(x, y), "kernel": _kernel(x, y), "precision": precision, "recall": recall}
+    return {name: _jackknife(leaving_out) for name, leaving_out in values.items()}
+
+
+def fewest_points(neighbours: int) -> int:
+    """The smallest sample in which every point has so many neighbours when the largest group is left out."""
+    count = 2
+    while count - -(-count // min(GROUPS, count)) - 1 < neighbours:
+        count += 1
+    return count
+
+
+def frechet_distance(x_NK: Tensor, y_MK: Tensor) -> float:
+    """The Fréchet distance of the Gaussians fitted to x (N, K) and y (M, K), in squared features."""
+    return gaussian_distance(x_NK.double().mean(0), _covariance(x_NK), y_MK.double().mean(0), _covariance(y_MK))
+
+
+def gaussian_distance(mean_x_K: Tensor, cov_x_KK: Tensor, mean_y_K: Tensor, cov_y_KK: Tensor) -> float:
+    """The Fréchet distance of two Gaussians, their squared 2-Wasserstein distance; singular covariances are fine."""
+    values_K, vectors_KK = torch.linalg.eigh(cov_x_KK)
+    root_KK = vectors_KK * values_K.clamp(min=0).sqrt() @ vectors_KK.T
+    cross = torch.linalg.eigvalsh(root_KK @ cov_y_KK @ root_KK).clamp(min=0).sqrt().sum()
+    shift = (mean_x_K - mean_y_K).square().sum()
+    return max(0.0, float(shift + cov_x_KK.trace() + cov_y_KK.trace() - 2 * cross))  # rounding may fall below 0
+
+
+def _covariance(x_NK: Tensor) -> Tensor:
+    centred_NK = x_NK.double() - x_NK.double().mean(0)
+    return centred_NK.T @ centred_NK / (len(x_NK) - 1)
+
+
+def _groups(x_NK: Tensor) -> Sequence[Tensor]:
+    return torch.tensor_split(x_NK.double(), min(GROUPS, len(x_NK)))
+
+
+def _jackknife(values: Tensor) -> Estimate:
+    """From (1 + G,): a statistic of all points, then with each group left out."""
+    whole, left_G = values[0], values[1:]
+    groups = len(left_G)
+    se = ((groups - 1) / groups * (left_G - left_G.mean()).square().sum()).sqrt()
+    return Estimate(float(whole), float(se), float((groups - 1) * (left_G.mean() - whole)))
+
+
+def _kept(groups_x: int, groups_y: int) -> list[tuple[list[int], list[int]]]:
+    """The groups of x and y that stay: all, then without each in turn (the same place in both samples)."""
+    most = max(groups_x, groups_y)
+    every = [*range(groups_x)], [*range(groups_y)]
+    left = [([g for g in every[0] if g != gone], [g for g in every[1] if g != gone]) for gone in range(most)]
+    return [every, *left]
+
+
+def _frechet(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
+    centre_K = torch.cat([*y]).mean(0)  # products of centred features lose no digits
+    sums = [_sums(sample, centre_K) for sample in (x, y)]
+    distances = []
+    for kept in _kept(len(x), len(y)):
+        moments: list[Tensor] = []
+        for (count_G, sum_GK, product_GKK), stay in zip(sums, kept, strict=True):
+            count, total_K = count_G[stay].sum(), sum_GK[stay].sum(0)
+            product_KK = product_GKK[stay].sum(0)
+            moments += [total_K / count, (product_KK - total_K.outer(total_K) / count) / (count - 1)]
+        distances.append(gaussian_distance(*moments))
+    return torch.tensor(distances, dtype=torch.float64)
+
+
+def _sums(sample: Sequence[Tensor], centre_K: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    centred = [part - centre_K for part in sample]
+    count_G = torch.tensor([len(part) for part in centred], dtype=torch.float64, device=centre_K.device)
+    return count_G, torch.stack([c.sum(0) for c in centred]), torch.stack([c.T @ c for c in centred])
+
+
+def kernel_distance(x_NK: Tensor, y_MK: Tensor) -> float:
+    """The unbiased squared MMD of x (N, K) and y (M, K): around 0, and below it by chance, for one distribution."""
+    return float(_kernel([x_NK.double()], [y_MK.double()])[0])
+
+
+def _kernel(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
+    """From sums of the kernel over blocks of groups, so that no matrix of all pairs is held."""
+    xx, yy, xy = _block_sums(x, x), _block_sums(y, y), _block_sums(x, y)
+    own = [torch.stack([_cubic((part * part).sum(1), part.shape[1]).sum() for part in s]) for s in (x, y)]
+    counts = [torch.tensor([len(part) for part in s], dtype=torch.float64) for s in (x, y)]
+    distances = []
+    for stay_x, stay_y in _kept(len(x), len(y)):
+        n, m = counts[0][stay_x].sum(), counts[1][stay_y].sum()
+        within_x = (xx[stay_x][:, stay_x].sum() - own[0][stay_x].sum()) / (n * (n - 1))
+        within_y = (yy[stay_y][:, stay_y].sum() - own[1][stay_y].sum()) / (m * (m - 1))
+        distances.append(within_x + within_y - 2 * xy[stay_x][:, stay_y].sum() / (n * m))
+    return torch.stack(distances).cpu()
+
+
+def _block_sums(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
+    every_MK, sizes = torch.cat([*y]), [len(part) for part in y]
+    sums_GM = torch.stack([_cubic(a @ every_MK.T, a.shape[1]).sum(0) for a in x])
+    return torch.stack([part.sum(1) for part in torch.split(sums_GM, sizes, dim=1)], dim=1)
+
+
+def _cubic(products: Tensor, features: int) -> Tensor:
+    return (products / features + 1) ** 3
+
+
+def _precision_and_recall(x: Sequence[Tensor], y: Sequence[Tensor], neighbours: int) -> tuple[Tensor, Tensor]:
+    kept = _kept(len(x), len(y))
+    return (
+        _shares(x, y, _radii(y, neighbours, [stay for _, stay in kept]), kept),
+        _shares(y, x, _radii(x, neighbours, [stay for stay, _ in kept]), [(b, a) for a, b in kept]),
+    )
+
+
+def _radii(sample: Sequence[Tensor], neighbours: int, kept: Sequence[list[int]]) -> Tensor:
+    """The distance of every point to its R-th neighbour among the groups that stay: (1 + G, points).
+
+    Only the R nearest of each group are held: the R nearest of any union of groups are among them.
+    """
+    every = []
+    for place, part in enumerate(sample):
+        nearest_GRB = torch.full((len(sample), neighbours, len(part)), torch.inf, dtype=torch.float64)
+        for other, points in enumerate(sample):
+            distances = _distances(part, points)
+            if other == place:
+                distances.fill_diagonal_(torch.inf)  # a point is not its own neighbour
+            closest = distances.topk(min(neighbours, len(points)), dim=1, largest=False).values
+            nearest_GRB[other, : closest.shape[1]] = closest.T.cpu()
+        every.append(torch.stack([nearest_GRB[stay].flatten(0, 1).kthvalue(neighbours, dim=0).values for stay in kept]))
+    return torch.cat(every, dim=1)
+
+
+def _shares(
+    x: Sequence[Tensor], y: Sequence[Tensor], radii: Tensor, kept: Sequence[tuple[list[int], list[int]]]
+) -> Tensor:
+    """The share of x inside a ball of y, for each choice of groups that stay: (1 + G,). radii: of y, (1 + G, M)."""
+    place_y = torch.cat([torch.full((len(part),), g) for g, part in enumerate(y)])
+    outside = torch.stack([torch.isin(place_y, torch.tensor(stay), invert=True) for _, stay in kept])
+    radii = radii.masked_fill(outside, -1)  # a ball that holds nothing
+    inside = torch.zeros(len(x), len(kept))
+    for place, part in enumerate(x):
+        distances = _distances(part, torch.cat([*y])).cpu()
+        for choice, radius_M in enumerate(radii):
+            inside[place, choice] = (distances <= radius_M).any(1).sum()
+    count_G = torch.tensor([float(len(part)) for part in x])
+    shares = [inside[stay, choice].sum() / count_G[stay].sum() for choice, (stay, _) in enumerate(kept)]
+    return torch.stack(shares).double()
+
+
+def _distances(x_BK: Tensor, y_MK: Tensor) -> Tensor:
+    return torch.cdist(x_BK, y_MK, compute_mode="donot_use_mm_for_euclid_dist")  # equal points are at exactly 0
