@@ -136,7 +136,8 @@ def test_a_model_takes_vectors(model: str) -> None:
 
 
 @pytest.mark.parametrize("assay", GROUPS["assay"])
-def test_an_assay_runs_on_a_toy_grid(assay: str) -> None:
+def test_an_assay_runs_on_a_toy_grid(assay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LRX_DATA", str(tmp_path))
     node = composed("assay", "ckpt=none", f"assay={assay}").assay
     model = model_from("model=vae", "network=mlp", "latent_dim=2", dataset=ToyGrid((1, 4, 4)))
     found = instantiate(node, _convert_="all")(model, ToyGrid((1, 4, 4)), torch.Generator().manual_seed(0))
