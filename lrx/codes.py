@@ -12,9 +12,25 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from lrx.types import Autoencoder, Dataset, Probabilistic, as_float
+from lrx.types import Autoencoder, Dataset, Probabilistic, Sampled, as_float
 
 ACTIVATION_BYTES = 384 * 2**20
+
+
+def image_order(dataset: Dataset, generator: torch.Generator) -> Tensor:
+    """The images to draw from, int64 (N,), in random order: all of a data set, or its `sample` where it has one."""
+    order, sample = torch.randperm(num_drawn(dataset), generator=generator), _sample(dataset)
+    return order if sample is None else sample[order]
+
+
+def num_drawn(dataset: Dataset) -> int:
+    """How many images there are to draw from: as many as image_order gives."""
+    sample = _sample(dataset)
+    return len(dataset) if sample is None else len(sample)
+
+
+def _sample(dataset: Dataset) -> Tensor | None:
+    return dataset.sample if isinstance(dataset, Sampled) else None
 
 
 def encode_images(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, *, batch_size: int) -> Tensor:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lrx.codes import encode_images, evaluating, num_latents, placement, posterior_of_images
+from lrx.codes import encode_images, evaluating, image_order, num_latents, placement, posterior_of_images
 from lrx.types import Autoencoder, Dataset, Probabilistic
 
 BASES = ("prior", "posterior", "posterior_sample")
@@ -136,7 +136,7 @@ def _data_draws(
     autoencoder: Autoencoder, dataset: Dataset, sample: bool, generator: torch.Generator, batch_size: int
 ) -> Iterator[Draws]:
     while True:
-        order = torch.randperm(len(dataset), generator=generator)
+        order = image_order(dataset, generator)
         for indices in torch.tensor_split(order, math.ceil(len(order) / BLOCK)):  # even parts: none is a single image
             if not sample:
                 z_ND = encode_images(autoencoder, dataset, indices, batch_size=batch_size)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx import checkpoint
-from lrx.types import Dataset, Trainable, as_float
+from lrx.types import Dataset, Sampled, Trainable, as_float
 
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("auto", "float32", "bf16")
@@ -116,10 +116,12 @@ def train(
         on_start(start)
     autocast = settings.precision == "bf16" or (settings.precision == "auto" and device.type == "cuda")
     generator = torch.Generator(device)
-    order = BatchOrder(len(dataset), settings.batch_size, seed)
+    sample = dataset.sample if isinstance(dataset, Sampled) else None
+    order = BatchOrder(len(dataset) if sample is None else len(sample), settings.batch_size, seed)
     model.train()
     for step in range(start, settings.steps):
-        x = as_float(dataset.raw(order.batch(step)).to(device, non_blocking=True))
+        indices = order.batch(step) if sample is None else sample[order.batch(step)]
+        x = as_float(dataset.raw(indices).to(device, non_blocking=True))
         if settings.channels_last and x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
         for group in optimizer.param_groups:

@@ -93,6 +93,13 @@ def as_float(raw: Tensor) -> Tensor:
     return raw.to(torch.float32).div_(255) if raw.dtype == torch.uint8 else raw
 
 
+@runtime_checkable
+class Sampled(Protocol):
+    """A data set that may show only some of its images in training and evaluation: see lrx.data.correlation."""
+
+    sample: Tensor | None
+
+
 @dataclass(frozen=True)
 class Array:
     """A named-axis array of a result: values, one axis name per dimension, and the unit in words."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import statistics
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def plain(name: str, batch_size: int, steps: int) -> float:
 
     parts = network(name)(observation_shape=(1, 64, 64), latent_dim=LATENTS, heads=2)
     encoder, decoder = parts.encoder, parts.decoder
-    data = dsprites(root="data", source="auto")
+    data = dsprites(root=os.environ.get("LRX_DATA", "data"), source="auto")
     images = data.images(torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:IMAGES])
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images), batch_size, shuffle=True)
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-4)
@@ -96,7 +97,7 @@ def lrx(name: str, batch_size: int, steps: int, **options: object) -> float:
     with tempfile.TemporaryDirectory() as folder:
         train(
             model,
-            dsprites(root="data", source="auto"),
+            dsprites(root=os.environ.get("LRX_DATA", "data"), source="auto"),
             trainer,
             seed=0,
             device=torch.device("cpu"),

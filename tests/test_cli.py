@@ -85,6 +85,22 @@ def test_a_checkpoint_file_and_hydra_run_dir_are_honoured(lrx: Lrx, tmp_path: Pa
     assert not (tmp_path / "outputs").exists()
 
 
+def test_several_assays_of_one_command_are_groups_of_one_file(lrx: Lrx, tmp_path: Path) -> None:
+    assert lrx("train", *TINY, "name=helix").returncode == 0
+    words = ["assay", "ckpt=outputs/train/helix", "assay=paper", "name=all"]
+    refused = lrx(*words, "assay.only=[metrics]")
+    assert_refused(refused, "assay.only=metrics", "double helix has none")
+    done = lrx(*words, "assay.only=[response_matrix,traversal]", "assay.assays.response_matrix.num_samples=32")
+    assert done.returncode == 0, done.stderr
+    assert "response matrix" in done.stdout
+    assert "traversal" in done.stdout
+    folder = tmp_path / "outputs/assay/all"
+    assert {path.stem for path in folder.glob("*.png")} == {"response_matrix", "traversal"}
+    for group in ("response_matrix", "traversal"):
+        with xarray.open_dataset(folder / "result.h5", engine="h5netcdf", group=group) as opened:
+            assert len(opened.data_vars) > 0
+
+
 def test_without_a_name_the_folder_is_dated(lrx: Lrx, tmp_path: Path) -> None:
     assert lrx("train", *TINY).returncode == 0
     (folder,) = (tmp_path / "outputs/train").iterdir()
@@ -209,6 +225,27 @@ def test_what_a_person_gets_wrong_gets_one_clear_line(
     said = capfd.readouterr()
     assert_refused(subprocess.CompletedProcess(words, status, said.out, said.err), *expected)
     assert not list((tmp_path / "outputs").rglob("*.*")), "something was left behind"
+
+
+def test_an_assay_that_needs_factors_is_refused_on_data_without(lrx: Lrx) -> None:
+    assert lrx("train", *TINY, "name=helix").returncode == 0
+    refused = lrx("assay", "ckpt=outputs/train/helix", "assay=conditioned_response")
+    assert_refused(refused, "assay=conditioned_response", "factors of variation", "double helix has none")
+
+
+def test_correlated_factors_are_an_option_of_the_data_set(lrx: Lrx, tmp_path: Path) -> None:
+    words = ["train", "dataset=dsprites", "network=mlp", "network.hidden=[8]", "latent_dim=2", "trainer.steps=2"]
+    trained = lrx(*words, "dataset.correlation={factors:[scale,position_x],width:0.2}", "name=band")
+    assert trained.returncode == 0, trained.stderr
+    assert "scale and position_x correlated, width 0.2" in trained.stderr
+    for override, told in ((), ("rendered, scale and position_x",)), (("dataset.correlation=none",), ("rendered",)):
+        name = f"name=assay{len(override)}"
+        done = lrx("assay", "ckpt=outputs/train/band", "assay.num_samples=8", "assay.base=posterior", name, *override)
+        assert done.returncode == 0, done.stderr
+        with xarray.open_dataset(tmp_path / f"outputs/assay/{name[5:]}/result.h5", engine="h5netcdf") as root:
+            assert root.attrs["dataset_source"].startswith(told[0])
+            assert ("correlated" in root.attrs["dataset_source"]) == (not override)
+            assert "correlated" in root.attrs["trained_on"]
 
 
 def test_lrx_debug_shows_the_traceback(lrx: Lrx) -> None:

@@ -87,7 +87,8 @@ def test_a_node_has_a_target_whose_signature_its_keys_fit(group: str, name: str)
         key for key, value in parameters.items() if value.default is value.empty and value.kind is not value.VAR_KEYWORD
     }
     assert needed <= keys | given, f"{needed - keys - given} have no value in the yaml"
-    defaults = {key for key in keys if key in parameters and parameters[key].default is not inspect.Parameter.empty}
+    nothing = (inspect.Parameter.empty, None)
+    defaults = {key for key in keys if key in parameters and parameters[key].default not in nothing}
     assert not defaults, f"{defaults} have a default in python too; a number has one home"
 
 

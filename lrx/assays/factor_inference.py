@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from lrx.codes import encode_images, fitting_batch_size
+from lrx.codes import encode_images, fitting_batch_size, image_order, num_drawn
 from lrx.conditioned import conditioned_responses
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, with_factors
 
@@ -66,8 +66,9 @@ def factor_inference(
     if len(dataset) < 4:
         raise ValueError(f"assay=factor_inference needs 4 images or more, and {dataset.name} has {len(dataset)}")
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
-    tested = min(num_test, len(dataset) // 3)
-    counts = sorted({min(count, len(dataset) - tested) for count in labels})
+    available = num_drawn(dataset)
+    tested = min(num_test, available // 3)
+    counts = sorted({min(count, available - tested) for count in labels})
     work, done = len(varying) * (1 + repeats * len(counts) * len(LATENTS)), 0
 
     def report() -> None:
@@ -76,7 +77,7 @@ def factor_inference(
         if progress is not None:
             progress(done, work)
 
-    images, disjoint = _images(len(dataset), counts[-1] + tested, repeats, generator)
+    images, disjoint = _images(dataset, counts[-1] + tested, repeats, generator)
     rows, errors = [], []
     for factor in varying:
         found = conditioned_responses(
@@ -156,9 +157,10 @@ def probed(codes_NK: np.ndarray, classes_N: np.ndarray, count: int, tested: int)
     return float((probe.predict((judged - mean_K) / scale_K) == truth_N).mean())
 
 
-def _images(total: int, each: int, repeats: int, generator: torch.Generator) -> tuple[list[Tensor], bool]:
+def _images(dataset: Dataset, each: int, repeats: int, generator: torch.Generator) -> tuple[list[Tensor], bool]:
     """Indices int64 (each,) of the images of every repeat, and whether no two repeats share one."""
-    order = torch.randperm(total, generator=generator)
+    order = image_order(dataset, generator)
+    total = len(order)
     if each * repeats <= total:
         return [*torch.split(order[: each * repeats], each)], True
     return [order[torch.randperm(total, generator=generator)[:each]] for _ in range(repeats)], repeats == 1

@@ -17,7 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.codes import encode_images, evaluating, fitting_batch_size, placement, posterior_of_images
+from lrx.codes import (
+    encode_images,
+    evaluating,
+    fitting_batch_size,
+    image_order,
+    num_drawn,
+    placement,
+    posterior_of_images,
+)
 from lrx.decoding import as_stored, observation_axes, observation_unit
 from lrx.distances import Estimate, compare, fewest_points
 from lrx.features import check_probe_settings, factor_probe, pixel_components, spread
@@ -71,7 +79,7 @@ def generation(
     _check(num_samples, refinements, features, components, neighbours, shown, batch_size)
     check_probe_settings(probe_steps, cache)
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
-    count = min(num_samples, len(dataset) // 2)
+    count = min(num_samples, num_drawn(dataset) // 2)
     if count < fewest_points(neighbours):
         raise ValueError(
             f"assay.neighbours={neighbours} needs assay.num_samples of at least {fewest_points(neighbours)} and twice "
@@ -81,7 +89,7 @@ def generation(
         known = isinstance(dataset, FactorDataset) and max(dataset.factors.sizes) > 1
         features = "probe" if known and len(dataset.observation_shape) == 3 else "pixels"
 
-    order = torch.randperm(len(dataset), generator=generator)
+    order = image_order(dataset, generator)
     encoded, held_out = order[:count], order[count : 2 * count]
     latents = sources(autoencoder, dataset, encoded, refinements, generator=generator, batch_size=batch_size)
     names = ["data", *latents]

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.codes import encode_images, evaluating, fitting_batch_size, placement
+from lrx.codes import encode_images, evaluating, fitting_batch_size, image_order, num_drawn, placement
 from lrx.decoding import as_stored, observation_axes, observation_unit
 from lrx.factors import FactorSpace
 from lrx.features import Probe, check_probe_settings, factor_probe
@@ -77,8 +77,8 @@ def interpolation(
     if len(dataset) < 2:
         raise ValueError(f"assay=interpolation goes between images, and {dataset.name} has {len(dataset)}")
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
-    pairs = min(num_pairs, len(dataset) // 2)
-    order = torch.randperm(len(dataset), generator=generator)[: 2 * pairs + num_nodes]
+    pairs = min(num_pairs, num_drawn(dataset) // 2)
+    order = image_order(dataset, generator)[: 2 * pairs + num_nodes]
     reads = probe_steps is not None and isinstance(dataset, FactorDataset) and max(dataset.factors.sizes) > 1
     reads = reads and len(dataset.observation_shape) == 3
     work = pairs * num_points * (2 * len(PATHS) + pulls + 3 * (steps + 1)) + num_nodes * (2 + neighbours)

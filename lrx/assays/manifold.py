@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.codes import encode_images, fitting_batch_size, num_latents, posterior_of_images
+from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents, posterior_of_images
 from lrx.jacobians import Loop, columns, loop_of, participation, probed_participation, probed_trace, probes
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
 
@@ -69,7 +69,7 @@ def manifold(
     if codes == "sample" and not probabilistic:
         raise ValueError(f"assay.codes=sample needs a posterior, and {type(autoencoder).__name__} has none")
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
-    images = torch.randperm(len(dataset), generator=generator)[:num_points]
+    images = image_order(dataset, generator)[:num_points]
     latents = num_latents(autoencoder, dataset)
     noise_ND = torch.randn(num_points + len(images), latents, generator=generator, dtype=torch.float64)
     sampled = codes != "mean" and probabilistic

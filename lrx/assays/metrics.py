@@ -13,7 +13,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from lrx.codes import encode_images, fitting_batch_size
+from lrx.codes import encode_images, fitting_batch_size, image_order
 from lrx.metrics.betavae import betavae
 from lrx.metrics.dci import IMPORTANCE, TREES, dci
 from lrx.metrics.factorvae import factorvae
@@ -97,7 +97,7 @@ def metrics(
     total = sizes.num_train + sizes.num_test
     report = progress or (lambda done, steps: None)
 
-    images = torch.randperm(len(dataset), generator=generator)[:total]
+    images = image_order(dataset, generator)[:total]
     seeds = {name: int(torch.randint(2**31 - 1, (1,), generator=generator)) for name in ("points", *METRICS)}
     report(0, 1 + len(chosen))
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.codes import encode_images, fitting_batch_size, num_latents, placement
+from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents, placement
 from lrx.decoding import decoded as decode_all
 from lrx.decoding import observation_axes, observation_unit
 from lrx.fields import MAPS, SMALLEST, plane, plane_field
@@ -67,7 +67,7 @@ def response_map(
     _check_counts(resolution, num_posterior, decoded, num_samples, max_pairs, batch_size)
     index = _image(index, base, dataset)
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
-    images = torch.randperm(len(dataset), generator=generator)[: max(1, num_posterior)]
+    images = image_order(dataset, generator)[: max(1, num_posterior)]
     index = int(images[0]) if index is None else index
     home = placement(autoencoder)
     if base == "image":

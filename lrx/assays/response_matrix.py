@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.codes import fitting_batch_size, num_latents, posterior_of_images
+from lrx.codes import fitting_batch_size, image_order, num_latents, posterior_of_images
 from lrx.responses import BASES, INFORMATIVE, Draws, draws, intervene, respond
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
 
@@ -70,7 +70,7 @@ def response_matrix(
 
     arrays, scores = _named(moments, normalization)
     if isinstance(autoencoder, Probabilistic):
-        images = torch.randperm(len(dataset), generator=generator)[: min(num_samples, IMAGES)]
+        images = image_order(dataset, generator)[: min(num_samples, IMAGES)]
         posterior = posterior_of_images(autoencoder, dataset, images, batch_size=batch_size)
         mean_ND, std_ND = (part.cpu().double() for part in posterior)
         kl_D = kl_per_latent(mean_ND, std_ND).numpy()

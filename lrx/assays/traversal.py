@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from lrx.codes import encode_images, fitting_batch_size, num_latents
+from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents
 from lrx.decoding import decoded, observation_axes, observation_unit
 from lrx.responses import INFORMATIVE, intervene, prior_responses, respond
 from lrx.types import Array, AssayResult, Autoencoder, Dataset
@@ -49,7 +49,7 @@ def traversal(
     _check(latents, dimensions, images, len(dataset), extent)
     _check_counts(steps, num_samples, batch_size)
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
-    order = torch.randperm(len(dataset), generator=generator)
+    order = image_order(dataset, generator)
     indices_I = torch.tensor(images) if isinstance(images, list) else order[:images]
     codes_ID = encode_images(autoencoder, dataset, indices_I, batch_size=batch_size)
 

@@ -5,13 +5,14 @@ Matthey, Higgins, Hassabis and Lerchner, "dSprites: Disentanglement testing Spri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from lrx.data import hdf5, npz
 from lrx.data.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
 from lrx.data.locate import official_file
 from lrx.data.order import check_classes
@@ -28,18 +29,26 @@ RELEASES = {
 }
 
 
-def dsprites(*, root: str, source: str, progress: Progress | None = None) -> GridDataset:
+def dsprites(
+    *,
+    root: str,
+    source: str,
+    correlation: Mapping[str, object] | str | None = None,
+    progress: Progress | None = None,
+) -> GridDataset:
     """Images (1, 64, 64) in {0, 1} over color, shape, scale, orientation, position_x, position_y.
 
     root: the folder with an official file (npz before hdf5; `root/dsprites` is looked through too). The converted or
         rendered images are kept beside the file or in `root/rendered`: 377 MB, made once.
     source: "auto" takes an official file if there is one and renders otherwise, "file" insists, "rendered" renders.
+    correlation: of two factors in what is drawn, see lrx.data.correlation; None for none.
     progress: told (images done, images in all) while images are converted or rendered.
     ValueError for a file that is not what it should be, FileNotFoundError where one is asked for and there is none,
     OSError where the images cannot be written.
     """
     file = official_file(name="dsprites", root=root, source=source, file_names=(NPZ, HDF5))
-    return from_file(file, FACTORS, progress) if file else _rendered(Path(root) / "rendered" / "dsprites", progress)
+    stem = Path(root) / "rendered" / "dsprites"
+    return correlated(from_file(file, FACTORS, progress) if file else _rendered(stem, progress), correlation)
 
 
 def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:

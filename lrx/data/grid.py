@@ -18,9 +18,19 @@ class GridDataset:
     source: in plain words where the pixels come from, such as "rendered".
     fingerprint: SHA-256 of the pixels as stored; equal for equal images in equal order.
     pixels: uint8 images (C, H, W) by index, one for each point of `factors`; ValueError otherwise.
+    sample: int64 (M,), the images that training and evaluation draw from; None for all of them.
     """
 
-    def __init__(self, *, name: str, source: str, fingerprint: str, factors: FactorSpace, pixels: PixelStore) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        source: str,
+        fingerprint: str,
+        factors: FactorSpace,
+        pixels: PixelStore,
+        sample: Tensor | None = None,
+    ) -> None:
         """Check that there is one image a grid point."""
         if len(pixels) != factors.num_points:
             raise ValueError(
@@ -31,8 +41,9 @@ class GridDataset:
         self.source = source
         self.fingerprint = fingerprint
         self.factors = factors
+        self.sample = sample
         self.observation_shape: tuple[int, ...] = pixels[np.zeros(1, dtype=np.int64)].shape[1:]
-        self._pixels = pixels
+        self.pixels = pixels
 
     def __len__(self) -> int:
         """The number of images."""
@@ -43,7 +54,7 @@ class GridDataset:
         if indices.numel() and (indices.min() < 0 or indices.max() >= len(self)):
             outside = indices[(indices < 0) | (indices >= len(self))][0]
             raise IndexError(f"no image {int(outside)} in {self.name}: indices run from 0 to {len(self) - 1}")
-        return torch.from_numpy(self._pixels[indices.cpu().numpy()])
+        return torch.from_numpy(self.pixels[indices.cpu().numpy()])
 
     def images(self, indices: Tensor) -> Tensor:
         """Indices int64 (B,) to float32 (B, C, H, W) in [0, 1]."""

@@ -5,13 +5,14 @@ Burgess and Kim, "3D Shapes Dataset", 2018.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from lrx.data import hdf5
 from lrx.data.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
 from lrx.data.locate import official_file
 from lrx.data.order import check_classes, ranks
@@ -30,19 +31,27 @@ FACTORS = FactorSpace(
 SIDE = 64
 
 
-def shapes3d(*, root: str, source: str, progress: Progress | None = None) -> GridDataset:
+def shapes3d(
+    *,
+    root: str,
+    source: str,
+    correlation: Mapping[str, object] | str | None = None,
+    progress: Progress | None = None,
+) -> GridDataset:
     """Images (3, 64, 64) over floor_hue, wall_hue, object_hue, scale, shape, orientation.
 
     root: the folder with `3dshapes.h5`, or with `3dshapes/3dshapes.h5`. Its images are kept beside it uncompressed,
         5.9 GB, converted once; of rendered images only the 480 geometries are kept, 83 MB in `root/rendered`, and
         their colours are put in on demand.
     source: "auto" takes the official file if there is one and renders otherwise, "file" insists, "rendered" renders.
+    correlation: of two factors in what is drawn, see lrx.data.correlation; None for none.
     progress: told (done, in all) of the images converted or the geometries rendered.
     ValueError for a file that is not what it should be, FileNotFoundError where one is asked for and there is none,
     OSError where the images cannot be written.
     """
     file = official_file(name=NAME, root=root, source=source, file_names=(FILE,))
-    return from_file(file, FACTORS, progress) if file else _rendered(Path(root) / "rendered" / NAME, progress)
+    stem = Path(root) / "rendered" / NAME
+    return correlated(from_file(file, FACTORS, progress) if file else _rendered(stem, progress), correlation)
 
 
 def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:
