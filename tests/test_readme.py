@@ -28,6 +28,8 @@ def commands(text: str) -> list[list[str]]:
 
 
 def small(words: list[str]) -> list[str]:
+    if "assay=paper" in words:
+        return [*words, "assay.only=[response_matrix]", "assay.assays.response_matrix.num_samples=4"]
     return [*words, *SMALL.get(words[0], [])]
 
 
