@@ -364,3 +364,16 @@ def test_moments_in_blocks_are_moments_in_one_go() -> None:
         whole = response_matrix_of(Curved(), Draws(z, v), normalization=normalization, batch_size=100)
         for in_blocks, at_once in zip(moments.matrix(normalization), whole, strict=True):
             assert torch.allclose(in_blocks, at_once, rtol=1e-10)
+
+
+@pytest.mark.parametrize("normalization", ["half", "std"])
+def test_a_95_percent_interval_covers_the_truth_as_often_as_it_says(normalization: str) -> None:
+    """500 repeats of 512 draws of a linear model, whose matrix is known; exact zeros have no interval."""
+    truth = A.abs().T / (A.square().sum(1).sqrt() if normalization == "std" else 1)
+    covered = []
+    for seed in range(500):
+        result = assay(Linear(A), seed=seed, normalization=normalization, num_samples=512)
+        gap = np.abs(values(result) - truth.numpy())
+        covered.append((gap <= 1.96 * values(result, "matrix_se"))[truth.numpy() > 0])
+    assert 0.93 <= np.mean(covered) <= 0.97
+    assert np.all(np.abs(np.mean(covered, axis=0) - 0.95) <= 4 * math.sqrt(0.05 * 0.95 / 500))
