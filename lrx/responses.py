@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lrx.codes import encode_images, evaluating, image_order, num_latents, placement, posterior_of_images
+from lrx.codes import encode_images, evaluating, image_order, num_drawn, num_latents, placement, posterior_of_images
 from lrx.types import Autoencoder, Dataset, Probabilistic
 
 BASES = ("prior", "posterior", "posterior_sample")
@@ -118,8 +118,8 @@ def draws(
         raise ValueError(f"assay.base must be one of {', '.join(BASES)}, not {base!r}")
     if base == "posterior_sample" and not isinstance(autoencoder, Probabilistic):
         raise ValueError(f"assay.base=posterior_sample needs a posterior, and {type(autoencoder).__name__} has none")
-    if base != "prior" and len(dataset) < 2:
-        raise ValueError(f"assay.base={base} takes values from other images, and {dataset.name} has {len(dataset)}")
+    if base != "prior" and num_drawn(dataset) < 2:
+        raise ValueError(f"assay.base={base} takes values from other images, and {dataset.name} has one or none")
     if base == "prior":
         return _prior_draws(autoencoder, num_latents(autoencoder, dataset), generator)
     return _data_draws(autoencoder, dataset, base == "posterior_sample", generator, batch_size)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lrx import cli
+
 Lrx = Callable[..., subprocess.CompletedProcess[str]]
 
 # A run that is over in a second: the helix, a small batch, twenty steps.
@@ -31,8 +33,23 @@ def environment(data_root: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def lrx(tmp_path: Path, environment: dict[str, str]) -> Lrx:
-    """Run `lrx ...` in an empty folder, as typed; returns the finished process."""
+def lrx(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Lrx:
+    """Run `lrx ...` in an empty folder, in this process, which saves the seconds that importing torch takes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LRX_DATA", str(data_root))
+    monkeypatch.delenv("LRX_DEBUG", raising=False)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        capfd.readouterr()
+        status = cli.main(list(words))
+        return subprocess.CompletedProcess(words, status, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def lrx_process(tmp_path: Path, environment: dict[str, str]) -> Lrx:
+    """Run `lrx ...` in an empty folder, as typed, in a process of its own."""
 
     def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -42,8 +42,8 @@ def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
 # ----------------------------------------------------------------------------------------------- the main job
 
 
-def test_train_assay_and_open_the_result_by_label(lrx: Lrx, tmp_path: Path) -> None:
-    trained = lrx(
+def test_train_assay_and_open_the_result_by_label(lrx_process: Lrx, tmp_path: Path) -> None:
+    trained = lrx_process(
         *("train", "dataset=dsprites", "model=betavae", "name=sprites"),
         *("trainer.steps=3", "trainer.batch_size=16", "trainer.log_every=1"),
     )
@@ -55,7 +55,7 @@ def test_train_assay_and_open_the_result_by_label(lrx: Lrx, tmp_path: Path) -> N
     assert [row["step"] for row in rows] == [1, 2, 3]
     assert all(np.isfinite(row["loss"]) for row in rows)
 
-    assayed = lrx("assay", f"ckpt={run}", "assay=response_matrix", "assay.num_samples=32", "name=sprites")
+    assayed = lrx_process("assay", f"ckpt={run}", "assay=response_matrix", "assay.num_samples=32", "name=sprites")
     assert assayed.returncode == 0, assayed.stderr
     assert "response matrix" in assayed.stdout
     folder = tmp_path / "outputs/assay/sprites"
@@ -72,14 +72,16 @@ def test_train_assay_and_open_the_result_by_label(lrx: Lrx, tmp_path: Path) -> N
         assert root.attrs["checkpoint_sha256"]
         assert "response_matrix" in root.attrs["config"]
 
-    again = lrx("assay", f"ckpt={run}", "assay=response_matrix", "assay.num_samples=32", "name=sprites")
+    again = lrx_process("assay", f"ckpt={run}", "assay=response_matrix", "assay.num_samples=32", "name=sprites")
     assert again.returncode == 0
     assert "finished" in again.stderr
 
 
-def test_a_checkpoint_file_and_hydra_run_dir_are_honoured(lrx: Lrx, tmp_path: Path) -> None:
-    assert lrx("train", *TINY, "hydra.run.dir=elsewhere/run").returncode == 0
-    done = lrx("assay", "ckpt=elsewhere/run/checkpoint.pt", "assay.num_samples=16", "hydra.run.dir=elsewhere/assay")
+def test_a_checkpoint_file_and_hydra_run_dir_are_honoured(lrx_process: Lrx, tmp_path: Path) -> None:
+    assert lrx_process("train", *TINY, "hydra.run.dir=elsewhere/run").returncode == 0
+    done = lrx_process(
+        "assay", "ckpt=elsewhere/run/checkpoint.pt", "assay.num_samples=16", "hydra.run.dir=elsewhere/assay"
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "elsewhere/assay/result.h5").is_file()
     assert not (tmp_path / "outputs").exists()
@@ -124,11 +126,11 @@ def test_a_sweep_makes_one_run_a_job_and_reports_the_one_that_is_refused(lrx: Lr
 
 
 def test_killed_at_any_moment_and_started_again_gives_the_weights_of_an_uninterrupted_run(
-    tmp_path: Path, environment: dict[str, str], lrx: Lrx
+    tmp_path: Path, environment: dict[str, str], lrx_process: Lrx
 ) -> None:
     words = ["train", "dataset=dsprites", "model=betavae", "trainer.steps=30", "trainer.batch_size=8"]
     words += ["trainer.checkpoint_every=5", "trainer.log_every=1"]
-    assert lrx(*words, "name=whole").returncode == 0
+    assert lrx_process(*words, "name=whole").returncode == 0
     metrics = tmp_path / "outputs/train/killed/metrics.jsonl"
     for rows in (3, 12, 21):  # before the first checkpoint, and between later ones
         process = subprocess.Popen(
@@ -141,7 +143,7 @@ def test_killed_at_any_moment_and_started_again_gives_the_weights_of_an_uninterr
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
-    resumed = lrx(*words, "name=killed")
+    resumed = lrx_process(*words, "name=killed")
     assert resumed.returncode == 0, resumed.stderr
     assert "resuming at step" in resumed.stderr
     whole, killed = tmp_path / "outputs/train/whole", tmp_path / "outputs/train/killed"
@@ -150,7 +152,7 @@ def test_killed_at_any_moment_and_started_again_gives_the_weights_of_an_uninterr
     assert (whole / "metrics.csv").read_text() == (killed / "metrics.csv").read_text()
 
     before = (killed / "checkpoint.pt").read_bytes()
-    finished = lrx(*words, "name=killed")
+    finished = lrx_process(*words, "name=killed")
     assert finished.returncode == 0
     assert "finished" in finished.stderr
     assert (killed / "checkpoint.pt").read_bytes() == before
@@ -248,8 +250,8 @@ def test_correlated_factors_are_an_option_of_the_data_set(lrx: Lrx, tmp_path: Pa
             assert "correlated" in root.attrs["trained_on"]
 
 
-def test_lrx_debug_shows_the_traceback(lrx: Lrx) -> None:
-    done = lrx("train", *TINY, "trainer.lr=-1", LRX_DEBUG="1")
+def test_lrx_debug_shows_the_traceback(lrx_process: Lrx) -> None:
+    done = lrx_process("train", *TINY, "trainer.lr=-1", LRX_DEBUG="1")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
     assert "training.py" in done.stderr

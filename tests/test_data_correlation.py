@@ -178,6 +178,13 @@ def test_nonsense_is_refused(correlation: object, said: str) -> None:
         correlated(grid(), correlation)  # type: ignore[arg-type]
 
 
+def test_a_band_too_narrow_to_hold_every_class_is_refused() -> None:
+    factors = FactorSpace(("a", "b", "other"), (8, 5, 2))  # most classes of a lie between two of b
+    data = GridDataset(name="toy", source="made", fingerprint="toy", factors=factors, pixels=Classes(factors))
+    with pytest.raises(ValueError, match="leaves no a 1; widen it"):
+        correlated(data, {"factors": ["a", "b"], "width": 0.001})
+
+
 def test_a_factor_of_one_value_correlates_with_nothing() -> None:
     factors = FactorSpace(("a", "b", "constant"), (4, 4, 1))
     data = GridDataset(name="toy", source="made", fingerprint="toy", factors=factors, pixels=Classes(factors))

@@ -159,7 +159,7 @@ def test_lightgbm_ranks_models_as_scikit_learn_does() -> None:
 
 
 def test_trees_are_seeded_and_neither_global_seeds_nor_threads_change_them() -> None:
-    codes, classes = rotated(15, size=3, repeats=12)
+    codes, classes = rotated(15, size=2, repeats=30)
     codes = codes + 0.1 * noise(len(codes), 2)
     ways = (("lightgbm", 1), ("lightgbm", 2), ("sklearn", 1))
     torch.manual_seed(5)

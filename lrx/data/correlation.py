@@ -51,6 +51,12 @@ def correlated(dataset: GridDataset, correlation: Mapping[str, object] | str | N
     probability_N = torch.exp(-(first_N - second_N).square() / (2 * width**2))
     chance_N = torch.rand(len(dataset), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     sample = (chance_N < probability_N).nonzero()[:, 0]
+    for factor in pair:
+        absent = sorted(set(range(factors.sizes[factor])) - set(classes_NF[sample, factor].tolist()))
+        if absent:
+            raise ValueError(
+                f"dataset.correlation.width={width:g} leaves no {factors.names[factor]} {absent[0]}; widen it"
+            )
     told = f"{names[0]} and {names[1]} correlated, width {width:g}"
     return GridDataset(
         name=dataset.name,

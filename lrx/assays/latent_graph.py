@@ -1,0 +1,231 @@
+"""Latent causal graph: which informative latent moves which other, and how sure the draws make each edge.
+
+M_jk = sqrt(E[(h_k(do(z_j := v)) - h_k(z))^2]), the response matrix on the scale `none`, row j intervened. With
+above(t) = M > max(t, `significant` standard errors of M): latent j is a node where M_jj is above `informative`; two
+nodes have an edge both ways where M_jk and M_kj are above `bidirectional`, else an edge j -> k where M_jk alone is
+above `unidirectional`. Significance is against zero (a response borne by one draw has the standard error M / 2); how
+surely a response passes a threshold is what the stability says.
+Source: Leeb et al. 2022 (arXiv 2106.16091), section 3, for matrix and thresholds; that two-way comes first, the
+significance and the bootstrap are ours.
+
+N draws, D latents, G groups of draws, R bootstrap replicates. Memory: 128 D^2 doubles.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrx.codes import fitting_batch_size, num_latents
+from lrx.responses import BASES, BLOCK, Draws, draws, intervene, respond
+from lrx.types import Array, AssayResult, Autoencoder, Dataset
+
+GROUPS = 128  # groups of draws, at most: the bootstrap draws whole groups
+LEAST = 8  # groups of draws, at least: with fewer a bootstrap says little
+POINTS = 1024  # points responded to in one go: as many rows as fit
+ENTRIES = 2**22  # matrix entries of the replicates that are in memory at a time
+UNIDIRECTIONAL, BIDIRECTIONAL = 1, 2  # kinds of edges in the array `edge`; 0 is none
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What makes a node and an edge: thresholds on the scale `none`, and a number of standard errors."""
+
+    informative: float
+    bidirectional: float
+    unidirectional: float
+    significant: float
+
+    def edges(self, matrix_RDD: Tensor, se_DD: Tensor) -> tuple[Tensor, Tensor]:
+        """Kinds of edges uint8 (R, D, D) and nodes bool (R, D) of matrices (R, D, D), standard errors (D, D)."""
+
+        def above(threshold: float) -> Tensor:
+            return matrix_RDD > (self.significant * se_DD).clamp(min=threshold)
+
+        node_RD = above(self.informative).diagonal(dim1=-2, dim2=-1)
+        pair_RDD = node_RD[..., :, None] & node_RD[..., None, :] & ~torch.eye(len(se_DD), dtype=torch.bool)
+        weak_RDD, strong_RDD = above(self.bidirectional), above(self.unidirectional)
+        both_RDD = pair_RDD & weak_RDD & weak_RDD.mT
+        single_RDD = pair_RDD & strong_RDD & ~strong_RDD.mT & ~both_RDD
+        return single_RDD.to(torch.uint8) * UNIDIRECTIONAL + both_RDD.to(torch.uint8) * BIDIRECTIONAL, node_RD
+
+
+def latent_graph(
+    autoencoder: Autoencoder,
+    dataset: Dataset,
+    generator: torch.Generator,
+    *,
+    base: str,
+    num_samples: int,
+    informative: float,
+    bidirectional: float,
+    unidirectional: float,
+    significant: float,
+    num_replicates: int,
+    batch_size: int | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> AssayResult:
+    """Estimate the response matrix, the graph it implies, and the share of bootstrap replicates that agree.
+
+    base: where z and v come from, see `lrx.responses.draws`.
+    num_samples: draws, each used by every row; from data at least 1024, as draws of one block share images.
+    informative, bidirectional, unidirectional, significant: see above.
+    num_replicates: of the bootstrap over groups of draws, in which thresholds are applied anew.
+    batch_size: responses per forward pass, None for one that fits the memory; changes no result beyond rounding.
+    progress: called with the responses computed so far and how many there will be.
+
+    Arrays: matrix, matrix_se, edge, stability (D, D), informative (D,); bidirectional edges are there in both places.
+    Scores: num_informative, num_unidirectional (edges), num_bidirectional (pairs), with standard errors from the
+    bootstrap; mean_stability over edges, a pair counted once (NaN without edges).
+    ValueError for a setting out of range, a base that model or data cannot give, or responses that are not finite.
+    """
+    thresholds = {"informative": informative, "bidirectional": bidirectional, "unidirectional": unidirectional}
+    _check(base, num_samples, {**thresholds, "significant": significant}, num_replicates, batch_size)
+    batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
+    latents = num_latents(autoencoder, dataset)
+    rule = Rule(**thresholds, significant=significant)
+    sums = Sums(latents, num_samples)
+    for block in draws(autoencoder, dataset, base=base, generator=generator, batch_size=batch_size):
+        done = sums.count * (latents + 1)
+        part = block.first(num_samples - sums.count)
+        for responses in sums.add_block(autoencoder, part, batch_size=batch_size):
+            if progress is not None:
+                progress(done + responses, num_samples * (latents + 1))
+        if sums.count == num_samples:
+            break
+
+    matrix_DD, se_DD = sums.matrix()
+    edge_DD, node_D = rule.edges(matrix_DD, se_DD)
+    stability_DD = torch.zeros_like(matrix_DD)
+    counts = []
+    for matrix_RDD in sums.replicates(num_replicates, generator):
+        edge_RDD, node_RD = rule.edges(matrix_RDD, se_DD)
+        there_RDD = torch.where(edge_DD > 0, edge_RDD == edge_DD, edge_RDD > 0)
+        stability_DD += (there_RDD | torch.diag_embed(node_RD)).sum(0) / num_replicates
+        counts.append(_counts(edge_RDD, node_RD))
+    error = torch.cat(counts).std(0)
+    names = ("num_informative", "num_unidirectional", "num_bidirectional")
+    scores = dict(zip(names, _counts(edge_DD[None], node_D[None])[0].tolist(), strict=True))
+    scores |= {f"{name}_se": value for name, value in zip(names, error.tolist(), strict=True)}
+    once_DD = (edge_DD == UNIDIRECTIONAL) | (edge_DD == BIDIRECTIONAL).triu()
+    scores["mean_stability"] = float(stability_DD[once_DD].mean()) if once_DD.any() else math.nan
+    labels = np.arange(latents)
+    return AssayResult(
+        arrays=_arrays(matrix_DD, se_DD, edge_DD, stability_DD, node_D, rule),
+        coordinates={"intervened": labels, "responding": labels},
+        scores=scores,
+        settings={
+            "base": base,
+            "num_samples": num_samples,
+            **thresholds,
+            "significant": significant,
+            "num_groups": int((sums.counts_G > 0).sum()),
+            "num_replicates": num_replicates,
+            "batch_size": batch_size,
+        },
+    )
+
+
+class Sums:
+    """Squared changes of responses, summed over groups of draws that are independent of one another.
+
+    Draw i of N is in group floor(i G / N); from data, where the draws of a block share images, a block goes whole to
+    the group of its first draw. When the images run out and come again, groups share images all the same, as a larger
+    sample of the same images; the errors are then of the draws, not of the choice of images.
+    """
+
+    def __init__(self, latents: int, num_samples: int) -> None:
+        """Nothing summed yet."""
+        self.count, self.num_samples = 0, num_samples
+        groups = min(GROUPS, num_samples)
+        self.squares_GDD = torch.zeros(groups, latents, latents, dtype=torch.float64)
+        self.counts_G = torch.zeros(groups, dtype=torch.float64)
+
+    def add_block(self, autoencoder: Autoencoder, block: Draws, *, batch_size: int) -> Iterator[int]:
+        """Respond to N base points and D interventions on each, and add; yields the responses computed so far."""
+        count, latents = block.z_ND.shape
+        place_N = torch.arange(self.count, self.count + count) * len(self.counts_G) // self.num_samples
+        if block.partners_ND is not None:
+            place_N = place_N[:1].expand(count)
+        self.counts_G.index_add_(0, place_N, torch.ones(count, dtype=torch.float64))
+        self.count += count
+        h_ND = respond(autoencoder, block.z_ND, batch_size=batch_size).cpu()
+        rows = max(1, POINTS // count)
+        for start in range(0, latents, rows):
+            group = range(start, min(start + rows, latents))
+            moved = torch.cat([intervene(block.z_ND, j, block.values_ND[:, j]) for j in group])
+            responses = torch.split(respond(autoencoder, moved, batch_size=batch_size).cpu(), count)
+            for j, moved_ND in zip(group, responses, strict=True):
+                self.squares_GDD[:, j].index_add_(0, place_N, (moved_ND.double() - h_ND.double()).square())
+            yield count * (1 + group.stop)
+
+    def matrix(self) -> tuple[Tensor, Tensor]:
+        """The response matrix (D, D) and its standard errors (D, D), from the spread of groups (delta method)."""
+        groups = int((self.counts_G > 0).sum())
+        mean_DD = self.squares_GDD.sum(0) / self.count
+        spread_DD = torch.zeros_like(mean_DD)
+        for square_DD, count in zip(self.squares_GDD, self.counts_G, strict=True):
+            spread_DD += (square_DD - count * mean_DD).square()
+        matrix_DD, se_DD = mean_DD.sqrt(), (spread_DD * groups / (groups - 1)).sqrt() / self.count
+        return matrix_DD, torch.where(matrix_DD > 0, se_DD / (2 * matrix_DD), 0.0)
+
+    def replicates(self, number: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """Response matrices (R, D, D) of so many bootstrap samples of groups, some R at a time."""
+        filled_G = self.counts_G > 0
+        counts_G, squares_GE = self.counts_G[filled_G], self.squares_GDD[filled_G].flatten(1)
+        groups, entries = squares_GE.shape
+        picks_RG = torch.randint(groups, (number, groups), generator=generator)
+        times_RG = torch.zeros(number, groups, dtype=torch.float64).scatter_add_(
+            1, picks_RG, torch.ones(number, groups, dtype=torch.float64)
+        )
+        for part_RG in torch.split(times_RG, max(1, ENTRIES // entries)):
+            mean_RE = (part_RG @ squares_GE) / (part_RG @ counts_G)[:, None]
+            yield mean_RE.sqrt().view(-1, *self.squares_GDD.shape[1:])
+
+
+def _counts(edge_RDD: Tensor, node_RD: Tensor) -> Tensor:
+    """Numbers (R, 3) of nodes, unidirectional edges and bidirectional pairs, in float64."""
+    single_R, both_R = ((edge_RDD == kind).sum((1, 2)) for kind in (UNIDIRECTIONAL, BIDIRECTIONAL))
+    return torch.stack([node_RD.sum(1), single_R, both_R // 2], dim=1).double()
+
+
+def _arrays(
+    matrix_DD: Tensor, se_DD: Tensor, edge_DD: Tensor, stability_DD: Tensor, node_D: Tensor, rule: Rule
+) -> dict[str, Array]:
+    axes = ("intervened", "responding")
+    legend = "0 none, 1 unidirectional (intervened -> responding), 2 bidirectional (in both places)"
+    share = "share of bootstrap replicates with this edge; without an edge, with any edge; diagonal: informative"
+    return {
+        "matrix": Array(matrix_DD.numpy(), axes, "latent", "latent response matrix, normalization none"),
+        "matrix_se": Array(se_DD.numpy(), axes, "latent", "standard error of the latent response matrix"),
+        "edge": Array(edge_DD.numpy(), axes, "1", f"kind of edge: {legend}"),
+        "stability": Array(stability_DD.numpy(), axes, "1", share),
+        "informative": Array(
+            node_D.numpy().astype(np.uint8), axes[1:], "1", f"1 where M_jj > {rule.informative} on the scale none"
+        ),
+    }
+
+
+def _check(base: str, num_samples: int, numbers: dict[str, float], num_replicates: int, batch_size: int | None) -> None:
+    if base not in BASES:
+        raise ValueError(f"assay.base must be one of {', '.join(BASES)}, not {base!r}")
+    least = LEAST if base == "prior" else LEAST * BLOCK
+    if not _whole(num_samples, least):
+        reason = "" if base == "prior" else f" ({LEAST} blocks of draws from data)"
+        raise ValueError(f"assay.num_samples must be a whole number of at least {least}{reason}, not {num_samples!r}")
+    for key, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise ValueError(f"assay.{key} must be a number of at least 0, not {value!r}")
+    if not _whole(num_replicates, 2):
+        raise ValueError(f"assay.num_replicates must be a whole number of at least 2, not {num_replicates!r}")
+    if batch_size is not None and not _whole(batch_size, 1):
+        raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
