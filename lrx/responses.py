@@ -118,8 +118,9 @@ def draws(
         raise ValueError(f"assay.base must be one of {', '.join(BASES)}, not {base!r}")
     if base == "posterior_sample" and not isinstance(autoencoder, Probabilistic):
         raise ValueError(f"assay.base=posterior_sample needs a posterior, and {type(autoencoder).__name__} has none")
-    if base != "prior" and num_drawn(dataset) < 2:
-        raise ValueError(f"assay.base={base} takes values from other images, and {dataset.name} has one or none")
+    available = num_drawn(dataset)
+    if base != "prior" and available < 2:
+        raise ValueError(f"assay.base={base} takes values from other images, and {dataset.name} has {available}")
     if base == "prior":
         return _prior_draws(autoencoder, num_latents(autoencoder, dataset), generator)
     return _data_draws(autoencoder, dataset, base == "posterior_sample", generator, batch_size)
