@@ -150,7 +150,7 @@ def _matrix_table(name: str, result: AssayResult) -> Table:
         caption=f"row: {matrix.axes[0]}, column: {matrix.axes[1]}",
         padding=(0, 0, 0, 1),
     )
-    table.add_column("")
+    table.add_column("", overflow="fold")  # names of factors take two lines rather than lose their end
     for column in columns:
         table.add_column(str(column), justify="right")
     for label, values, errors in zip(rows, matrix.values, error, strict=True):
@@ -158,7 +158,7 @@ def _matrix_table(name: str, result: AssayResult) -> Table:
             f"[{'bold' if value > 0.25 else 'dim'}]{value:.2f}[/]\n[dim]{se:.3f}[/]"
             for value, se in zip(values, errors, strict=True)
         ]
-        table.add_row(str(label), *cells)
+        table.add_row(_words(str(label)), *cells)
     return table
 
 

@@ -32,6 +32,17 @@ def test_a_matrix_of_ten_latents_fits_80_columns_with_its_errors(capsys: pytest.
     assert "0.75 ± 0.012" in shown
 
 
+def test_names_of_factors_are_folded_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    square = result(10)
+    names = np.array(["floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation", "a", "b", "c", "d"])
+    console.show_results({"conditioned": AssayResult(square.arrays, {**square.coordinates, "intervened": names})})
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    first = [line[1:].split("│")[0].strip() for line in shown.splitlines() if line.startswith("│")]
+    assert "".join(first).replace(" ", "") == "".join(names).replace("_", "")
+    assert max(len(line) for line in shown.splitlines()) <= 80
+
+
 def test_a_larger_matrix_is_left_to_the_picture(capsys: pytest.CaptureFixture[str]) -> None:
     console.show_results({"response_matrix": result(24)})
     shown = capsys.readouterr().out
