@@ -38,7 +38,7 @@ class TrainProgress:
         self._losses = ""
         self._bar = Progress(
             TextColumn("training"),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=10),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(compact=True),
@@ -70,7 +70,7 @@ class TrainProgress:
         self._done = done
         now = time.monotonic()
         rate = (done - self._first) / max(now - self._began, 1e-9)
-        self._bar.update(self._task, completed=done, rate=f"{rate:.1f} steps/s", losses=self._losses)
+        self._bar.update(self._task, completed=done, rate=f"{rate:.1f} steps/s", losses=self._losses.split("  ")[0])
         if not _err.is_terminal and now - self._last_line >= LINE_EVERY:
             self._last_line = now
             left = _clock((self._steps - done) / rate)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from rich.console import Console
 
 from lrx import console
 from lrx.types import Array, AssayResult
@@ -74,6 +77,20 @@ def test_training_without_a_terminal_is_one_plain_line_now_and_then(
     assert "loss 123.5" in lines[1]
     assert "images/s" in lines[1]
     assert "left" in lines[1]
+
+
+def test_progress_on_a_terminal_of_80_columns_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(console, "_err", Console(file=written, force_terminal=True, width=80, color_system=None))
+    with console.TrainProgress(steps=100_000, batch_size=64) as progress:
+        progress.start(0)
+        progress.log({"loss": 12345.678, "reconstruction": 12300.0, "kl": 45.6})
+        progress.step(50_000)
+    shown = written.getvalue()
+    assert "50000/100000" in shown
+    assert "steps/s" in shown
+    assert "loss 1.235e+04" in shown
+    assert "…" not in shown
 
 
 def test_work_without_a_terminal_is_announced_once(capsys: pytest.CaptureFixture[str]) -> None:
