@@ -17,6 +17,7 @@ LEVELS = {
     "devices": 1,
     "allocator": 1,
     "shell": 1,
+    "checks": 1,
     "codes": 2,
     "decoding": 3,
     "distances": 2,

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.checks import is_whole
 from lrx.codes import fitting_batch_size, num_latents
 from lrx.conditioned import GroupResponses, conditioned_responses
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, with_factors
@@ -196,13 +197,9 @@ def _check(
     if reduction not in REDUCTIONS:
         raise ValueError(f"assay.reduction must be one of {', '.join(REDUCTIONS)}, not {reduction!r}")
     for key, value in (("num_groups", num_groups), ("max_pairs", max_pairs), ("num_bootstrap", num_bootstrap)):
-        if not _whole(value, 2):
+        if not is_whole(value, 2):
             raise ValueError(f"assay.{key} must be a whole number of at least 2, not {value!r}")
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold < math.inf:
         raise ValueError(f"assay.threshold must be a number of at least 0, not {threshold!r}")
-    if batch_size is not None and not _whole(batch_size, 1):
+    if batch_size is not None and not is_whole(batch_size, 1):
         raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.checks import is_whole
 from lrx.codes import fitting_batch_size, num_latents
 from lrx.responses import BASES, BLOCK, Draws, draws, intervene, respond
 from lrx.types import Array, AssayResult, Autoencoder, Dataset
@@ -215,17 +216,13 @@ def _check(base: str, num_samples: int, numbers: dict[str, float], num_replicate
     if base not in BASES:
         raise ValueError(f"assay.base must be one of {', '.join(BASES)}, not {base!r}")
     least = LEAST if base == "prior" else LEAST * BLOCK
-    if not _whole(num_samples, least):
+    if not is_whole(num_samples, least):
         reason = "" if base == "prior" else f" ({LEAST} blocks of draws from data)"
         raise ValueError(f"assay.num_samples must be a whole number of at least {least}{reason}, not {num_samples!r}")
     for key, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
             raise ValueError(f"assay.{key} must be a number of at least 0, not {value!r}")
-    if not _whole(num_replicates, 2):
+    if not is_whole(num_replicates, 2):
         raise ValueError(f"assay.num_replicates must be a whole number of at least 2, not {num_replicates!r}")
-    if batch_size is not None and not _whole(batch_size, 1):
+    if batch_size is not None and not is_whole(batch_size, 1):
         raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

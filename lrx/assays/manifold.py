@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.checks import is_whole
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents, posterior_of_images
 from lrx.jacobians import Loop, columns, loop_of, participation, probed_participation, probed_trace, probes
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
@@ -198,18 +199,14 @@ def _check(
     if jacobian not in JACOBIANS:
         raise ValueError(f"assay.jacobian must be one of {', '.join(JACOBIANS)}, not {jacobian!r}")
     for key, value in (("num_points", num_points), ("num_probes", num_probes)):
-        if not _whole(value, 2):
+        if not is_whole(value, 2):
             raise ValueError(f"assay.{key} must be a whole number of at least 2, not {value!r}")
     if not _number(threshold) or not 0 <= threshold < math.inf:
         raise ValueError(f"assay.threshold must be a number of at least 0, not {threshold!r}")
     if not _number(quantile) or not 0 < quantile < 1:
         raise ValueError(f"assay.quantile must be a number between 0 and 1, not {quantile!r}")
-    if batch_size is not None and not _whole(batch_size, 1):
+    if batch_size is not None and not is_whole(batch_size, 1):
         raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _number(value: object) -> bool:

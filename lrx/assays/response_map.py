@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.checks import is_whole
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents, placement
 from lrx.decoding import decoded as decode_all
 from lrx.decoding import observation_axes, observation_unit
@@ -216,7 +217,7 @@ def _image(index: int | None, base: str | list[float], dataset: Dataset) -> int 
         return None
     if base != "image":
         raise ValueError(f"assay.index={index} is the image of assay.base=image, and has no effect on this base")
-    if not _whole(index, 0) or index >= len(dataset):
+    if not is_whole(index, 0) or index >= len(dataset):
         raise ValueError(f"assay.index must be null or a whole number from 0 to {len(dataset) - 1}, not {index!r}")
     return index
 
@@ -225,7 +226,7 @@ def _check(dimensions: int, latents: object, base: object, extent: object, deriv
     if dimensions < 2:
         raise ValueError("assay=response_map needs a plane of two latents, and the model has one latent")
     if isinstance(latents, list):
-        good = len(latents) == 2 and all(_whole(latent, 0) and latent < dimensions for latent in latents)
+        good = len(latents) == 2 and all(is_whole(latent, 0) and latent < dimensions for latent in latents)
         if not good or latents[0] == latents[1]:
             raise ValueError(f"assay.latents must be two different ones of 0 to {dimensions - 1}, not {latents}")
     elif latents not in CHOICES:
@@ -251,14 +252,10 @@ def _check_counts(
         ("num_samples", num_samples, 2),
         ("max_pairs", max_pairs, 1),
     ):
-        if not _whole(value, least):
+        if not is_whole(value, least):
             raise ValueError(f"assay.{key} must be a whole number of at least {least}, not {value!r}")
-    if batch_size is not None and not _whole(batch_size, 1):
+    if batch_size is not None and not is_whole(batch_size, 1):
         raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _number(value: object) -> bool:

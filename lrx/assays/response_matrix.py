@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.checks import is_whole
 from lrx.codes import fitting_batch_size, image_order, num_latents, posterior_of_images
 from lrx.responses import BASES, INFORMATIVE, Draws, draws, intervene, respond
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
@@ -224,18 +225,14 @@ def _check(
     for key, value, choices in (("base", base, BASES), ("normalization", normalization, NORMALIZATIONS)):
         if value not in choices:
             raise ValueError(f"assay.{key} must be one of {', '.join(choices)}, not {value!r}")
-    if not _whole(num_samples, 2):
+    if not is_whole(num_samples, 2):
         raise ValueError(f"assay.num_samples must be a whole number of at least 2, not {num_samples!r}")
-    if batch_size is not None and not _whole(batch_size, 1):
+    if batch_size is not None and not is_whole(batch_size, 1):
         raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
     if target_se is None:
         return
     if isinstance(target_se, bool) or not isinstance(target_se, int | float) or not 0 < target_se < math.inf:
         raise ValueError(f"assay.target_se must be null or a positive number, not {target_se!r}")
-    if not _whole(max_samples, num_samples):
+    if not is_whole(max_samples, num_samples):
         least = f"assay.num_samples={num_samples}"
         raise ValueError(f"assay.max_samples must be a whole number of at least {least}, not {max_samples!r}")
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from lrx.checks import is_whole
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents
 from lrx.decoding import decoded, observation_axes, observation_unit
 from lrx.responses import INFORMATIVE, intervene, prior_responses, respond
@@ -137,18 +138,18 @@ def _scores(following_IW: np.ndarray, walked: list[int], informative: int) -> di
 
 def _check(latents: object, dimensions: int, images: object, available: int, extent: object) -> None:
     if isinstance(latents, list):
-        good = latents and all(_whole(latent, 0) and latent < dimensions for latent in latents)
+        good = latents and all(is_whole(latent, 0) and latent < dimensions for latent in latents)
         if not good or len(set(latents)) < len(latents):
             raise ValueError(f"assay.latents must be different ones of 0 to {dimensions - 1}, not {latents}")
     elif latents not in CHOICES:
         raise ValueError(f"assay.latents must be informative, all, or a list such as [0,3], not {latents!r}")
     if isinstance(images, list):
-        good = images and all(_whole(index, 0) and index < available for index in images)
+        good = images and all(is_whole(index, 0) and index < available for index in images)
         if not good or len(set(images)) < len(images):
             raise ValueError(
                 f"assay.images must be a number, or different indices of 0 to {available - 1}, not {images}"
             )
-    elif not _whole(images, 1):
+    elif not is_whole(images, 1):
         raise ValueError(f"assay.images must be a whole number of at least 1, or a list of indices, not {images!r}")
     if isinstance(extent, bool) or not isinstance(extent, int | float) or not 0 < extent < math.inf:
         raise ValueError(f"assay.extent must be a positive number, not {extent!r}")
@@ -156,11 +157,7 @@ def _check(latents: object, dimensions: int, images: object, available: int, ext
 
 def _check_counts(steps: int, num_samples: int, batch_size: int | None) -> None:
     for key, value in (("steps", steps), ("num_samples", num_samples)):
-        if not _whole(value, 2):
+        if not is_whole(value, 2):
             raise ValueError(f"assay.{key} must be a whole number of at least 2, not {value!r}")
-    if batch_size is not None and not _whole(batch_size, 1):
+    if batch_size is not None and not is_whole(batch_size, 1):
         raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
