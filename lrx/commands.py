@@ -15,6 +15,7 @@ from torch import nn
 
 from lrx import checkpoint, console, results, runs
 from lrx.allocator import keep_freed_memory
+from lrx.codes import num_drawn
 from lrx.curves import Curves
 from lrx.devices import choose_device
 from lrx.training import TrainSettings, train
@@ -184,6 +185,7 @@ def build_model(config: Config, dataset: Dataset) -> nn.Module:
             network=config.build("network"),
             observation_shape=dataset.observation_shape,
             latent_dim=config.value("latent_dim"),
+            dataset_size=num_drawn(dataset),
         )
     assert isinstance(model, nn.Module)
     assert isinstance(model, Autoencoder)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx import checkpoint
-from lrx.types import Dataset, Sampled, Trainable, as_float
+from lrx.types import Dataset, Grouped, Paired, Sampled, Trainable, as_float
 
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("auto", "float32", "bf16")
@@ -103,12 +103,13 @@ def train(
         for part in model.children():
             part.compile()
     optimizer = torch.optim.Adam(
-        model.parameters(),
+        model.parameter_groups() if isinstance(model, Grouped) else model.parameters(),
         settings.lr,
         (settings.betas[0], settings.betas[1]),
         amsgrad=settings.amsgrad,
         fused=device.type in ("cpu", "cuda"),
     )
+    rates = [group["lr"] for group in optimizer.param_groups]
     torch.manual_seed(seed)
     data = {"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint}
     start = checkpoint.resume(path, model, optimizer, data) if path.exists() else 0
@@ -121,18 +122,23 @@ def train(
     model.train()
     for step in range(start, settings.steps):
         indices = order.batch(step) if sample is None else sample[order.batch(step)]
+        if isinstance(model, Paired):
+            chance = torch.Generator().manual_seed(derived_seed(seed, "partners", step))
+            indices = torch.cat([indices, model.partners(dataset, indices, chance)])
         x = as_float(dataset.raw(indices).to(device, non_blocking=True))
         if settings.channels_last and x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(settings, step)
+        factor = schedule(settings, step)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * factor
         generator.manual_seed(derived_seed(seed, "noise", step))
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
             losses = model.loss(x, step=step, generator=generator)
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         if settings.clip is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+            for group in optimizer.param_groups:
+                nn.utils.clip_grad_norm_(group["params"], settings.clip)
         optimizer.step()
 
         done = step + 1
@@ -146,7 +152,7 @@ def train(
                     f"the loss is {row['loss']} at step {done}; lower trainer.lr={settings.lr:g}, or set trainer.clip=1"
                 )
             if log and on_log:
-                on_log(done, {**row, "lr": learning_rate(settings, step)})
+                on_log(done, {**row, "lr": settings.lr * factor})
         if save:
             checkpoint.save(
                 path, model=model, optimizer=optimizer, step=done, steps=settings.steps, config=config, data=data
@@ -174,14 +180,15 @@ class BatchOrder:
         return self._permutation[position * self._batch : (position + 1) * self._batch]
 
 
-def learning_rate(settings: TrainSettings, step: int) -> float:
-    """The rate of step `step` (from 0): linear rise, then constant, or half a cosine down to zero at the last step."""
+def schedule(settings: TrainSettings, step: int) -> float:
+    """What learning rates are multiplied by at step `step` (from 0): a linear rise to 1, then constant, or half a
+    cosine down to zero at the last step."""
     if step < settings.warmup_steps:
-        return settings.lr * (step + 1) / settings.warmup_steps
+        return (step + 1) / settings.warmup_steps
     if settings.schedule == "constant":
-        return settings.lr
+        return 1.0
     progress = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
-    return settings.lr * (1 + math.cos(math.pi * progress)) / 2
+    return (1 + math.cos(math.pi * progress)) / 2
 
 
 def derived_seed(seed: int, purpose: str, number: int) -> int:

@@ -52,6 +52,24 @@ class Trainable(Autoencoder, Protocol):
 
 
 @runtime_checkable
+class Grouped(Trainable, Protocol):
+    """A Trainable whose parameters are not all trained alike."""
+
+    def parameter_groups(self) -> list[dict[str, object]]:
+        """Groups for the optimiser: `params`, and `lr` and `betas` of their own where they are not the trainer's."""
+        ...
+
+
+@runtime_checkable
+class Paired(Trainable, Protocol):
+    """A Trainable that learns from pairs: its batches hold B observations, then the B partners of each."""
+
+    def partners(self, dataset: Dataset, indices: Tensor, generator: torch.Generator) -> Tensor:
+        """The partners, int64 (B,), of the observations with these indices int64 (B,)."""
+        ...
+
+
+@runtime_checkable
 class Dataset(Protocol):
     """Observations by index. `source` says in plain words where they come from, `fingerprint` identifies them."""
 
@@ -76,6 +94,21 @@ class FactorDataset(Dataset, Protocol):
     """A data set that is a full grid of factors: index i shows the classes factors.classes(i)."""
 
     factors: FactorSpace
+
+
+@runtime_checkable
+class Labelled(Dataset, Protocol):
+    """A data set whose images carry known classes, but need not fill a grid: attributes of faces, classes of your own.
+
+    label_names and label_sizes: of L labels; the classes of label l run from 0 to label_sizes[l] - 1.
+    """
+
+    label_names: tuple[str, ...]
+    label_sizes: tuple[int, ...]
+
+    def label_classes(self, indices: Tensor) -> Tensor:
+        """Indices int64 (B,) to classes int64 (B, L), on the CPU."""
+        ...
 
 
 def with_factors(dataset: Dataset, purpose: str) -> FactorDataset:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import lrx.configs
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_module
 from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from lrx import checkpoint
 from lrx.cli import Config
 from lrx.commands import build_model
 from lrx.data.helix import double_helix
 from lrx.factors import FactorSpace
 from lrx.models.autoencoder import AutoencoderSettings
+from lrx.training import train
 from lrx.types import AssayResult, Autoencoder, Dataset, Probabilistic, Trainable
 
 ROOT = Path(lrx.configs.__path__[0])
@@ -74,7 +78,7 @@ def test_a_node_has_a_target_whose_signature_its_keys_fit(group: str, name: str)
     keys = {str(key) for key in node if not str(key).startswith("_") and key != "defaults"}
     given = {  # what commands hand over beside the yaml
         "dataset": {"progress"},
-        "model": {"network", "observation_shape", "latent_dim"},
+        "model": {"network", "observation_shape", "latent_dim", "dataset_size"},
         "network": {"observation_shape", "latent_dim", "heads"},
         "assay": {"autoencoder", "dataset", "generator", "progress", "assays"},
         "trainer": set(),
@@ -104,11 +108,11 @@ def test_an_experiment_composes(name: str) -> None:
 def test_a_model_keeps_its_contract(model: str, network: str) -> None:
     for channels in (1, 3):
         dataset = ToyGrid((channels, 64, 64))
-        built = model_from(f"model={model}", f"network={network}", "latent_dim=4", dataset=dataset)
+        built = model_from(f"model={model}", f"network={network}", "latent_dim=12", dataset=dataset)
         assert isinstance(built, Trainable)
-        x = dataset.images(torch.arange(5))
+        x = dataset.images(torch.arange(6))
         z = built.encode(x)
-        assert z.shape == (5, 4)
+        assert z.shape == (6, 12)
         decoded = built.decode(z)
         assert decoded.shape == x.shape
         assert decoded.min() >= 0
@@ -130,10 +134,49 @@ def test_a_model_keeps_its_contract(model: str, network: str) -> None:
 def test_a_model_takes_vectors(model: str) -> None:
     dataset = double_helix(num_points=16, noise=0.1, seed=0)
     built = model_from(
-        f"model={model}", "network=mlp", "model.reconstruction=gaussian", "latent_dim=2", dataset=dataset
+        f"model={model}", "network=mlp", "model.reconstruction=gaussian", "latent_dim=6", dataset=dataset
     )
     assert isinstance(built, Autoencoder)
     assert built.decode(built.encode(dataset.images(torch.arange(4)))).shape == (4, 3)
+
+
+@pytest.mark.parametrize("model", GROUPS["model"])
+def test_a_model_trains_a_hundred_steps_and_resumes_bit_for_bit(model: str, tmp_path: Path) -> None:
+    settings = replace(
+        instantiate(composed("train").trainer, _convert_="all"), steps=100, batch_size=6, checkpoint_every=40, lr=1e-3
+    )
+    dataset = ToyGrid((1, 8, 8))
+    rows: list[dict[str, float]] = []
+
+    def run(path: Path, stop_at: int | None = None) -> dict[str, torch.Tensor]:
+        built = model_from(f"model={model}", "network=mlp", "network.hidden=[16,16]", "latent_dim=6", dataset=dataset)
+        assert isinstance(built, Trainable)
+
+        def stop(done: int) -> None:
+            if done == stop_at:
+                raise KeyboardInterrupt
+
+        train(
+            built,
+            dataset,
+            settings,
+            seed=1,
+            device=torch.device("cpu"),
+            path=path,
+            config="text",
+            on_step=stop,
+            on_log=lambda step, row: rows.append(dict(row)),
+        )
+        return built.state_dict()
+
+    whole = run(tmp_path / "whole.pt")
+    assert rows
+    assert all(np.isfinite(list(row.values())).all() for row in rows)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut.pt", stop_at=57)
+    assert checkpoint.load(tmp_path / "cut.pt").step == 40
+    for key, value in run(tmp_path / "cut.pt").items():
+        assert torch.equal(value, whole[key]), key
 
 
 @pytest.mark.parametrize("assay", GROUPS["assay"])

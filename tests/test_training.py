@@ -6,6 +6,7 @@ import functools
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -14,7 +15,8 @@ from lrx import checkpoint
 from lrx.data.helix import double_helix
 from lrx.models.betavae import BetaVAE
 from lrx.models.networks.mlp import mlp
-from lrx.training import BatchOrder, Diverged, TrainSettings, derived_seed, learning_rate, train
+from lrx.training import BatchOrder, Diverged, TrainSettings, derived_seed, schedule, train
+from lrx.types import Dataset
 
 SETTINGS = TrainSettings(
     steps=12,
@@ -34,9 +36,9 @@ SETTINGS = TrainSettings(
 )
 
 
-def helix_model(seed: int = 0) -> BetaVAE:
+def helix_model(seed: int = 0, kind: type[BetaVAE] = BetaVAE) -> BetaVAE:
     torch.manual_seed(seed)
-    return BetaVAE(
+    return kind(
         network=functools.partial(mlp, hidden=[16, 16]),
         observation_shape=(3,),
         latent_dim=2,
@@ -48,7 +50,10 @@ def helix_model(seed: int = 0) -> BetaVAE:
 
 
 def run(path: Path, settings: TrainSettings = SETTINGS, **callbacks: object) -> BetaVAE:
-    model = helix_model()
+    return train_model(helix_model(), path, settings, **callbacks)
+
+
+def train_model(model: BetaVAE, path: Path, settings: TrainSettings, **callbacks: object) -> BetaVAE:
     data = double_helix(num_points=256, noise=0.1, seed=0)
     train(model, data, settings, seed=3, device=torch.device("cpu"), path=path, config="text", **callbacks)  # type: ignore[arg-type]
     return model
@@ -174,17 +179,80 @@ def test_derived_seeds_differ_in_every_part() -> None:
     assert all(0 <= value < 2**63 for value in seeds)
 
 
+class TwoRates(BetaVAE):
+    """A model that trains its decoder ten times as fast, with other betas."""
+
+    def parameter_groups(self) -> list[dict[str, object]]:
+        """The decoder's group has values of its own."""
+        return [
+            {"params": list(self.encoder.parameters())},
+            {"params": list(self.decoder.parameters()), "lr": 0.1, "betas": (0.5, 0.9)},
+        ]
+
+
+class Twins(BetaVAE):
+    """A model that learns from pairs, and remembers its batches."""
+
+    seen: ClassVar[list[torch.Tensor]] = []
+
+    def partners(self, dataset: Dataset, indices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Random partners among the first ten."""
+        return torch.randint(10, indices.shape, generator=generator)
+
+    def loss(self, x: torch.Tensor, *, step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Keep the batch."""
+        self.seen.append(x)
+        return super().loss(x, step=step, generator=generator)
+
+
+def test_groups_of_parameters_keep_their_own_rates_and_the_schedule(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, steps=4, warmup_steps=4)
+    train_model(helix_model(kind=TwoRates), tmp_path / "c.pt", replace(settings, steps=3))
+    content = torch.load(tmp_path / "c.pt", weights_only=True)["optimizer"]["param_groups"]
+    assert [group["lr"] for group in content] == pytest.approx([0.0075, 0.075])  # three quarters of the way up
+    assert [tuple(group["betas"]) for group in content] == [(0.9, 0.999), (0.5, 0.9)]
+
+
+def test_two_groups_are_two_optimisers(tmp_path: Path) -> None:
+    trained = helix_model(kind=TwoRates)
+    train_model(trained, tmp_path / "c.pt", replace(SETTINGS, checkpoint_every=100))
+    model, data = helix_model(), double_helix(num_points=256, noise=0.1, seed=0)
+    one = torch.optim.Adam(model.encoder.parameters(), 0.01, fused=True)
+    other = torch.optim.Adam(model.decoder.parameters(), 0.1, betas=(0.5, 0.9), fused=True)
+    order, noise = BatchOrder(256, 32, 3), torch.Generator()
+    for step in range(12):
+        one.zero_grad()
+        other.zero_grad()
+        noise.manual_seed(derived_seed(3, "noise", step))
+        model.loss(data.images(order.batch(step)), step=step, generator=noise)["loss"].backward()
+        one.step()
+        other.step()
+    assert_same(trained, model)
+
+
+def test_pairs_are_drawn_anew_each_step_and_alike_each_time(tmp_path: Path) -> None:
+    Twins.seen.clear()
+    for name in ("one", "two"):
+        train_model(helix_model(kind=Twins), tmp_path / f"{name}.pt", SETTINGS)
+    assert len(Twins.seen) == 24
+    assert all(x.shape == (64, 3) for x in Twins.seen)
+    assert all(torch.equal(a, b) for a, b in zip(Twins.seen[:12], Twins.seen[12:], strict=True))
+    first_ten = double_helix(num_points=256, noise=0.1, seed=0).images(torch.arange(10))
+    assert all((x[32:, None] == first_ten).all(-1).any(-1).all() for x in Twins.seen)
+    assert not torch.equal(Twins.seen[0][32:], Twins.seen[1][32:])
+
+
 # ---------------------------------------------------------------------------------------------------------- rates
 
 
 def test_schedules() -> None:
-    assert [learning_rate(SETTINGS, step) for step in (0, 11)] == [0.01, 0.01]
+    assert [schedule(SETTINGS, step) for step in (0, 11)] == [1, 1]
     cosine = replace(SETTINGS, schedule="cosine", steps=14, warmup_steps=4)
-    rates = [learning_rate(cosine, step) for step in range(14)]
-    assert rates[:4] == pytest.approx([0.0025, 0.005, 0.0075, 0.01])
-    assert rates[4] == 0.01
-    assert rates[9] == pytest.approx(0.005)  # half way down
-    assert rates[13] == pytest.approx(0.01 * (1 + math.cos(math.pi * 0.9)) / 2)
+    rates = [schedule(cosine, step) for step in range(14)]
+    assert rates[:4] == [0.25, 0.5, 0.75, 1]
+    assert rates[4] == 1
+    assert rates[9] == pytest.approx(0.5)  # half way down
+    assert rates[13] == pytest.approx((1 + math.cos(math.pi * 0.9)) / 2)
 
 
 @pytest.mark.parametrize(

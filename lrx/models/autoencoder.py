@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypedDict, Unpack
+from typing import ClassVar, NotRequired, TypedDict, Unpack
 
 from torch import Tensor, nn
 
@@ -11,13 +11,17 @@ from lrx.models.reconstruction import check_reconstruction, reconstruction_error
 
 
 class AutoencoderSettings(TypedDict):
-    """What every objective is built from; an objective with settings of its own takes these as keywords beside them."""
+    """What every objective is built from; an objective with settings of its own takes these as keywords beside them.
+
+    dataset_size: the number of images that training draws from, for objectives whose estimators need it.
+    """
 
     network: NetworkFactory
     observation_shape: tuple[int, ...]
     latent_dim: int
     reconstruction: str
     variance: float
+    dataset_size: NotRequired[int]
 
 
 class NetworkAutoencoder(nn.Module):

@@ -20,11 +20,18 @@ class Network:
     """An encoder (B, *observation_shape) -> (B, heads * D), a decoder (B, D) -> (B, *observation_shape) of logits.
 
     `split` reads mean and log standard deviation, each (B, D), from an encoder output with two heads.
+    encoder_stages: the encoder's layers between observation and code, one after another, in groups that end with their
+        activation; for objectives that read codes at several depths.
+    decoder_stages: the decoder's layers from features of the shape `decoder_start` to logits, in such groups; for
+        objectives that feed latents in at several depths.
     """
 
     encoder: nn.Module
     decoder: nn.Module
     split: Split
+    encoder_stages: tuple[nn.Module, ...]
+    decoder_start: tuple[int, ...]
+    decoder_stages: tuple[nn.Module, ...]
 
 
 class NetworkFactory(Protocol):

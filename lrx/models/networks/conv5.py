@@ -64,9 +64,9 @@ class Out(nn.Module):
 def conv5(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
     """510,067 parameters at C = 3, D = 24 and two heads. ValueError unless the images are 64 x 64."""
     channels = image_channels(observation_shape, side=64, network="conv5")
+    down = (Down(channels, 5), *(Down(WIDTH, 3) for _ in range(4)))
     encoder = nn.Sequential(
-        Down(channels, 5),
-        *(Down(WIDTH, 3) for _ in range(4)),
+        *down,
         nn.Sequential(
             nn.Flatten(),
             *(nn.Linear(256, 256), nn.ELU(inplace=True)),
@@ -84,4 +84,4 @@ def conv5(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) ->
         *(Up() for _ in range(4)),
         Out(channels),
     )
-    return Network(encoder, decoder, mean_and_log_std)
+    return Network(encoder, decoder, mean_and_log_std, down, (WIDTH, 2, 2), tuple(decoder)[1:])

@@ -32,4 +32,6 @@ def conv64(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -
         *(nn.ConvTranspose2d(32, 32, 4, 2, 1), nn.ReLU(inplace=True)),
         nn.ConvTranspose2d(32, channels, 4, 2, 1),
     )
-    return Network(encoder, decoder, mean_and_log_variance)
+    down = tuple(encoder[i : i + 2] for i in range(0, 8, 2))
+    up = tuple(decoder[i : i + 2] for i in range(5, 12, 2))
+    return Network(encoder, decoder, mean_and_log_variance, down, (64, 4, 4), up)

@@ -20,7 +20,10 @@ def mlp(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int, hidd
     size = math.prod(observation_shape)
     encoder = nn.Sequential(nn.Flatten(), *_layers([size, *hidden, heads * latent_dim]))
     decoder = nn.Sequential(*_layers([latent_dim, *hidden[::-1], size]), nn.Unflatten(1, observation_shape))
-    return Network(encoder, decoder, mean_and_log_std)
+    first = nn.Sequential(encoder[0], encoder[1], encoder[2])  # flattens too
+    down = (first, *(encoder[i : i + 2] for i in range(3, len(encoder) - 1, 2)))
+    up = tuple(decoder[i : i + 2] for i in range(2, len(decoder), 2))
+    return Network(encoder, decoder, mean_and_log_std, down, (hidden[-1],), up)
 
 
 def _layers(widths: list[int]) -> list[nn.Module]:
