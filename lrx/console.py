@@ -28,6 +28,11 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def warn(text: str) -> None:
+    """One line that a person should not miss, on standard error."""
+    print(f"lrx: warning: {text}", file=sys.stderr, flush=True)
+
+
 class TrainProgress:
     """Steps, images per second, time left and the newest losses of a training run."""
 

@@ -43,28 +43,29 @@ class Results:
     provenance_of: Mapping[str, Provenance]
 
 
-def write(path: Path, name: str, result: AssayResult, provenance: Provenance) -> None:
-    """Write one assay as the group `name`, atomically; other groups of an existing file of the same run stay.
+def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance) -> None:
+    """Write assays as groups of these names, all of them in one step; other groups of a file of the same run stay.
 
     provenance: what is known of `model`, `dataset`, `dataset_source`, `dataset_fingerprint`, `checkpoint_sha256`,
     `config` (text), `seed`, `device`, `wall_time_s`, and what `environment()` gives.
     ValueError when the file is of another checkpoint or data set, is not lrx's, or for values HDF5 tools cannot share.
     """
     old = read(path) if path.exists() else Results({}, {}, {})
-    others = {other: kept for other, kept in old.assays.items() if other != name}
+    others = {other: kept for other, kept in old.assays.items() if other not in assays}
     for key in IDENTITY:
         before, now = old.provenance.get(key), provenance.get(key)
         if others and before != now:
             raise ValueError(f"{path} holds results of {key} {before}, not {now}: one file holds one run")
+    of_each = {**old.provenance_of, **dict.fromkeys(assays, dict(provenance))}
     with replacing(path) as beside, h5py.File(beside, "w") as file:
         file.attrs["format"] = FORMAT
         for key, value in provenance.items():
             file.attrs[key] = value
         # rewritten, not copied: copies of dimension scales would refer to the old file
-        for assay, kept in {**others, name: result}.items():
-            group = file.create_group(assay)
-            group.attrs["provenance"] = json.dumps({**old.provenance_of, name: dict(provenance)}[assay])
-            _write_result(group, kept)
+        for name, result in {**others, **assays}.items():
+            group = file.create_group(name)
+            group.attrs["provenance"] = json.dumps(of_each[name])
+            _write_result(group, result)
 
 
 def read(path: Path) -> Results:

@@ -34,7 +34,7 @@ def written(folder: Path, factors: int, latents: int, cds: float = 0.5) -> Path:
     )
     path = folder / "result.h5"
     provenance = {"model": "lrx.models.vae.VAE", "dataset": "3dshapes", "dataset_source": "official file"}
-    results.write(path, "conditioned_response", result, provenance)
+    results.write(path, {"conditioned_response": result}, provenance)
     return path
 
 
@@ -81,6 +81,6 @@ def test_a_score_of_nothing_is_said_to_be_undefined(tmp_path: Path, figures: lis
 
 def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
-    results.write(path, "maps", AssayResult({"x": Array(np.ones(2), ("latent",))}, {}), {})
+    results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no conditioned_response; it has maps"):
         conditioned_response.draw(path, tmp_path)

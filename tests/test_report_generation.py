@@ -55,7 +55,7 @@ def test_samples_stand_beside_their_scores(tmp_path: Path, figures: list[Figure]
     arrays["samples"] = Array(samples, ("source", "shown", *axes))
     settings = {"num_samples": 1024, "num_features": 64, "features": "probe", "refinements": 4}
     result = AssayResult(arrays, {"source": np.array(SOURCES)}, {"probe_accuracy": 0.91}, settings)
-    results.write(tmp_path / "result.h5", "generation", result, PROVENANCE)
+    results.write(tmp_path / "result.h5", {"generation": result}, PROVENANCE)
     (path,) = generation.draw(tmp_path / "result.h5", tmp_path)
     assert path == tmp_path / "generation.png"
     assert whole(path)
@@ -78,7 +78,7 @@ def test_paths_are_strips_with_scores(tmp_path: Path, figures: list[Figure], ima
     arrays["images"] = Array(decoded, ("path", "shown", "point", *axes))
     settings = {"num_pairs": pairs, "pulls": 4, "num_nodes": 9, "steps": 5, "weight": 1.5}
     result = AssayResult(arrays, {"path": np.array(PATHS)}, scores, settings)
-    results.write(tmp_path / "result.h5", "interpolation", result, PROVENANCE)
+    results.write(tmp_path / "result.h5", {"interpolation": result}, PROVENANCE)
     (path,) = interpolation.draw(tmp_path / "result.h5", tmp_path)
     assert whole(path)
     text = said(figures[0])
@@ -104,7 +104,7 @@ def test_every_factor_has_its_panel(tmp_path: Path, figures: list[Figure], facto
     labels = {"factor": [f"position_{i}" for i in range(factors)], "latents": ["named", "all", "random"]}
     coordinates = {name: np.array(values) for name, values in labels.items()} | {"labels": np.array([100, 1000])}
     result = AssayResult(arrays, coordinates, {}, {"num_test": 2000, "repeats": 3, "threshold": 0.5})
-    results.write(tmp_path / "result.h5", "factor_inference", result, PROVENANCE)
+    results.write(tmp_path / "result.h5", {"factor_inference": result}, PROVENANCE)
     (path,) = factor_inference.draw(tmp_path / "result.h5", tmp_path)
     assert whole(path)
     assert len(figures[0].axes) == factors + 1
@@ -115,6 +115,6 @@ def test_every_factor_has_its_panel(tmp_path: Path, figures: list[Figure], facto
 @pytest.mark.parametrize("module", [generation, interpolation, factor_inference])
 def test_a_file_without_the_assay_is_refused(tmp_path: Path, module: object) -> None:
     path = tmp_path / "other.h5"
-    results.write(path, "maps", AssayResult({"x": Array(np.ones(2), ("latent",))}, {}), {})
+    results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="; it has maps"):
         module.draw(path, tmp_path)  # type: ignore[attr-defined]

@@ -42,7 +42,7 @@ def written(folder: Path, latents: int, informative: list[int], edge: dict[tuple
     )
     path = folder / "result.h5"
     provenance = {"model": "lrx.models.betavae.BetaVAE", "dataset": "dsprites", "dataset_source": "official file"}
-    results.write(path, "latent_graph", result, provenance)
+    results.write(path, {"latent_graph": result}, provenance)
     return path
 
 
@@ -144,6 +144,6 @@ def test_the_same_file_gives_the_same_files_and_matplotlib_keeps_its_settings(tm
 
 def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
-    results.write(path, "maps", AssayResult({"x": Array(np.ones(2), ("latent",))}, {}), {})
+    results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no latent_graph; it has maps"):
         latent_graph.draw(path, tmp_path)

@@ -31,7 +31,7 @@ def written(folder: Path, *, latents: int = 6, points: int = 40, probed: bool = 
     settings = {"jacobian": "exact", "num_probes": None, "threshold": 0.1} | settings
     path = folder / "result.h5"
     coordinates = {} if probed else {"rank": np.arange(1, latents + 1)}
-    results.write(path, "manifold", AssayResult(arrays, coordinates, scores, settings), {"model": "a.VAE"})
+    results.write(path, {"manifold": AssayResult(arrays, coordinates, scores, settings)}, {"model": "a.VAE"})
     return path
 
 
@@ -56,6 +56,6 @@ def test_a_result_of_any_size_becomes_a_picture(tmp_path: Path, shape: dict[str,
 
 def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
-    results.write(path, "maps", AssayResult({"x": Array(np.ones(2), ("latent",))}, {}), {})
+    results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no manifold; it has maps"):
         manifold.draw(path, tmp_path)

@@ -29,7 +29,7 @@ def written(folder: Path, latents: int, normalization: str = "half", fill: float
     )
     path = folder / "result.h5"
     provenance = {"model": "lrx.models.betavae.BetaVAE", "dataset": "dsprites", "dataset_source": "official file"}
-    results.write(path, "response_matrix", result, provenance)
+    results.write(path, {"response_matrix": result}, provenance)
     return path
 
 
@@ -96,6 +96,6 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None
 
 def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
-    results.write(path, "maps", AssayResult({"x": Array(np.ones(2), ("latent",))}, {}), {})
+    results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no response_matrix; it has maps"):
         response_matrix.draw(path, tmp_path)

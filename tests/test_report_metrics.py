@@ -29,7 +29,7 @@ def written(folder: Path, latents: int = 10, factors: int = 5, full: bool = True
     labels = {"latent": np.arange(latents), "factor": np.array([f"factor_{k}" for k in range(factors)])}
     path = folder / "result.h5"
     provenance = {"model": "lrx.models.betavae.BetaVAE", "dataset": "dsprites", "dataset_source": "official file"}
-    results.write(path, "metrics", AssayResult(arrays, labels, scores, settings), provenance)
+    results.write(path, {"metrics": AssayResult(arrays, labels, scores, settings)}, provenance)
     return path
 
 
@@ -84,6 +84,6 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None
 
 def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
-    results.write(path, "maps", AssayResult({"x": Array(np.ones(2), ("latent",))}, {}), {})
+    results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no metrics; it has maps"):
         metrics.draw(path, tmp_path)

@@ -61,7 +61,7 @@ def written(
     )
     path = folder / "result.h5"
     provenance = {"model": "lrx.models.vae.VAE", "dataset": "dsprites", "dataset_source": "official file"}
-    results.write(path, "response_map", result, provenance)
+    results.write(path, {"response_map": result}, provenance)
     return path
 
 
@@ -114,6 +114,6 @@ def test_a_sheet_holds_each_image_in_its_place() -> None:
 
 def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
-    results.write(path, "maps", AssayResult({"x": Array(np.ones(2), ("latent",))}, {}), {})
+    results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no response_map; it has maps"):
         response_map.draw(path, tmp_path)

@@ -30,7 +30,7 @@ def written(folder: Path, images: int, latents: int, *, vectors: bool = False) -
         settings={"latents": "informative", "num_images": images, "extent": 3.0, "remark": None},
     )
     path = folder / "result.h5"
-    results.write(path, "traversal", result, {"model": "lrx.models.vae.VAE", "dataset": "dsprites"})
+    results.write(path, {"traversal": result}, {"model": "lrx.models.vae.VAE", "dataset": "dsprites"})
     return path
 
 
@@ -54,6 +54,6 @@ def test_walks_of_any_number_become_a_picture(
 
 def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
-    results.write(path, "maps", AssayResult({"x": Array(np.ones(2), ("latent",))}, {}), {})
+    results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no traversal; it has maps"):
         traversal.draw(path, tmp_path)

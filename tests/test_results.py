@@ -62,7 +62,7 @@ def same(one: AssayResult, other: AssayResult) -> None:
 
 
 def test_what_is_written_is_read_again(path: Path) -> None:
-    results.write(path, "conditioned", sample(), PROVENANCE)
+    results.write(path, {"conditioned": sample()}, PROVENANCE)
     stored = results.read(path)
     assert dict(stored.provenance) == PROVENANCE
     assert dict(stored.provenance_of["conditioned"]) == PROVENANCE
@@ -71,7 +71,7 @@ def test_what_is_written_is_read_again(path: Path) -> None:
 
 
 def test_xarray_opens_labelled_arrays_scores_and_settings(path: Path) -> None:
-    results.write(path, "conditioned", sample(), PROVENANCE)
+    results.write(path, {"conditioned": sample()}, PROVENANCE)
     with xr.open_dataset(path, engine="h5netcdf", group="conditioned") as opened:
         assert opened["matrix"].dims == ("factor", "latent")
         assert opened["matrix"].sel(factor="größe", latent=2).item() == 5
@@ -88,9 +88,9 @@ def test_xarray_opens_labelled_arrays_scores_and_settings(path: Path) -> None:
 
 
 def test_a_second_assay_joins_the_first_and_a_repeat_replaces_its_own(path: Path) -> None:
-    results.write(path, "one", sample(1), PROVENANCE)
-    results.write(path, "two", sample(2), {**PROVENANCE, "wall_time_s": 3.0})
-    results.write(path, "one", sample(3), {**PROVENANCE, "wall_time_s": 4.0})
+    results.write(path, {"one": sample(1)}, PROVENANCE)
+    results.write(path, {"two": sample(2)}, {**PROVENANCE, "wall_time_s": 3.0})
+    results.write(path, {"one": sample(3)}, {**PROVENANCE, "wall_time_s": 4.0})
     stored = results.read(path)
     same(sample(3), stored.assays["one"])
     same(sample(2), stored.assays["two"])
@@ -102,16 +102,26 @@ def test_a_second_assay_joins_the_first_and_a_repeat_replaces_its_own(path: Path
     assert [entry.name for entry in path.parent.iterdir()] == ["result.h5"]
 
 
+def test_assays_of_one_command_are_written_together_or_not_at_all(path: Path) -> None:
+    results.write(path, {"kept": sample(1)}, PROVENANCE)
+    unwritable = AssayResult({"x": Array(np.ones(2, dtype=complex), ("latent",))}, {})
+    with pytest.raises(ValueError, match="complex"):
+        results.write(path, {"one": sample(2), "two": unwritable}, PROVENANCE)
+    assert list(results.read(path).assays) == ["kept"]
+    results.write(path, {"one": sample(2), "two": sample(3)}, PROVENANCE)
+    assert set(results.read(path).assays) == {"kept", "one", "two"}
+
+
 @pytest.mark.parametrize("key", ["checkpoint_sha256", "dataset_fingerprint"])
 def test_a_file_holds_one_run(path: Path, key: str) -> None:
-    results.write(path, "one", sample(), PROVENANCE)
+    results.write(path, {"one": sample()}, PROVENANCE)
     with pytest.raises(ValueError, match=f"holds results of {key} .*, not other: one file holds one run"):
-        results.write(path, "two", sample(), {**PROVENANCE, key: "other"})
+        results.write(path, {"two": sample()}, {**PROVENANCE, key: "other"})
     assert list(results.read(path).assays) == ["one"]
 
 
 def test_large_arrays_are_compressed_and_small_ones_are_not(path: Path) -> None:
-    results.write(path, "conditioned", sample(), PROVENANCE)
+    results.write(path, {"conditioned": sample()}, PROVENANCE)
     with h5py.File(path) as file:
         images, matrix = file["conditioned/images"], file["conditioned/matrix"]
         assert (images.compression, images.compression_opts, images.shuffle) == ("gzip", 4, True)
@@ -120,12 +130,12 @@ def test_large_arrays_are_compressed_and_small_ones_are_not(path: Path) -> None:
 
 def test_an_array_has_kinds_that_tools_share(path: Path) -> None:
     flags = AssayResult({"flag": Array(np.array([True, False]), ("latent",))}, {})
-    results.write(path, "flags", flags, {})
+    results.write(path, {"flags": flags}, {})
     assert results.read(path).assays["flags"].arrays["flag"].values.dtype == np.uint8
     for dtype in (np.float16, np.complex64):
         wrong = AssayResult({"wrong": Array(np.ones(2, dtype), ("latent",))}, {})
         with pytest.raises(ValueError, match=f"flags/wrong is {np.dtype(dtype)}; HDF5 tools share"):
-            results.write(path, "flags", wrong, {})
+            results.write(path, {"flags": wrong}, {})
     assert list(results.read(path).assays["flags"].arrays) == ["flag"]  # the old file is whole
 
 
@@ -133,21 +143,21 @@ def test_names_and_sizes_must_agree(path: Path) -> None:
     ones = np.ones(2)
     clash = AssayResult({"latent": Array(ones, ("latent",))}, {})
     with pytest.raises(ValueError, match="need distinct names"):
-        results.write(path, "a", clash, {})
+        results.write(path, {"a": clash}, {})
     sizes = AssayResult({"x": Array(ones, ("latent",)), "y": Array(np.ones(3), ("latent",))}, {})
     with pytest.raises(ValueError, match="latent of /a has different sizes"):
-        results.write(path, "a", sizes, {})
+        results.write(path, {"a": sizes}, {})
     labels = AssayResult({"x": Array(ones, ("latent",))}, {"latent": np.arange(3)})
     with pytest.raises(ValueError, match=r"latent of /a has 2 places and labels of shape \(3,\)"):
-        results.write(path, "a", labels, {})
+        results.write(path, {"a": labels}, {})
     word = AssayResult({"x": Array(ones, ("latent",))}, {}, settings={"base": "null"})
     with pytest.raises(ValueError, match="cannot be the word 'null'"):
-        results.write(path, "a", word, {})
+        results.write(path, {"a": word}, {})
     assert list(path.parent.iterdir()) == []
 
 
 def test_files_that_are_not_ours_are_refused_in_one_line(path: Path) -> None:
-    results.write(path, "one", sample(), PROVENANCE)
+    results.write(path, {"one": sample()}, PROVENANCE)
     whole = path.read_bytes()
     contents = {"cut": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}
     for name, content in contents.items():
@@ -159,7 +169,7 @@ def test_files_that_are_not_ours_are_refused_in_one_line(path: Path) -> None:
             results.read(path.parent / name)
         assert "\n" not in str(error.value)
     with pytest.raises(ValueError, match="text is not a readable results file"):
-        results.write(path.parent / "text", "one", sample(), PROVENANCE)
+        results.write(path.parent / "text", {"one": sample()}, PROVENANCE)
     assert (path.parent / "text").read_bytes() == b"hello"
 
 
@@ -169,7 +179,7 @@ def test_links_are_not_followed(path: Path, kind: str) -> None:
     with h5py.File(secret, "w") as file:
         file["x"] = np.arange(3.0)
     (path.parent / "secret.bin").write_bytes(b"\0" * 24)
-    results.write(path, "one", sample(), PROVENANCE)
+    results.write(path, {"one": sample()}, PROVENANCE)
     with h5py.File(path, "r+") as file:
         if kind == "soft":
             file["one/stolen"] = h5py.SoftLink("/one/matrix")
@@ -193,7 +203,7 @@ def test_the_environment_is_named() -> None:
 
 
 def test_a_writer_that_dies_midway_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    results.write(path, "one", sample(1), PROVENANCE)
+    results.write(path, {"one": sample(1)}, PROVENANCE)
     old = path.read_bytes()
     real = results._create
     calls: list[str] = []
@@ -206,7 +216,7 @@ def test_a_writer_that_dies_midway_leaves_the_old_file(path: Path, monkeypatch: 
 
     monkeypatch.setattr(results, "_create", dying)
     with pytest.raises(KeyboardInterrupt):
-        results.write(path, "one", sample(2), PROVENANCE)
+        results.write(path, {"one": sample(2)}, PROVENANCE)
     assert path.read_bytes() == old
     assert list(path.parent.iterdir()) == [path]
 

@@ -1,0 +1,67 @@
+"""Memory stays that of a few batches where a plain implementation would keep every response."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+# All D x D x N responses in float32 would take 2.6 GB.
+MODEL = """
+import resource
+import torch
+from lrx.assays.conditioned_response import conditioned_response
+from lrx.assays.response_matrix import response_matrix
+from lrx.factors import FactorSpace
+
+class Rolled(torch.nn.Module):
+    def encode(self, x):
+        return 0.5 * x.roll(1, dims=1)
+
+    def decode(self, z):
+        return z
+
+class Vectors:
+    name = source = fingerprint = "vectors"
+    observation_shape = (256,)
+    factors = FactorSpace(("one", "two", "three"), (40, 25, 10))
+
+    def __len__(self):
+        return self.factors.num_points
+
+    def raw(self, indices):
+        return indices[:, None] / 5000 + torch.sin(indices[:, None] * torch.arange(256.0))
+
+    images = raw
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+generator = torch.Generator().manual_seed(0)
+"""
+RESPONSE = """
+small = dict(base="prior", normalization="half", target_se=None, max_samples=16384, batch_size=None)
+response_matrix(Rolled(), Vectors(), generator, num_samples=64, **small)
+before = peak()
+result = response_matrix(Rolled(), Vectors(), generator, num_samples=10_000, **small)
+assert result.settings["num_samples"] == 10_000
+assert result.arrays["matrix"].values.shape == (256, 256)
+print(peak() - before)
+"""
+CONDITIONED = """
+small = dict(reduction="mean_of_rms", threshold=0.1, num_bootstrap=100, batch_size=None)
+conditioned_response(Rolled(), Vectors(), generator, num_groups=2, max_pairs=4, **small)
+before = peak()
+result = conditioned_response(Rolled(), Vectors(), generator, num_groups=10_000, max_pairs=12, **small)
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize("assay", [RESPONSE, CONDITIONED])
+def test_256_latents_and_10_000_draws_take_no_more_than_300_mb(assay: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MODEL + assay], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 300
