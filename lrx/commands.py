@@ -18,6 +18,7 @@ from lrx.allocator import keep_freed_memory
 from lrx.codes import num_drawn
 from lrx.curves import Curves
 from lrx.devices import choose_device
+from lrx.prepare import prepare_command
 from lrx.training import TrainSettings, train
 from lrx.types import AssayResult, Autoencoder, Dataset, Trainable
 from lrx.weights import read_state_dict, without_prefix
@@ -130,10 +131,12 @@ def assay_command(config: Config, folder: Path) -> None:
         "wall_time_s": time.time() - began,
     }
     runs.write_config(folder, config)
-    for part, result in found.items():
-        results.write(target, part, result, provenance)
+    results.write(target, found, provenance)
     pictures = [picture for part in found for picture in draw(part, target, folder)]
     console.show_results(found)
+    for part, result in found.items():
+        if result.settings.get("remark"):
+            console.warn(f"{part}: {result.settings['remark']}")
     console.note(f"data: {dataset.name} ({dataset.source})")
     for written in (target, *pictures):
         console.note(str(written))
@@ -167,6 +170,7 @@ COMMANDS: dict[str, Callable[[Config, Path], None]] = {
     "train": train_command,
     "assay": assay_command,
     "import": import_command,
+    "prepare": prepare_command,
 }
 
 

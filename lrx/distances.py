@@ -92,7 +92,33 @@ def _kept(groups_x: int, groups_y: int) -> list[tuple[list[int], list[int]]]:
 
 def _frechet(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
     centre_K = torch.cat([*y]).mean(0)  # products of centred features lose no digits
-    sums = [_sums(sample, centre_K) for sample in (x, y)]
+    x, y = [part - centre_K for part in x], [part - centre_K for part in y]
+    few = max(sum(len(part) for part in sample) for sample in (x, y)) <= len(centre_K)
+    return _frechet_of_few(x, y) if few else _frechet_of_many(x, y)
+
+
+def _frechet_of_few(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
+    """Without covariances, which have K^2 numbers each.
+
+    With X and Y centred, C_x = X^T X / (N - 1) and C_y alike, and the trace of (C_x^1/2 C_y C_x^1/2)^1/2 is the sum of
+    the singular values of X Y^T over ((N - 1) (M - 1))^1/2.
+    """
+    (x_NK, place_N), (y_MK, place_M) = ((torch.cat([*s]), _places(s)) for s in (x, y))
+    products_NM = x_NK @ y_MK.T
+    distances = []
+    for stay_x, stay_y in _kept(len(x), len(y)):
+        rows_N, columns_M = (torch.isin(p, torch.tensor(s)) for p, s in ((place_N, stay_x), (place_M, stay_y)))
+        a_NK, b_MK = x_NK[rows_N], y_MK[columns_M]
+        kept_NM = products_NM[rows_N][:, columns_M]
+        kept_NM = kept_NM - kept_NM.mean(0) - kept_NM.mean(1, keepdim=True) + kept_NM.mean()
+        cross = torch.linalg.svdvals(kept_NM).sum() / ((len(a_NK) - 1) * (len(b_MK) - 1)) ** 0.5
+        shift = (a_NK.mean(0) - b_MK.mean(0)).square().sum()
+        distances.append((shift + a_NK.var(0).sum() + b_MK.var(0).sum() - 2 * cross).clamp(min=0))
+    return torch.stack(distances).cpu()
+
+
+def _frechet_of_many(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
+    sums = [_sums(sample) for sample in (x, y)]
     distances = []
     for kept in _kept(len(x), len(y)):
         moments: list[Tensor] = []
@@ -104,10 +130,14 @@ def _frechet(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
     return torch.tensor(distances, dtype=torch.float64)
 
 
-def _sums(sample: Sequence[Tensor], centre_K: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    centred = [part - centre_K for part in sample]
-    count_G = torch.tensor([len(part) for part in centred], dtype=torch.float64, device=centre_K.device)
-    return count_G, torch.stack([c.sum(0) for c in centred]), torch.stack([c.T @ c for c in centred])
+def _sums(sample: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    count_G = torch.tensor([len(part) for part in sample], dtype=torch.float64, device=sample[0].device)
+    return count_G, torch.stack([part.sum(0) for part in sample]), torch.stack([part.T @ part for part in sample])
+
+
+def _places(sample: Sequence[Tensor]) -> Tensor:
+    """The group of every point, int64 (N,), on the CPU."""
+    return torch.cat([torch.full((len(part),), place) for place, part in enumerate(sample)])
 
 
 def kernel_distance(x_NK: Tensor, y_MK: Tensor) -> float:
@@ -169,8 +199,7 @@ def _shares(
     x: Sequence[Tensor], y: Sequence[Tensor], radii: Tensor, kept: Sequence[tuple[list[int], list[int]]]
 ) -> Tensor:
     """The share of x inside a ball of y, for each choice of groups that stay: (1 + G,). radii: of y, (1 + G, M)."""
-    place_y = torch.cat([torch.full((len(part),), g) for g, part in enumerate(y)])
-    outside = torch.stack([torch.isin(place_y, torch.tensor(stay), invert=True) for _, stay in kept])
+    outside = torch.stack([torch.isin(_places(y), torch.tensor(stay), invert=True) for _, stay in kept])
     radii = radii.masked_fill(outside, -1)  # a ball that holds nothing
     inside = torch.zeros(len(x), len(kept))
     for place, part in enumerate(x):

@@ -19,6 +19,7 @@ SETTINGS: dict[str, Any] = {
     "neighbours": 3,
     "probe_steps": 5,
     "cache": None,
+    "inception": None,
     "shown": 4,
     "batch_size": 64,
 }
@@ -111,6 +112,11 @@ def test_the_identity_reconstructs_its_data_and_refines_nothing() -> None:
     assert result.settings["features"] == "pixels"
 
 
+def test_features_other_than_inceptions_say_that_its_file_is_not_read() -> None:
+    with pytest.warns(UserWarning, match=r"assay\.inception is not read with assay\.features=auto"):
+        assay(Pulled(), inception="w.pth")
+
+
 def test_mean_u_is_that_of_the_model_and_has_the_error_of_a_mean() -> None:
     result = assay(Pulled(0.5), refinements=1)
     found, errors = of(result, "mean_u"), of(result, "mean_u_se")
@@ -149,8 +155,10 @@ def test_one_latent_and_few_images_are_enough_and_fewer_are_refused() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"features": "faces"}, "assay.features must be one of auto, pixels, probe, not 'faces'"),
-        ({"features": "inception"}, "assay.features=inception is not available"),
+        ({"features": "faces"}, "assay.features must be one of auto, pixels, probe, inception, not 'faces'"),
+        ({"features": "inception"}, "assay.features=inception needs assay.inception=FILE with weights: pt_inception"),
+        ({"features": "inception", "inception": ""}, "assay.inception must be null or a file, not ''"),
+        ({"features": "inception", "inception": "w.pth"}, "needs images of 1 or 3 channels, and vectors holds"),
         ({"num_samples": 3}, "assay.num_samples must be a whole number of at least 4, not 3"),
         ({"refinements": -1}, "assay.refinements must be a whole number of at least 0, not -1"),
         ({"components": 0}, "assay.components must be a whole number of at least 1, not 0"),

@@ -26,7 +26,7 @@ from lrx.types import AssayResult, Autoencoder, Dataset, Probabilistic, Trainabl
 ROOT = Path(lrx.configs.__path__[0])
 GROUPS = {
     group: sorted(path.stem for path in (ROOT / group).glob("*.yaml"))
-    for group in ("dataset", "model", "network", "assay", "trainer", "experiment")
+    for group in ("dataset", "model", "network", "assay", "trainer", "experiment", "official")
 }
 NODES = [(group, name) for group, names in GROUPS.items() for name in names if group != "experiment"]
 
@@ -82,6 +82,7 @@ def test_a_node_has_a_target_whose_signature_its_keys_fit(group: str, name: str)
         "network": {"observation_shape", "latent_dim", "heads"},
         "assay": {"autoencoder", "dataset", "generator", "progress", "assays"},
         "trainer": set(),
+        "official": set(),
     }[group]
     accepted = set(parameters)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):

@@ -41,6 +41,20 @@ def test_samples_are_at_the_distance_that_scipy_finds() -> None:
     assert compare(x, y, neighbours=3)["frechet"].value == pytest.approx(expected, rel=1e-8)
 
 
+@pytest.mark.parametrize(("count_x", "count_y", "features"), [(12, 9, 12), (12, 9, 30), (40, 37, 50)])
+def test_of_fewer_points_than_features_the_distance_is_the_same(count_x: int, count_y: int, features: int) -> None:
+    x, y = normal(count_x, features, 0) + 5, 2 * normal(count_y, features, 1) + 4
+    found = compare(x, y, neighbours=1)["frechet"]
+    assert found.value == pytest.approx(frechet_distance(x, y), rel=1e-7)
+    groups = [s.tensor_split(min(20, len(s))) for s in (x, y)]
+    left = [
+        frechet_distance(*(torch.cat([part for g, part in enumerate(s) if g != gone]) for s in groups))
+        for gone in range(max(len(s) for s in groups))
+    ]
+    assert found.bias == pytest.approx((len(left) - 1) * (np.mean(left) - found.value), rel=1e-4)
+    assert found.se == pytest.approx(np.std(left) * np.sqrt(len(left) - 1), rel=1e-4)
+
+
 def test_a_sample_is_at_no_distance_from_itself() -> None:
     x = normal(100, 5, 0)
     found = compare(x, x, neighbours=3)

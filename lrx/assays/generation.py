@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.checks import is_whole
 from lrx.codes import (
     encode_images,
     evaluating,
@@ -28,11 +29,11 @@ from lrx.codes import (
 )
 from lrx.decoding import as_stored, observation_axes, observation_unit
 from lrx.distances import Estimate, compare, fewest_points
-from lrx.features import check_probe_settings, factor_probe, pixel_components, spread
+from lrx.feature_spaces import check_features, chosen_features, feature_space
+from lrx.features import check_probe_settings, spread
 from lrx.responses import respond
-from lrx.types import Array, AssayResult, Autoencoder, Dataset, FactorDataset, Probabilistic, as_float, with_factors
+from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic, as_float
 
-FEATURES = ("auto", "pixels", "probe")
 DESCRIPTIONS = {
     "frechet": ("squared feature", "Fréchet distance from held-out images"),
     "kernel": ("squared feature", "unbiased kernel distance (cubic MMD^2) from held-out images"),
@@ -40,7 +41,6 @@ DESCRIPTIONS = {
     "recall": ("1", "share of held-out images among the nearest neighbours of samples"),
     "mean_u": ("latent", "mean |h(z) - z| of the samples' latents"),
 }
-Features = Callable[[Tensor], Tensor]
 
 
 def generation(
@@ -55,6 +55,7 @@ def generation(
     neighbours: int,
     probe_steps: int,
     cache: str | None,
+    inception: str | None,
     shown: int,
     batch_size: int | None,
     progress: Callable[[int, int], None] | None = None,
@@ -64,9 +65,13 @@ def generation(
     num_samples: of each source, and of the held-out images; fewer where the data set has not twice as many.
     refinements: how often h is applied to the samples of `refined`.
     features: `pixels`, principal components of the images at hand; `probe`, a small network trained on the factors;
-    `auto`, the probe where there are factors and images. Scaled so that the mean variance of a feature over data is 1.
+    `inception`, the network of published Fréchet distances; `auto`, the probe where there are factors and images.
+    Features are divided by `scale`, which gives those of images a mean variance of 1; those of Inception stay as they
+    are, as in published distances. Those are of 50,000 samples; of fewer than its 2048 features, frechet_bias falls
+    short of what is added.
     components: of pixels, at most. neighbours: of precision and recall.
     probe_steps, cache: of the probe's training, and the folder that keeps it, see `lrx.features.factor_probe`.
+    inception: the weights file that `inception` needs, see `lrx.inception`; the result says which one it was.
     shown: samples of each source that are kept as images.
     progress: called with the samples and training steps done, and all that there are.
 
@@ -76,7 +81,8 @@ def generation(
     have been trained on the held-out images: lrx holds none back in training.
     ValueError for a setting out of range, too few images, or a feature that the data set cannot give.
     """
-    _check(num_samples, refinements, features, components, neighbours, shown, batch_size)
+    _check(num_samples, refinements, components, neighbours, shown, batch_size)
+    check_features(features, inception)
     check_probe_settings(probe_steps, cache)
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
     count = min(num_samples, num_drawn(dataset) // 2)
@@ -85,15 +91,13 @@ def generation(
             f"assay.neighbours={neighbours} needs assay.num_samples of at least {fewest_points(neighbours)} and twice "
             f"as many images, and {dataset.name} has {len(dataset)}, assay.num_samples={num_samples}"
         )
-    if features == "auto":
-        known = isinstance(dataset, FactorDataset) and max(dataset.factors.sizes) > 1
-        features = "probe" if known and len(dataset.observation_shape) == 3 else "pixels"
+    features = chosen_features(dataset, features)
 
     order = image_order(dataset, generator)
     encoded, held_out = order[:count], order[count : 2 * count]
     latents = sources(autoencoder, dataset, encoded, refinements, generator=generator, batch_size=batch_size)
     names = ["data", *latents]
-    work, done = (len(names) + 1) * count, 0
+    work, done = (len(names) + 1) * count + (probe_steps if features == "probe" else 0), 0
 
     def report(new: int) -> None:
         nonlocal done
@@ -101,33 +105,30 @@ def generation(
         if progress is not None:
             progress(done, work)
 
-    extra: dict[str, float] = {}
-    if features == "probe":
-        work += probe_steps
-        probe = factor_probe(
-            with_factors(dataset, "assay.features=probe"),
-            steps=probe_steps,
-            cache=cache,
-            progress=lambda step: report(1),
-        ).to(placement(autoencoder).device)
-        extract: Features = probe.features
-        extra["probe_accuracy"] = float(probe.accuracies.mean())
-    else:
-        # of the encoded and the held-out alike, so that neither is nearer to the components
-        both = order.view(-1)[: 2 * count].view(2, count)[:, : max(1, components * 4, 512)].flatten()
-        extract = pixel_components(as_float(dataset.raw(both)), components=components).features
+    space = feature_space(
+        dataset,
+        features,
+        torch.stack([encoded, held_out]),
+        components=components,
+        probe_steps=probe_steps,
+        cache=cache,
+        inception=inception,
+        device=placement(autoencoder).device,
+        progress=lambda step: report(1),
+    )
 
     def of_images(indices: Tensor) -> Tensor:
         found = []
         for part in torch.split(indices, batch_size):
-            found.append(extract(as_float(dataset.raw(part))))
+            found.append(space.extract(as_float(dataset.raw(part))))
             report(len(part))
         return torch.cat(found)
 
     reference_NK, data_NK = of_images(held_out), of_images(encoded)
-    scale = spread(torch.cat([reference_NK, data_NK]))
-    if scale == 0:
+    variation = spread(torch.cat([reference_NK, data_NK]))
+    if variation == 0:
         raise ValueError(f"all images of {dataset.name} have the same features: there is nothing to compare")
+    scale = 1.0 if features == "inception" else variation  # as published
     found = {"data": compare(data_NK / scale, reference_NK / scale, neighbours=neighbours)}
     pictures = {"data": as_stored(as_float(dataset.raw(encoded[:shown])))}
     for name, z_ND in latents.items():
@@ -138,7 +139,7 @@ def generation(
             with evaluating(autoencoder):
                 x = autoencoder.decode(z_BD)
                 images.append(x[: max(0, shown - len(parts) * batch_size)])
-                parts.append(extract(x))
+                parts.append(space.extract(x))
             report(len(z_BD))
         pictures[name] = as_stored(torch.cat(images))
         found[name] = compare(torch.cat(parts) / scale, reference_NK / scale, neighbours=neighbours)
@@ -151,16 +152,19 @@ def generation(
     return AssayResult(
         arrays=arrays,
         coordinates={"source": np.array(names)},
-        scores=scores | extra,
+        scores={**scores, **space.scores},
         settings={
             "num_samples": count,
             "refinements": refinements,
             "features": features,
             "num_features": reference_NK.shape[1],
+            "scale": scale,
             "components": components,
             "neighbours": neighbours,
             "probe_steps": probe_steps,
             "cache": cache,
+            "inception": inception,
+            **space.settings,
             "shown": shown,
             "batch_size": batch_size,
         },
@@ -226,21 +230,8 @@ def _named(found: Mapping[str, Mapping[str, Estimate]]) -> tuple[dict[str, Array
 
 
 def _check(
-    num_samples: int,
-    refinements: int,
-    features: str,
-    components: int,
-    neighbours: int,
-    shown: int,
-    batch_size: int | None,
+    num_samples: int, refinements: int, components: int, neighbours: int, shown: int, batch_size: int | None
 ) -> None:
-    if features == "inception":
-        raise ValueError(
-            "assay.features=inception is not available: lrx has no Inception network to put weights into; "
-            f"use one of {', '.join(FEATURES)}"
-        )
-    if features not in FEATURES:
-        raise ValueError(f"assay.features must be one of {', '.join(FEATURES)}, not {features!r}")
     wholes = {
         "num_samples": (num_samples, 4),
         "refinements": (refinements, 0),
@@ -250,6 +241,6 @@ def _check(
         "batch_size": (1 if batch_size is None else batch_size, 1),
     }
     for key, (value, least) in wholes.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        if not is_whole(value, least):
             null = "null or " if key == "batch_size" else ""
             raise ValueError(f"assay.{key} must be {null}a whole number of at least {least}, not {value!r}")

@@ -120,6 +120,11 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
         judged = (
             f"{settings['num_features']} features of a probe network (accuracy {result.scores['probe_accuracy']:.2f})"
         )
+    if settings["features"] == "inception":
+        judged = (
+            f"{settings['num_features']} features of Inception v3 ({settings['inception_variant']} weights, "
+            f"sha256 {str(settings['inception_sha256'])[:8]})"
+        )
     parts = [
         str(provenance.get("model", "model not recorded")).rpartition(".")[2],
         str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
