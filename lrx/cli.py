@@ -15,6 +15,7 @@ import os
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -67,22 +68,23 @@ class Config:
         return str(self._node[key]["_target_"]).rpartition(".")[2]
 
     def build(self, key: str, **given: object) -> object:
-        """The object that the node `key` describes. Keywords that its target does not take are left out.
+        """The object that the node `key` describes; keywords that its target does not take, or its node has, are left out.
 
         ValueError names the node when a value is of a kind that its target cannot take.
         """
         node = self._node[key]
         bound = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
         accepted = inspect.signature(bound).parameters
-        takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
-        extra = {name: value for name, value in given.items() if takes_all or name in accepted}
+        # of ours, **settings says what it takes; that of a foreign class, such as nn.Module's own, promises nothing
+        takes_all = any("Unpack" in str(parameter.annotation) for parameter in accepted.values())
+        extra = {name: value for name, value in given.items() if (takes_all or name in accepted) and name not in node}
         try:
             return functools.partial(bound, **extra) if node.get("_partial_") else bound(**extra)
         except TypeError as error:
             raise ValueError(f"{key}={self.choices.get(key, '...')}: {error}") from error
 
     def stored(self, text: str, *, override: str) -> Config:
-        """The config that a checkpoint holds, resolved, once all its targets are known to be lrx's own.
+        """The config that a checkpoint holds, resolved, once its targets are known to be lrx's own or trusted.
 
         override: the key of a node of this config whose values, where not null, replace those of the stored one.
         """
@@ -91,13 +93,29 @@ class Config:
             if value is not None:
                 OmegaConf.update(node, f"{override}.{key}", value, force_add=True)
         OmegaConf.resolve(node)  # an interpolation can make a whole node, so what is checked is what is built
-        own = _own_targets()
-        for key, value in _leaves(OmegaConf.to_container(node)):
-            if key.rpartition(".")[2] == "_target_" and value not in own:
-                raise ValueError(
-                    f"the checkpoint's config has {key}={value}, which no config of lrx names; it is not run"
-                )
+        self.check_targets(node)
         return Config(cast(DictConfig, node), {})
+
+    def check_targets(self, node: object = None) -> None:
+        """ValueError for a `_target_` of a node (None: of this config) whose code nobody vouched for.
+
+        The targets that lrx's own yaml files name are known. Below `autoencoder`, so is what lies in a package or a
+        module that the key `trust` of this config lists; it may also be a file of the current folder.
+        """
+        trust = OmegaConf.select(self._node, "trust") or []
+        if isinstance(trust, str) or not all(isinstance(name, str) and name for name in trust):
+            raise ValueError(f"trust must list packages whose code may be run, as in trust=[mypackage], not {trust!r}")
+        own = _own_targets()
+        for key, value in _leaves(OmegaConf.to_container(cast(DictConfig, self._node if node is None else node))):
+            if key.rpartition(".")[2] != "_target_" or value in own:
+                continue
+            mine = key.startswith("autoencoder.")
+            if not (mine and any(str(value).startswith(f"{name}.") for name in trust)):
+                whose = "this config" if node is None else "the checkpoint's config"
+                way = f"; if you know that code, add trust=[{str(value).partition('.')[0]}]" if mine else ""
+                raise ValueError(f"{whose} has {key}={value}, which no config of lrx names; it is not run{way}")
+        if trust and os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())  # after everything installed, so that it shadows nothing
 
 
 class SweepError(ValueError):
@@ -126,7 +144,7 @@ def _run(command: str, node: DictConfig, folder: Path, choices: dict[str, str]) 
         raise ValueError(f"lrx {command} needs {', '.join(f'{key}=...' for key in missing)}")
     commands = importlib.import_module("lrx.commands")
     try:
-        name = str(node.name)
+        name = str(node.get("name", command))
         if not name.strip() or "=" in name or name.startswith("/") or ".." in Path(name).parts:
             raise ValueError(f"name={name!r} must name a folder below outputs, without '=' and '..'")
         commands.COMMANDS[command](Config(node, choices), folder)
@@ -150,7 +168,17 @@ def import_task(node: DictConfig) -> None:
     run("import", node)
 
 
-TASKS: dict[str, Callable[[DictConfig], None]] = {"train": train_task, "assay": assay_task, "import": import_task}
+def prepare_task(node: DictConfig) -> None:
+    """Hydra's task of `lrx prepare`."""
+    run("prepare", node)
+
+
+TASKS: dict[str, Callable[[DictConfig], None]] = {
+    "train": train_task,
+    "assay": assay_task,
+    "import": import_task,
+    "prepare": prepare_task,
+}
 
 
 def _returned(job: JobReturn) -> object:
@@ -186,6 +214,7 @@ def main(argv: list[str] | None = None) -> int:
         # Hydra 1.3 gives argparse a lazy help text, which Python 3.14 checks too early
         argparse.ArgumentParser._check_help = lambda self, action: None  # type: ignore[attr-defined]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
+    warnings.formatwarning = lambda text, *where: f"lrx: warning: {text}\n"  # one line, without a line of our code
     sys.argv = ["lrx", *shell.flags_first(rest)]
     try:
         hydra.main(version_base="1.3", config_path="pkg://lrx.configs", config_name=command)(TASKS[command])()

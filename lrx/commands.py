@@ -18,6 +18,7 @@ from lrx.allocator import keep_freed_memory
 from lrx.codes import num_drawn
 from lrx.curves import Curves
 from lrx.devices import choose_device
+from lrx.layouts import Layout
 from lrx.prepare import prepare_command
 from lrx.training import TrainSettings, train
 from lrx.types import AssayResult, Autoencoder, Dataset, Trainable
@@ -45,6 +46,10 @@ class Config(runs.RunConfig, Protocol):
 
     def stored(self, text: str, *, override: str) -> Config:
         """The config that a checkpoint holds, with the overrides of a node of this one."""
+        ...
+
+    def check_targets(self) -> None:
+        """ValueError for code that nobody vouched for."""
         ...
 
 
@@ -122,7 +127,7 @@ def assay_command(config: Config, folder: Path) -> None:
         "checkpoint_origin": trained.origin,
         "trained_steps": trained.step,
         "trained_on": f"{trained.data['name']} ({trained.data['source']}, {trained.data['fingerprint']})",
-        "model": stored.target("model"),
+        "model": stored.target("autoencoder" if stored.value("autoencoder._target_") else "model"),
         "dataset": dataset.name,
         "dataset_source": dataset.source,
         "dataset_fingerprint": dataset.fingerprint,
@@ -144,11 +149,17 @@ def assay_command(config: Config, folder: Path) -> None:
 
 def import_command(config: Config, folder: Path) -> None:
     """Make a checkpoint of a state dict that fits the model key by key."""
+    config.check_targets()
+    layout = cast(Layout, config.build("layout"))
     source = Path(str(config.value("weights"))).expanduser()
     weights = read_state_dict(source)
     runs.check_same(folder, config)
     dataset = open_dataset(config)
     model = build_model(config, dataset)
+    try:
+        weights = layout(weights)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
     checkpoint.load_weights(model, without_prefix(weights, model.state_dict()), source)
     runs.write_config(folder, config)
     path = folder / checkpoint.FILENAME
@@ -181,18 +192,22 @@ def open_dataset(config: Config) -> Dataset:
 
 
 def build_model(config: Config, dataset: Dataset) -> nn.Module:
-    """The model of a config, told the data set's shape, its weights drawn from the config's seed."""
+    """The model of a config, told the data set's shape, its weights drawn from the config's seed.
+
+    A config with a node `autoencoder` has a class of the user's own, which may take the shape and `latent_dim` too.
+    """
+    known = {"observation_shape": dataset.observation_shape, "latent_dim": config.value("latent_dim")}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(whole_seed(config))
-        model = config.build(
-            "model",
-            network=config.build("network"),
-            observation_shape=dataset.observation_shape,
-            latent_dim=config.value("latent_dim"),
-            dataset_size=num_drawn(dataset),
+        if config.value("autoencoder._target_"):
+            model = config.build("autoencoder", **known)
+        else:
+            network = config.build("network")
+            model = config.build("model", network=network, dataset_size=num_drawn(dataset), **known)
+    if not isinstance(model, nn.Module) or not isinstance(model, Autoencoder):
+        raise ValueError(
+            f"autoencoder._target_ makes {type(model).__name__}, which is no torch module with encode and decode"
         )
-    assert isinstance(model, nn.Module)
-    assert isinstance(model, Autoencoder)
     return model
 
 

@@ -6,6 +6,7 @@ COMMANDS = {
     "train": "fit an autoencoder, or go on with a run that was interrupted",
     "assay": "intervene on the latents of an autoencoder and measure what they cause",
     "import": "turn a published state dict into a checkpoint",
+    "prepare": "verify, fetch and convert the official files of a data set",
     "completion": 'print shell completion: eval "$(lrx completion bash)"',
 }
 
@@ -27,6 +28,7 @@ def usage() -> str:
             "",
             "  lrx train dataset=dsprites model=betavae name=my-run",
             "  lrx assay ckpt=outputs/train/my-run assay=response_matrix",
+            "  lrx prepare dataset=dsprites download=true",
             "",
             "lrx <command> --help lists every key; LRX_DEBUG=1 shows the traceback of an error;",
             "LRX_DATA says where data sets are kept (otherwise ./data).",

@@ -7,19 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from lrx.data import dsprites as module
 from lrx.data.dsprites import HDF5, NPZ, PAGE
 from lrx.data.release import Release
-from lrx.factors import FactorSpace
 from tests.conftest import Lrx
-from tests.test_data_dsprites import write_hdf5
+from tests.test_data_dsprites import FACTORS, write_hdf5, write_npz
 from tests.web_server import Server, cut, error, serving
 
-FACTORS = FactorSpace(
-    names=("color", "shape", "scale", "orientation", "position_x", "position_y"), sizes=(1, 3, 2, 2, 3, 4)
-)
 COMMAND = ("prepare", "dataset=dsprites", "dataset.root=here")
 
 
@@ -27,9 +22,7 @@ COMMAND = ("prepare", "dataset=dsprites", "dataset.root=here")
 def content(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> bytes:
     """A small official file of dSprites, whose checksum is the published one as long as the test runs."""
     path = tmp_path_factory.mktemp("official") / NPZ
-    images = np.random.default_rng(0).integers(0, 2, size=(FACTORS.num_points, 64, 64), dtype=np.uint8)
-    np.savez_compressed(path, imgs=images, latents_classes=FACTORS.classes(torch.arange(FACTORS.num_points)).numpy())
-    made = path.read_bytes()
+    made = write_npz(path).read_bytes()
     monkeypatch.setattr(module, "FACTORS", FACTORS)
     monkeypatch.setitem(module.RELEASES, ".npz", Release("md5", hashlib.md5(made).hexdigest()))
     return made
@@ -205,7 +198,10 @@ def test_a_fetched_file_with_another_checksum_is_refused(lrx: Lrx, tmp_path: Pat
         (("download=yess",), "download must be true or false, not 'yess'"),
         (("download=true", "retries=many"), "retries must be a whole number"),
         (("download=true", "timeout=0"), "timeout must be a positive number"),
-        (("download=true", f"official.addresses={{{NPZ}:file:///etc/hostname}}"), "'file:///etc/hostname' is no address"),
+        (
+            ("download=true", f"official.addresses={{{NPZ}:file:///etc/hostname}}"),
+            "'file:///etc/hostname' is no address",
+        ),
         (("dataset.source=cloud",), "valid sources are auto, file, rendered"),
         (("dataset=mnist",), "no dataset=mnist; the choices are"),
     ],
@@ -247,9 +243,8 @@ def test_the_folder_of_results_is_not_touched(lrx: Lrx, tmp_path: Path) -> None:
     assert_nothing_else(tmp_path / "outputs", "mine")
 
 
-def test_help_names_the_keys(lrx: Lrx) -> None:
-    done = lrx("prepare", "--help")
+def test_help_names_the_keys(lrx_process: Lrx) -> None:
+    done = lrx_process("prepare", "--help")
     assert done.returncode == 0
     for word in ("lrx prepare dataset=", "download: false", "retries:", "timeout:", "official: 3dshapes, celeba"):
         assert word in done.stdout
-    assert "prepare" in lrx("--help").stdout
