@@ -20,7 +20,7 @@ from lrx.models.networks.mlp import mlp
 from lrx.models.reconstruction import reconstruction_error, to_observation
 from lrx.models.vae import VAE
 
-MLP = functools.partial(mlp, hidden=[8])
+MLP = functools.partial(mlp, hidden=[8], activation="elu", spread="log_std")
 
 
 def parameters(network: Network) -> int:

@@ -39,7 +39,7 @@ SETTINGS = TrainSettings(
 def helix_model(seed: int = 0, kind: type[BetaVAE] = BetaVAE) -> BetaVAE:
     torch.manual_seed(seed)
     return kind(
-        network=functools.partial(mlp, hidden=[16, 16]),
+        network=functools.partial(mlp, hidden=[16, 16], activation="elu", spread="log_std"),
         observation_shape=(3,),
         latent_dim=2,
         reconstruction="gaussian",
@@ -138,7 +138,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoi
 
     torch.manual_seed(0)
     model = Exploding(
-        network=functools.partial(mlp, hidden=[4]),
+        network=functools.partial(mlp, hidden=[4], activation="elu", spread="log_std"),
         observation_shape=(3,),
         latent_dim=2,
         reconstruction="gaussian",
