@@ -11,7 +11,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -67,11 +67,16 @@ def _beside(path: Path, *, num_bytes: int) -> Iterator[Path]:
     try:
         yield temporary
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise _explained(error, path, num_bytes) from error
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # what went wrong before is what a person must hear of, not that this fails too
+        path.unlink(missing_ok=True)
 
 
 def _flush(path: Path) -> None:

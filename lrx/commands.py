@@ -10,13 +10,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
+import numpy as np
 import torch
 from torch import nn
 
 from lrx import checkpoint, console, results, runs
 from lrx.allocator import keep_freed_memory
+from lrx.atomic import replacing
 from lrx.codes import num_drawn
 from lrx.curves import Curves
+from lrx.data import splits
 from lrx.devices import choose_device
 from lrx.layouts import Layout
 from lrx.prepare import prepare_command
@@ -25,6 +28,7 @@ from lrx.types import AssayResult, Autoencoder, Dataset, Trainable
 from lrx.weights import read_state_dict, without_prefix
 
 RESULT = "result.h5"
+SPLIT = "split.npz"  # the part of each image, where training draws from one part
 
 
 class Config(runs.RunConfig, Protocol):
@@ -63,10 +67,14 @@ def train_command(config: Config, folder: Path) -> None:
     if path.exists() and checkpoint.load(path).finished:
         console.note(f"{folder} is finished ({settings.steps} steps); nothing to do")
         return
-    dataset = open_dataset(config)
+    whole = open_dataset(config)
+    dataset = splits.part(whole, str(config.value("split")))
     model = build_model(config, dataset)
     assert isinstance(model, Trainable)
     runs.write_config(folder, config)
+    if dataset is not whole:
+        with replacing(folder / SPLIT) as beside, beside.open("wb") as file:
+            np.savez_compressed(file, part=splits.codes(whole).numpy())
     curves = Curves(folder)
     with console.TrainProgress(settings.steps, settings.batch_size) as progress:
 
@@ -110,7 +118,7 @@ def assay_command(config: Config, folder: Path) -> None:
         return
 
     stored = config.stored(trained.config, override="dataset")
-    dataset = open_dataset(stored)
+    dataset = splits.part(open_dataset(stored), measured_part(config, stored))
     model = build_model(stored, dataset)
     checkpoint.load_weights(model, trained.model, path)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -189,6 +197,12 @@ def open_dataset(config: Config) -> Dataset:
     """The data set of a config; the first time, what has to be rendered or converted shows its progress."""
     with console.WorkProgress("preparing the data set (once)") as progress:
         return cast(Dataset, config.build("dataset", progress=progress))
+
+
+def measured_part(config: Config, stored: Config) -> str:
+    """The part of the data set to measure on: what `split` says, else what training left out, if it left out any."""
+    asked, trained = config.value("split"), stored.value("split")
+    return str(asked) if asked is not None else splits.ALL if trained in (None, splits.ALL) else "test"
 
 
 def build_model(config: Config, dataset: Dataset) -> nn.Module:

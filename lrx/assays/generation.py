@@ -77,8 +77,8 @@ def generation(
 
     Arrays over `source` (frechet, frechet_bias, kernel, precision, recall, mean_u, their errors) and the same as scores
     `frechet_prior`, `frechet_prior_se`. frechet_bias is what finite samples add to the Fréchet distance: it is
-    estimated, not subtracted. Standard errors of precision and recall are on the large side (see tests). The model may
-    have been trained on the held-out images: lrx holds none back in training.
+    estimated, not subtracted. Standard errors of precision and recall are on the large side (see tests). The model has
+    seen the held-out images in training unless it was trained with split=train.
     ValueError for a setting out of range, too few images, or a feature that the data set cannot give.
     """
     _check(num_samples, refinements, components, neighbours, shown, batch_size)
