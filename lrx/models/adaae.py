@@ -1,0 +1,17 @@
+"""AdaAE-k: the structural autoencoder without its hierarchy; every layer sees all latents (Leeb et al., ICLR 2023)."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from lrx.models.ae import AE
+from lrx.models.autoencoder import AutoencoderSettings
+from lrx.models.structural import structural
+
+
+class AdaAE(AE):
+    """loss = rec. As SAE with as many `levels`, but each layer reads the whole code instead of a chunk of it."""
+
+    def __init__(self, *, levels: int, **settings: Unpack[AutoencoderSettings]) -> None:
+        settings["network"] = structural(settings["network"], levels=levels, shared=True)
+        super().__init__(**settings)

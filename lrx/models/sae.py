@@ -1,0 +1,20 @@
+"""Structural autoencoder, SAE-k: loss = rec, hierarchy from the decoder alone (Leeb et al., ICLR 2023)."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from lrx.models.ae import AE
+from lrx.models.autoencoder import AutoencoderSettings
+from lrx.models.structural import structural
+
+
+class SAE(AE):
+    """An autoencoder whose decoder meets the latents in `levels` chunks, the first at its start, the last near pixels.
+
+    Any network serves: its decoder stages are kept (lrx.models.structural says where the chunks enter).
+    """
+
+    def __init__(self, *, levels: int, **settings: Unpack[AutoencoderSettings]) -> None:
+        settings["network"] = structural(settings["network"], levels=levels, shared=False)
+        super().__init__(**settings)

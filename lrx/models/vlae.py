@@ -1,0 +1,21 @@
+"""Variational ladder autoencoder, VLAE-k: loss = rec + KL (Zhao, Song and Ermon 2017)."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from lrx.models.autoencoder import AutoencoderSettings
+from lrx.models.ladder import ladder
+from lrx.models.vae import VAE
+
+
+class VLAE(VAE):
+    """A VAE whose latents come in `levels` chunks, the first the most abstract: read last, decoded first.
+
+    Any network serves: its encoder and decoder stages are kept (lrx.models.ladder says where the chunks leave and
+    enter).
+    """
+
+    def __init__(self, *, levels: int, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
+        settings["network"] = ladder(settings["network"], levels=levels)
+        super().__init__(kl=kl, **settings)
