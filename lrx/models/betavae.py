@@ -7,6 +7,7 @@ from typing import Unpack
 from torch import Tensor
 
 from lrx.models.autoencoder import AutoencoderSettings
+from lrx.models.settings import check_number
 from lrx.models.vae import VAE
 
 
@@ -15,8 +16,7 @@ class BetaVAE(VAE):
 
     def __init__(self, *, beta: float, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(kl=kl, **settings)
-        if isinstance(beta, bool) or not isinstance(beta, int | float) or not beta >= 0:
-            raise ValueError(f"model.beta must be a number of at least 0, not {beta!r}")
+        check_number("beta", beta, least=0)
         self.beta = beta
 
     def regulariser(self, kl: Tensor) -> Tensor:

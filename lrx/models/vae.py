@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import NamedTuple, Unpack
 
 import torch
 from torch import Tensor
@@ -11,10 +11,24 @@ from lrx.models.autoencoder import AutoencoderSettings, NetworkAutoencoder
 from lrx.models.gaussian import KINDS, kl_per_latent, sample
 
 
+class Terms(NamedTuple):
+    """What the losses of variational autoencoders are made of, in float32 whatever the network ran in.
+
+    reconstruction (summed over pixels) and kl (nats per image) are means over the batch; the posterior's mean and log
+    standard deviation and one draw z from it are (B, D).
+    """
+
+    reconstruction: Tensor
+    kl: Tensor
+    mean: Tensor
+    log_std: Tensor
+    z: Tensor
+
+
 class VAE(NetworkAutoencoder):
     """A Gaussian encoder with diagonal covariance under a standard normal prior.
 
-    Objectives that differ only in how they weigh the prior override `regulariser`.
+    Objectives that only weigh the KL otherwise override `regulariser`; others write their own `loss` from `terms`.
     """
 
     heads = 2
@@ -36,10 +50,17 @@ class VAE(NetworkAutoencoder):
 
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """rec + regulariser(KL), with the scalars `reconstruction` and `kl` (nats per image) beside it."""
+        terms = self.terms(x, generator)
+        loss = terms.reconstruction + self.regulariser(terms.kl)
+        return {"loss": loss, "reconstruction": terms.reconstruction, "kl": terms.kl}
+
+    def terms(self, x: Tensor, generator: torch.Generator) -> Terms:
+        """One pass of a batch (B, *observation_shape) through encoder, posterior and decoder."""
         mean, log_std = (part.float() for part in self._split(self.encoder(x)))
-        error = self.reconstruction_error(sample(mean, log_std, generator), x)
+        z = sample(mean, log_std, generator)
+        error = self.reconstruction_error(z, x)
         kl = kl_per_latent(mean, log_std, kind=self.kl).sum(dim=1).mean()
-        return {"loss": error + self.regulariser(kl), "reconstruction": error, "kl": kl}
+        return Terms(error, kl, mean, log_std, z)
 
     def regulariser(self, kl: Tensor) -> Tensor:
         """What is added to the reconstruction error, from the batch's KL in nats: here the KL itself."""

@@ -1,0 +1,43 @@
+"""Annealed VAE: loss = rec + gamma |KL - C(t)|, C rising linearly from 0 to c_max (Burgess et al. 2018, section 5)."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import torch
+from torch import Tensor
+
+from lrx.models.autoencoder import AutoencoderSettings
+from lrx.models.settings import check_number, check_whole
+from lrx.models.vae import VAE
+
+
+class AnnealedVAE(VAE):
+    """A VAE that is held to a KL of C nats per image, its capacity, which grows while it trains.
+
+    gamma: the weight of the distance from C. C is c_max after anneal_steps steps of the optimiser, and stays there.
+    """
+
+    def __init__(
+        self, *, gamma: float, c_max: float, anneal_steps: int, kl: str, **settings: Unpack[AutoencoderSettings]
+    ) -> None:
+        super().__init__(kl=kl, **settings)
+        check_number("gamma", gamma, least=0)
+        check_number("c_max", c_max, least=0)
+        check_whole("anneal_steps", anneal_steps, least=1)
+        self.gamma, self.c_max, self.anneal_steps = gamma, c_max, anneal_steps
+
+    def capacity(self, step: int) -> float:
+        """C in nats per image at step `step`, from 0."""
+        return self.c_max * min(1.0, step / self.anneal_steps)
+
+    def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """The loss, with `reconstruction`, `kl` and `capacity` (both nats per image) beside it."""
+        terms = self.terms(x, generator)
+        capacity = terms.kl.new_tensor(self.capacity(step))
+        return {
+            "loss": terms.reconstruction + self.gamma * (terms.kl - capacity).abs(),
+            "reconstruction": terms.reconstruction,
+            "kl": terms.kl,
+            "capacity": capacity,
+        }

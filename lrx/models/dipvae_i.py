@@ -1,0 +1,50 @@
+"""DIP-VAE-I: loss = rec + KL + lambda_od sum_(i != j) C_ij^2 + lambda_d sum_i (C_ii - 1)^2 (Kumar et al. 2018).
+
+C = Cov[mu] is the covariance of the posterior means over the batch, with 1/B as in the study of Locatello et al. 2019.
+"""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import torch
+from torch import Tensor
+
+from lrx.models.autoencoder import AutoencoderSettings
+from lrx.models.settings import check_number
+from lrx.models.vae import VAE, Terms
+
+
+class DIPVAEI(VAE):
+    """A VAE whose codes are pressed towards unit covariance; another covariance is another `covariance`."""
+
+    def __init__(self, *, lambda_od: float, lambda_d: float, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
+        super().__init__(kl=kl, **settings)
+        check_number("lambda_od", lambda_od, least=0)
+        check_number("lambda_d", lambda_d, least=0)
+        self.lambda_od, self.lambda_d = lambda_od, lambda_d
+
+    def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """The loss, with `reconstruction`, `kl` (nats per image), and the sums `off_diagonal` and `diagonal` beside."""
+        terms = self.terms(x, generator)
+        covariance = self.covariance(terms)
+        diagonal = covariance.diagonal()
+        off_diagonal = (covariance - diagonal.diag()).square().sum()
+        from_one = (diagonal - 1).square().sum()
+        return {
+            "loss": terms.reconstruction + terms.kl + self.lambda_od * off_diagonal + self.lambda_d * from_one,
+            "reconstruction": terms.reconstruction,
+            "kl": terms.kl,
+            "off_diagonal": off_diagonal,
+            "diagonal": from_one,
+        }
+
+    def covariance(self, terms: Terms) -> Tensor:
+        """The covariance (D, D) that should be the identity: here that of the posterior means."""
+        return batch_covariance(terms.mean)
+
+
+def batch_covariance(codes_BD: Tensor) -> Tensor:
+    """The covariance (D, D) of codes (B, D) with 1/B; no matrix product, which autocast would round to bfloat16."""
+    centred_BD = codes_BD - codes_BD.mean(dim=0)
+    return (centred_BD[:, :, None] * centred_BD[:, None, :]).mean(dim=0)

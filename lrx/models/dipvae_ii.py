@@ -1,0 +1,16 @@
+"""DIP-VAE-II: the loss of DIP-VAE-I with C = Cov[mu] + E[diag sigma^2] (Kumar et al. 2018)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from lrx.models.dipvae_i import DIPVAEI, batch_covariance
+from lrx.models.vae import Terms
+
+
+class DIPVAEII(DIPVAEI):
+    """A VAE whose aggregate posterior, and not only its means, is pressed towards unit covariance."""
+
+    def covariance(self, terms: Terms) -> Tensor:
+        """The covariance (D, D) of draws from the posteriors of the batch."""
+        return batch_covariance(terms.mean) + (2 * terms.log_std).exp().mean(dim=0).diag()

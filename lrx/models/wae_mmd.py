@@ -1,0 +1,34 @@
+"""Wasserstein autoencoder: loss = rec + weight MMD^2(q(z), p(z)) (Tolstikhin et al. 2018, algorithm 2).
+
+The encoder is deterministic, the prior standard normal, the kernel the inverse multiquadratic at several scales of
+`lrx.models.mmd`. The paper's error is the squared one: model.reconstruction=gaussian model.variance=0.5.
+"""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import torch
+from torch import Tensor
+
+from lrx.models.ae import AE
+from lrx.models.autoencoder import AutoencoderSettings
+from lrx.models.mmd import inverse_multiquadratic, mmd
+from lrx.models.settings import check_number
+
+
+class WAEMMD(AE):
+    """An autoencoder whose codes, as a whole, are pressed onto the prior."""
+
+    def __init__(self, *, weight: float, **settings: Unpack[AutoencoderSettings]) -> None:
+        super().__init__(**settings)
+        check_number("weight", weight, least=0)
+        self.weight = weight
+
+    def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """The loss, with `reconstruction` and `mmd` (squared, in units of the kernel) beside it."""
+        code = self.encode(x).float()
+        error = self.reconstruction_error(code, x)
+        prior = torch.empty_like(code).normal_(generator=generator)
+        distance = mmd(code, prior, inverse_multiquadratic)
+        return {"loss": error + self.weight * distance, "reconstruction": error, "mmd": distance}
