@@ -2,6 +2,7 @@
 
 import errno
 import json
+import mmap
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ import torch
 
 from lrx.data.cache import Origin, Recipe, open_or_convert
 from lrx.data.grid import GridDataset
-from lrx.data.pixels import MappedPixels, PackedPixels, pack
+from lrx.data.pixels import KEPT, MappedPixels, MappedRows, PackedPixels, pack
 from lrx.factors import FactorSpace
 from lrx.types import FactorDataset
 
@@ -65,6 +66,16 @@ def test_mapped_pixels_come_channel_first(tmp_path):
     store = MappedPixels(tmp_path / "colours", shape=COLOURS.shape)
     assert len(store) == 12
     assert np.array_equal(store[np.array([7, 2])], COLOURS[[7, 2]].transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("num_rows", [0, 1, KEPT, KEPT + 1, 5 * KEPT])
+@pytest.mark.parametrize("row_bytes", [7, 2 * mmap.PAGESIZE + 5])
+def test_rows_are_mapped_from_any_offset_in_any_number(tmp_path, row_bytes, num_rows):
+    rows = np.random.default_rng(0).integers(0, 256, size=(50, row_bytes), dtype=np.uint8)
+    (tmp_path / "rows").write_bytes(b"before" * 3 + rows.tobytes() + b"after")
+    mapped = MappedRows(tmp_path / "rows", shape=rows.shape, offset=18)
+    indices = np.random.default_rng(1).integers(0, 50, size=num_rows)
+    assert np.array_equal(mapped[indices], rows[indices])
 
 
 def test_resident_memory_is_that_of_a_few_batches(tmp_path):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from lrx.atomic import put, written_beside
-from lrx.data.release import Release
+from lrx.data.release import Release, Watch, digests
 from lrx.factors import FactorSpace
 
 FORMAT = 1
@@ -27,18 +27,23 @@ Manifest = dict[str, str | int | list[int] | list[str]]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where pixels come from: a file with the checksum it was published with, or a renderer with its version."""
+    """Where pixels come from: a file with the checksum it was published with, if any, or a renderer with its version.
+
+    details: what else makes the pixels what they are, in plain words, such as a crop; alone of unpublished images.
+    """
 
     file: Path | None = None
     release: Release | None = None
     renderer: str = ""
+    details: str = ""
 
     def identity(self) -> Manifest:
         """What tells a replaced file or a changed renderer from the one that a cache was made from."""
+        details: Manifest = {"details": self.details} if self.details else {}
         if self.file is None:
-            return {"renderer": self.renderer}
+            return details | ({"renderer": self.renderer} if self.renderer else {})
         status = self.file.stat()
-        return {"file": self.file.name, "file_size": status.st_size, "file_mtime_ns": status.st_mtime_ns}
+        return details | {"file": self.file.name, "file_size": status.st_size, "file_mtime_ns": status.st_mtime_ns}
 
 
 @dataclass(frozen=True)
@@ -74,47 +79,76 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Cache:
-    """Pixels that are ready to map: their file, their source in plain words, and the SHA-256 of their bytes."""
+    """Pixels that are ready to map: their file, their source in plain words, and the SHA-256 of their bytes.
+
+    offset: of their first byte in the file. notes: what the conversion found out, see `open_or_convert`.
+    """
 
     pixels: Path
     source: str
     fingerprint: str
+    offset: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def open_or_convert(
-    stem: Path, recipe: Recipe, blocks: Callable[[], Iterable[np.ndarray]], *, progress: Progress | None = None
+    stem: Path,
+    recipe: Recipe,
+    blocks: Callable[[], Iterable[np.ndarray]],
+    *,
+    progress: Progress | None = None,
+    notes: list[str] | None = None,
 ) -> Cache:
     """The cache of `recipe` under `<stem>.json`, made from `blocks()` unless it is there and whole.
 
     blocks: gives the array in order, in pieces along its first axis; called for a conversion alone.
     progress: told (rows done, rows in all) after each piece.
+    notes: a list that `blocks()` adds to as it goes; it is kept in the manifest and given back at every opening.
     ValueError when the pieces do not add up to the shape; OSError in one line when the cache cannot be written.
     """
-    return _opened(stem, recipe) or _converted(stem, recipe, blocks(), progress)
+    return _opened(stem, recipe) or _converted(stem, recipe, blocks(), progress, notes)
 
 
 def _manifest_path(stem: Path) -> Path:
     return stem.with_name(stem.name + ".json")
 
 
-def _opened(stem: Path, recipe: Recipe) -> Cache | None:
-    """The cache as it lies there, or None when there is none, or it is stale or truncated."""
+def read_manifest(stem: Path) -> Manifest:
+    """The manifest as it lies there; an empty one when there is none, or it is broken."""
     manifest = _manifest_path(stem)
     try:
         found = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
     except ValueError:  # not JSON, or not even text
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_manifest(stem: Path, manifest: Manifest) -> None:
+    """Write `<stem>.json`, whole or not at all; OSError in one line when it cannot be written."""
+    text = json.dumps(manifest, indent=2).encode()
+    with written_beside(_manifest_path(stem), num_bytes=len(text)) as (file, temporary):
+        file.write(text)
+    put(temporary, _manifest_path(stem))
+
+
+def _opened(stem: Path, recipe: Recipe) -> Cache | None:
+    """The cache as it lies there, or None when there is none, or it is stale or truncated."""
+    found = read_manifest(stem)
+    if not found.items() >= recipe.manifest().items():
         return None
-    if not isinstance(found, dict) or not found.items() >= recipe.manifest().items():
-        return None
-    pixels = stem.with_name(found["pixels"])
+    pixels = stem.with_name(str(found["pixels"]))
     if not pixels.is_file() or pixels.stat().st_size != recipe.num_bytes:
         return None
-    return Cache(pixels, found["source"], found["fingerprint"])
+    notes = found.get("notes")
+    told = tuple(map(str, notes)) if isinstance(notes, list) else ()
+    return Cache(pixels, str(found["source"]), str(found["fingerprint"]), notes=told)
 
 
-def _converted(stem: Path, recipe: Recipe, blocks: Iterable[np.ndarray], progress: Progress | None) -> Cache:
+def _converted(
+    stem: Path, recipe: Recipe, blocks: Iterable[np.ndarray], progress: Progress | None, notes: list[str] | None
+) -> Cache:
     manifest = recipe.manifest()
-    manifest |= _provenance(recipe.origin)
+    manifest |= provenance(recipe.origin)
     content = hashlib.sha256()
     with written_beside(stem, num_bytes=recipe.num_bytes) as (file, temporary):
         rows = 0
@@ -130,26 +164,35 @@ def _converted(stem: Path, recipe: Recipe, blocks: Iterable[np.ndarray], progres
                 progress(rows, recipe.shape[0])
         if rows != recipe.shape[0]:
             raise ValueError(f"{recipe.name} came as {rows} images, not {recipe.shape[0]}")
-        if not manifest.items() >= recipe.origin.identity().items():
-            raise ValueError(f"{recipe.origin.file} changed while it was read: try again")
+        check_unchanged(recipe, manifest)
     fingerprint = content.hexdigest()
     pixels = stem.with_name(f"{stem.name}.{fingerprint[:16]}.pixels")
     put(temporary, pixels)
     manifest |= {"fingerprint": fingerprint, "pixels": pixels.name}
-    text = json.dumps(manifest, indent=2).encode()
-    with written_beside(_manifest_path(stem), num_bytes=len(text)) as (file, temporary):
-        file.write(text)
-    put(temporary, _manifest_path(stem))
+    if notes:
+        manifest["notes"] = notes
+    write_manifest(stem, manifest)
     for former in stem.parent.glob(f"{stem.name}.*.pixels"):
         if former != pixels:
             former.unlink(missing_ok=True)
-    return Cache(pixels, str(manifest["source"]), fingerprint)
+    return Cache(pixels, str(manifest["source"]), fingerprint, notes=tuple(notes or ()))
 
 
-def _provenance(origin: Origin) -> Manifest:
-    """The source in plain words and, of a file, its SHA-256."""
-    if origin.file is None or origin.release is None:
-        return {"source": "rendered"}
-    matches, sha256 = origin.release.check(origin.file)
-    doubt = "" if matches else ", checksum not the published one"
-    return {"source": f"official file {origin.file.name}{doubt}", "file_sha256": sha256}
+def check_unchanged(recipe: Recipe, manifest: Manifest) -> None:
+    """ValueError when the file is no longer the one that the manifest was begun with."""
+    if not manifest.items() >= recipe.origin.identity().items():
+        raise ValueError(f"{recipe.origin.file} changed while it was read: try again")
+
+
+def provenance(origin: Origin, watch: Watch | None = None) -> Manifest:
+    """The source in plain words and, of a file, its SHA-256; `watch` is given the bytes of the file."""
+    if origin.file is None:
+        return {"source": "rendered" if origin.renderer else origin.details}
+    if origin.release is None:
+        (sha256,) = digests(origin.file, ("sha256",), watch=watch)
+        doubt = ", no checksum published"
+    else:
+        matches, sha256 = origin.release.check(origin.file, watch=watch)
+        doubt = "" if matches else ", checksum not the published one"
+    details = f", {origin.details}" if origin.details else ""
+    return {"source": f"official file {origin.file.name}{doubt}{details}", "file_sha256": sha256}

@@ -17,10 +17,11 @@ from lrx.data.grid import GridDataset
 from lrx.data.locate import official_file
 from lrx.data.order import check_classes
 from lrx.data.pixels import NotBinary, PackedPixels, pack
-from lrx.data.release import Release
+from lrx.data.release import OfficialFile, Release
 from lrx.data.render.dsprites import FACTORS, RENDERER, SIDE, render_sprites
 from lrx.factors import FactorSpace
 
+PAGE = "https://github.com/google-deepmind/dsprites-dataset"
 NPZ = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 HDF5 = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.hdf5"
 RELEASES = {
@@ -49,6 +50,14 @@ def dsprites(
     file = official_file(name="dsprites", root=root, source=source, file_names=(NPZ, HDF5))
     stem = Path(root) / "rendered" / "dsprites"
     return correlated(from_file(file, FACTORS, progress) if file else _rendered(stem, progress), correlation)
+
+
+def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
+    """The official file to have: the npz, which is enough; the HDF5 edition holds the same images.
+
+    addresses: where files are fetched from, by file name.
+    """
+    return [OfficialFile(name=NPZ, page=PAGE, release=RELEASES[".npz"], address=(addresses or {}).get(NPZ))]
 
 
 def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:

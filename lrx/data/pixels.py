@@ -5,13 +5,15 @@ A store keeps pixels as they lie in its cache and touches only the images that a
 
 from __future__ import annotations
 
+import math
 import mmap
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-KEPT = 1024  # rows; the system maps up to 64 kB around each
+KEPT = 128  # rows; the system maps up to 2 MB around each, where files are cached in large folios
+ADVISED = hasattr(mmap, "MADV_DONTNEED")  # Windows has no such calls
 
 
 class PixelStore(Protocol):
@@ -29,15 +31,17 @@ class PixelStore(Protocol):
 class MappedRows:
     """A file of uint8 (N, ...), memory-mapped and read by rows.
 
-    Pages are given back every KEPT rows (they stay in the system's cache, warm), so that the resident size stays that
-    of a few batches, however long the training.
+    Pages are given back after KEPT rows (they stay in the system's cache, warm), so that the resident size stays that
+    of a few batches, however long the training. Rows of a page or more are announced one by one: left to
+    itself, the system reads up to megabytes around each, most of which no batch wants.
     """
 
-    def __init__(self, path: Path, *, shape: tuple[int, ...]) -> None:
-        """Map the file, whose size must be that of `shape`."""
+    def __init__(self, path: Path, *, shape: tuple[int, ...], offset: int = 0) -> None:
+        """Map the file, whose bytes from `offset` on begin with the rows."""
         with open(path, "rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._rows = np.frombuffer(self._map, dtype=np.uint8).reshape(shape)
+        self._rows = np.frombuffer(self._map, dtype=np.uint8, count=math.prod(shape), offset=offset).reshape(shape)
+        self._offset, self._row_bytes = offset, math.prod(shape[1:])
         self._kept = 0
 
     def __len__(self) -> int:
@@ -46,9 +50,17 @@ class MappedRows:
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """Indices int64 (B,) to a copy of these rows, uint8 (B, ...)."""
+        if len(indices) > KEPT:
+            pieces = [self[indices[start : start + KEPT]] for start in range(0, len(indices), KEPT)]
+            return np.concatenate(pieces)
+        if ADVISED and self._row_bytes >= mmap.PAGESIZE:
+            starts = self._offset + indices * self._row_bytes
+            pages = starts // mmap.PAGESIZE * mmap.PAGESIZE
+            for page, num_bytes in zip(pages.tolist(), (starts - pages + self._row_bytes).tolist(), strict=True):
+                self._map.madvise(mmap.MADV_WILLNEED, page, num_bytes)
         rows: np.ndarray = self._rows[indices]
         self._kept += len(rows)
-        if self._kept >= KEPT and hasattr(mmap, "MADV_DONTNEED"):  # Windows has no such call
+        if self._kept >= KEPT and ADVISED:
             self._map.madvise(mmap.MADV_DONTNEED)
             self._kept = 0
         return rows
@@ -60,9 +72,9 @@ class MappedPixels:
     Batches come out as (B, C, H, W) views of channel-last memory, which is the faster layout for convolutions.
     """
 
-    def __init__(self, path: Path, *, shape: tuple[int, int, int, int]) -> None:
-        """Map the file, whose size must be that of `shape`."""
-        self._images = MappedRows(path, shape=shape)
+    def __init__(self, path: Path, *, shape: tuple[int, int, int, int], offset: int = 0) -> None:
+        """Map the file, whose bytes from `offset` on begin with the images."""
+        self._images = MappedRows(path, shape=shape, offset=offset)
 
     def __len__(self) -> int:
         """The number of images."""

@@ -17,13 +17,15 @@ from lrx.data.grid import GridDataset
 from lrx.data.locate import official_file
 from lrx.data.order import check_classes, ranks
 from lrx.data.pixels import MappedPixels
-from lrx.data.release import Release
+from lrx.data.release import OfficialFile, Release
 from lrx.data.render.compose import ComposedPixels
 from lrx.data.render.shapes3d import NUM_GEOMETRIES, NUM_MAPS, Scene, render_geometries
 from lrx.factors import FactorSpace
 
 NAME = "3dshapes"
+PAGE = "https://github.com/google-deepmind/3d-shapes"
 FILE = "3dshapes.h5"
+FILE_BYTES = 267_573_662
 RELEASE = Release("sha256", "0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785")
 FACTORS = FactorSpace(
     names=("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"), sizes=(10, 10, 10, 8, 4, 15)
@@ -52,6 +54,12 @@ def shapes3d(
     file = official_file(name=NAME, root=root, source=source, file_names=(FILE,))
     stem = Path(root) / "rendered" / NAME
     return correlated(from_file(file, FACTORS, progress) if file else _rendered(stem, progress), correlation)
+
+
+def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
+    """The official file to have. addresses: where files are fetched from, by file name."""
+    address = (addresses or {}).get(FILE)
+    return [OfficialFile(name=FILE, page=PAGE, release=RELEASE, num_bytes=FILE_BYTES, address=address)]
 
 
 def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:

@@ -1,0 +1,123 @@
+"""MPI3D: colour images of an object on a robot arm, simulated or photographed, from the official files.
+
+Gondal et al., "On the Transfer of Inductive Bias from Simulation to the Real World: a New Disentanglement Dataset",
+NeurIPS 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lrx.data import npz
+from lrx.data.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.data.correlation import correlated
+from lrx.data.grid import GridDataset
+from lrx.data.in_place import open_in_place
+from lrx.data.locate import official_file
+from lrx.data.pixels import MappedPixels
+from lrx.data.release import OfficialFile, Release
+from lrx.factors import FactorSpace
+
+NAME = "mpi3d"
+PAGE = "https://github.com/rr-learning/disentanglement_dataset"
+SIDE = 64
+FACTOR_NAMES = (
+    "object_color",
+    "object_shape",
+    "object_size",
+    "camera_height",
+    "background_color",
+    "horizontal_axis",
+    "vertical_axis",
+)
+FACTORS = FactorSpace(FACTOR_NAMES, (6, 6, 2, 3, 3, 40, 40))
+COMPLEX_FACTORS = FactorSpace(FACTOR_NAMES, (4, 4, 2, 3, 3, 40, 40))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the data sets: its file, the checksum of its first release (None where none is published), its grid."""
+
+    file: str
+    release: Release | None
+    factors: FactorSpace = FACTORS
+
+
+VARIANTS = {
+    "toy": Variant("mpi3d_toy.npz", Release("md5", "55889cb7c7dfc655d6e0277beee88868")),
+    "realistic": Variant("mpi3d_realistic.npz", Release("md5", "59a6225b88b635365f70c91b3e52f70f")),
+    "real": Variant("mpi3d_real.npz", Release("md5", "0f33f609918fb5c97996692f91129802")),
+    "complex": Variant("real3d_complicated_shapes_ordered.npz", None, COMPLEX_FACTORS),
+}
+
+
+def mpi3d(
+    *,
+    root: str,
+    variant: str,
+    source: str,
+    correlation: Mapping[str, object] | str | None = None,
+    progress: Progress | None = None,
+) -> GridDataset:
+    """Images (3, 64, 64) over object color, shape and size, camera height, background color and the arm's two axes.
+
+    root: the folder with the official file (`root/mpi3d` is looked through too). Images are read where they lie in
+        the file, which is hashed once, when it is first opened; only a compressed file is converted, beside it.
+    variant: "toy" (simply simulated), "realistic" (realistically simulated), "real" (photographed) or "complex"
+        (photographed, with everyday objects).
+    source: "auto" or "file" for the official file; there is no renderer.
+    correlation: of two factors in what is drawn, see lrx.data.correlation; None for none.
+    progress: told (images done, images in all) while a file is hashed or converted.
+    ValueError for another variant or a file that is not what it should be, FileNotFoundError where there is none,
+    OSError where a conversion cannot be written.
+    """
+    factors = _variant(variant).factors
+    return correlated(from_file(_official_file(root, variant, source), variant, factors, progress), correlation)
+
+
+def official(*, variant: str, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
+    """The official file to have for this variant. addresses: where files are fetched from, by file name."""
+    chosen = _variant(variant)
+    address = (addresses or {}).get(chosen.file)
+    return [OfficialFile(name=chosen.file, page=PAGE, release=chosen.release, address=address)]
+
+
+def from_file(path: Path, variant: str, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:
+    """The data set in an official file over this grid."""
+    name, shape = f"{NAME}_{variant}", (factors.num_points, SIDE, SIDE, 3)
+    stored = npz.find_stored(path, "images", shape=shape, dtype="uint8")
+    recipe = Recipe(name, shape, "uint8", factors, Origin(file=path, release=_variant(variant).release))
+    if stored is not None:
+        cache = open_in_place(path, recipe, stored, progress=progress)
+    else:
+        cache = open_or_convert(path, recipe, lambda: _images(path, shape), progress=progress)
+    pixels = MappedPixels(cache.pixels, shape=shape, offset=cache.offset)
+    return GridDataset(name=name, source=cache.source, fingerprint=cache.fingerprint, factors=factors, pixels=pixels)
+
+
+def _images(path: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    return npz.read_rows(path, "images", shape=shape, dtype="uint8", num_rows=1 << 12)
+
+
+def _variant(name: str) -> Variant:
+    if name not in VARIANTS:
+        raise ValueError(f"no variant {name!r} of {NAME}; valid variants are {', '.join(VARIANTS)}")
+    return VARIANTS[name]
+
+
+def _official_file(root: str, variant: str, source: str) -> Path:
+    """The official file of this variant, which cannot do without."""
+    name = _variant(variant).file
+    if source == "rendered":
+        raise ValueError(f"{NAME} {variant} is not rendered: take dataset.source=file with {name} in dataset.root")
+    file = official_file(name=NAME, root=root, source="auto" if source == "file" else source, file_names=(name,))
+    if file is None:
+        raise FileNotFoundError(
+            f"no official file of {NAME} {variant}: looked for {name} in {root} and {Path(root) / NAME}; it comes from "
+            f"{PAGE}; name its folder by dataset.root=... or LRX_DATA"
+        )
+    return file
