@@ -122,29 +122,27 @@ def test_an_experiment_composes(name: str) -> None:
 @pytest.mark.parametrize("model", GROUPS["model"])
 def test_a_model_keeps_its_contract(model: str, network: str) -> None:
     side = image_side(network)
-    num_images = 6 if side == 64 else 2  # what is four times as large is tried on fewer
-    for channels in (1, 3):
-        dataset = ToyGrid((channels, side, side))
-        built = model_from(f"model={model}", f"network={network}", "latent_dim=12", dataset=dataset)
-        assert isinstance(built, Trainable)
-        x = dataset.images(torch.arange(num_images))
-        z = built.encode(x)
-        assert z.shape == (num_images, 12)
-        decoded = built.decode(z)
-        assert decoded.shape == x.shape
-        assert decoded.min() >= 0
-        assert decoded.max() <= 1
-        assert built.encode(decoded).shape == z.shape  # the loop closes
-        if isinstance(built, Probabilistic):
-            mean, std = built.posterior(x)
-            assert torch.equal(mean, z)
-            assert (std > 0).all()
-        losses = built.loss(x, step=0, generator=torch.Generator().manual_seed(0))
-        again = built.loss(x, step=0, generator=torch.Generator().manual_seed(0))
-        assert all(value.shape == () and torch.isfinite(value) for value in losses.values())
-        assert losses["loss"] == again["loss"]
-        losses["loss"].backward()
-        assert all(parameter.grad is not None for parameter in built.parameters())
+    dataset = ToyGrid((3, side, side))
+    built = model_from(f"model={model}", f"network={network}", "latent_dim=12", dataset=dataset)
+    assert isinstance(built, Trainable)
+    x = dataset.images(torch.tensor([0, 7]))
+    z = built.encode(x)
+    assert z.shape == (2, 12)
+    decoded = built.decode(z)
+    assert decoded.shape == x.shape
+    assert decoded.min() >= 0
+    assert decoded.max() <= 1
+    assert built.encode(decoded).shape == z.shape  # the loop closes
+    if isinstance(built, Probabilistic):
+        mean, std = built.posterior(x)
+        assert torch.equal(mean, z)
+        assert (std > 0).all()
+    losses = built.loss(x, step=0, generator=torch.Generator().manual_seed(0))
+    again = built.loss(x, step=0, generator=torch.Generator().manual_seed(0))
+    assert all(value.shape == () and torch.isfinite(value) for value in losses.values())
+    assert losses["loss"] == again["loss"]
+    losses["loss"].backward()
+    assert all(parameter.grad is not None for parameter in built.parameters())
 
 
 @pytest.mark.parametrize("model", GROUPS["model"])

@@ -1,0 +1,100 @@
+"""Ada-GVAE: the beta-VAE loss of pairs that differ in few factors, over posteriors averaged where the pair agrees.
+
+delta_j = KL(q(z_j | x_1) || q(z_j | x_2)); latents with delta_j < (max delta + min delta) / 2 are shared, and get the
+mean (mu_1 + mu_2) / 2 and the variance (sigma_1^2 + sigma_2^2) / 2 in both posteriors. Source: Locatello et al. 2020,
+"Weakly-Supervised Disentanglement Without Compromises", section 4.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Unpack
+
+import torch
+from torch import Tensor
+
+from lrx.checks import is_whole
+from lrx.factors import FactorSpace
+from lrx.models.autoencoder import AutoencoderSettings
+from lrx.models.betavae import BetaVAE
+from lrx.models.gaussian import kl_per_latent, sample
+from lrx.types import Dataset, with_factors
+
+RANDOM = "random"
+
+
+class AdaGVAE(BetaVAE):
+    """A beta-VAE of pairs. k: how many factors a pair differs in, or `random` for 1 to F - 1, drawn for each pair."""
+
+    def __init__(self, *, k: int | str, beta: float, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
+        super().__init__(beta=beta, kl=kl, **settings)
+        if k != RANDOM and not is_whole(k, 1):
+            raise ValueError(f"model.k must be a whole number of at least 1, or {RANDOM}, not {k!r}")
+        self.k = k
+
+    def partners(self, dataset: Dataset, indices: Tensor, generator: torch.Generator) -> Tensor:
+        """Indices int64 (B,) to those of images that differ in k factors, from the whole grid.
+
+        ValueError for a data set without factors, or with too few for a pair to share one.
+        """
+        space = with_factors(dataset, "model=adagvae").factors
+        varying = sum(size > 1 for size in space.sizes)
+        if varying <= (1 if self.k == RANDOM else int(self.k)):
+            raise ValueError(
+                f"model.k={self.k} leaves a pair nothing to share; {dataset.name} has {varying} factors that vary"
+            )
+        if self.k == RANDOM:
+            count = torch.randint(1, varying, indices.shape, generator=generator)
+        else:
+            count = torch.full_like(indices, int(self.k))
+        return space.index(change_factors(space, space.classes(indices), count, generator))
+
+    def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """rec + beta KL over both images of each pair, from x (2B, *observation_shape): B images, then their partners.
+
+        Beside it `reconstruction`, `kl` (nats per image) and `shared`, the mean number of latents a pair shares.
+        """
+        assert len(x) % 2 == 0, len(x)
+        mean, log_std = (part.float() for part in self._split(self.encoder(x)))
+        shared = shared_latents(mean, log_std)
+        mean, log_std = average_shared(mean, log_std, shared)
+        error = self.reconstruction_error(sample(mean, log_std, generator), x)
+        kl = kl_per_latent(mean, log_std, kind=self.kl).sum(dim=1).mean()
+        count = shared.sum(dim=1).float().mean()
+        return {"loss": error + self.regulariser(kl), "reconstruction": error, "kl": kl, "shared": count}
+
+
+def change_factors(space: FactorSpace, classes: Tensor, count: Tensor, generator: torch.Generator) -> Tensor:
+    """Classes (B, F) with `count` (B,) randomly chosen factors of each row at another value, uniform over the others.
+
+    Factors with one value never change. The code published with the paper redraws from all values, the old one among
+    them, and changes one factor alone in half of its pairs; here, as in the paper, `count` factors differ for certain.
+    """
+    sizes = torch.tensor(space.sizes)
+    priority = torch.rand(classes.shape, generator=generator).masked_fill(sizes == 1, 2)
+    chosen = priority.argsort(dim=1).argsort(dim=1) < count[:, None]
+    shift = 1 + (torch.rand(classes.shape, generator=generator, dtype=torch.float64) * (sizes - 1)).long()
+    return torch.where(chosen, (classes + shift) % sizes, classes)
+
+
+def shared_latents(mean: Tensor, log_std: Tensor) -> Tensor:
+    """Posteriors of B images, then of their partners, each (2B, D), to bool (B, D): which latents a pair shares.
+
+    Posteriors that are equal are shared whatever the threshold, which a pair of identical images sets to 0.
+    """
+    mean_1, mean_2 = mean.detach().chunk(2)
+    log_std_1, log_std_2 = log_std.detach().chunk(2)
+    log_ratio = 2 * (log_std_1 - log_std_2)
+    delta = 0.5 * ((mean_1 - mean_2).square() * (-2 * log_std_2).exp() + log_ratio.exp() - log_ratio - 1)
+    threshold = 0.5 * (delta.amax(dim=1, keepdim=True) + delta.amin(dim=1, keepdim=True))
+    return (delta < threshold) | (delta == 0)
+
+
+def average_shared(mean: Tensor, log_std: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and log standard deviation (2B, D), with a pair's means and variances averaged where it shares (B, D)."""
+    mean_1, mean_2 = mean.chunk(2)
+    log_std_1, log_std_2 = log_std.chunk(2)
+    average_mean = ((mean_1 + mean_2) / 2).repeat(2, 1)
+    average_log_std = ((torch.logaddexp(2 * log_std_1, 2 * log_std_2) - math.log(2)) / 2).repeat(2, 1)
+    both = shared.repeat(2, 1)
+    return torch.where(both, average_mean, mean), torch.where(both, average_log_std, log_std)
