@@ -1,4 +1,4 @@
-"""The console script `lrx`, and the one door between configs and code: nothing else knows Hydra or OmegaConf.
+"""The console script `lrx`: with lrx.config, the one door between configs and code; nothing else knows Hydra.
 
 `lrx <command> key=value ...` takes the command word off, lets Hydra compose configs/<command>.yaml with the overrides,
 and calls the function of that name in lrx.commands with a Config. Torch is imported only then, so that help,
@@ -8,28 +8,28 @@ completion and --cfg answer at once.
 from __future__ import annotations
 
 import argparse
-import functools
 import importlib
-import inspect
 import os
 import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from types import ModuleType
 
 import hydra
 import yaml
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from lrx import __version__, shell
+from lrx import __version__, refusals, runs, shell, status
+from lrx.config import Config
+from lrx.slurm import FrozenSlurmLauncher
 
 UserError = (ValueError, OSError, HydraException, OmegaConfBaseException, yaml.YAMLError)
 
@@ -39,106 +39,34 @@ NO_CHOICE = re.compile(
     r"Available options in '[^']*':\s+(?P<choices>.*?)\s*(?:Config search path|$)",
     re.S,
 )
+# What an extra of pyproject.toml adds to the choices.
+EXTRAS = {"hydra/launcher=joblib": "sweep", "hydra/launcher=submitit_local": "sweep", "hydra/sweeper=optuna": "optuna"}
 # What Hydra and OmegaConf add below a message.
 TRAILER = re.compile(r"\s*(full_key|object_type|reference_type): *\S*|\s*set the environment variable.*", re.S | re.I)
 
 
-class Config:
-    """A composed config, handed to a command: plain values, plain objects, and itself as text."""
-
-    def __init__(self, node: DictConfig, choices: dict[str, str]) -> None:
-        self._node, self.choices = node, choices
-
-    @property
-    def text(self) -> str:
-        """The whole config as yaml, with interpolations as they were written."""
-        return OmegaConf.to_yaml(self._node)
-
-    def flat(self, text: str | None = None) -> dict[str, str]:
-        """Every dotted key and its value as text, interpolations as written: of this config, or of another's text."""
-        node = self._node if text is None else OmegaConf.create(text)
-        return {key: str(value) for key, value in _leaves(OmegaConf.to_container(node, resolve=False))}
-
-    def value(self, key: str) -> object:
-        """A single value by its dotted key."""
-        return OmegaConf.select(self._node, key)
-
-    def target(self, key: str) -> str:
-        """The name of the class or function that the node `key` describes."""
-        return str(self._node[key]["_target_"]).rpartition(".")[2]
-
-    def build(self, key: str, **given: object) -> object:
-        """The object that the node `key` describes; keywords that its target does not take, or its node has, are left out.
-
-        ValueError names the node when a value is of a kind that its target cannot take.
-        """
-        node = self._node[key]
-        bound = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
-        accepted = inspect.signature(bound).parameters
-        # of ours, **settings says what it takes; that of a foreign class, such as nn.Module's own, promises nothing
-        takes_all = any("Unpack" in str(parameter.annotation) for parameter in accepted.values())
-        extra = {name: value for name, value in given.items() if (takes_all or name in accepted) and name not in node}
-        try:
-            return functools.partial(bound, **extra) if node.get("_partial_") else bound(**extra)
-        except TypeError as error:
-            raise ValueError(f"{key}={self.choices.get(key, '...')}: {error}") from error
-
-    def stored(self, text: str, *, override: str) -> Config:
-        """The config that a checkpoint holds, resolved, once its targets are known to be lrx's own or trusted.
-
-        override: the key of a node of this config whose values, where not null, replace those of the stored one.
-        """
-        node = OmegaConf.create(text)
-        for key, value in self._node[override].items():
-            if value is not None:
-                OmegaConf.update(node, f"{override}.{key}", value, force_add=True)
-        OmegaConf.resolve(node)  # an interpolation can make a whole node, so what is checked is what is built
-        self.check_targets(node)
-        return Config(cast(DictConfig, node), {})
-
-    def check_targets(self, node: object = None) -> None:
-        """ValueError for a `_target_` of a node (None: of this config) whose code nobody vouched for.
-
-        The targets that lrx's own yaml files name are known. Below `autoencoder`, so is what lies in a package or a
-        module that the key `trust` of this config lists; it may also be a file of the current folder.
-        """
-        trust = OmegaConf.select(self._node, "trust") or []
-        if isinstance(trust, str) or not all(isinstance(name, str) and name for name in trust):
-            raise ValueError(f"trust must list packages whose code may be run, as in trust=[mypackage], not {trust!r}")
-        own = _own_targets()
-        for key, value in _leaves(OmegaConf.to_container(cast(DictConfig, self._node if node is None else node))):
-            if key.rpartition(".")[2] != "_target_" or value in own:
-                continue
-            mine = key.startswith("autoencoder.")
-            if not (mine and any(str(value).startswith(f"{name}.") for name in trust)):
-                whose = "this config" if node is None else "the checkpoint's config"
-                way = f"; if you know that code, add trust=[{str(value).partition('.')[0]}]" if mine else ""
-                raise ValueError(f"{whose} has {key}={value}, which no config of lrx names; it is not run{way}")
-        if trust and os.getcwd() not in sys.path:
-            sys.path.append(os.getcwd())  # after everything installed, so that it shadows nothing
-
-
-class SweepError(ValueError):
-    """A job of a sweep was refused; its own line has been printed, and the other jobs went on."""
-
-
-def run(command: str, node: DictConfig) -> None:
-    """What Hydra calls: the command on its config, in the folder that Hydra made."""
+def run(command: str, node: DictConfig) -> float | None:
+    """What Hydra calls: the command on its config, in the folder that Hydra made; its score, if it has one."""
     state = HydraConfig.get()
+    path = Path(state.runtime.output_dir)
+    here = Path.cwd()
+    folder = path.relative_to(here) if here in path.parents else path
+    overrides = tuple(state.overrides.task)
     try:
-        folder = Path(state.runtime.output_dir)
-        here = Path.cwd()
-        _run(command, node, folder.relative_to(here) if here in folder.parents else folder, dict(state.runtime.choices))
+        return _run(command, Config(node, dict(state.runtime.choices), overrides), node, folder)
     except UserError as error:
         if state.mode != RunMode.MULTIRUN:
             raise
         if os.environ.get("LRX_DEBUG"):
             traceback.print_exc()
-        print(f"lrx: job {state.job.num} ({state.job.override_dirname}): {message(error)}", file=sys.stderr)
-        raise SweepError("jobs of this sweep were refused, see above") from error
+        line = message(error)
+        before = status.read(folder)
+        if before is None or before.state == "queued":  # refused before work began: the sweep still knows why
+            status.write(folder, status.Status("failed", command, overrides, error=line))
+        raise refusals.refuse(state.job.num, " ".join(overrides), line) from error
 
 
-def _run(command: str, node: DictConfig, folder: Path, choices: dict[str, str]) -> None:
+def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float | None:
     missing = sorted(OmegaConf.missing_keys(node))
     if missing:
         raise ValueError(f"lrx {command} needs {', '.join(f'{key}=...' for key in missing)}")
@@ -147,33 +75,50 @@ def _run(command: str, node: DictConfig, folder: Path, choices: dict[str, str]) 
         name = str(node.get("name", command))
         if not name.strip() or "=" in name or name.startswith("/") or ".." in Path(name).parts:
             raise ValueError(f"name={name!r} must name a folder below outputs, without '=' and '..'")
-        commands.COMMANDS[command](Config(node, choices), folder)
+        score: float | None = commands.COMMANDS[command](config, folder)
+        if node.get("then"):
+            _then(commands, node.then, folder)
+        return score
     finally:
         if folder.is_dir() and not any(folder.iterdir()):  # a refused command leaves no empty folder behind
             folder.rmdir()
 
 
-def train_task(node: DictConfig) -> None:
+def _then(commands: ModuleType, then: object, trained: Path) -> None:
+    """The assay that `then` asks for, on the run that has just ended, into a folder of its name in the run's own."""
+    words = [str(word) for word in then] if isinstance(then, ListConfig) else [str(then)]
+    settings = [f"assay={words[0]}", *words[1:], f"ckpt='{trained}'", f"name='{words[0]}'"]
+    node = hydra.compose("assay", settings, return_hydra_config=True)
+    choices = dict(node.hydra.runtime.choices)
+    with open_dict(node):
+        del node["hydra"]
+    commands.COMMANDS["assay"](Config(node, choices, tuple(settings)), trained / words[0])
+
+
+OmegaConf.register_new_resolver("run_id", runs.run_id, replace=True)
+
+
+def train_task(node: DictConfig) -> float | None:
     """Hydra's task of `lrx train`."""
-    run("train", node)
+    return run("train", node)
 
 
-def assay_task(node: DictConfig) -> None:
+def assay_task(node: DictConfig) -> float | None:
     """Hydra's task of `lrx assay`."""
-    run("assay", node)
+    return run("assay", node)
 
 
-def import_task(node: DictConfig) -> None:
+def import_task(node: DictConfig) -> float | None:
     """Hydra's task of `lrx import`."""
-    run("import", node)
+    return run("import", node)
 
 
-def prepare_task(node: DictConfig) -> None:
+def prepare_task(node: DictConfig) -> float | None:
     """Hydra's task of `lrx prepare`."""
-    run("prepare", node)
+    return run("prepare", node)
 
 
-TASKS: dict[str, Callable[[DictConfig], None]] = {
+TASKS: dict[str, Callable[[DictConfig], float | None]] = {
     "train": train_task,
     "assay": assay_task,
     "import": import_task,
@@ -181,14 +126,8 @@ TASKS: dict[str, Callable[[DictConfig], None]] = {
 }
 
 
-def _returned(job: JobReturn) -> object:
-    if job.status == JobStatus.COMPLETED:
-        return job._return_value
-    raise cast(BaseException, job._return_value)
-
-
-# Hydra prints "Error executing job with overrides: [...]" before it raises; main() has one line of its own for that.
-JobReturn.return_value = property(_returned, JobReturn.return_value.fset)  # type: ignore
+# one line of a warning, without a line of our code; here, so that the processes of a sweep have it too
+warnings.formatwarning = lambda text, *where: f"lrx: warning: {text}\n"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -214,9 +153,11 @@ def main(argv: list[str] | None = None) -> int:
         # Hydra 1.3 gives argparse a lazy help text, which Python 3.14 checks too early
         argparse.ArgumentParser._check_help = lambda self, action: None  # type: ignore[attr-defined]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
-    warnings.formatwarning = lambda text, *where: f"lrx: warning: {text}\n"  # one line, without a line of our code
-    sys.argv = ["lrx", *shell.flags_first(rest)]
+    refusals.refused.clear()
     try:
+        # Hydra looks for launchers by a name in its own namespace, which need not be where the class lies
+        Plugins.instance().class_name_to_class["hydra_plugins.lrx.FrozenSlurmLauncher"] = FrozenSlurmLauncher
+        sys.argv = ["lrx", *shell.flags_first([runs.globbed(word) for word in rest])]
         hydra.main(version_base="1.3", config_path="pkg://lrx.configs", config_name=command)(TASKS[command])()
     except KeyboardInterrupt:
         print("lrx: stopped; the same command with the same name= goes on", file=sys.stderr)
@@ -226,8 +167,10 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         if os.environ.get("LRX_DEBUG"):
             traceback.print_exc()
+        refusals.report()
         return fail(error)
-    return 0
+    left = refusals.report()
+    return fail(ValueError(left)) if left else 0
 
 
 def fail(error: BaseException) -> int:
@@ -245,27 +188,12 @@ def message(error: BaseException) -> str:
     text = str(error)
     found = NO_CHOICE.match(text)
     if found is not None:
-        return f"no {found['group']}={found['choice']}; the choices are {', '.join(found['choices'].split())}"
+        extra = EXTRAS.get(f"{found['group']}={found['choice']}")
+        more = f"; it comes with pip install 'lrx[{extra}]'" if extra else ""
+        return f"no {found['group']}={found['choice']}; the choices are {', '.join(found['choices'].split())}{more}"
     return " ".join(TRAILER.sub("", text).split()) or type(error).__name__
 
 
-def _leaves(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Every value that is no list or mapping, with its dotted key."""
-    if isinstance(value, dict | list):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _leaves(inner, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value
-
-
-def _own_targets() -> set[object]:
-    """Every `_target_` that lrx's own yaml files name. A checkpoint may come from anywhere; it may name these only."""
-    targets: set[object] = set()
-    for file in Path(importlib.import_module("lrx.configs").__path__[0]).rglob("*.yaml"):
-        leaves = _leaves(OmegaConf.to_container(OmegaConf.load(file)))
-        targets |= {value for key, value in leaves if key.rpartition(".")[2] == "_target_"}
-    return targets
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    # by its name, so that the processes of a sweep find the tasks
+    sys.exit(importlib.import_module("lrx.cli").main())

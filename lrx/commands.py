@@ -6,7 +6,8 @@ import hashlib
 import importlib
 import importlib.util
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -14,11 +15,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from lrx import checkpoint, console, results, runs
+from lrx import checkpoint, console, results, runs, status
 from lrx.allocator import keep_freed_memory
 from lrx.atomic import replacing
 from lrx.codes import num_drawn
-from lrx.curves import Curves
+from lrx.curves import Curves, last_loss
 from lrx.data import splits
 from lrx.devices import choose_device
 from lrx.layouts import Layout
@@ -35,6 +36,7 @@ class Config(runs.RunConfig, Protocol):
     """The part of lrx.cli.Config that commands use; described there."""
 
     choices: dict[str, str]
+    overrides: tuple[str, ...]
 
     def target(self, key: str) -> str:
         """The name of what a node describes."""
@@ -57,34 +59,39 @@ class Config(runs.RunConfig, Protocol):
         ...
 
 
-def train_command(config: Config, folder: Path) -> None:
-    """Train in the run folder, or go on there; nothing to do if the run is finished."""
+def train_command(config: Config, folder: Path) -> float | None:
+    """Train in the run folder, or go on there; nothing to do if the run is finished. Returns the last logged loss."""
     keep_freed_memory()
     runs.check_same(folder, config)
     settings = cast(TrainSettings, config.build("trainer"))
     device = choose_device(settings.device, "trainer.device")
     path = folder / checkpoint.FILENAME
-    if path.exists() and checkpoint.load(path).finished:
+    if status.finished(folder, runs.identity(config)):
         console.note(f"{folder} is finished ({settings.steps} steps); nothing to do")
-        return
+        return last_loss(folder)
     whole = open_dataset(config)
     dataset = splits.part(whole, str(config.value("split")))
     model = build_model(config, dataset)
     assert isinstance(model, Trainable)
-    runs.write_config(folder, config)
-    if dataset is not whole:
-        with replacing(folder / SPLIT) as beside, beside.open("wb") as file:
-            np.savez_compressed(file, part=splits.codes(whole).numpy())
     curves = Curves(folder)
-    with console.TrainProgress(settings.steps, settings.batch_size) as progress:
+    with (
+        working(config, folder, "train") as work,
+        console.TrainProgress(settings.steps, settings.batch_size) as progress,
+    ):
+        runs.write_config(folder, config)
+        if dataset is not whole:
+            with replacing(folder / SPLIT) as beside, beside.open("wb") as file:
+                np.savez_compressed(file, part=splits.codes(whole).numpy())
 
         def on_start(start: int) -> None:
             curves.go_on_from(start)
             progress.start(start)
+            work.tell(step=start, steps=settings.steps)
 
         def on_log(step: int, row: Mapping[str, float]) -> None:
             curves.append(step, row)
             progress.log(row)
+            work.tell(step=step, rate=progress.rate, seconds_left=progress.seconds_left)
 
         train(
             model,
@@ -99,6 +106,7 @@ def train_command(config: Config, folder: Path) -> None:
             on_log=on_log,
         )
     console.note(f"trained {settings.steps} steps on {dataset.name} ({dataset.source}): {path}")
+    return last_loss(folder)
 
 
 def assay_command(config: Config, folder: Path) -> None:
@@ -109,11 +117,10 @@ def assay_command(config: Config, folder: Path) -> None:
     device = choose_device(str(config.value("device")), "device")
     assay = cast(Callable[..., AssayResult | Mapping[str, AssayResult]], config.build("assay"))
     path = checkpoint.find(str(config.value("ckpt")))
+    inputs = {"checkpoint": hashlib.sha256(path.read_bytes()).hexdigest()}
     trained = checkpoint.load(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     runs.check_same(folder, config)
-    target = folder / RESULT
-    if target.exists() and results.read(target).provenance.get("checkpoint_sha256") == digest:
+    if status.finished(folder, runs.identity(config), inputs):
         console.note(f"{folder} is finished; nothing to do")
         return
 
@@ -123,29 +130,31 @@ def assay_command(config: Config, folder: Path) -> None:
     checkpoint.load_weights(model, trained.model, path)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.eval()
-    with console.WorkProgress(name.replace("_", " ")) as progress:
-        measured = assay(model, dataset, torch.Generator().manual_seed(seed), progress=progress)
-    found = {name: measured} if isinstance(measured, AssayResult) else measured
-    provenance: dict[str, str | int | float] = {
-        **results.environment(),
-        "config": config.text,
-        "checkpoint": str(path),
-        "checkpoint_sha256": digest,
-        "checkpoint_config": trained.config,
-        "checkpoint_origin": trained.origin,
-        "trained_steps": trained.step,
-        "trained_on": f"{trained.data['name']} ({trained.data['source']}, {trained.data['fingerprint']})",
-        "model": stored.target("autoencoder" if stored.value("autoencoder._target_") else "model"),
-        "dataset": dataset.name,
-        "dataset_source": dataset.source,
-        "dataset_fingerprint": dataset.fingerprint,
-        "seed": seed,
-        "device": str(device),
-        "wall_time_s": time.time() - began,
-    }
-    runs.write_config(folder, config)
-    results.write(target, found, provenance)
-    pictures = [picture for part in found for picture in draw(part, target, folder)]
+    with working(config, folder, "assay", inputs):
+        with console.WorkProgress(name.replace("_", " ")) as progress:
+            measured = assay(model, dataset, torch.Generator().manual_seed(seed), progress=progress)
+        found = {name: measured} if isinstance(measured, AssayResult) else measured
+        provenance: dict[str, str | int | float] = {
+            **results.environment(),
+            "config": config.text,
+            "checkpoint": str(path),
+            "checkpoint_sha256": inputs["checkpoint"],
+            "checkpoint_config": trained.config,
+            "checkpoint_origin": trained.origin,
+            "trained_steps": trained.step,
+            "trained_on": f"{trained.data['name']} ({trained.data['source']}, {trained.data['fingerprint']})",
+            "model": stored.target("autoencoder" if stored.value("autoencoder._target_") else "model"),
+            "dataset": dataset.name,
+            "dataset_source": dataset.source,
+            "dataset_fingerprint": dataset.fingerprint,
+            "seed": seed,
+            "device": str(device),
+            "wall_time_s": time.time() - began,
+        }
+        target = folder / RESULT
+        runs.write_config(folder, config)  # now, so that refused settings do not stay as the folder's
+        results.write(target, found, provenance)
+        pictures = [picture for part in found for picture in draw(part, target, folder)]
     console.show_results(found)
     for part, result in found.items():
         if result.settings.get("remark"):
@@ -169,28 +178,41 @@ def import_command(config: Config, folder: Path) -> None:
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
     checkpoint.load_weights(model, without_prefix(weights, model.state_dict()), source)
-    runs.write_config(folder, config)
     path = folder / checkpoint.FILENAME
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    checkpoint.save(
-        path,
-        model=model,
-        optimizer=None,
-        step=0,
-        steps=0,
-        config=config.text,
-        data={"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint},
-        origin=f"{source.name}, sha256 {digest}",
-    )
+    with working(config, folder, "import", {"weights": digest}):
+        runs.write_config(folder, config)
+        checkpoint.save(
+            path,
+            model=model,
+            optimizer=None,
+            step=0,
+            steps=0,
+            config=config.text,
+            data={"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint},
+            origin=f"{source.name}, sha256 {digest}",
+        )
     console.note(f"imported {len(weights)} tensors: {path}")
 
 
-COMMANDS: dict[str, Callable[[Config, Path], None]] = {
+COMMANDS: dict[str, Callable[[Config, Path], float | None]] = {
     "train": train_command,
     "assay": assay_command,
     "import": import_command,
     "prepare": prepare_command,
 }
+
+
+@contextmanager
+def working(
+    config: Config, folder: Path, command: str, inputs: Mapping[str, str] | None = None
+) -> Iterator[status.Working]:
+    """Hold the run folder for the block, and say in it how the block went."""
+    with status.working(
+        folder, command=command, overrides=config.overrides, config=runs.identity(config), inputs=inputs
+    ) as work:
+        runs.check_same(folder, config)  # again: another process may have been here first
+        yield work
 
 
 def open_dataset(config: Config) -> Dataset:
@@ -214,7 +236,8 @@ def build_model(config: Config, dataset: Dataset) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(whole_seed(config))
         if config.value("autoencoder._target_"):
-            model = config.build("autoencoder", **known)
+            own = {key: value for key, value in known.items() if config.value(f"autoencoder.{key}") is None}
+            model = config.build("autoencoder", **own)
         else:
             network = config.build("network")
             model = config.build("model", network=network, dataset_size=num_drawn(dataset), **known)

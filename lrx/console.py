@@ -70,15 +70,24 @@ class TrainProgress:
         if _err.is_terminal:
             self._bar.start()
 
+    @property
+    def rate(self) -> float:
+        """Steps a second since training began or went on."""
+        return (self._done - self._first) / max(time.monotonic() - self._began, 1e-9)
+
+    @property
+    def seconds_left(self) -> float:
+        """What the rest takes at this rate."""
+        return (self._steps - self._done) / max(self.rate, 1e-9)
+
     def step(self, done: int) -> None:
         """One more step is done."""
         self._done = done
-        now = time.monotonic()
-        rate = (done - self._first) / max(now - self._began, 1e-9)
+        now, rate = time.monotonic(), self.rate
         self._bar.update(self._task, completed=done, rate=f"{rate:.1f} steps/s", losses=self._losses.split("  ")[0])
         if not _err.is_terminal and now - self._last_line >= LINE_EVERY:
             self._last_line = now
-            left = _clock((self._steps - done) / rate)
+            left = _clock(self.seconds_left)
             images = rate * self._batch_size
             note(f"step {done}/{self._steps}  {rate:.1f} steps/s  {images:.0f} images/s  {left} left  {self._losses}")
 

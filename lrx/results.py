@@ -56,7 +56,7 @@ def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance)
         before, now = old.provenance.get(key), provenance.get(key)
         if others and before != now:
             raise ValueError(f"{path} holds results of {key} {before}, not {now}: one file holds one run")
-    of_each = {**old.provenance_of, **dict.fromkeys(assays, dict(provenance))}
+    of_each = {**old.provenance_of, **{name: dict(provenance) for name in assays}}
     with replacing(path) as beside, h5py.File(beside, "w") as file:
         file.attrs["format"] = FORMAT
         for key, value in provenance.items():

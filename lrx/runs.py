@@ -1,7 +1,14 @@
-"""Run folders: one config each, kept as config.yaml, so that the same command goes on and another one is refused."""
+"""Run folders: one config each, kept as config.yaml, so that the same command goes on and another one is refused.
+
+A job of a sweep has a folder named after what it computes; a pattern names many.
+"""
 
 from __future__ import annotations
 
+import glob
+import hashlib
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +18,7 @@ FILENAME = "config.yaml"
 
 # Keys that may differ between the starts of one run: they say where and how often, not what is computed.
 FREE = {"name", "dataset.root", "device", "trainer.device", "trainer.checkpoint_every", "trainer.log_every"}
+FREE |= {"then", "trust"}
 
 
 class RunConfig(Protocol):
@@ -26,6 +34,11 @@ class RunConfig(Protocol):
         ...
 
 
+def identity(config: RunConfig) -> str:
+    """What is computed, as text: every key and value but those that are free."""
+    return "\n".join(f"{key}={value}" for key, value in sorted(config.flat().items()) if not _is_free(key))
+
+
 def check_same(folder: Path, config: RunConfig) -> None:
     """ValueError that lists the keys in which a config differs from the one that made this folder, if one did."""
     path = folder / FILENAME
@@ -34,8 +47,8 @@ def check_same(folder: Path, config: RunConfig) -> None:
     before, now = config.flat(path.read_text(encoding="utf-8")), config.flat()
     different = [
         f"{key} (was {before.get(key, 'not there')}, now {now.get(key, 'not there')})"
-        for key in sorted({*before, *now} - FREE)
-        if before.get(key) != now.get(key)
+        for key in sorted({*before, *now})
+        if not _is_free(key) and before.get(key) != now.get(key)
     ]
     if different:
         raise ValueError(
@@ -47,3 +60,34 @@ def write_config(folder: Path, config: RunConfig) -> None:
     """Keep the config of a run in its folder."""
     with replacing(folder / FILENAME) as beside:
         beside.write_text(config.text, encoding="utf-8")
+
+
+def _is_free(key: str) -> bool:
+    return key in FREE or key.split(".")[0] in FREE  # a list, such as trust, has a key for each place
+
+
+def run_id(overrides: Sequence[str]) -> str:
+    """A folder for one job of a sweep: the values in its overrides, and a few digits that tell apart what looks alike.
+
+    The same overrides give the same folder, however many other jobs a sweep has, so that a sweep that is started again
+    or grows finds what is done.
+
+    >>> run_id(["name=sweep", "model=vae", "seed=0", "ckpt=outputs/train/a"])
+    'vae-0-a-5b8202'
+    """
+    kept = sorted(word for word in overrides if not _is_free(word.partition("=")[0].lstrip("+~")))
+    values = [word.partition("=")[2].rstrip("/").rpartition("/")[2] for word in overrides if word in kept]
+    words = "-".join(re.sub(r"[^A-Za-z0-9.]+", "_", value).strip("_") for value in values)
+    return f"{words[:60]}-{hashlib.sha256(' '.join(kept).encode()).hexdigest()[:6]}"
+
+
+def globbed(word: str) -> str:
+    """`ckpt=glob(outputs/train/sweep/*)` as the run folders and checkpoints that it matches, separated by commas."""
+    pattern = re.fullmatch(r"ckpt=glob\((.*)\)", word)
+    if pattern is None:
+        return word
+    matches = map(Path, sorted(glob.glob(pattern[1].strip("'\""))))
+    found = [path for path in matches if path.suffix == ".pt" or (path / "checkpoint.pt").is_file()]
+    if not found:
+        raise ValueError(f"{word} matches no run folder with a checkpoint and no .pt file")
+    return "ckpt=" + ",".join(f"'{path}'" for path in found)

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 import xarray
 
-from lrx import checkpoint, cli
+from lrx import checkpoint, cli, status
 from tests.conftest import TINY, Lrx
 
 
@@ -50,7 +50,8 @@ def test_train_assay_and_open_the_result_by_label(lrx_process: Lrx, tmp_path: Pa
     assert trained.returncode == 0, trained.stderr
     assert "rendered" in trained.stderr
     run = tmp_path / "outputs/train/sprites"
-    assert {path.name for path in run.iterdir()} == {"checkpoint.pt", "config.yaml", "metrics.csv", "metrics.jsonl"}
+    visible = {path.name for path in run.iterdir() if not path.name.startswith(".")}
+    assert visible == {"checkpoint.pt", "config.yaml", "metrics.csv", "metrics.jsonl", "status.json"}
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3]
     assert all(np.isfinite(row["loss"]) for row in rows)
@@ -118,7 +119,10 @@ def test_a_sweep_makes_one_run_a_job_and_reports_the_one_that_is_refused(lrx: Lr
     assert [path.name for path in sorted((tmp_path / "outputs/train/sweep").glob("*/checkpoint.pt"))] == [
         "checkpoint.pt"
     ] * 2
-    first, second = weights_of(tmp_path / "outputs/train/sweep/0"), weights_of(tmp_path / "outputs/train/sweep/1")
+    folders = {
+        status.read(path).overrides[-2]: path for path in (tmp_path / "outputs/train/sweep").iterdir() if path.is_dir()
+    }
+    first, second = weights_of(folders["seed=0"]), weights_of(folders["seed=1"])
     assert not torch.equal(first["encoder.1.weight"], second["encoder.1.weight"])
 
 

@@ -16,8 +16,8 @@ from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from lrx import checkpoint
-from lrx.cli import Config
 from lrx.commands import build_model
+from lrx.config import Config
 from lrx.data.helix import double_helix
 from lrx.factors import FactorSpace
 from lrx.models.autoencoder import AutoencoderSettings

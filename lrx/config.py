@@ -1,0 +1,111 @@
+"""A composed config as the commands see it: plain values, plain objects, its own text, and what it may run.
+
+Beside cli.py, the only file that knows Hydra and OmegaConf.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+
+class Config:
+    """A composed config, handed to a command: plain values, plain objects, and itself as text."""
+
+    def __init__(self, node: DictConfig, choices: dict[str, str], overrides: tuple[str, ...] = ()) -> None:
+        self._node, self.choices, self.overrides = node, choices, overrides
+
+    @property
+    def text(self) -> str:
+        """The whole config as yaml, with interpolations as they were written."""
+        return OmegaConf.to_yaml(self._node)
+
+    def flat(self, text: str | None = None) -> dict[str, str]:
+        """Every dotted key and its value as text, interpolations as written: of this config, or of another's text."""
+        node = self._node if text is None else OmegaConf.create(text)
+        return {key: str(value) for key, value in _leaves(OmegaConf.to_container(node, resolve=False))}
+
+    def value(self, key: str) -> object:
+        """A single value by its dotted key."""
+        return OmegaConf.select(self._node, key)
+
+    def target(self, key: str) -> str:
+        """The name of the class or function that the node `key` describes."""
+        return str(self._node[key]["_target_"]).rpartition(".")[2]
+
+    def build(self, key: str, **given: object) -> object:
+        """The object that the node `key` describes. Keywords that its target does not take are left out.
+
+        ValueError names the node when a value is of a kind that its target cannot take.
+        """
+        node = self._node[key]
+        bound = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
+        accepted = inspect.signature(bound).parameters
+        # of ours, **settings says what it takes; that of a foreign class, such as nn.Module's own, promises nothing
+        takes_all = any("Unpack" in str(parameter.annotation) for parameter in accepted.values())
+        extra = {name: value for name, value in given.items() if takes_all or name in accepted}
+        try:
+            return functools.partial(bound, **extra) if node.get("_partial_") else bound(**extra)
+        except TypeError as error:
+            raise ValueError(f"{key}={self.choices.get(key, '...')}: {error}") from error
+
+    def stored(self, text: str, *, override: str) -> Config:
+        """The config that a checkpoint holds, resolved, once its targets are known to be lrx's own or trusted.
+
+        override: the key of a node of this config whose values, where not null, replace those of the stored one.
+        """
+        node = OmegaConf.create(text)
+        for key, value in self._node[override].items():
+            if value is not None:
+                OmegaConf.update(node, f"{override}.{key}", value, force_add=True)
+        OmegaConf.resolve(node)  # an interpolation can make a whole node, so what is checked is what is built
+        self.check_targets(node)
+        return Config(cast(DictConfig, node), {})
+
+    def check_targets(self, node: object = None) -> None:
+        """ValueError for a `_target_` of a node (None: of this config) whose code nobody vouched for.
+
+        The targets that lrx's own yaml files name are known. Below `autoencoder`, so is what lies in a package or a
+        module that the key `trust` of this config lists; it may also be a file of the current folder.
+        """
+        trust = OmegaConf.select(self._node, "trust") or []
+        if isinstance(trust, str) or not all(isinstance(name, str) and name for name in trust):
+            raise ValueError(f"trust must list packages whose code may be run, as in trust=[mypackage], not {trust!r}")
+        own = _own_targets()
+        for key, value in _leaves(OmegaConf.to_container(cast(DictConfig, self._node if node is None else node))):
+            if key.rpartition(".")[2] != "_target_" or value in own:
+                continue
+            mine = key.startswith("autoencoder.")
+            if not (mine and any(str(value).startswith(f"{name}.") for name in trust)):
+                whose = "this config" if node is None else "the checkpoint's config"
+                way = f"; if you know that code, add trust=[{str(value).partition('.')[0]}]" if mine else ""
+                raise ValueError(f"{whose} has {key}={value}, which no config of lrx names; it is not run{way}")
+        if trust and os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())  # after everything installed, so that it shadows nothing
+
+
+def _leaves(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Every value that is no list or mapping, with its dotted key."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(inner, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
+
+
+def _own_targets() -> set[object]:
+    """Every `_target_` that lrx's own yaml files name. A checkpoint may come from anywhere; it may name these only."""
+    targets: set[object] = set()
+    for file in Path(importlib.import_module("lrx.configs").__path__[0]).rglob("*.yaml"):
+        leaves = _leaves(OmegaConf.to_container(OmegaConf.load(file)))
+        targets |= {value for key, value in leaves if key.rpartition(".")[2] == "_target_"}
+    return targets

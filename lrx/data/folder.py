@@ -1,0 +1,162 @@
+"""A folder of your own images, with the names of its sub-folders as labels."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lrx.data.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.data.labelled import LabelledDataset, PickedPixels, StoreDataset
+from lrx.data.picture_stream import check_skipped, check_stream, stream
+from lrx.data.pictures import Treatment, Unreadable, num_channels, opened, upright_size
+from lrx.data.pixels import MappedPixels, PixelStore
+from lrx.factors import FactorSpace
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm")
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
+NAME = "folder"
+NO_FACTORS = FactorSpace(names=(), sizes=())
+
+
+def folder(
+    *,
+    root: str,
+    path: str,
+    size: int | None,
+    crop: int | str | None,
+    channels: int | None,
+    on_corrupt: str,
+    progress: Progress | None = None,
+) -> StoreDataset:
+    """Images (C, H, W) of a folder and its sub-folders, sorted by name; hidden files are left aside.
+
+    Where every image lies in a sub-folder, and there are at least two, the first folder on its way is its label
+    `folder`, with the classes 0, 1, ... in the order of the names.
+    root: the pixels are kept uncompressed in `root/converted`, made anew when an image comes, goes or changes.
+    path: the folder. size, crop: as in lrx.data.pictures.Treatment.
+    channels: 1 for grey, 3 for RGB; None takes what the first image has, and refuses the others.
+    on_corrupt: "error" to stop at an unreadable image, "skip" to leave it out; `source` counts them.
+    progress: told (images done, images in all) while they are decoded.
+    ValueError for images that do not go together, FileNotFoundError where there is no such folder, OSError where the
+    pixels cannot be written.
+    """
+    check_stream(on_corrupt=on_corrupt, workers=None)
+    if channels not in (None, 1, 3) or isinstance(channels, bool):
+        raise ValueError(f"dataset.channels must be 1, 3 or null, not {channels!r}")
+    treatment = Treatment(crop, size)
+    place = Path(path).expanduser().resolve()
+    listing = _listing(place)
+    names = [file.name for file in listing]
+    first = _first(place, names, treatment, channels)
+
+    told = f"{treatment.words}, {'grey' if first.shape[2] == 1 else 'RGB'}"
+    listed = hashlib.sha256(repr(listing).encode(errors="surrogateescape")).hexdigest()
+    shape = (len(names), *first.shape)
+    recipe = Recipe(NAME, shape, "uint8", NO_FACTORS, Origin(details=f"files {listed}, {told}"))
+    stem = Path(root) / "converted" / f"{place.name}-{hashlib.sha256(f'{place} {told}'.encode()).hexdigest()[:12]}"
+    skipped: list[str] = []
+
+    def blocks() -> Iterator[np.ndarray]:
+        return stream(
+            names,
+            lambda name: _decode(place, name, treatment, first, any_kind=channels is not None),
+            shape=first.shape,
+            on_corrupt=on_corrupt,
+            skipped=skipped,
+        )
+
+    cache = open_or_convert(stem, recipe, blocks, progress=progress, notes=skipped)
+    left_out = check_skipped(cache.notes, on_corrupt=on_corrupt)
+    pixels: PixelStore = MappedPixels(cache.pixels, shape=shape)
+    fingerprint = cache.fingerprint
+    if left_out:
+        gone = set(cache.notes)
+        picked = PickedPixels(pixels, np.flatnonzero([name not in gone for name in names]))
+        pixels, fingerprint = picked, picked.fingerprint(fingerprint)
+        names = [name for name in names if name not in gone]
+    source = f"images in {place}, {told}{left_out}"
+    return _labelled(place.name, source, fingerprint, pixels, names)
+
+
+@dataclass(frozen=True)
+class File:
+    """An image as it is listed: its path below the folder, and what tells whether it has changed since."""
+
+    name: str
+    num_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class First:
+    """The first image that can be opened: what all of them must be like. shape: (H, W, C) after the treatment."""
+
+    name: str
+    shape: tuple[int, int, int]
+
+
+def _listing(place: Path) -> list[File]:
+    if not place.is_dir():
+        raise FileNotFoundError(f"there is no folder {place}; name your images by dataset.path=...")
+    found = []
+    for parent, folders, files in os.walk(place):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                file = Path(parent) / name
+                status = file.stat()
+                found.append(File(file.relative_to(place).as_posix(), status.st_size, status.st_mtime_ns))
+    if not found:
+        raise ValueError(f"there are no images in {place}; they are known by their endings {', '.join(SUFFIXES)}")
+    return sorted(found, key=lambda file: file.name.split("/"))
+
+
+def _first(place: Path, names: list[str], treatment: Treatment, channels: int | None) -> First:
+    for name in names:
+        try:
+            with opened((place / name).read_bytes(), name, formats=FORMATS) as picture:
+                height, width = treatment.shape(upright_size(picture), name)
+                return First(name, (height, width, channels or num_channels(picture)))
+        except Unreadable:  # the stream meets it again, and does what on_corrupt says
+            continue
+    raise ValueError(f"none of the {len(names)} images in {place} can be read; the first is {names[0]}")
+
+
+def _decode(place: Path, name: str, treatment: Treatment, first: First, *, any_kind: bool) -> np.ndarray:
+    """An image to uint8 first.shape; ValueError when it is of another size or kind than the first."""
+    with opened((place / name).read_bytes(), name, formats=FORMATS) as picture:
+        height, width = treatment.shape(upright_size(picture), name)
+        if (height, width) != first.shape[:2]:
+            raise ValueError(
+                f"{first.name} is {first.shape[1]} x {first.shape[0]} pixels and {name} is {width} x {height}; "
+                "set dataset.size=64 (and dataset.crop=square), so that all become alike"
+            )
+        if not any_kind and num_channels(picture) != first.shape[2]:
+            kinds = {1: "grey", 3: "in colour"}
+            raise ValueError(
+                f"{first.name} is {kinds[first.shape[2]]} and {name} is {kinds[num_channels(picture)]}; "
+                "set dataset.channels=1 or dataset.channels=3"
+            )
+        return treatment.pixels(picture, name, channels=first.shape[2])
+
+
+def _labelled(name: str, source: str, fingerprint: str, pixels: PixelStore, names: list[str]) -> StoreDataset:
+    """With the sub-folders as labels, if there are some to tell apart."""
+    parents = [file.split("/")[0] for file in names]
+    values = {parent: code for code, parent in enumerate(dict.fromkeys(parents))}  # names come sorted
+    if not all("/" in file for file in names) or len(values) == 1:
+        return StoreDataset(name=name, source=source, fingerprint=fingerprint, pixels=pixels)
+    return LabelledDataset(
+        name=name,
+        source=source,
+        fingerprint=fingerprint,
+        pixels=pixels,
+        label_names=(NAME,),
+        label_sizes=(len(values),),
+        classes=np.array([[values[parent]] for parent in parents]),
+    )

@@ -1,0 +1,109 @@
+"""Data sets of images in no particular order, with known classes or without; lrx.data.grid has the full grids."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrx.data.pixels import PixelStore
+from lrx.types import as_float
+
+
+class StoreDataset:
+    """A Dataset over a store of pixels or vectors.
+
+    name, source, fingerprint: as in lrx.types.Dataset.
+    pixels: uint8 images (C, H, W) or float32 vectors (P,), by index.
+    sample: int64 (M,), the images that training and evaluation draw from; None for all of them.
+    """
+
+    def __init__(
+        self, *, name: str, source: str, fingerprint: str, pixels: PixelStore, sample: Tensor | None = None
+    ) -> None:
+        """Take the shape of the observations from the first one."""
+        self.name = name
+        self.source = source
+        self.fingerprint = fingerprint
+        self.sample = sample
+        self.observation_shape: tuple[int, ...] = pixels[np.zeros(1, dtype=np.int64)].shape[1:]
+        self.pixels = pixels
+
+    def __len__(self) -> int:
+        """The number of observations."""
+        return len(self.pixels)
+
+    def raw(self, indices: Tensor) -> Tensor:
+        """Indices int64 (B,) to uint8 (B, C, H, W) or float32 (B, P), on the CPU; IndexError outside 0 .. len - 1."""
+        return torch.from_numpy(self.pixels[self._checked(indices)])
+
+    def images(self, indices: Tensor) -> Tensor:
+        """Indices int64 (B,) to float32 (B, *observation_shape): pixels in [0, 1], vectors as they are."""
+        return as_float(self.raw(indices))
+
+    def _checked(self, indices: Tensor) -> np.ndarray:
+        if indices.numel() and (indices.min() < 0 or indices.max() >= len(self)):
+            outside = indices[(indices < 0) | (indices >= len(self))][0]
+            raise IndexError(f"no image {int(outside)} in {self.name}: indices run from 0 to {len(self) - 1}")
+        return indices.cpu().numpy()
+
+
+class LabelledDataset(StoreDataset):
+    """A StoreDataset whose observations carry L labels each, as in lrx.types.Labelled.
+
+    classes: whole numbers (N, L); those of label l run from 0 to label_sizes[l] - 1.
+    partition: int64 (N,), the official split codes 0 train, 1 validation, 2 test; None where there are none, and then
+        the data set has no such attribute, which is how lrx.data.splits tells.
+    """
+
+    partition: Tensor
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        source: str,
+        fingerprint: str,
+        pixels: PixelStore,
+        label_names: tuple[str, ...],
+        label_sizes: tuple[int, ...],
+        classes: np.ndarray,
+        sample: Tensor | None = None,
+        partition: Tensor | None = None,
+    ) -> None:
+        """Keep the classes in the dtype in which they come."""
+        super().__init__(name=name, source=source, fingerprint=fingerprint, pixels=pixels, sample=sample)
+        assert classes.shape == (len(pixels), len(label_names)), (classes.shape, len(pixels), label_names)
+        assert len(label_sizes) == len(label_names), (label_sizes, label_names)
+        assert partition is None or partition.shape == (len(pixels),), (partition, len(pixels))
+        self.label_names = label_names
+        self.label_sizes = label_sizes
+        if partition is not None:
+            self.partition = partition
+        self._classes = classes
+
+    def label_classes(self, indices: Tensor) -> Tensor:
+        """Indices int64 (B,) to classes int64 (B, L), on the CPU; IndexError outside 0 .. len - 1."""
+        return torch.from_numpy(self._classes[self._checked(indices)].astype(np.int64))
+
+
+class PickedPixels:
+    """Some images of a store, in an order of their own: image i is the store's image rows[i], rows int64 (N,)."""
+
+    def __init__(self, pixels: PixelStore, rows: np.ndarray) -> None:
+        """Nothing is read."""
+        self._pixels, self._rows = pixels, rows
+
+    def __len__(self) -> int:
+        """The number of images picked."""
+        return len(self._rows)
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """Indices int64 (B,) to what the store gives for them."""
+        return self._pixels[self._rows[indices]]
+
+    def fingerprint(self, fingerprint: str) -> str:
+        """The SHA-256 that stands for the images picked, from that of the store."""
+        return hashlib.sha256(fingerprint.encode() + self._rows.astype("<i8").tobytes()).hexdigest()

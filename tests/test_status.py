@@ -1,0 +1,126 @@
+"""What a run folder says of its run, while it is worked on, after it ended, and after it was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lrx import status
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from lrx import status
+with status.working(Path(sys.argv[1]), command="train", overrides=("seed=0",), config="c") as work:
+    work.tell(step=5, steps=10)
+    print("working", flush=True)
+    time.sleep(60)
+"""
+
+
+def working(folder: Path, config: str = "c", inputs: dict[str, str] | None = None) -> object:
+    return status.working(folder, command="train", overrides=("seed=0",), config=config, inputs=inputs)
+
+
+@contextmanager
+def another_process(code: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has said its first line."""
+    with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_run_is_running_then_done(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "run"
+    assert status.read(folder) is None
+    with working(folder) as work:
+        assert status.read(folder).state == "running"
+        work.tell(step=3, steps=10, rate=2.5)
+        found = status.read(folder)
+        assert (found.step, found.steps, found.rate, found.pid) == (3, 10, 2.5, os.getpid())
+        assert not status.finished(folder, "c")
+    assert status.read(folder).state == "done"
+    assert status.finished(folder, "c")
+    assert not status.finished(folder, "another config")
+    assert not status.finished(folder, "c", {"checkpoint": "abc"})
+
+
+def test_what_a_run_is_made_from_is_part_of_being_finished(tmp_path: Path) -> None:
+    with working(tmp_path, inputs={"checkpoint": "abc"}):
+        pass
+    assert status.finished(tmp_path, "c", {"checkpoint": "abc"})
+    assert not status.finished(tmp_path, "c", {"checkpoint": "abd"})
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [(ValueError("the loss is nan"), "the loss is nan"), (ZeroDivisionError("x"), "ZeroDivisionError: x")],
+)
+def test_a_failed_run_says_why(tmp_path: Path, error: Exception, line: str) -> None:
+    with pytest.raises(type(error)), working(tmp_path):
+        raise error
+    assert status.read(tmp_path).state == "failed"
+    assert status.read(tmp_path).error == line
+    assert not status.is_locked(tmp_path)
+
+
+def test_an_interrupt_is_no_failure(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), working(tmp_path):
+        raise KeyboardInterrupt
+    assert status.read(tmp_path).state == "interrupted"
+
+
+def test_the_second_process_is_refused_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
+    with another_process(HOLD, tmp_path) as process:
+        assert status.is_locked(tmp_path)
+        assert status.read(tmp_path).state == "running"
+        with pytest.raises(status.Busy, match=rf"is being worked on by process {process.pid} on "), working(tmp_path):
+            pass
+        assert status.read(tmp_path).step == 5  # the refused one wrote nothing
+    assert process.returncode == -signal.SIGKILL
+    assert status.read(tmp_path).state == "interrupted"
+    with working(tmp_path):
+        pass
+    assert status.read(tmp_path).state == "done"
+
+
+def test_a_look_does_not_keep_a_run_from_starting(tmp_path: Path) -> None:
+    looking = (
+        "import sys, pathlib\nfrom lrx import status\nprint('looking', flush=True)\n"
+        "while True: status.is_locked(pathlib.Path(sys.argv[1]))"
+    )
+    (tmp_path / status.LOCK).touch()
+    with another_process(looking, tmp_path):
+        for _ in range(5):
+            with working(tmp_path):
+                pass
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"state": "flying"}', '{"state": 1}', "\x00\x01"])
+def test_what_is_no_status_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / status.FILENAME).write_text(content)
+    assert status.read(tmp_path) is None
+
+
+def test_a_status_of_a_later_version_is_read_as_far_as_it_is_known(tmp_path: Path) -> None:
+    (tmp_path / status.FILENAME).write_text(json.dumps({"state": "done", "step": 7, "colour": "blue"}))
+    assert status.read(tmp_path) == status.Status("done", step=7)
+
+
+def test_the_name_that_a_cluster_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    with working(tmp_path):
+        assert status.read(tmp_path).job == "12_3"
