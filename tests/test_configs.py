@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,6 +117,25 @@ def test_an_experiment_composes(name: str) -> None:
     node = composed("train", f"experiment={name}")
     settings = instantiate(node.trainer, _convert_="all")
     assert settings.steps >= 1
+
+
+def test_the_sweeps_in_the_comments_of_experiments_compose() -> None:
+    commands = [
+        line.removeprefix("#   lrx train -m ").split()
+        for name in GROUPS["experiment"]
+        for line in (ROOT / "experiment" / f"{name}.yaml").read_text().splitlines()
+        if line.startswith("#   lrx train -m ")
+    ]
+    assert len(commands) >= 10
+    for words in commands:
+        for model in next(word for word in words if word.startswith("model=")).removeprefix("model=").split(","):
+            last = [re.sub(r"=.*,", "=", word) for word in words if not word.startswith(("model=", "seed="))]
+            node = composed("train", f"model={model}", *last)
+            assert {"levels", "beta", "c_max", "gamma", "lambda_od"} & set(node.model) or model in (
+                "ae",
+                "vae",
+                "wae_mmd",
+            )
 
 
 @pytest.mark.parametrize("network", GROUPS["network"])

@@ -145,6 +145,16 @@ def test_classes_that_fill_a_grid_in_another_order_are_sorted(tmp_path):
     assert dataset.fingerprint != plain.fingerprint
 
 
+def test_a_grid_of_ones_own_can_be_correlated_and_labels_cannot(tmp_path):
+    correlation = {"factors": ["factor_1", "factor_2"], "width": 0.3}
+    path = write(tmp_path, images=COLOUR, classes=GRID)
+    dataset = opened(path, classes="classes", correlation=correlation)
+    assert 0 < len(dataset.sample) < N
+    assert "factor_1 and factor_2 correlated" in dataset.source
+    with pytest.raises(ValueError, match=r"dataset\.correlation needs classes that fill a grid"):
+        opened(path, correlation=correlation)
+
+
 @pytest.mark.parametrize("classes", [np.minimum(GRID, 1), GRID[:, 1:], GRID * 2, [[0, 0]] * 3 + [[1, 2]] * 3])
 def test_other_classes_are_labels(tmp_path, classes):
     classes = np.array(classes)

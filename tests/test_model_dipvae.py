@@ -21,7 +21,7 @@ STD = torch.tensor([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0], [2.0, 2.0], [2.0, 2.0]],
 EXPECTED = {DIPVAEI: COVARIANCE, DIPVAEII: [[4.8 + 2.2, 4.0], [4.0, 7.2 + 4.0]]}  # mean of sigma^2: 11/5 and 4
 
 
-def model(cls: type[DIPVAEI], *, lambda_od: float = 3.0, lambda_d: float = 5.0) -> DIPVAEI:
+def model(cls: type[DIPVAEI], *, lambda_od: float = 3.0, lambda_d_factor: float = 5 / 3) -> DIPVAEI:
     torch.manual_seed(0)
     return cls(
         network=functools.partial(mlp, hidden=[8], activation="elu", spread="log_std"),
@@ -31,7 +31,7 @@ def model(cls: type[DIPVAEI], *, lambda_od: float = 3.0, lambda_d: float = 5.0) 
         variance=1.0,
         kl="exact",
         lambda_od=lambda_od,
-        lambda_d=lambda_d,
+        lambda_d_factor=lambda_d_factor,
     )
 
 
@@ -77,5 +77,5 @@ def test_the_penalty_is_float32_whatever_the_network_runs_in(cls: type[DIPVAEI])
 def test_negative_weights_are_refused_by_name(cls: type[DIPVAEI]) -> None:
     with pytest.raises(ValueError, match=r"model\.lambda_od must be a number of at least 0, not -1"):
         model(cls, lambda_od=-1)
-    with pytest.raises(ValueError, match=r"model\.lambda_d must be a number of at least 0, not -2"):
-        model(cls, lambda_d=-2)
+    with pytest.raises(ValueError, match=r"model\.lambda_d_factor must be a number of at least 0, not -2"):
+        model(cls, lambda_d_factor=-2)

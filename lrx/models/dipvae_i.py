@@ -1,6 +1,7 @@
 """DIP-VAE-I: loss = rec + KL + lambda_od sum_(i != j) C_ij^2 + lambda_d sum_i (C_ii - 1)^2 (Kumar et al. 2018).
 
-C = Cov[mu] is the covariance of the posterior means over the batch, with 1/B as in the study of Locatello et al. 2019.
+lambda_d is lambda_od times a factor, as the study has it. C = Cov[mu] is the covariance of the posterior means over the batch, with
+1/B as in the study of Locatello et al. 2019.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from lrx.models.vae import VAE, Terms
 class DIPVAEI(VAE):
     """A VAE whose codes are pressed towards unit covariance; another covariance is another `covariance`."""
 
-    def __init__(self, *, lambda_od: float, lambda_d: float, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
+    def __init__(
+        self, *, lambda_od: float, lambda_d_factor: float, kl: str, **settings: Unpack[AutoencoderSettings]
+    ) -> None:
         super().__init__(kl=kl, **settings)
         check_number("lambda_od", lambda_od, least=0)
-        check_number("lambda_d", lambda_d, least=0)
-        self.lambda_od, self.lambda_d = lambda_od, lambda_d
+        check_number("lambda_d_factor", lambda_d_factor, least=0)
+        self.lambda_od, self.lambda_d = lambda_od, lambda_d_factor * lambda_od
 
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """The loss, with `reconstruction`, `kl` (nats per image), and the sums `off_diagonal` and `diagonal` beside."""
