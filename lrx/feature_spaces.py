@@ -15,7 +15,8 @@ from torch import Tensor
 
 from lrx.features import factor_probe, pixel_components
 from lrx.inception import FILES, read_inception
-from lrx.types import Dataset, FactorDataset, as_float, with_factors
+from lrx.labels import find_classes, known_classes
+from lrx.types import Dataset, as_float
 
 FEATURES = ("auto", "pixels", "probe", "inception")
 
@@ -45,7 +46,7 @@ def check_features(features: object, inception: object) -> None:
 
 
 def chosen_features(dataset: Dataset, features: str) -> str:
-    """What `auto` stands for: the probe where there are factors and images, else pixels; other names as they are.
+    """What `auto` stands for: the probe for images with factors or labels, else pixels; other names as they are.
 
     ValueError when Inception is to read what are no images, grey or in colour.
     """
@@ -57,8 +58,8 @@ def chosen_features(dataset: Dataset, features: str) -> str:
         )
     if features != "auto":
         return features
-    known = isinstance(dataset, FactorDataset) and max(dataset.factors.sizes) > 1
-    return "probe" if known and len(shape) == 3 else "pixels"
+    known = find_classes(dataset)
+    return "probe" if known is not None and known.varying and len(shape) == 3 else "pixels"
 
 
 def feature_space(
@@ -80,8 +81,8 @@ def feature_space(
     ValueError for a feature that the data set cannot give, or a file that holds no Inception weights.
     """
     if features == "probe":
-        known = with_factors(dataset, "assay.features=probe")
-        probe = factor_probe(known, steps=probe_steps, cache=cache, progress=progress).to(device)
+        known_classes(dataset, "assay.features=probe")
+        probe = factor_probe(dataset, steps=probe_steps, cache=cache, progress=progress).to(device)
         return FeatureSpace(probe.features, scores={"probe_accuracy": float(probe.accuracies.mean())})
     if features == "inception":
         network, digest = read_inception(Path(str(inception)).expanduser())

@@ -3,7 +3,8 @@
 Pixels: projections on the K leading principal components of given images, so that distances stay those of pixels.
 Probe: a small convolutional classifier of every factor, trained on the data set alone; its features are the 64 numbers
 that the classifiers of the factors read, linear in nothing but themselves. Its seed is fixed and no model is involved,
-so one probe judges every model of a data set, and can be kept. N images, P pixels, K features, F factors.
+so one probe judges every model of a data set, and can be kept. Where images are no grid of factors, their labels take
+the place of factors. N images, P pixels, K features, F factors.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ import torch
 from torch import Tensor, nn
 
 from lrx.atomic import replacing
-from lrx.factors import FactorSpace
-from lrx.types import FactorDataset, as_float
+from lrx.labels import KnownClasses, known_classes
+from lrx.types import Dataset, FactorDataset, as_float
 
 FORMAT = "lrx probe 1"  # part of a kept probe's name: another network or another training needs another number
 SEED = 0
 BATCH = 64
 RATE = 2e-3  # of Adam at the first step, falling to 0 linearly
 JUDGED = 512  # images on which accuracies are measured
+ROWS = 2**14  # of classes that are held at once
 UNREADABLE = (pickle.UnpicklingError, RuntimeError, OSError, EOFError, LookupError, ValueError, TypeError)
 
 
@@ -69,11 +71,11 @@ class Probe(nn.Module):
 
     accuracies: Tensor
 
-    def __init__(self, observation_shape: tuple[int, ...], factors: FactorSpace) -> None:
+    def __init__(self, observation_shape: tuple[int, ...], known: KnownClasses) -> None:
         super().__init__()
-        self.varying = [f for f, size in enumerate(factors.sizes) if size > 1]
-        self.names = tuple(factors.names[f] for f in self.varying)
-        self.sizes = tuple(factors.sizes[f] for f in self.varying)
+        self.varying = known.varying
+        self.names = tuple(known.names[f] for f in self.varying)
+        self.sizes = tuple(known.sizes[f] for f in self.varying)
         channels, side = observation_shape[0], min(observation_shape[1:])
         layers: list[nn.Module] = []
         for wide, out in ((channels, 16), (16, 32), (32, 64), (64, 64)):
@@ -104,24 +106,28 @@ class Probe(nn.Module):
         return torch.stack([part.argmax(1) for part in logits], dim=1).cpu()
 
 
-def train_probe(dataset: FactorDataset, *, steps: int, progress: Callable[[int], None] = lambda steps: None) -> Probe:
+def train_probe(dataset: Dataset, *, steps: int, progress: Callable[[int], None] = lambda steps: None) -> Probe:
     """Train a probe on random images; the same data set and steps give the same probe.
 
-    Its accuracies are measured on 512 random images, of which it has seen what chance will have it.
-    ValueError when observations are no images, or no factor has two values.
+    All images of the data set are drawn from, also of one that shows only a part of them (a split, a correlation): the
+    probe judges what a model makes of images, and the better it knows them the better it does.
+    Its accuracies are measured on 512 random images, of which it has seen what chance will have it; guessing the
+    commoner value of a rare label is right already as often as that value is there.
+    ValueError when observations are no images, or no factor or label has two values.
     """
     if len(dataset.observation_shape) != 3:
         raise ValueError(f"a probe network reads images, and {dataset.name} holds vectors; use assay.features=pixels")
-    if max(dataset.factors.sizes) < 2:
-        raise ValueError(f"a probe network needs a factor that varies, and {dataset.name} has none")
+    known = known_classes(dataset, "a probe network")
+    if not known.varying:
+        raise ValueError(f"a probe network needs a factor or label that varies, and {dataset.name} has none")
     generator = torch.Generator().manual_seed(SEED)
     with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
         torch.manual_seed(SEED)
-        probe = Probe(dataset.observation_shape, dataset.factors)
+        probe = Probe(dataset.observation_shape, known)
         optimizer = torch.optim.Adam(probe.parameters(), lr=RATE, fused=True)
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
         for step in range(steps):
-            x, classes_BF = _batch(dataset, probe, BATCH, generator)
+            x, classes_BF = _batch(dataset, known, probe, BATCH, generator)
             parts = probe(x).split(probe.sizes, dim=1)
             terms = [nn.functional.cross_entropy(part, classes_BF[:, f]) for f, part in enumerate(parts)]
             optimizer.zero_grad()
@@ -130,27 +136,29 @@ def train_probe(dataset: FactorDataset, *, steps: int, progress: Callable[[int],
             schedule.step()
             progress(step + 1)
     probe.eval().requires_grad_(False)
-    x, classes_BF = _batch(dataset, probe, JUDGED, generator)
+    x, classes_BF = _batch(dataset, known, probe, JUDGED, generator)
     probe.accuracies.copy_((probe.classes(x) == classes_BF).float().mean(0))
     return probe
 
 
 def factor_probe(
-    dataset: FactorDataset, *, steps: int, cache: str | None, progress: Callable[[int], None] = lambda steps: None
+    dataset: Dataset, *, steps: int, cache: str | None, progress: Callable[[int], None] = lambda steps: None
 ) -> Probe:
-    """A trained probe, kept in the folder `cache` under the data set's fingerprint; None keeps nothing.
+    """A trained probe, kept in the folder `cache` under the data set's fingerprint and classes; None keeps nothing.
 
-    ValueError when a kept file is not a probe of this data set (nothing but tensors is ever read from it).
+    ValueError as `train_probe`, and when a kept file is not a probe of this data set (nothing but tensors is ever read
+    from it).
     """
     if cache is None:
         return train_probe(dataset, steps=steps, progress=progress)
-    path = Path(cache).expanduser() / f"probe-{_digest(dataset, steps)}.pt"
+    known = known_classes(dataset, "a probe network")
+    path = Path(cache).expanduser() / f"probe-{_digest(dataset, known, steps)}.pt"
     if not path.exists():
         trained = train_probe(dataset, steps=steps, progress=progress)
         with replacing(path) as beside:
             torch.save({"format": FORMAT, "state": trained.state_dict()}, beside)
         return trained
-    probe = Probe(dataset.observation_shape, dataset.factors)
+    probe = Probe(dataset.observation_shape, known)
     try:
         kept = torch.load(path, map_location="cpu", weights_only=True)
         if kept["format"] != FORMAT:
@@ -161,15 +169,25 @@ def factor_probe(
     return probe.eval().requires_grad_(False)
 
 
-def _batch(dataset: FactorDataset, probe: Probe, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _batch(
+    dataset: Dataset, known: KnownClasses, probe: Probe, count: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     indices = torch.randint(len(dataset), (count,), generator=generator)
-    return as_float(dataset.raw(indices)), dataset.factors.classes(indices)[:, probe.varying]
+    return as_float(dataset.raw(indices)), known.classes(indices)[:, probe.varying]
 
 
-def _digest(dataset: FactorDataset, steps: int) -> str:
-    space = dataset.factors
-    told = [FORMAT, dataset.fingerprint, list(dataset.observation_shape), list(space.names), list(space.sizes), steps]
+def _digest(dataset: Dataset, known: KnownClasses, steps: int) -> str:
+    told = [FORMAT, dataset.fingerprint, list(dataset.observation_shape), list(known.names), list(known.sizes), steps]
+    if not isinstance(dataset, FactorDataset):  # a grid's sizes say all; labels may be other ones of the same images
+        told.append(_classes_digest(known, len(dataset)))
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]
+
+
+def _classes_digest(known: KnownClasses, num_images: int) -> str:
+    digest = hashlib.sha256()
+    for indices in torch.split(torch.arange(num_images), ROWS):
+        digest.update(known.classes(indices).numpy().astype("<i8").tobytes())
+    return digest.hexdigest()
 
 
 def check_probe_settings(steps: object, cache: object) -> None:

@@ -201,6 +201,41 @@ def test_factors_that_both_ends_share_are_kept_on_straight_ways_over_a_grid(monk
     assert result.arrays["images"].axes == ("path", "shown", "point", "channel", "height", "width")
 
 
+class LabelledSquares:
+    """The same images, whose row and column are labels."""
+
+    name, source, fingerprint, observation_shape = "squares", "made in the test", "0", (1, 8, 8)
+    label_names, label_sizes = Squares.factors.names, Squares.factors.sizes
+
+    def __len__(self) -> int:
+        return 16
+
+    def raw(self, indices: Tensor) -> Tensor:
+        return Squares().raw(indices)
+
+    def images(self, indices: Tensor) -> Tensor:
+        return self.raw(indices) / 255
+
+    def label_classes(self, indices: Tensor) -> Tensor:
+        return Squares.factors.classes(indices)
+
+
+def test_labels_that_both_ends_share_are_read_like_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lrx.assays.interpolation.factor_probe", lambda *_, **__: Exact())
+    given = {"probe_steps": 60, "num_nodes": 0, "steps": 3, "num_pairs": 8}
+    result = assay(Pixel(), data=LabelledSquares(), share=0.9, **given)
+    drawn = torch.randperm(16, generator=torch.Generator().manual_seed(0)).view(2, 8).T
+    assert result.arrays["ends"].values.tolist() == drawn.tolist()  # no label can be made equal
+    classes = Squares.factors.classes(drawn)[..., :2]
+    shared = (classes[:, 0] == classes[:, 1]).any(1).numpy()
+    kept = values(result, "kept")["straight"]
+    assert np.array_equal(~np.isnan(kept), shared)
+    assert shared.any()
+    assert (kept[shared] == 1).all()
+    grid = assay(Pixel(), data=Squares(), share=0.0, **given)
+    assert np.array_equal(grid.arrays["kept"].values, result.arrays["kept"].values, equal_nan=True)
+
+
 def test_a_factor_that_changes_and_comes_back_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     class Restless(Exact):
         """Reads row 3 wherever the column is neither that of the first nor of the last class."""

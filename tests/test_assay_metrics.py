@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.metrics import METRICS, PRESETS, Preset, metrics
+from lrx.assays.metrics import metrics
 from lrx.codes import Remembering
 from lrx.factors import FactorSpace
+from lrx.metrics.table import METRICS, PRESETS, Preset
 from lrx.types import AssayResult
 
 SETTINGS: dict[str, Any] = {"preset": "small", "only": None, "trees": "lightgbm", "batch_size": 64}
@@ -176,7 +177,7 @@ def test_progress_ends_at_its_end() -> None:
         ({"only": []}, "assay.only must be null or a list"),
         ({"only": "mig"}, "assay.only must be null or a list"),
         ({"batch_size": 0}, "assay.batch_size must be null or a whole number of at least 1, not 0"),
-        ({"data": Grid((1, 1))}, "needs a factor with two values, and grid has none"),
+        ({"data": Grid((1, 1))}, "needs a factor or label with two values, and grid has none"),
         ({"model": Scaled(torch.eye(5) * float("nan"))}, "codes must be finite"),
     ],
 )

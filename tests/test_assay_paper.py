@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from hydra.utils import instantiate
 from torch import Tensor, nn
 
 from lrx.assays.paper import paper
 from lrx.codes import encode_images
 from lrx.data.helix import double_helix
 from lrx.types import Array, AssayResult, Dataset
-from tests.test_configs import ToyGrid
+from tests.test_configs import ToyGrid, composed, model_from
 
 
 class Counting(nn.Module):
@@ -49,6 +52,7 @@ def test_assays_share_draws_and_codes() -> None:
         torch.Generator().manual_seed(0),
         assays={"small": looking(4), "large": looking(7)},
         need_factors=["large"],
+        need_classes=[],
         only=None,
         progress=lambda done, total: seen.append(done / total),
     )
@@ -63,10 +67,71 @@ def test_what_does_not_fit_the_data_is_left_out_or_refused() -> None:
     helix, generator = double_helix(num_points=9, noise=0.1, seed=0), torch.Generator()
     assays = {"plain": looking(3), "graded": looking(3)}
     found = paper(
-        Counting(), helix, generator, assays=assays, need_factors=["graded"], only=None, progress=lambda *_: None
+        Counting(),
+        helix,
+        generator,
+        assays=assays,
+        need_factors=["graded"],
+        need_classes=[],
+        only=None,
+        progress=lambda *_: None,
     )
     assert list(found) == ["plain"]
     with pytest.raises(ValueError, match=r"only=graded needs known factors.*double helix"):
-        paper(Counting(), helix, generator, assays=assays, need_factors=["graded"], only=["graded"])
+        paper(Counting(), helix, generator, assays=assays, need_factors=["graded"], need_classes=[], only=["graded"])
     with pytest.raises(ValueError, match="plain, graded, not other"):
-        paper(Counting(), helix, generator, assays=assays, need_factors=[], only="other")
+        paper(Counting(), helix, generator, assays=assays, need_factors=[], need_classes=[], only="other")
+
+
+class LabelledToy:
+    """The images of the toy grid, with labels instead of factors; of one value each, where told so."""
+
+    name, source, fingerprint, observation_shape = "toy", "made in the test", "0", (1, 2, 2)
+    label_names = ToyGrid.factors.names
+
+    def __init__(self, sizes: tuple[int, ...] = ToyGrid.factors.sizes) -> None:
+        self.label_sizes = sizes
+
+    def __len__(self) -> int:
+        return 12
+
+    def raw(self, indices: Tensor) -> Tensor:
+        return ToyGrid((1, 2, 2)).raw(indices)
+
+    def images(self, indices: Tensor) -> Tensor:
+        return self.raw(indices) / 255
+
+    def label_classes(self, indices: Tensor) -> Tensor:
+        return ToyGrid.factors.classes(indices)
+
+
+def test_labels_serve_what_needs_classes_and_not_what_needs_a_grid() -> None:
+    assays = {"plain": looking(3), "metrics": looking(3), "graded": looking(3)}
+
+    def names(dataset: Dataset, only: list[str] | None = None) -> list[str]:
+        given = {"assays": assays, "need_factors": ["graded"], "need_classes": ["metrics"]}
+        return list(paper(Counting(), dataset, torch.Generator(), only=only, progress=lambda *_: None, **given))
+
+    helix = double_helix(num_points=9, noise=0.1, seed=0)
+    assert names(ToyGrid((1, 2, 2))) == ["plain", "metrics", "graded"]
+    assert names(LabelledToy()) == ["plain", "metrics"]
+    assert names(LabelledToy(), ["metrics"]) == ["metrics"]
+    assert names(LabelledToy((1, 1, 1))) == names(helix) == ["plain"]
+    with pytest.raises(ValueError, match=r"only=graded needs known factors of variation, and toy has none"):
+        names(LabelledToy(), ["graded"])
+    with pytest.raises(ValueError, match=r"only=metrics needs known factors of variation or labels, and double helix"):
+        names(helix, ["metrics"])
+
+
+def test_the_yaml_runs_on_labels_what_labels_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LRX_DATA", str(tmp_path))
+    chosen = "assay.only=[metrics,generation,interpolation]"
+    sizes = ["assay.assays.interpolation.probe_steps=5", "assay.assays.generation.probe_steps=5"]
+    node = composed("assay", "ckpt=none", "assay=paper", chosen, *sizes).assay
+    model = model_from("model=vae", "network=mlp", "latent_dim=2", dataset=ToyGrid((1, 2, 2)))
+    found = instantiate(node, _convert_="all")(model, LabelledToy(), torch.Generator().manual_seed(0))
+    assert list(found) == ["metrics", "generation", "interpolation"]
+    assert found["metrics"].coordinates["factor"].tolist() == ["row", "column"]
+    assert found["generation"].settings["features"] == "probe"
+    assert "probe_accuracy" in found["interpolation"].scores
+    assert len(list((tmp_path / "probes").iterdir())) == 1  # trained once

@@ -146,7 +146,7 @@ def test_classes_that_fill_a_grid_in_another_order_are_sorted(tmp_path):
 
 
 def test_a_grid_of_ones_own_can_be_correlated_and_labels_cannot(tmp_path):
-    correlation = {"factors": ["factor_1", "factor_2"], "width": 0.3}
+    correlation = {"factors": ["factor_1", "factor_2"], "width": 0.8}
     path = write(tmp_path, images=COLOUR, classes=GRID)
     dataset = opened(path, classes="classes", correlation=correlation)
     assert 0 < len(dataset.sample) < N

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from lrx import features
+from lrx.data.helix import double_helix
 from lrx.factors import FactorSpace
+from lrx.feature_spaces import chosen_features
 from lrx.features import check_probe_settings, factor_probe, pixel_components, spread, train_probe
 
 
@@ -39,6 +41,28 @@ class Bars:
 
     def images(self, indices: torch.Tensor) -> torch.Tensor:
         return self.raw(indices) / 255
+
+
+class LabelledBars:
+    """The same images, whose row and column are labels."""
+
+    name, source, fingerprint, observation_shape = "labelled bars", "made in the test", "0", (1, 8, 8)
+    label_names, label_sizes = Bars.factors.names, Bars.factors.sizes
+
+    def __init__(self, shift: int = 0) -> None:
+        self.shift = shift
+
+    def __len__(self) -> int:
+        return 12
+
+    def raw(self, indices: torch.Tensor) -> torch.Tensor:
+        return Bars().raw(indices)
+
+    def images(self, indices: torch.Tensor) -> torch.Tensor:
+        return self.raw(indices) / 255
+
+    def label_classes(self, indices: torch.Tensor) -> torch.Tensor:
+        return Bars.factors.classes((indices + self.shift) % 12)
 
 
 def test_pixel_components_are_those_of_a_singular_value_decomposition() -> None:
@@ -91,10 +115,41 @@ def test_a_kept_probe_is_the_trained_one_and_is_not_trained_again(
         factor_probe(Bars(), steps=5, cache=str(tmp_path / "probes"))
 
 
+def test_a_probe_of_labels_is_that_of_equal_factors() -> None:
+    grid, labels = train_probe(Bars(), steps=10), train_probe(LabelledBars(), steps=10)
+    assert labels.names == grid.names == ("row", "column")
+    assert all(torch.equal(a, b) for a, b in zip(grid.parameters(), labels.parameters(), strict=True))
+    every = torch.arange(12)
+    learned = train_probe(LabelledBars(shift=5), steps=60)
+    assert torch.equal(learned.classes(Bars().images(every)), Bars.factors.classes((every + 5) % 12)[:, [0, 2]])
+
+
+def test_kept_probes_of_factors_and_of_other_labels_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "ROWS", 5)  # classes are read in parts
+    for data in (Bars(), LabelledBars(), LabelledBars(shift=5), LabelledBars()):
+        factor_probe(data, steps=2, cache=str(tmp_path))
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_auto_is_the_probe_where_images_have_classes_that_vary() -> None:
+    assert chosen_features(Bars(), "auto") == chosen_features(LabelledBars(), "auto") == "probe"
+    single, vectors = LabelledBars(), LabelledBars()
+    single.label_sizes = (1, 1, 1)
+    vectors.observation_shape = (8,)
+    helix = double_helix(num_points=9, noise=0.1, seed=0)
+    assert chosen_features(single, "auto") == chosen_features(vectors, "auto") == "pixels"
+    assert chosen_features(helix, "auto") == "pixels"
+    helix.observation_shape = (1, 8, 8)
+    with pytest.raises(ValueError, match="a probe network needs known factors of variation or labels"):
+        train_probe(helix, steps=1)
+
+
 def test_a_probe_needs_images_and_a_factor_that_varies() -> None:
     data = Bars()
     data.factors = FactorSpace(("constant",), (1,))
-    with pytest.raises(ValueError, match="needs a factor that varies, and bars has none"):
+    with pytest.raises(ValueError, match="needs a factor or label that varies, and bars has none"):
         train_probe(data, steps=1)
     data.observation_shape = (3,)
     with pytest.raises(ValueError, match="reads images, and bars holds vectors"):

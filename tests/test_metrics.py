@@ -206,6 +206,12 @@ def test_irs_of_a_latent_of_two_factors_by_hand() -> None:
     assert irs(codes, classes, quantile=1.0).irs_DF.tolist() == [[0.5, 0.5]]
 
 
+def test_irs_counts_a_value_by_its_share_of_the_points() -> None:
+    codes = np.array([-1.0, 1.0] * 4)[:, None]
+    classes = np.array([0] * 7 + [1])[:, None]  # 7 points deviate from -1/7 by up to 8/7, one from itself by nothing
+    assert irs(codes, classes, quantile=1.0).irs_DF == pytest.approx(1 - (7 / 8 * 8 / 7 + 1 / 8 * 0))
+
+
 def test_explicitness_keeps_the_columns_that_it_was_trained_with() -> None:
     classes = np.array([0, 1, 2] * 100 + [1, 2] * 50)[:, None]
     classes = np.concatenate([classes, np.random.default_rng(0).integers(2, size=classes.shape)], axis=1)

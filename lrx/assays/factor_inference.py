@@ -63,10 +63,10 @@ def factor_inference(
     varying = [factor for factor, size in enumerate(factors.sizes) if size > 1]
     if not varying:
         raise ValueError(f"assay=factor_inference needs a factor of two values or more, {dataset.name} has none")
-    if len(dataset) < 4:
-        raise ValueError(f"assay=factor_inference needs 4 images or more, and {dataset.name} has {len(dataset)}")
-    batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
     available = num_drawn(dataset)
+    if available < 4:
+        raise ValueError(f"assay=factor_inference needs 4 images or more, and {dataset.name} has {available}")
+    batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
     tested = min(num_test, available // 3)
     counts = sorted({min(count, available - tested) for count in labels})
     work, done = len(varying) * (1 + repeats * len(counts) * len(LATENTS)), 0

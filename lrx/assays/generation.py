@@ -64,8 +64,9 @@ def generation(
 
     num_samples: of each source, and of the held-out images; fewer where the data set has not twice as many.
     refinements: how often h is applied to the samples of `refined`.
-    features: `pixels`, principal components of the images at hand; `probe`, a small network trained on the factors;
-    `inception`, the network of published Fréchet distances; `auto`, the probe where there are factors and images.
+    features: `pixels`, principal components of the images at hand; `probe`, a small network trained on the factors, or
+    on the labels of what is no grid of factors; `inception`, the network of published Fréchet distances; `auto`, the
+    probe where there are images with factors or labels, else pixels.
     Features are divided by `scale`, which gives those of images a mean variance of 1; those of Inception stay as they
     are, as in published distances. Those are of 50,000 samples; of fewer than its 2048 features, frechet_bias falls
     short of what is added.
@@ -89,7 +90,7 @@ def generation(
     if count < fewest_points(neighbours):
         raise ValueError(
             f"assay.neighbours={neighbours} needs assay.num_samples of at least {fewest_points(neighbours)} and twice "
-            f"as many images, and {dataset.name} has {len(dataset)}, assay.num_samples={num_samples}"
+            f"as many images, and {dataset.name} has {num_drawn(dataset)}, assay.num_samples={num_samples}"
         )
     features = chosen_features(dataset, features)
 

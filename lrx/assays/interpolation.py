@@ -21,6 +21,7 @@ from lrx.decoding import as_stored, observation_axes, observation_unit
 from lrx.factors import FactorSpace
 from lrx.features import Probe, check_probe_settings, factor_probe
 from lrx.jacobians import loop_of
+from lrx.labels import find_classes
 from lrx.latent_paths import cost, lengths, mean_along, pulled, relaxed, size_and_slope, straight, through_graph
 from lrx.responses import respond
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, FactorDataset
@@ -57,14 +58,16 @@ def interpolation(
     """Go between the codes of random pairs of images, each way, and score the ways.
 
     num_pairs: random pairs of different images; fewer where there are not twice as many images.
-    share: with known factors, the chance of each factor of the second image to be made that of the first.
+    share: on a grid of factors, the chance of each factor of the second image to be made that of the first. That is an
+    intervention, for which the whole grid is there, also where images are drawn from a part of it.
     num_points: of every path, its ends included. pulls: h is applied so often to the points of `response`.
     num_nodes, neighbours: responses of other images in the graph, and edges from each.
     weight: w, what a unit of |u| costs over a unit of length. steps: of the descent of `relaxed`, each of which takes
     as long as about three responses of every point.
     probe_steps: training of the probe network that reads factors from decoded points, kept in the folder `cache` (see
     `lrx.features.factor_probe`); None reads none. A factor of a pair counts when both images have the same class of it
-    and the probe reads that class from both decoded ends.
+    and the probe reads that class from both decoded ends. Labels of what is no grid are read alike; of those, a pair
+    shares what chance gives it, often many: that all of them stay says more than on a grid, and compares with no grid.
     shown: pairs whose points are kept as images.
     progress: called with the responses (or what takes as long) done so far, and all that there are.
 
@@ -74,15 +77,16 @@ def interpolation(
     """
     _check(num_pairs, share, num_points, pulls, num_nodes, neighbours, weight, steps, shown, batch_size)
     check_probe_settings(1 if probe_steps is None else probe_steps, cache)
-    if len(dataset) < 2:
-        raise ValueError(f"assay=interpolation goes between images, and {dataset.name} has {len(dataset)}")
+    available = num_drawn(dataset)
+    if available < 2:
+        raise ValueError(f"assay=interpolation goes between images, and {dataset.name} has {available}")
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
-    pairs = min(num_pairs, num_drawn(dataset) // 2)
+    pairs = min(num_pairs, available // 2)
     order = image_order(dataset, generator)[: 2 * pairs + num_nodes]
-    reads = probe_steps is not None and isinstance(dataset, FactorDataset) and max(dataset.factors.sizes) > 1
-    reads = reads and len(dataset.observation_shape) == 3
+    known = find_classes(dataset) if probe_steps is not None and len(dataset.observation_shape) == 3 else None
+    known = known if known is not None and known.varying else None
     work = pairs * num_points * (2 * len(PATHS) + pulls + 3 * (steps + 1)) + num_nodes * (2 + neighbours)
-    work += probe_steps if reads and probe_steps is not None else 0
+    work += probe_steps if known is not None and probe_steps is not None else 0
     done = 0
 
     def report(new: int) -> None:
@@ -118,10 +122,10 @@ def interpolation(
         "relaxed": low_PTD,
     }
     probe, shared_PF = None, torch.zeros(pairs, 0, dtype=torch.bool)
-    if reads and isinstance(dataset, FactorDataset) and probe_steps is not None:
+    if known is not None and probe_steps is not None:
         probe = factor_probe(dataset, steps=probe_steps, cache=cache, progress=lambda step: report(1))
         probe = probe.to(placement(autoencoder).device)
-        classes = dataset.factors.classes(order[: 2 * pairs])[:, probe.varying].view(2, pairs, -1)
+        classes = known.classes(order[: 2 * pairs])[:, probe.varying].view(2, pairs, -1)
         shared_PF = readable(autoencoder, probe, a_PD, b_PD, classes[0], classes[1], batch_size=batch_size)
 
     table: dict[str, list[Tensor]] = {name: [] for name in DESCRIPTIONS}

@@ -1,66 +1,25 @@
 """The established disentanglement metrics of one model, on codes that are encoded once.
 
-Each metric and its source: lrx/metrics/. Sizes are those of Locatello et al. 2019 (arXiv 1811.12359), or a fifth of
-them. M images encoded, N points of a metric, D latents, F factors.
+Each metric and its source: lrx/metrics/; what each is given, and how many points: lrx/metrics/table.py. Factors are
+those of a grid, or the labels of a data set that is no grid.
+M images encoded, N points of a metric, D latents, F factors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
 from importlib.metadata import version
 
 import numpy as np
 import torch
 
 from lrx.codes import encode_images, fitting_batch_size, image_order
-from lrx.metrics.betavae import betavae
-from lrx.metrics.dci import IMPORTANCE, TREES, dci
-from lrx.metrics.factorvae import factorvae
-from lrx.metrics.irs import irs
-from lrx.metrics.mig import mig
-from lrx.metrics.modularity import explicitness, modularity
-from lrx.metrics.sap import sap
-from lrx.metrics.unsupervised import unsupervised
-from lrx.types import Array, AssayResult, Autoencoder, Dataset, with_factors
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Sizes of the metrics. Metrics without training take `num_train` points."""
-
-    num_train: int
-    num_test: int
-    train_votes: int
-    eval_votes: int
-    points_per_vote: int = 64
-    bins: int = 20
-    dead_below: float = 0.05
-    sap_penalty: float = 0.01
-    irs_quantile: float = 0.99
-
-
-PRESETS = {
-    "study": Preset(num_train=10_000, num_test=5_000, train_votes=10_000, eval_votes=5_000),
-    "fast": Preset(num_train=2_000, num_test=1_000, train_votes=2_000, eval_votes=1_000),
-}
-LATENT_FACTOR = ("latent", "factor")
-
-
-@dataclass(frozen=True)
-class Points:
-    """The M encoded images, for metrics that draw votes; the N points of the others; and how trees are grown."""
-
-    pool_MD: np.ndarray
-    pool_classes_MF: np.ndarray
-    codes_ND: np.ndarray
-    classes_NF: np.ndarray
-    preset: Preset
-    trees: str
-    num_threads: int
-
-
-Measured = tuple[Mapping[str, float], Mapping[str, Array]]
+from lrx.labels import known_classes
+from lrx.metrics.dci import IMPORTANCE, TREES
+from lrx.metrics.points import alone
+from lrx.metrics.table import METRICS, PRESETS, VOTING, Points
+from lrx.types import Array, AssayResult, Autoencoder, Dataset
 
 
 def metrics(
@@ -74,36 +33,43 @@ def metrics(
     batch_size: int | None,
     progress: Callable[[int, int], None] | None = None,
 ) -> AssayResult:
-    """Encode images once and score their codes.
+    """Encode images once and score their codes against their known classes: factors of a grid, or labels.
 
     preset: `study` or `fast`, the sizes in PRESETS.
-    only: the metrics to compute (see METRICS), None for all; a metric's score does not depend on the others.
+    only: the metrics to compute (see METRICS), None for all that the images can serve; a metric's score does not depend
+    on the others.
     trees: `lightgbm` or `sklearn`, for dci.
     batch_size: images per forward pass, None for one that fits the memory; changes no result beyond rounding.
     progress: called with the steps done and their number; the first is the encoding, then each metric.
 
     A data set with fewer images than num_train + num_test is encoded whole, and the points are drawn from it with
     replacement, as the study draws them always: training and test points then share images. Factors with one value
-    are left out by name. Scores that have no standard error: dci_disentanglement, dci_completeness, irs.
-    ValueError for a setting out of range, data without a factor that varies, or codes that are not finite.
+    among the training points are left out by name. FactorVAE and BetaVAE, which draw votes of images that share a
+    class, are left out by name where too many images would have to vote with themselves, see `_unserved`.
+    Scores that have no standard error: dci_disentanglement, dci_completeness, irs. A factor of whose values one is rare
+    has little entropy, so the gap of MIG and the balanced accuracies of SAP are noisy there.
+    ValueError for a setting out of range, data without classes or with one value of each, a metric of `only` that the
+    images cannot serve, or codes that are not finite.
     """
     _check(preset, only, trees, batch_size)
-    known = with_factors(dataset, "assay=metrics")
-    varied = [factor for factor, size in enumerate(known.factors.sizes) if size > 1]
-    if not varied:
-        raise ValueError(f"assay=metrics needs a factor with two values, and {dataset.name} has none")
-    chosen = [name for name in METRICS if only is None or name in only]
+    known = known_classes(dataset, "assay=metrics")
     sizes = PRESETS[preset]
     total = sizes.num_train + sizes.num_test
     report = progress or (lambda done, steps: None)
 
     images = image_order(dataset, generator)[:total]
     seeds = {name: int(torch.randint(2**31 - 1, (1,), generator=generator)) for name in ("points", *METRICS)}
+    rows_N = np.arange(total) if len(images) == total else _again(len(images), total, seeds["points"])
+    classes_MF = known.classes(images).numpy()
+    varied = np.flatnonzero(np.ptp(classes_MF[rows_N[: sizes.num_train]], axis=0))
+    if not len(varied):
+        raise ValueError(f"assay=metrics needs a factor or label with two values, and {dataset.name} has none")
+    classes_MF = classes_MF[:, varied]
+    unserved = _unserved(classes_MF, sizes.eval_votes, only or [], dataset.name)
+    chosen = [name for name in METRICS if name not in unserved and (only is None or name in only)]
     report(0, 1 + len(chosen))
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
     codes_MD = encode_images(autoencoder, dataset, images, batch_size=batch_size).cpu().numpy()
-    classes_MF = known.factors.classes(images)[:, varied].numpy()
-    rows_N = np.arange(total) if len(images) == total else _again(len(images), total, seeds["points"])
     num_threads = torch.get_num_threads()
     points = Points(codes_MD, classes_MF, codes_MD[rows_N], classes_MF[rows_N], sizes, trees, num_threads)
 
@@ -115,7 +81,7 @@ def metrics(
         scores.update(measured)
         arrays.update(matrices)
     report(1 + len(chosen), 1 + len(chosen))
-    names = [known.factors.names[factor] for factor in varied]
+    names = [known.names[factor] for factor in varied]
     arrays["code_std"] = Array(codes_MD.std(axis=0, dtype=np.float64), ("latent",), "latent", "deviation of the codes")
     return AssayResult(
         arrays=arrays,
@@ -130,7 +96,8 @@ def metrics(
             "num_threads": num_threads,
             "num_images": len(images),
             "with_replacement": len(images) < total,
-            "factors_left_out": ", ".join(name for name in known.factors.names if name not in names) or None,
+            "factors_left_out": ", ".join(name for name in known.names if name not in names) or None,
+            "metrics_left_out": ", ".join(unserved) if only is None and unserved else None,
             "scikit_learn": version("scikit-learn"),
             "scipy": version("scipy"),
             "lightgbm": version("lightgbm") if trees == "lightgbm" else None,
@@ -143,123 +110,23 @@ def _again(images: int, total: int, seed: int) -> np.ndarray:
     return torch.randint(images, (total,), generator=torch.Generator().manual_seed(seed)).numpy()
 
 
-def _mig(points: Points, generator: torch.Generator) -> Measured:
-    first = points.preset.num_train
-    found = mig(points.codes_ND[:first], points.classes_NF[:first], bins=points.preset.bins)
-    arrays = {
-        "mutual_information": _information(found.mutual_information_DF),
-        "mig_gap": Array(found.gap_F, ("factor",), "1", "gap of information of the two best latents, over entropy"),
-    }
-    return {"mig": found.mig, "mig_se": found.mig_se}, arrays
+def _unserved(classes_MF: np.ndarray, eval_votes: int, only: list[str], name: str) -> tuple[str, ...]:
+    """The metrics whose votes these images cannot serve: none, or those that draw images which share a class.
 
-
-def _dci(points: Points, generator: torch.Generator) -> Measured:
-    found = dci(
-        points.codes_ND,
-        points.classes_NF,
-        num_train=points.preset.num_train,
-        trees=points.trees,
-        num_threads=points.num_threads,
-        generator=generator,
-    )
-    scores = {
-        "dci_disentanglement": found.disentanglement,
-        "dci_completeness": found.completeness,
-        "dci_informativeness": found.informativeness,
-        "dci_informativeness_se": found.informativeness_se,
-    }
-    description = f"importance of a latent in trees ({points.trees}) that predict the factor, a factor's sum being 1"
-    accuracy = Array(found.accuracy_F, ("factor",), "1", "test accuracy of the trees")
-    return scores, {
-        "dci_importance": Array(found.importance_DF, LATENT_FACTOR, "1", description),
-        "dci_accuracy": accuracy,
-    }
-
-
-def _sap(points: Points, generator: torch.Generator) -> Measured:
-    sizes = points.preset
-    given = points.codes_ND, points.classes_NF
-    found = sap(*given, num_train=sizes.num_train, penalty=sizes.sap_penalty, generator=generator)
-    accuracy = Array(found.accuracy_DF, LATENT_FACTOR, "1", "test accuracy of a linear classifier on one latent")
-    return {"sap": found.sap, "sap_se": found.sap_se}, {"sap_accuracy": accuracy}
-
-
-def _factorvae(points: Points, generator: torch.Generator) -> Measured:
-    sizes = points.preset
-    found = factorvae(
-        points.pool_MD,
-        points.pool_classes_MF,
-        train_votes=sizes.train_votes,
-        eval_votes=sizes.eval_votes,
-        points_per_vote=sizes.points_per_vote,
-        dead_below=sizes.dead_below,
-        generator=generator,
-    )
-    scores = {
-        "factorvae": found.factorvae,
-        "factorvae_se": found.factorvae_se,
-        "factorvae_latents_kept": float(found.num_active),
-    }
-    return scores, {"factorvae_votes": Array(found.votes_DF, LATENT_FACTOR, "1", "training votes for the latent")}
-
-
-def _betavae(points: Points, generator: torch.Generator) -> Measured:
-    sizes = points.preset
-    found = betavae(
-        points.pool_MD,
-        points.pool_classes_MF,
-        train_votes=sizes.train_votes,
-        eval_votes=sizes.eval_votes,
-        pairs_per_vote=sizes.points_per_vote,
-        generator=generator,
-    )
-    return {"betavae": found.betavae, "betavae_se": found.betavae_se}, {}
-
-
-def _irs(points: Points, generator: torch.Generator) -> Measured:
-    first, sizes = points.preset.num_train, points.preset
-    found = irs(points.codes_ND[:first], points.classes_NF[:first], quantile=sizes.irs_quantile)
-    description = "1 - deviation of a latent while a factor is fixed, over its largest deviation"
-    return {"irs": found.irs}, {"irs_matrix": Array(found.irs_DF, LATENT_FACTOR, "1", description)}
-
-
-def _modularity(points: Points, generator: torch.Generator) -> Measured:
-    first, sizes = points.preset.num_train, points.preset
-    found = modularity(points.codes_ND[:first], points.classes_NF[:first], bins=sizes.bins, generator=generator)
-    scores = {
-        "modularity": found.modularity,
-        "modularity_se": found.modularity_se,
-        "modularity_latents_kept": float(found.num_informed),
-    }
-    return scores, {"mutual_information": _information(found.mutual_information_DF)}
-
-
-def _explicitness(points: Points, generator: torch.Generator) -> Measured:
-    found = explicitness(points.codes_ND, points.classes_NF, num_train=points.preset.num_train)
-    auc = Array(found.auc_F, ("factor",), "1", "mean AUC over the factor's values, of a logistic regression")
-    return {"explicitness": found.explicitness, "explicitness_se": found.explicitness_se}, {"explicitness_auc": auc}
-
-
-def _unsupervised(points: Points, generator: torch.Generator) -> Measured:
-    found = unsupervised(points.codes_ND[: points.preset.num_train], bins=points.preset.bins)
-    return found._asdict(), {}
-
-
-def _information(matrix_DF: np.ndarray) -> Array:
-    return Array(matrix_DF, LATENT_FACTOR, "nat", "mutual information of the binned latent and the factor")
-
-
-METRICS: dict[str, Callable[[Points, torch.Generator], Measured]] = {
-    "mig": _mig,
-    "dci": _dci,
-    "sap": _sap,
-    "factorvae": _factorvae,
-    "betavae": _betavae,
-    "irs": _irs,
-    "modularity": _modularity,
-    "explicitness": _explicitness,
-    "unsupervised": _unsupervised,
-}
+    A vote of an image whose class no other image has holds that image alone, and says nothing of the latents. Such
+    votes may be as many as cannot change the score by more than its standard error, which is at most 1 / 2 sqrt(votes).
+    ValueError when `only` asks for one of them.
+    """
+    share = alone(classes_MF)
+    if share <= 0.5 / math.sqrt(eval_votes):
+        return ()
+    asked = [metric for metric in only if metric in VOTING]
+    if asked:
+        raise ValueError(
+            f"assay.only={','.join(asked)} compares images that share a class, and {share:.0%} of the classes of "
+            f"{len(classes_MF)} images of {name} are of one image alone; leave it out of assay.only"
+        )
+    return VOTING
 
 
 def _check(preset: str, only: list[str] | None, trees: str, batch_size: int | None) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from lrx.codes import Remembering
+from lrx.labels import find_classes
 from lrx.types import AssayResult, Dataset, FactorDataset
 
 PARTS = 1000  # of the progress of one assay
@@ -24,25 +25,30 @@ def paper(
     *,
     assays: Mapping[str, Callable[..., AssayResult]],
     need_factors: Sequence[str],
+    need_classes: Sequence[str],
     only: str | Sequence[str] | None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, AssayResult]:
     """Run the assays in the order of `assays`; results by name.
 
-    need_factors: the assays that are left out on a data set without known factors.
+    need_factors: the assays that are left out on a data set that is no grid of known factors.
+    need_classes: those that labels serve as well, left out where there are neither factors nor labels that vary.
     only: the names to run, None for all; ValueError for a name that there is not, or that the data set does not fit.
     """
-    known = isinstance(dataset, FactorDataset)
-    fitting = [name for name in assays if known or name not in need_factors]
+    known = find_classes(dataset)
+    unfit = set() if isinstance(dataset, FactorDataset) else set(need_factors)
+    unfit |= set() if known is not None and known.varying else set(need_classes)
+    fitting = [name for name in assays if name not in unfit]
     names = fitting if only is None else [only] if isinstance(only, str) else list(only)
     strange = [name for name in names if name not in assays]
     if strange or not names:
         raise ValueError(
             f"assay.only must name some of {', '.join(assays)}, not {', '.join(strange) or 'none of them'}"
         )
-    unfit = [name for name in names if name not in fitting]
-    if unfit:
-        raise ValueError(f"assay.only={','.join(unfit)} needs known factors of variation, and {dataset.name} has none")
+    refused = [name for name in names if name in unfit]
+    if refused:
+        needed = "known factors of variation" + ("" if set(refused) & set(need_factors) else " or labels")
+        raise ValueError(f"assay.only={','.join(refused)} needs {needed}, and {dataset.name} has none")
     remembering = Remembering(autoencoder, dataset)
     seed = int(torch.randint(2**62, (), generator=generator))
 

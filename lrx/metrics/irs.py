@@ -1,8 +1,10 @@
 """Interventional robustness: how little a latent moves when all factors but its own change.
 
 R_jk = 1 - mean over values v of factor k of q_99 |z_j - E[z_j | v]| / max |z_j - E z_j|; the score is the mean over
-latents of max_k R_jk, weighted by max |z_j - E z_j|. Source: Suter et al. 2019 (arXiv 1811.00007), section 4, with the
-99 % quantile of Locatello et al. 2019. N points, D latents, F factors.
+latents of max_k R_jk, weighted by max |z_j - E z_j|. The mean is the expectation over the factor: each value counts by
+its share of the points, equally on a grid, little where it is rare (a single point deviates from its own mean by
+nothing). Source: Suter et al. 2019 (arXiv 1811.00007), section 4, with the 99 % quantile of Locatello et al. 2019.
+N points, D latents, F factors.
 """
 
 from __future__ import annotations
@@ -39,8 +41,9 @@ def irs(codes: np.ndarray | Tensor, classes: np.ndarray | Tensor, *, quantile: f
     deviation_D[~active_D] = 0
     irs_DF = np.zeros((codes_ND.shape[1], classes_NF.shape[1]))
     for factor, labels_N in enumerate(classes_NF.T):
-        groups = [codes_ND[labels_N == value][:, active_D] for value in np.unique(labels_N)]
+        values, counts = np.unique(labels_N, return_counts=True)
+        groups = [codes_ND[labels_N == value][:, active_D] for value in values]
         moved = [np.quantile(np.abs(group - group.mean(axis=0)), quantile, axis=0) for group in groups]
-        irs_DF[active_D, factor] = 1 - np.mean(moved, axis=0) / deviation_D[active_D]
+        irs_DF[active_D, factor] = 1 - np.average(moved, axis=0, weights=counts) / deviation_D[active_D]
     score = float(np.average(irs_DF.max(axis=1), weights=deviation_D)) if active_D.any() else 0.0
     return IRS(score, int(active_D.sum()), irs_DF, deviation_D)

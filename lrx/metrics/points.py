@@ -60,6 +60,12 @@ def varied(classes_NF: np.ndarray) -> None:
         raise ValueError(f"every factor needs two values among these points; leave out columns {', '.join(single)}")
 
 
+def alone(classes_NF: np.ndarray) -> float:
+    """The share of points, mean over factors, whose value of the factor no other point has."""
+    counts = [np.unique(column, return_counts=True)[1] for column in classes_NF.T]
+    return float(np.mean([(count == 1).sum() / len(classes_NF) for count in counts]))
+
+
 def numpy_random(generator: torch.Generator) -> np.random.Generator:
     """A numpy generator seeded by the next number of a torch generator."""
     return np.random.default_rng(whole_seed(generator))

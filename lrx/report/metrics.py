@@ -148,4 +148,7 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
         f"{result.settings['num_images']:,} images",
         "± one standard error, where it can be estimated; dotted: 1 / factors, chance for FactorVAE and BetaVAE",
     ]
-    return " · ".join(parts + ([f"one-valued, left out: {left_out}"] if left_out else []))
+    votes = result.settings.get("metrics_left_out")
+    said = [f"one-valued, left out: {left_out}"] if left_out else []
+    said += [f"too few images share a class, left out: {votes}"] if votes else []
+    return " · ".join(parts + said)
