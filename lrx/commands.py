@@ -24,6 +24,7 @@ from lrx.data import splits
 from lrx.devices import choose_device
 from lrx.layouts import Layout
 from lrx.prepare import prepare_command
+from lrx.trackers import Trackers
 from lrx.training import TrainSettings, train
 from lrx.types import AssayResult, Autoencoder, Dataset, Trainable
 from lrx.weights import read_state_dict, without_prefix
@@ -44,6 +45,10 @@ class Config(runs.RunConfig, Protocol):
 
     def value(self, key: str) -> object:
         """A single value."""
+        ...
+
+    def plain(self, key: str) -> object:
+        """A value of any kind, in python's own types."""
         ...
 
     def build(self, key: str, **given: object) -> object:
@@ -74,8 +79,10 @@ def train_command(config: Config, folder: Path) -> float | None:
     model = build_model(config, dataset)
     assert isinstance(model, Trainable)
     curves = Curves(folder)
+    trackers = Trackers(config.plain("track"), folder, config.text)
     with (
         working(config, folder, "train") as work,
+        trackers,
         console.TrainProgress(settings.steps, settings.batch_size) as progress,
     ):
         runs.write_config(folder, config)
@@ -85,11 +92,13 @@ def train_command(config: Config, folder: Path) -> float | None:
 
         def on_start(start: int) -> None:
             curves.go_on_from(start)
+            trackers.start(start)
             progress.start(start)
             work.tell(step=start, steps=settings.steps)
 
         def on_log(step: int, row: Mapping[str, float]) -> None:
             curves.append(step, row)
+            trackers.log(step, row)
             progress.log(row)
             work.tell(step=step, rate=progress.rate, seconds_left=progress.seconds_left)
 

@@ -38,6 +38,11 @@ class Config:
         """A single value by its dotted key."""
         return OmegaConf.select(self._node, key)
 
+    def plain(self, key: str) -> object:
+        """A value of any kind by its dotted key, lists and mappings as python's own."""
+        value = self.value(key)
+        return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
     def target(self, key: str) -> str:
         """The name of the class or function that the node `key` describes."""
         return str(self._node[key]["_target_"]).rpartition(".")[2]

@@ -18,7 +18,7 @@ FILENAME = "config.yaml"
 
 # Keys that may differ between the starts of one run: they say where and how often, not what is computed.
 FREE = {"name", "dataset.root", "device", "trainer.device", "trainer.checkpoint_every", "trainer.log_every"}
-FREE |= {"then", "trust", "dataset.workers"}
+FREE |= {"then", "track", "trust", "dataset.workers"}
 
 
 class RunConfig(Protocol):

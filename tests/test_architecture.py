@@ -19,6 +19,7 @@ LEVELS = {
     "shell": 1,
     "checks": 1,
     "codes": 2,
+    "labels": 2,
     "layouts": 2,
     "decoding": 3,
     "distances": 2,
@@ -35,6 +36,11 @@ LEVELS = {
     "training": 4,
     "curves": 4,
     "runs": 4,
+    "status": 4,
+    "trackers": 4,
+    "refusals": 5,
+    "slurm": 6,
+    "config": 5,
     "weights": 2,
     "inception": 3,
     "feature_spaces": 4,
@@ -49,11 +55,12 @@ LEVELS = {
 
 # A library that stays behind one door, and the files that are the door.
 DOORS = {
-    "hydra": {"cli.py"},
-    "omegaconf": {"cli.py"},
+    "hydra": {"cli.py", "config.py", "slurm.py", "refusals.py"},
+    "omegaconf": {"cli.py", "config.py", "slurm.py"},
     "rich": {"console.py"},
     "matplotlib": {"report"},
     "safetensors": {"weights.py"},
+    "wandb": {"trackers.py"},
 }
 
 
