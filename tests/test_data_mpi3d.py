@@ -1,4 +1,4 @@
-"""MPI3D from small files made exactly in the official format, and from a sparse one of full size."""
+"""MPI3D from small files made exactly in the official format, a sparse one of full size, and a renderer."""
 
 import json
 import os
@@ -297,7 +297,7 @@ def test_a_file_is_found_in_the_root_and_in_its_folder(tmp_path, monkeypatch):
 def test_a_missing_file_says_what_to_do(tmp_path, source):
     with pytest.raises(FileNotFoundError, match="no official file of mpi3d real") as caught:
         mpi3d.mpi3d(root=str(tmp_path), variant="real", source=source)
-    for part in ("mpi3d_real.npz", str(tmp_path / "mpi3d"), mpi3d.PAGE, "dataset.root=", "LRX_DATA"):
+    for part in ("mpi3d_real.npz", str(tmp_path / "mpi3d"), mpi3d.PAGE, "dataset.root=", "LRX_DATA", "variant=toy"):
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -307,12 +307,59 @@ def test_a_missing_file_says_what_to_do(tmp_path, source):
     [
         ("toys", "auto", "no variant 'toys' of mpi3d; valid variants are toy, realistic, real, complex"),
         ("real", "web", "no source 'web' of mpi3d"),
-        ("real", "rendered", "mpi3d real is not rendered"),
+        ("real", "rendered", "mpi3d real is not rendered, toy is"),
     ],
 )
 def test_another_variant_or_source_is_refused(tmp_path, variant, source, message):
     with pytest.raises(ValueError, match=message):
         mpi3d.mpi3d(root=str(tmp_path), variant=variant, source=source)
+
+
+@pytest.fixture
+def few_tables(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+    """As if the renderer gave this table, and an image were a row of it."""
+    table = np.arange(2 * 5, dtype=np.uint8).reshape(2, 5)
+
+    class RowPixels:
+        def __init__(self, table: np.ndarray) -> None:
+            self.table = table
+
+        def __len__(self) -> int:
+            return FACTORS.num_points
+
+        def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+            return np.broadcast_to(self.table[indices % 2, :1, None, None], (len(indices), 3, 64, 64)).copy()
+
+    for name, value in {
+        "RENDERER": "rows 1",
+        "TABLE_SHAPE": table.shape,
+        "TABLE_DTYPE": "uint8",
+        "ArmPixels": RowPixels,
+        "render_tables": lambda progress: iter([table[:1], table[1:]]),
+    }.items():
+        monkeypatch.setattr(mpi3d, name, value)
+    return table
+
+
+def test_the_rendered_toy_is_kept_as_its_tables(tmp_path, few_tables, monkeypatch):
+    dataset = mpi3d.mpi3d(root=str(tmp_path), variant="toy", source="auto")
+    assert (dataset.name, dataset.source, dataset.factors) == ("mpi3d_toy", "rendered", FACTORS)
+    assert dataset.raw(torch.tensor([0, 1_036_799]))[:, 2, 63, 63].tolist() == [0, 5]
+    assert dataset.fingerprint == sha256(few_tables.tobytes()).hexdigest()
+    monkeypatch.setattr(mpi3d, "render_tables", None)  # a second opening does not render
+    again = mpi3d.mpi3d(root=str(tmp_path), variant="toy", source="rendered")
+    assert again.fingerprint == dataset.fingerprint
+
+
+@pytest.mark.usefixtures("few_tables")
+def test_the_file_of_the_toy_comes_before_the_renderer(tmp_path, monkeypatch):
+    toy = mpi3d.Variant(FILE, VARIANTS["toy"].release, SMALL)
+    monkeypatch.setattr(mpi3d, "VARIANTS", VARIANTS | {"toy": toy})
+    with pytest.raises(FileNotFoundError, match=r"no official file of mpi3d: looked for mpi3d_toy.npz .*=rendered"):
+        mpi3d.mpi3d(root=str(tmp_path), variant="toy", source="file")
+    write(tmp_path / "mpi3d" / FILE)
+    assert mpi3d.mpi3d(root=str(tmp_path), variant="toy", source="auto").source.startswith(f"official file {FILE}")
+    assert mpi3d.mpi3d(root=str(tmp_path), variant="toy", source="rendered").source == "rendered"
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

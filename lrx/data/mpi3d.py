@@ -1,4 +1,5 @@
-"""MPI3D: colour images of an object on a robot arm, simulated or photographed, from the official files.
+"""MPI3D: colour images of an object on a robot arm, simulated or photographed, from the official files or,
+of the toy, rendered.
 
 Gondal et al., "On the Transfer of Inductive Bias from Simulation to the Real World: a New Disentanglement Dataset",
 NeurIPS 2019.
@@ -20,22 +21,13 @@ from lrx.data.in_place import open_in_place
 from lrx.data.locate import official_file
 from lrx.data.pixels import MappedPixels
 from lrx.data.release import OfficialFile, Release
+from lrx.data.render.mpi3d import FACTORS, RENDERER, TABLE_DTYPE, TABLE_SHAPE, ArmPixels, render_tables
 from lrx.factors import FactorSpace
 
 NAME = "mpi3d"
 PAGE = "https://github.com/rr-learning/disentanglement_dataset"
 SIDE = 64
-FACTOR_NAMES = (
-    "object_color",
-    "object_shape",
-    "object_size",
-    "camera_height",
-    "background_color",
-    "horizontal_axis",
-    "vertical_axis",
-)
-FACTORS = FactorSpace(FACTOR_NAMES, (6, 6, 2, 3, 3, 40, 40))
-COMPLEX_FACTORS = FactorSpace(FACTOR_NAMES, (4, 4, 2, 3, 3, 40, 40))
+COMPLEX_FACTORS = FactorSpace(FACTORS.names, (4, 4, 2, 3, 3, 40, 40))
 
 
 @dataclass(frozen=True)
@@ -53,6 +45,7 @@ VARIANTS = {
     "real": Variant("mpi3d_real.npz", Release("md5", "0f33f609918fb5c97996692f91129802")),
     "complex": Variant("real3d_complicated_shapes_ordered.npz", None, COMPLEX_FACTORS),
 }
+RENDERED = "toy"
 
 
 def mpi3d(
@@ -67,16 +60,20 @@ def mpi3d(
 
     root: the folder with the official file (`root/mpi3d` is looked through too). Images are read where they lie in
         the file, which is hashed once, when it is first opened; only a compressed file is converted, beside it.
+        Of rendered images the tables that they are composed from are kept in `root/rendered`.
     variant: "toy" (simply simulated), "realistic" (realistically simulated), "real" (photographed) or "complex"
         (photographed, with everyday objects).
-    source: "auto" or "file" for the official file; there is no renderer.
+    source: "auto" takes the official file if there is one and renders otherwise, "file" insists, "rendered" renders;
+        only the toy is rendered.
     correlation: of two factors in what is drawn, see lrx.data.correlation; None for none.
-    progress: told (images done, images in all) while a file is hashed or converted.
-    ValueError for another variant or a file that is not what it should be, FileNotFoundError where there is none,
-    OSError where a conversion cannot be written.
+    progress: told (done, in all) of the images hashed or converted, or of the tables rendered.
+    ValueError for another variant or a file that is not what it should be, FileNotFoundError where one is
+    needed and there is none, OSError where a conversion or rendering cannot be written.
     """
+    file = _official_file(root, variant, source)
+    stem = Path(root) / "rendered" / f"{NAME}_{RENDERED}"
     factors = _variant(variant).factors
-    return correlated(from_file(_official_file(root, variant, source), variant, factors, progress), correlation)
+    return correlated(from_file(file, variant, factors, progress) if file else _rendered(stem, progress), correlation)
 
 
 def official(*, variant: str, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
@@ -103,21 +100,36 @@ def _images(path: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
     return npz.read_rows(path, "images", shape=shape, dtype="uint8", num_rows=1 << 12)
 
 
+def _rendered(stem: Path, progress: Progress | None) -> GridDataset:
+    recipe = Recipe(f"{NAME}_{RENDERED}", TABLE_SHAPE, TABLE_DTYPE, FACTORS, Origin(renderer=RENDERER))
+    cache = open_or_convert(stem, recipe, lambda: render_tables(progress))
+    table = np.memmap(cache.pixels, dtype=TABLE_DTYPE, mode="r", shape=TABLE_SHAPE)
+    return GridDataset(
+        name=recipe.name, source=cache.source, fingerprint=cache.fingerprint, factors=FACTORS, pixels=ArmPixels(table)
+    )
+
+
 def _variant(name: str) -> Variant:
     if name not in VARIANTS:
         raise ValueError(f"no variant {name!r} of {NAME}; valid variants are {', '.join(VARIANTS)}")
     return VARIANTS[name]
 
 
-def _official_file(root: str, variant: str, source: str) -> Path:
-    """The official file of this variant, which cannot do without."""
+def _official_file(root: str, variant: str, source: str) -> Path | None:
+    """The official file of this variant, or None to render, which the toy alone can be."""
     name = _variant(variant).file
+    if variant == RENDERED:
+        return official_file(name=NAME, root=root, source=source, file_names=(name,))
     if source == "rendered":
-        raise ValueError(f"{NAME} {variant} is not rendered: take dataset.source=file with {name} in dataset.root")
+        raise ValueError(
+            f"{NAME} {variant} is not rendered, {RENDERED} is: take dataset.variant={RENDERED}, or "
+            f"dataset.source=file with {name} in dataset.root"
+        )
     file = official_file(name=NAME, root=root, source="auto" if source == "file" else source, file_names=(name,))
     if file is None:
         raise FileNotFoundError(
             f"no official file of {NAME} {variant}: looked for {name} in {root} and {Path(root) / NAME}; it comes from "
-            f"{PAGE}; name its folder by dataset.root=... or LRX_DATA"
+            f"{PAGE}; name its folder by dataset.root=... or LRX_DATA, or take dataset.variant={RENDERED}, "
+            "which is rendered"
         )
     return file
