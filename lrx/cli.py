@@ -31,7 +31,7 @@ from lrx import __version__, refusals, runs, shell, status
 from lrx.config import Config
 from lrx.slurm import FrozenSlurmLauncher
 
-UserError = (ValueError, OSError, HydraException, OmegaConfBaseException, yaml.YAMLError)
+UserError = (ValueError, OSError, MemoryError, HydraException, OmegaConfBaseException, yaml.YAMLError)
 
 # Hydra's way to say that a group has no such file; its choices are listed one a line.
 NO_CHOICE = re.compile(
@@ -52,6 +52,8 @@ def run(command: str, node: DictConfig) -> float | None:
     here = Path.cwd()
     folder = path.relative_to(here) if here in path.parents else path
     overrides = tuple(state.overrides.task)
+    if state.runtime.choices.get("hydra/launcher") == "joblib":
+        os.environ["TTY_COMPATIBLE"] = "0"  # rich: jobs side by side write lines, no bars over each other's
     try:
         return _run(command, Config(node, dict(state.runtime.choices), overrides), node, folder)
     except UserError as error:
@@ -67,16 +69,16 @@ def run(command: str, node: DictConfig) -> float | None:
 
 
 def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float | None:
-    missing = sorted(OmegaConf.missing_keys(node))
-    if missing:
-        raise ValueError(f"lrx {command} needs {', '.join(f'{key}=...' for key in missing)}")
     commands = importlib.import_module("lrx.commands")
     try:
+        missing = sorted(OmegaConf.missing_keys(node))
+        if missing:
+            raise ValueError(f"lrx {command} needs {', '.join(f'{key}=...' for key in missing)}")
         name = str(node.get("name", command))
         if not name.strip() or "=" in name or name.startswith("/") or ".." in Path(name).parts:
             raise ValueError(f"name={name!r} must name a folder below outputs, without '=' and '..'")
         score: float | None = commands.COMMANDS[command](config, folder)
-        if node.get("then"):
+        if node.get("then") and commands.leads():
             _then(commands, node.then, folder)
         return score
     finally:
@@ -147,7 +149,7 @@ def main(argv: list[str] | None = None) -> int:
             )
         print(shell.completion())
         return 0
-    if command not in TASKS:
+    if command not in (*TASKS, *shell.ON_FOLDERS):
         return fail(ValueError(f"no command {command!r}; the commands are {', '.join(shell.COMMANDS)}"))
     if sys.version_info >= (3, 14) and hasattr(argparse.ArgumentParser, "_check_help"):
         # Hydra 1.3 gives argparse a lazy help text, which Python 3.14 checks too early
@@ -155,9 +157,12 @@ def main(argv: list[str] | None = None) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
     refusals.refused.clear()
     try:
+        if command in shell.ON_FOLDERS:
+            importlib.import_module("lrx.folders").run(command, rest)
+            return 0
         # Hydra looks for launchers by a name in its own namespace, which need not be where the class lies
         Plugins.instance().class_name_to_class["hydra_plugins.lrx.FrozenSlurmLauncher"] = FrozenSlurmLauncher
-        sys.argv = ["lrx", *shell.flags_first([runs.globbed(word) for word in rest])]
+        sys.argv = ["lrx", *shell.flags_first(runs.sharded([runs.globbed(word) for word in rest]))]
         hydra.main(version_base="1.3", config_path="pkg://lrx.configs", config_name=command)(TASKS[command])()
     except KeyboardInterrupt:
         print("lrx: stopped; the same command with the same name= goes on", file=sys.stderr)

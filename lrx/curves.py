@@ -6,11 +6,12 @@ A run that resumes from step t first drops the rows after t, so that the files l
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from lrx.atomic import replacing
+from lrx.atomic import append, replacing
 
 JSONL, CSV = "metrics.jsonl", "metrics.csv"
 
@@ -33,26 +34,37 @@ class Curves:
     def append(self, step: int, scalars: Mapping[str, float]) -> None:
         """Add what was measured at one step to both files."""
         row = {"step": step, **scalars}
-        with (self._folder / JSONL).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append(self._folder / JSONL, json.dumps(row) + "\n")
         self._append_csv(row)
 
     def _append_csv(self, row: Mapping[str, float]) -> None:
-        new = not self._csv.exists()
-        with self._csv.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(row.keys())
-            writer.writerow(row.values())
+        text = io.StringIO()
+        csv.writer(text).writerows([row.values()] if self._csv.exists() else [row.keys(), row.values()])
+        append(self._csv, text.getvalue())
+
+
+def last_loss(folder: Path) -> float | None:
+    """The loss that a run folder logged last, None where it logged none; what a search over settings lowers."""
+    rows = read(folder)
+    return rows[-1]["loss"] if rows else None
 
 
 def read(folder: Path) -> list[dict[str, float]]:
-    """The rows of a run folder's metrics.jsonl; a last line that was cut by a kill is left out."""
+    """The rows of a run folder's metrics.jsonl; a last line that was cut by a kill is left out.
+
+    ValueError for another damaged line.
+    """
     path = folder / JSONL
+    lines = path.read_bytes().splitlines() if path.exists() else []
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+            row = json.loads(line)
+            if not all(isinstance(row[key], int | float) for key in ("step", "loss")):
+                raise ValueError("no numbers")
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            if number == len(lines):
+                break
+            raise ValueError(f"{path}: line {number} is damaged; remove that line, or the file") from error
+        rows.append(row)
     return rows
