@@ -39,6 +39,8 @@ NO_CHOICE = re.compile(
     r"Available options in '[^']*':\s+(?P<choices>.*?)\s*(?:Config search path|$)",
     re.S,
 )
+# torch's words, for the computer's memory and for a card's
+OUT_OF_MEMORY = re.compile(r"(not enough|can't allocate|out of) memory", re.I)
 # What an extra of pyproject.toml adds to the choices.
 EXTRAS = {"hydra/launcher=joblib": "sweep", "hydra/launcher=submitit_local": "sweep", "hydra/sweeper=optuna": "optuna"}
 # What Hydra and OmegaConf add below a message.
@@ -81,6 +83,10 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
         if node.get("then") and commands.leads():
             _then(commands, node.then, folder)
         return score
+    except RuntimeError as error:
+        if not OUT_OF_MEMORY.search(str(error)):
+            raise
+        raise MemoryError(f"out of memory, smaller batches may help: {str(error).splitlines()[0]}") from error
     finally:
         if folder.is_dir() and not any(folder.iterdir()):  # a refused command leaves no empty folder behind
             folder.rmdir()

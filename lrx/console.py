@@ -7,18 +7,30 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-import numpy as np
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from lrx.types import AssayResult
+from lrx.tables import heat_tables, score_table, whole_file
+
+if TYPE_CHECKING:
+    from lrx.results import Results
+    from lrx.types import AssayResult  # which imports torch, and a table of runs needs none
 
 LINE_EVERY = 30.0  # seconds between two lines of a log
 WIDEST_TABLE = 10  # latents that fit 80 columns with their errors
+LEAST_NAME, LEAST_WORDS = 20, 56  # columns for the name of a run, and for its state and what there is to say of it
+MOST_RUNS = 20  # rows of a table of runs that is not as high as a terminal
+COLOURS = {"running": "cyan", "failed": "red", "interrupted": "yellow", "unknown": "magenta", "done": "green"}
+
+Runs = Sequence[tuple[str, str, str]]  # name, state, and what there is to say
 
 _err = Console(stderr=True, highlight=False)
 
@@ -39,7 +51,7 @@ class TrainProgress:
     def __init__(self, steps: int, batch_size: int) -> None:
         self._steps, self._batch_size = steps, batch_size
         self._done = self._first = 0
-        self._began = self._last_line = time.monotonic()
+        self._began = self._newest = self._last_line = time.monotonic()
         self._losses = ""
         self._bar = Progress(
             TextColumn("training"),
@@ -64,7 +76,7 @@ class TrainProgress:
     def start(self, step: int) -> None:
         """Training begins, or goes on, at this step."""
         self._done = self._first = step
-        self._began = self._last_line = time.monotonic()
+        self._began = self._newest = self._last_line = time.monotonic()
         if step:
             note(f"resuming at step {step} of {self._steps}")
         if _err.is_terminal:
@@ -72,8 +84,8 @@ class TrainProgress:
 
     @property
     def rate(self) -> float:
-        """Steps a second since training began or went on."""
-        return (self._done - self._first) / max(time.monotonic() - self._began, 1e-9)
+        """Steps a second from when training began or went on to the newest step."""
+        return (self._done - self._first) / max(self._newest - self._began, 1e-9)
 
     @property
     def seconds_left(self) -> float:
@@ -83,11 +95,12 @@ class TrainProgress:
     def step(self, done: int) -> None:
         """One more step is done."""
         self._done = done
-        now, rate = time.monotonic(), self.rate
+        self._newest = now = time.monotonic()
+        rate = self.rate
         self._bar.update(self._task, completed=done, rate=f"{rate:.1f} steps/s", losses=self._losses.split("  ")[0])
         if not _err.is_terminal and now - self._last_line >= LINE_EVERY:
             self._last_line = now
-            left = _clock(self.seconds_left)
+            left = clock(self.seconds_left)
             images = rate * self._batch_size
             note(f"step {done}/{self._steps}  {rate:.1f} steps/s  {images:.0f} images/s  {left} left  {self._losses}")
 
@@ -143,44 +156,55 @@ def show_results(results: Mapping[str, AssayResult]) -> None:
     if len(results) == 1:
         ((name, result),) = results.items()
         if "matrix" in result.arrays and max(result.arrays["matrix"].values.shape) <= WIDEST_TABLE:
-            console.print(_matrix_table(name, result))
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for name, result in results.items():
-        if len(results) > 1:
-            table.add_row(f"[bold]{_words(name)}[/]")
-        for key, value in result.scores.items():
-            if not key.endswith("_se"):
-                error = result.scores.get(f"{key}_se")
-                table.add_row(_words(key), f"{value:.4g}" + (f" ± {error:.2g}" if error is not None else ""))
-    console.print(table)
+            console.print(*heat_tables(name, result, WIDEST_TABLE))
+    console.print(score_table(results))
 
 
-def _matrix_table(name: str, result: AssayResult) -> Table:
-    matrix = result.arrays["matrix"]
-    rows, columns = (result.coordinates[axis] for axis in matrix.axes)
-    error = result.arrays["matrix_se"].values if "matrix_se" in result.arrays else np.full(matrix.values.shape, np.nan)
-    table = Table(
-        title=f"{_words(name)} ± standard error",
-        caption=f"row: {matrix.axes[0]}, column: {matrix.axes[1]}",
-        padding=(0, 0, 0, 1),
-    )
-    table.add_column("", overflow="fold")  # names of factors take two lines rather than lose their end
-    for column in columns:
-        table.add_column(str(column), justify="right")
-    for label, values, errors in zip(rows, matrix.values, error, strict=True):
-        cells = [
-            f"[{'bold' if value > 0.25 else 'dim'}]{value:.2f}[/]\n[dim]{se:.3f}[/]"
-            for value, se in zip(values, errors, strict=True)
-        ]
-        table.add_row(_words(str(label)), *cells)
-    return table
+def show_file(stored: Results) -> None:
+    """All that a results file says, on standard output."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 80)
+    for part in whole_file(stored, console.width):
+        console.print(part)
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+def show_runs(heading: str, runs: Runs) -> None:
+    """A line that says how runs are, and a row for each of some, on standard output."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 80)
+    console.print(*_run_table(heading, runs, most=MOST_RUNS, width=console.width), sep="\n")
 
 
-def _clock(seconds: float) -> str:
+def watch_runs(looks: Iterator[tuple[str, Runs]]) -> None:
+    """The same on a terminal, in place of what was shown before, with as many rows as fit."""
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False) as live:
+        for heading, runs in looks:
+            rows = max(1, console.height - 4)
+            live.update(Group(*_run_table(heading, runs, most=rows, width=console.width)), refresh=True)
+
+
+def is_watched() -> bool:
+    """Whether standard output is a terminal."""
+    return sys.stdout.isatty()
+
+
+def _run_table(heading: str, runs: Runs, *, most: int, width: int) -> list[RenderableType]:
+    """The heading, a row for each of the first runs, each in one line, and how many more there are."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    widest = max(LEAST_NAME, width - LEAST_WORDS)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column()  # which rich makes narrow, as the others are not to wrap
+    for name, state, words in runs[:most]:
+        known = name if cell_len(name) <= widest else f"{name[: widest - 8]}…{name[-7:]}"  # the end tells runs apart
+        table.add_row(
+            Text(known), Text(state, COLOURS.get(state, "dim")), Text(words, no_wrap=True, overflow="ellipsis")
+        )
+    more = [Text(f"and {len(runs) - most:,} more", "dim")] if len(runs) > most else []
+    return [Text(heading, "bold"), *([table] if runs else []), *more]
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss, or m:ss below an hour."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

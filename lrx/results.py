@@ -10,26 +10,32 @@ group keeps its own as JSON in the attribute `provenance`.
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
-import torch
 
 import lrx
-from lrx.atomic import replacing
-from lrx.types import Array, AssayResult
+from lrx.atomic import write as write_whole
+
+if TYPE_CHECKING:
+    from lrx.types import AssayResult  # which imports torch, and files can be looked into without
 
 Provenance = Mapping[str, str | int | float]
 
-FORMAT = "lrx-results-1"
+FILENAME, FORMAT = "result.h5", "lrx-results-1"
 TEXT = h5py.string_dtype("utf-8")
 LARGE = 65536  # bytes from which an array is compressed
+DEFLATE = 1032  # the most that gzip packs into a byte (zlib's technical details)
 WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 IDENTITY = ("checkpoint_sha256", "dataset_fingerprint")  # what the assays of one file have in common
 
@@ -57,7 +63,7 @@ def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance)
         if others and before != now:
             raise ValueError(f"{path} holds results of {key} {before}, not {now}: one file holds one run")
     of_each = {**old.provenance_of, **{name: dict(provenance) for name in assays}}
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    with written(path) as file:
         file.attrs["format"] = FORMAT
         for key, value in provenance.items():
             file.attrs[key] = value
@@ -68,16 +74,29 @@ def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance)
             _write_result(group, result)
 
 
+@contextmanager
+def written(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file to be filled in the block; when it ends well, the file takes the place of `path`.
+
+    It is made in memory, for HDF5 does not recover from a disk that fills while it writes. OSError in one line (bytes
+    needed, bytes free) when it cannot be written.
+    """
+    whole = io.BytesIO()
+    with h5py.File(whole, "w") as file:
+        yield file
+    write_whole(path, whole.getbuffer())
+
+
 def read(path: Path) -> Results:
     """Read every assay of a file; links are not followed. ValueError when it is not a whole file of lrx."""
     try:
-        with _open(path) as file:
+        with open_file(path) as file:
             return Results(
                 assays={name: _read_result(_child(file, name)) for name in file},
                 provenance={key: _plain(value) for key, value in file.attrs.items() if key != "format"},
                 provenance_of={name: json.loads(file[name].attrs["provenance"]) for name in file},
             )
-    except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, MemoryError) as error:
         raise ValueError(f"{path} is not a readable results file of lrx: {error}") from error
 
 
@@ -85,7 +104,7 @@ def environment() -> dict[str, str]:
     """The versions of lrx, torch, numpy and python, and the git commit of lrx's own tree (`unknown` without one)."""
     return {
         "lrx": lrx.__version__,
-        "torch": str(torch.__version__),
+        "torch": version("torch"),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "git_commit": _git_commit(),
@@ -105,9 +124,9 @@ def _write_result(group: h5py.Group, result: AssayResult) -> None:
         labels = np.asarray(result.coordinates.get(axis, np.arange(size)))
         if labels.shape != (size,):
             raise ValueError(f"the axis {axis} of {group.name} has {size} places and labels of shape {labels.shape}")
-        _create(group, axis, labels).make_scale(axis)
+        create(group, axis, labels).make_scale(axis)
     for name, array in result.arrays.items():
-        stored = _create(group, name, array.values)
+        stored = create(group, name, array.values)
         stored.attrs["units"] = array.unit
         stored.attrs["long_name"] = array.description or name
         for position, axis in enumerate(array.axes):
@@ -123,7 +142,8 @@ def _write_result(group: h5py.Group, result: AssayResult) -> None:
         group.attrs[name] = words[0] if words else setting
 
 
-def _create(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
+def create(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
+    """A data set of these values, as HDF5 tools share them; ValueError for kinds that they do not."""
     if values.dtype.kind in "UOS":
         return group.create_dataset(name, data=values.astype(object), dtype=TEXT)
     if values.dtype.kind == "b":
@@ -135,7 +155,8 @@ def _create(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
     return group.create_dataset(name, data=values, **packing)
 
 
-def _open(path: Path) -> h5py.File:
+def open_file(path: Path) -> h5py.File:
+    """A results file, to be read. OSError when it is no HDF5 file, or not of lrx."""
     file = h5py.File(path, "r")
     if file.attrs.get("format") != FORMAT:
         file.close()
@@ -144,6 +165,8 @@ def _open(path: Path) -> h5py.File:
 
 
 def _read_result(group: h5py.Group) -> AssayResult:
+    from lrx.types import Array, AssayResult
+
     arrays, coordinates, scores = {}, {}, {}
     for name in group:
         stored = _child(group, name)
@@ -166,9 +189,9 @@ def _child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     """A member that lies in this file; soft and external links, virtual and external storage are refused."""
     child = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
     if child is None or (isinstance(child, h5py.Dataset) and (child.is_virtual or child.external)):
-        raise ValueError(
-            f"{group.file.filename}: {group.name.rstrip('/')}/{name} leads elsewhere; lrx does not follow it"
-        )
+        raise ValueError(f"{group.name.rstrip('/')}/{name} leads elsewhere; lrx does not follow it")
+    if isinstance(child, h5py.Dataset) and child.nbytes > DEFLATE * group.file.id.get_filesize():
+        raise ValueError(f"{child.name} announces {child.nbytes:,} bytes, more than a file of this size can hold")
     return child
 
 

@@ -205,7 +205,7 @@ def test_the_environment_is_named() -> None:
 def test_a_writer_that_dies_midway_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results.write(path, {"one": sample(1)}, PROVENANCE)
     old = path.read_bytes()
-    real = results._create
+    real = results.create
     calls: list[str] = []
 
     def dying(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
@@ -214,7 +214,7 @@ def test_a_writer_that_dies_midway_leaves_the_old_file(path: Path, monkeypatch: 
             raise KeyboardInterrupt
         return real(group, name, values)
 
-    monkeypatch.setattr(results, "_create", dying)
+    monkeypatch.setattr(results, "create", dying)
     with pytest.raises(KeyboardInterrupt):
         results.write(path, {"one": sample(2)}, PROVENANCE)
     assert path.read_bytes() == old
