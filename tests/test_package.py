@@ -38,3 +38,5 @@ def test_a_wheel_trains_and_assays_away_from_the_checkout(tmp_path: Path) -> Non
     run(*lrx, "assay", "ckpt=outputs/train/a", "assay.num_samples=16", "name=a", cwd=away)
     assert (away / "outputs/assay/a/result.h5").is_file()
     assert (away / "outputs/assay/a/response_matrix.png").is_file()
+    run(*lrx, "report", "outputs/assay/a", cwd=away)
+    assert "<style>" in (away / "outputs/assay/a/report.html").read_text(encoding="utf-8")

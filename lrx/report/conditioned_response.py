@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
 from lrx import results
-from lrx.report import style
+from lrx.report import drawing, style
 from lrx.types import AssayResult
 
 NAME = "conditioned_response"
@@ -29,38 +29,38 @@ def draw(path_h5: Path, folder: Path) -> list[Path]:
     Up to 24 latents, a cell holds its value and ± its standard error. A frame marks the factor that each latent answers
     to most, as counted by the CDS. ValueError when the file has no such assay.
     """
-    stored = results.read(path_h5)
-    if NAME not in stored.assays:
-        raise ValueError(f"{path_h5} has no {NAME}; it has {', '.join(stored.assays) or 'no assay'}")
-    result = stored.assays[NAME]
+    return drawing.draw(NAME, figures, path_h5, folder)
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
     matrix = result.arrays["matrix"].values
     factors, latents = matrix.shape
     annotated = latents <= ANNOTATED
     width = max(2.6, CELL * latents) if annotated else WIDEST
     height = CELL * factors
-    with style.house():
-        figure = style.figure(width + 2.4, height + 1.6)
-        # boxes in inches, so that cells have the same size in every picture
-        box = (1.4 / (width + 2.4), 0.5 / (height + 1.6), width / (width + 2.4), height / (height + 1.6))
-        axes = figure.add_axes(box)
-        bar = axes.inset_axes((1 + 0.12 / width, 0, 0.16 / width, 1))
-        top = float(matrix.max(initial=LEAST))
-        image = axes.imshow(matrix, cmap=style.SEQUENTIAL, vmin=0, vmax=top, interpolation="nearest", aspect="auto")
-        label = "response (latent)" if factors > 3 else "response"
-        figure.colorbar(image, cax=bar, label=label).outline.set_visible(False)
-        axes.set_xlabel("latent")
-        axes.set_yticks(range(factors), [str(name).replace("_", " ") for name in result.coordinates["factor"]])
-        axes.tick_params(axis="y", length=0)
-        if annotated:
-            axes.set_xticks(range(latents), [str(label) for label in result.coordinates["latent"]])
-            axes.tick_params(length=0)
-            _annotate(figure, axes, matrix, result.arrays["matrix_se"].values, top)
-            _frame(axes, matrix, float(result.settings["threshold"] or 0))
-        else:
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, steps=[1, 2, 4, 8, 10]))
-        small_print = _small_print(result, stored.provenance_of[NAME], annotated)
-        style.title(axes, "Conditioned response matrix", small_print, characters=max(44, int(17 * width)))
-        return [style.save(figure, folder / f"{NAME}.png")]
+    figure = style.figure(width + 2.4, height + 1.6)
+    # boxes in inches, so that cells have the same size in every picture
+    box = (1.4 / (width + 2.4), 0.5 / (height + 1.6), width / (width + 2.4), height / (height + 1.6))
+    axes = figure.add_axes(box)
+    bar = axes.inset_axes((1 + 0.12 / width, 0, 0.16 / width, 1))
+    top = float(matrix.max(initial=LEAST))
+    image = axes.imshow(matrix, cmap=style.SEQUENTIAL, vmin=0, vmax=top, interpolation="nearest", aspect="auto")
+    label = "response (latent)" if factors > 3 else "response"
+    figure.colorbar(image, cax=bar, label=label).outline.set_visible(False)
+    axes.set_xlabel("latent")
+    axes.set_yticks(range(factors), [str(name).replace("_", " ") for name in result.coordinates["factor"]])
+    axes.tick_params(axis="y", length=0)
+    if annotated:
+        axes.set_xticks(range(latents), [str(label) for label in result.coordinates["latent"]])
+        axes.tick_params(length=0)
+        _annotate(figure, axes, matrix, result.arrays["matrix_se"].values, top)
+        _frame(axes, matrix, float(result.settings["threshold"] or 0))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, steps=[1, 2, 4, 8, 10]))
+    small_print = _small_print(result, provenance, annotated)
+    style.title(axes, "Conditioned response matrix", small_print, characters=max(44, int(17 * width)))
+    return {NAME: figure}
 
 
 def _annotate(figure: Figure, axes: Axes, matrix: np.ndarray, se: np.ndarray, top: float) -> None:

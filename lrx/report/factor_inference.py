@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from lrx import results
-from lrx.report import style
+from lrx.report import drawing, style
 from lrx.types import AssayResult
 
 NAME = "factor_inference"
@@ -25,38 +26,38 @@ LOOKS = {
 
 def draw(path_h5: Path, folder: Path) -> list[Path]:
     """Draw the assay to `factor_inference.png` in the folder. ValueError when the file has no such assay."""
-    stored = results.read(path_h5)
-    if NAME not in stored.assays:
-        raise ValueError(f"{path_h5} has no {NAME}; it has {', '.join(stored.assays) or 'no assay'}")
-    result = stored.assays[NAME]
+    return drawing.draw(NAME, figures, path_h5, folder)
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
     factors = [str(name) for name in result.coordinates["factor"]]
     columns = min(COLUMNS, max(2, len(factors)))
     rows = -(-len(factors) // columns)
     wide, high = columns * (WIDE + ACROSS) - ACROSS, rows * (HIGH + DOWN) - DOWN
     width, height = wide + 0.9, high + 1.7
-    with style.house():
-        figure = style.figure(width, height)
-        for place in range(len(factors)):
-            row, column = divmod(place, columns)
-            left, bottom = 0.6 + column * (WIDE + ACROSS), 0.5 + (rows - 1 - row) * (HIGH + DOWN)
-            axes = figure.add_axes((left / width, bottom / height, WIDE / width, HIGH / height))
-            _panel(axes, result, place)
-            if column == 0:
-                axes.set_ylabel("accuracy")
-            else:
-                axes.set_yticklabels([])
-            if place + columns >= len(factors):
-                axes.set_xlabel("labels")
-        head = figure.add_axes((0.6 / width, (0.5 + high + 0.55) / height, wide / width, 0.01 / height))
-        head.axis("off")
-        handles, words = figure.axes[0].get_legend_handles_labels()
-        head.legend(
-            handles, words, loc="center left", bbox_to_anchor=(-0.01, 0), ncols=4, frameon=False, fontsize=8,
-            handletextpad=0.4, columnspacing=1.2, borderpad=0,
-        )  # fmt: skip
-        small_print = _small_print(result, stored.provenance_of[NAME])
-        style.title(head, "Factor inference", small_print, characters=int(17 * wide))
-        return [style.save(figure, folder / "factor_inference.png")]
+    figure = style.figure(width, height)
+    for place in range(len(factors)):
+        row, column = divmod(place, columns)
+        left, bottom = 0.6 + column * (WIDE + ACROSS), 0.5 + (rows - 1 - row) * (HIGH + DOWN)
+        axes = figure.add_axes((left / width, bottom / height, WIDE / width, HIGH / height))
+        _panel(axes, result, place)
+        if column == 0:
+            axes.set_ylabel("accuracy")
+        else:
+            axes.set_yticklabels([])
+        if place + columns >= len(factors):
+            axes.set_xlabel("labels")
+    head = figure.add_axes((0.6 / width, (0.5 + high + 0.55) / height, wide / width, 0.01 / height))
+    head.axis("off")
+    handles, words = figure.axes[0].get_legend_handles_labels()
+    head.legend(
+        handles, words, loc="center left", bbox_to_anchor=(-0.01, 0), ncols=4, frameon=False, fontsize=8,
+        handletextpad=0.4, columnspacing=1.2, borderpad=0,
+    )  # fmt: skip
+    small_print = _small_print(result, provenance)
+    style.title(head, "Factor inference", small_print, characters=int(17 * wide))
+    return {NAME: figure}
 
 
 def _panel(axes: Axes, result: AssayResult, place: int) -> None:

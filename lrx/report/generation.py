@@ -6,9 +6,10 @@ import math
 from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from lrx import results
-from lrx.report import style
+from lrx.report import drawing, style
 from lrx.report.observations import is_image, show_sheet
 from lrx.types import AssayResult
 
@@ -39,10 +40,11 @@ def draw(path_h5: Path, folder: Path) -> list[Path]:
 
     ValueError when the file has no such assay.
     """
-    stored = results.read(path_h5)
-    if NAME not in stored.assays:
-        raise ValueError(f"{path_h5} has no {NAME}; it has {', '.join(stored.assays) or 'no assay'}")
-    result = stored.assays[NAME]
+    return drawing.draw(NAME, figures, path_h5, folder)
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
     samples = result.arrays["samples"].values
     sources = [str(source) for source in result.coordinates["source"]]
     pictured = is_image(samples)
@@ -50,32 +52,29 @@ def draw(path_h5: Path, folder: Path) -> list[Path]:
     wide, high = max(0.05, ROW * aspect * samples.shape[1]), ROW * len(sources)
     labels, table = 1.35, NUMBERS * len(COLUMNS)
     width, height = labels + wide + table + 0.2, high + HEAD + 1
-    with style.house():
-        figure = style.figure(width, height)
-        axes = figure.add_axes((labels / width, 0.1 / height, wide / width, high / height))
-        if pictured:
-            show_sheet(axes, samples, gap=GAP)
-            axes.set_aspect("auto")  # the box has the aspect, but for the gaps
-        else:
-            axes.axis("off")
-        for row, source in enumerate(sources):
-            middle = 1 - (row + 0.5) / len(sources)
-            _text(axes, -8, middle, WORDS.get(source, source), anchor=0, align="right", size=9)
-            for column, (kind, _) in enumerate(COLUMNS):
-                value, se = (float(result.arrays[name].values[row]) for name in (kind, f"{kind}_se"))
-                place = 72 * (NUMBERS * (column + 0.5) + 0.1)
-                if math.isfinite(value):
-                    _text(axes, place, middle, _number(value, se), anchor=1, offset=5, size=9)
-                    _text(axes, place, middle, f"±{_number(se, se)}", anchor=1, offset=-6, size=7, colour=style.QUIET)
-        for column, (_, words) in enumerate(COLUMNS):
-            _text(
-                axes, 72 * (NUMBERS * (column + 0.5) + 0.1), 1, words, anchor=1, offset=14, size=8, colour=style.QUIET
-            )
-        head = figure.add_axes((labels / width, (0.1 + high + HEAD) / height, wide / width, 0.01 / height))
-        head.axis("off")
-        small_print = _small_print(result, stored.provenance_of[NAME])
-        style.title(head, "Generation", small_print, characters=int(17 * (wide + table)))
-        return [style.save(figure, folder / "generation.png")]
+    figure = style.figure(width, height)
+    axes = figure.add_axes((labels / width, 0.1 / height, wide / width, high / height))
+    if pictured:
+        show_sheet(axes, samples, gap=GAP)
+        axes.set_aspect("auto")  # the box has the aspect, but for the gaps
+    else:
+        axes.axis("off")
+    for row, source in enumerate(sources):
+        middle = 1 - (row + 0.5) / len(sources)
+        _text(axes, -8, middle, WORDS.get(source, source), anchor=0, align="right", size=9)
+        for column, (kind, _) in enumerate(COLUMNS):
+            value, se = (float(result.arrays[name].values[row]) for name in (kind, f"{kind}_se"))
+            place = 72 * (NUMBERS * (column + 0.5) + 0.1)
+            if math.isfinite(value):
+                _text(axes, place, middle, _number(value, se), anchor=1, offset=5, size=9)
+                _text(axes, place, middle, f"±{_number(se, se)}", anchor=1, offset=-6, size=7, colour=style.QUIET)
+    for column, (_, words) in enumerate(COLUMNS):
+        _text(axes, 72 * (NUMBERS * (column + 0.5) + 0.1), 1, words, anchor=1, offset=14, size=8, colour=style.QUIET)
+    head = figure.add_axes((labels / width, (0.1 + high + HEAD) / height, wide / width, 0.01 / height))
+    head.axis("off")
+    small_print = _small_print(result, provenance)
+    style.title(head, "Generation", small_print, characters=int(17 * (wide + table)))
+    return {NAME: figure}
 
 
 def _text(

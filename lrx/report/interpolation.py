@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from lrx import results
-from lrx.report import style
+from lrx.report import drawing, style
 from lrx.report.observations import is_image, show_lines, show_sheet
 from lrx.types import AssayResult
 
@@ -31,10 +32,11 @@ def draw(path_h5: Path, folder: Path) -> list[Path]:
 
     ValueError when the file has no such assay.
     """
-    stored = results.read(path_h5)
-    if NAME not in stored.assays:
-        raise ValueError(f"{path_h5} has no {NAME}; it has {', '.join(stored.assays) or 'no assay'}")
-    result = stored.assays[NAME]
+    return drawing.draw(NAME, figures, path_h5, folder)
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
     images = result.arrays["images"].values  # path, pair, point, ...
     paths, shown, points = images.shape[:3]
     columns = [column for column in COLUMNS if column[0] in result.arrays]
@@ -43,33 +45,32 @@ def draw(path_h5: Path, folder: Path) -> list[Path]:
     labels, table, head = 0.9, NUMBERS * len(columns), 0.4
     high = (shown + 1) * (block + BETWEEN)
     width, height = labels + wide + table + 0.2, high + head + 1
-    with style.house():
-        figure = style.figure(width, height)
-        for place in range(shown + 1):
-            bottom = 0.1 + (shown - place) * (block + BETWEEN)
-            axes = figure.add_axes((labels / width, bottom / height, wide / width, block / height))
-            if place == 0:
-                _means(axes, result, points)
-            elif is_image(images):
-                show_sheet(axes, images[:, place - 1], gap=2)
-                axes.set_aspect("auto")
-            else:
-                _vectors(axes, images[:, place - 1])
-            for row, path in enumerate(result.coordinates["path"]):
-                middle = 1 - (row + 0.5) / paths
-                _text(axes, (0, middle), (-8, 0), str(path), align="right", size=9)
-                for column, (kind, _) in enumerate(columns):
-                    at = (72 * (NUMBERS * (column + 0.5) + 0.1), 0.0)
-                    _cell(axes, result, kind, row, place - 1, (1, middle), at)
-            if place == 0:
-                for column, (_, words) in enumerate(columns):
-                    at = (72 * (NUMBERS * (column + 0.5) + 0.1), 14.0)
-                    _text(axes, (1, 1), at, words, size=8, colour=style.QUIET)
-        top = figure.add_axes((labels / width, (0.1 + high - BETWEEN + head) / height, wide / width, 0.01 / height))
-        top.axis("off")
-        small_print = _small_print(result, stored.provenance_of[NAME])
-        style.title(top, "Interpolation", small_print, characters=int(17 * (wide + table)))
-        return [style.save(figure, folder / "interpolation.png")]
+    figure = style.figure(width, height)
+    for place in range(shown + 1):
+        bottom = 0.1 + (shown - place) * (block + BETWEEN)
+        axes = figure.add_axes((labels / width, bottom / height, wide / width, block / height))
+        if place == 0:
+            _means(axes, result, points)
+        elif is_image(images):
+            show_sheet(axes, images[:, place - 1], gap=2)
+            axes.set_aspect("auto")
+        else:
+            _vectors(axes, images[:, place - 1])
+        for row, path in enumerate(result.coordinates["path"]):
+            middle = 1 - (row + 0.5) / paths
+            _text(axes, (0, middle), (-8, 0), str(path), align="right", size=9)
+            for column, (kind, _) in enumerate(columns):
+                at = (72 * (NUMBERS * (column + 0.5) + 0.1), 0.0)
+                _cell(axes, result, kind, row, place - 1, (1, middle), at)
+        if place == 0:
+            for column, (_, words) in enumerate(columns):
+                at = (72 * (NUMBERS * (column + 0.5) + 0.1), 14.0)
+                _text(axes, (1, 1), at, words, size=8, colour=style.QUIET)
+    top = figure.add_axes((labels / width, (0.1 + high - BETWEEN + head) / height, wide / width, 0.01 / height))
+    top.axis("off")
+    small_print = _small_print(result, provenance)
+    style.title(top, "Interpolation", small_print, characters=int(17 * (wide + table)))
+    return {NAME: figure}
 
 
 def _means(axes: Axes, result: AssayResult, points: int) -> None:

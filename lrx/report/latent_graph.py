@@ -9,12 +9,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyArrowPatch
 
 from lrx import results
 from lrx.atomic import replacing
-from lrx.report import style
+from lrx.report import drawing, style
 from lrx.types import AssayResult
 
 NAME = "latent_graph"
@@ -37,20 +38,20 @@ def draw(path_h5: Path, folder: Path) -> list[Path]:
     Both have the informative latents, in the picture on a circle in their order, clockwise from the top, and the edges
     between them; the wider and darker an edge, the stronger the response. ValueError when the file has no such assay.
     """
-    stored = results.read(path_h5)
-    if NAME not in stored.assays:
-        raise ValueError(f"{path_h5} has no {NAME}; it has {', '.join(stored.assays) or 'no assay'}")
-    result = stored.assays[NAME]
-    with style.house():
-        figure = style.figure(SIDE, SIDE)
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH))
-        axes.axis("off")
-        _graph(axes, result)
-        _below(axes, result)
-        style.title(axes, "Latent causal graph", _small_print(result, stored.provenance_of[NAME]), characters=88)
-        picture = style.save(figure, folder / f"{NAME}.png")
-    return [picture, _graphml(result, folder / f"{NAME}.graphml")]
+    result, provenance = drawing.read(path_h5, NAME)
+    return [*drawing.save(figures, result, provenance, folder), _graphml(result, folder / f"{NAME}.graphml")]
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
+    figure = style.figure(SIDE, SIDE)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH))
+    axes.axis("off")
+    _graph(axes, result)
+    _below(axes, result)
+    style.title(axes, "Latent causal graph", _small_print(result, provenance), characters=88)
+    return {NAME: figure}
 
 
 def edges_of(result: AssayResult) -> dict[tuple[int, int], str]:

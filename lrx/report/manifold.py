@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from lrx import results
-from lrx.report import style
+from lrx.report import drawing, style
 from lrx.types import AssayResult
 
 COLOURS = {"prior": style.ACCENT, "posterior": "#00429d"}
@@ -22,31 +23,31 @@ def draw(path_h5: Path, folder: Path) -> list[Path]:
 
     ValueError when the file has no such assay.
     """
-    stored = results.read(path_h5)
-    if NAME not in stored.assays:
-        raise ValueError(f"{path_h5} has no {NAME}; it has {', '.join(stored.assays) or 'no assay'}")
-    result = stored.assays[NAME]
-    with style.house():
-        figure = style.figure(10.2, 3.6)
-        boxes = [figure.add_axes((0.06 + 0.33 * place, 0.15, 0.26, 0.62)) for place in range(3)]
-        if "spectrum_prior" in result.arrays:
-            _spectra(boxes[0], result)
-        else:
-            _histogram(boxes[0], result, "participation", "participation ratio")
-        _histogram(boxes[1], result, "divergence", "divergence tr J − D")
-        boxes[1].axvline(0, ymax=0.8, color=style.QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
-        _histogram(boxes[2], result, "magnitude", "|u| (latent)")
-        boxes[2].set_ylabel("")
-        for axes, name in ((boxes[1], "divergence"), (boxes[2], "magnitude")):
-            mass, error = (result.scores[f"holes_by_{name}{end}"] for end in ("", "_se"))
-            said = "at 0 or above" if name == "divergence" else f"above {_ordinal(result)} of codes"
-            text = f"{100 * mass:.1f} ± {100 * error:.1f} % of the prior {said}"
-            axes.set_title(text, fontsize=7.5, color=style.ACCENT, loc="left", pad=4)
-        level = float(np.quantile(result.arrays["magnitude_posterior"].values, float(result.settings["quantile"] or 0)))
-        boxes[2].axvline(level, ymax=0.8, color=style.QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
-        small_print = _small_print(result, stored.provenance_of[NAME])
-        style.title(boxes[0], "Manifold of responses", small_print, characters=185)
-        return [style.save(figure, folder / "manifold.png")]
+    return drawing.draw(NAME, figures, path_h5, folder)
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
+    figure = style.figure(10.2, 3.6)
+    boxes = [figure.add_axes((0.06 + 0.33 * place, 0.15, 0.26, 0.62)) for place in range(3)]
+    if "spectrum_prior" in result.arrays:
+        _spectra(boxes[0], result)
+    else:
+        _histogram(boxes[0], result, "participation", "participation ratio")
+    _histogram(boxes[1], result, "divergence", "divergence tr J − D")
+    boxes[1].axvline(0, ymax=0.8, color=style.QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+    _histogram(boxes[2], result, "magnitude", "|u| (latent)")
+    boxes[2].set_ylabel("")
+    for axes, name in ((boxes[1], "divergence"), (boxes[2], "magnitude")):
+        mass, error = (result.scores[f"holes_by_{name}{end}"] for end in ("", "_se"))
+        said = "at 0 or above" if name == "divergence" else f"above {_ordinal(result)} of codes"
+        text = f"{100 * mass:.1f} ± {100 * error:.1f} % of the prior {said}"
+        axes.set_title(text, fontsize=7.5, color=style.ACCENT, loc="left", pad=4)
+    level = float(np.quantile(result.arrays["magnitude_posterior"].values, float(result.settings["quantile"] or 0)))
+    boxes[2].axvline(level, ymax=0.8, color=style.QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+    small_print = _small_print(result, provenance)
+    style.title(boxes[0], "Manifold of responses", small_print, characters=185)
+    return {NAME: figure}
 
 
 def _spectra(axes: Axes, result: AssayResult) -> None:

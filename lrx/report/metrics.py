@@ -11,10 +11,11 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
 from lrx import results
-from lrx.report import style
+from lrx.report import drawing, style
 from lrx.types import AssayResult
 
-ANNOTATED = 16  # up to so many latents, cells hold their numbers
+NAME = "metrics"
+ANNOTATED = 16  # up to so many latents and factors, cells hold their numbers
 UNBOUNDED = {
     "gaussian_total_correlation": "Gaussian total correlation (nat)",
     "wasserstein_correlation": "Wasserstein correlation (latent²)",
@@ -49,33 +50,33 @@ def draw(path_h5: Path, folder: Path) -> list[Path]:
     Scores in [0, 1] are dots with ± one standard error; a dot without a bar has no estimate of it. Scores without an
     upper bound are numbers below. ValueError when the file has no such assay.
     """
-    stored = results.read(path_h5)
-    if "metrics" not in stored.assays:
-        raise ValueError(f"{path_h5} has no metrics; it has {', '.join(stored.assays) or 'no assay'}")
-    result = stored.assays["metrics"]
+    return drawing.draw(NAME, figures, path_h5, folder)
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
     matrices = [name for name in MATRICES if name in result.arrays][:SHOWN]
     latents, factors = len(result.coordinates["latent"]), len(result.coordinates["factor"])
     cell = 0.34 if latents <= ANNOTATED else 3.6 / latents
     tall = max(ROW * (len(BOUNDED) + len(UNBOUNDED) + 1.5), cell * latents + FOOT)
-    wide = 0.46 * factors
+    wide = min(0.46 * factors, 7.4)
     width, height = LEFT + DOTS + len(matrices) * (wide + GAP), tall + 0.9
-    with style.house():
-        figure = style.figure(width, height)
+    figure = style.figure(width, height)
 
-        def box(left: float, top: float, across: float, down: float) -> Axes:
-            """Axes in inches from the upper left corner, so that rows and cells have one size in every picture."""
-            return figure.add_axes((left / width, 1 - (top + down) / height, across / width, down / height))
+    def box(left: float, top: float, across: float, down: float) -> Axes:
+        """Axes in inches from the upper left corner, so that rows and cells have one size in every picture."""
+        return figure.add_axes((left / width, 1 - (top + down) / height, across / width, down / height))
 
-        scores = box(LEFT, 0.45, DOTS - 0.9, ROW * len(BOUNDED))
-        _dots(scores, result)
-        _numbers(figure, scores, result)
-        for place, name in enumerate(matrices):
-            left = LEFT + DOTS + GAP * 0.55 + place * (wide + GAP)
-            axes = box(left, 0.45, wide, cell * latents)
-            _heat(figure, axes, box(left + wide + 0.08, 0.45, 0.1, cell * latents), result, name)
-        small_print = _small_print(result, stored.provenance_of["metrics"])
-        style.title(scores, "Disentanglement metrics", small_print, characters=int(17 * (width - LEFT)))
-        return [style.save(figure, folder / "metrics.png")]
+    scores = box(LEFT, 0.45, DOTS - 0.9, ROW * len(BOUNDED))
+    _dots(scores, result)
+    _numbers(figure, scores, result)
+    for place, name in enumerate(matrices):
+        left = LEFT + DOTS + GAP * 0.55 + place * (wide + GAP)
+        axes = box(left, 0.45, wide, cell * latents)
+        _heat(figure, axes, box(left + wide + 0.08, 0.45, 0.1, cell * latents), result, name)
+    small_print = _small_print(result, provenance)
+    style.title(scores, "Disentanglement metrics", small_print, characters=int(17 * (width - LEFT)))
+    return {NAME: figure}
 
 
 def _dots(axes: Axes, result: AssayResult) -> None:
@@ -126,13 +127,15 @@ def _heat(figure: Figure, axes: Axes, bar: Axes, result: AssayResult, name: str)
     unit = "" if matrix.unit == "1" else f" ({matrix.unit})"
     axes.set_title(MATRICES[name] + unit, fontsize=9, loc="left", pad=4)
     axes.set_xticks(range(factors), [str(label) for label in result.coordinates["factor"]], rotation=40, ha="right")
-    axes.tick_params(axis="x", pad=1)
+    axes.tick_params(axis="x", pad=1, labelsize=8 if factors <= ANNOTATED else 5)
     axes.set_ylabel("latent", labelpad=1)
     if latents > ANNOTATED:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, steps=[1, 2, 4, 8, 10]))
         return
     axes.set_yticks(range(latents), [str(label) for label in result.coordinates["latent"]])
     axes.tick_params(length=0)
+    if factors > ANNOTATED:
+        return
     for (row, column), value in np.ndenumerate(values):
         colour = "black" if value > 0.5 * top else "white"
         cell = axes.text(column, row, f"{value:.2f}", fontsize=7, color=colour, ha="center", va="center")

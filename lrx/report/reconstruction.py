@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrx import results
-from lrx.report import style
+from lrx.report import drawing, style
 from lrx.report.observations import is_image, show_sheet
 from lrx.types import AssayResult
 
@@ -20,15 +20,11 @@ BARS = 1.3  # inches of the panel of latents
 
 def draw(path_h5: Path, folder: Path) -> list[Path]:
     """Draw to `reconstruction.png`. ValueError when the file has no such assay."""
-    stored = results.read(path_h5)
-    if NAME not in stored.assays:
-        raise ValueError(f"{path_h5} has no {NAME}; it has {', '.join(stored.assays) or 'no assay'}")
-    with style.house():
-        figure = _picture(stored.assays[NAME], stored.provenance_of[NAME])
-        return [style.save(figure, folder / "reconstruction.png")]
+    return drawing.draw(NAME, figures, path_h5, folder)
 
 
-def _picture(result: AssayResult, provenance: results.Provenance) -> Figure:
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
     pairs = result.arrays["pair"].values
     pictures = is_image(pairs)
     width = max(4.2, len(pairs) * CELL) if pictures else 4.2
@@ -42,7 +38,7 @@ def _picture(result: AssayResult, provenance: results.Provenance) -> Figure:
         _points(upper, pairs.reshape(len(pairs), 2, -1))
     _latents(figure.add_axes((0.02, 0.32 / height, 0.96, BARS / height)), result)
     style.title(upper, "Reconstructions", _small_print(result, provenance), characters=max(50, int(17 * width)))
-    return figure
+    return {NAME: figure}
 
 
 def _points(axes: Axes, pairs: np.ndarray) -> None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from lrx import results
-from lrx.report import style
+from lrx.report import drawing, style
 from lrx.report.observations import is_image, show_sheet
 from lrx.types import AssayResult
 
@@ -27,15 +27,15 @@ def draw(path_h5: Path, folder: Path) -> list[Path]:
 
     ValueError when the file has no such assay.
     """
-    stored = results.read(path_h5)
-    if NAME not in stored.assays:
-        raise ValueError(f"{path_h5} has no {NAME}; it has {', '.join(stored.assays) or 'no assay'}")
-    result, provenance = stored.assays[NAME], stored.provenance_of[NAME]
-    with style.house():
-        paths = [style.save(_one_pair(result, provenance), folder / "response_map.png")]
-        if len(result.arrays["latents"].values) > 1:
-            paths.append(style.save(_all_pairs(result, provenance), folder / "response_map_pairs.png"))
-    return paths
+    return drawing.draw(NAME, figures, path_h5, folder)
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The first pair, and of several all of them, by the names of their files."""
+    drawn = {NAME: _one_pair(result, provenance)}
+    if len(result.arrays["latents"].values) > 1:
+        drawn[f"{NAME}_pairs"] = _all_pairs(result, provenance)
+    return drawn
 
 
 def _one_pair(result: AssayResult, provenance: results.Provenance) -> Figure:

@@ -12,9 +12,10 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
 from lrx import results
-from lrx.report import style
+from lrx.report import drawing, style
 from lrx.types import AssayResult
 
+NAME = "response_matrix"
 ANNOTATED = 16  # up to so many latents, cells hold their numbers
 
 
@@ -23,30 +24,30 @@ def draw(path_h5: Path, folder: Path) -> list[Path]:
 
     Up to 16 latents, a cell holds its value and ± its standard error. ValueError when the file has no such assay.
     """
-    stored = results.read(path_h5)
-    if "response_matrix" not in stored.assays:
-        raise ValueError(f"{path_h5} has no response_matrix; it has {', '.join(stored.assays) or 'no assay'}")
-    result = stored.assays["response_matrix"]
+    return drawing.draw(NAME, figures, path_h5, folder)
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
     matrix = result.arrays["matrix"]
     latents = len(matrix.values)
     side = max(2.2, 0.52 * latents) if latents <= ANNOTATED else 5.6
-    with style.house():
-        figure = style.figure(side + 1.4, side + 1.2)
-        # boxes in inches, so that cells have the same size in every picture
-        axes = figure.add_axes((0.6 / (side + 1.4), 0.5 / (side + 1.2), side / (side + 1.4), side / (side + 1.2)))
-        bar = axes.inset_axes((1 + 0.12 / side, 0, 0.16 / side, 1))
-        # the colours of an identity autoencoder, so that pictures compare, unless a response is stronger
-        identity = math.sqrt(2) if result.settings["normalization"] == "none" else 1.0
-        top = float(matrix.values[np.isfinite(matrix.values)].max(initial=identity))
-        image = axes.imshow(matrix.values, cmap=style.SEQUENTIAL, vmin=0, vmax=top, interpolation="nearest")
-        figure.colorbar(image, cax=bar, label=f"change of response ({matrix.unit})").outline.set_visible(False)
-        _label(axes, result)
-        if latents <= ANNOTATED:
-            _annotate(figure, axes, matrix.values, result.arrays["matrix_se"].values, top)
-        _mark(figure, axes, result)
-        small_print = _small_print(result, stored.provenance_of["response_matrix"])
-        style.title(axes, "Latent response matrix", small_print, characters=max(44, int(17 * side)))
-        return [style.save(figure, folder / "response_matrix.png")]
+    figure = style.figure(side + 1.4, side + 1.2)
+    # boxes in inches, so that cells have the same size in every picture
+    axes = figure.add_axes((0.6 / (side + 1.4), 0.5 / (side + 1.2), side / (side + 1.4), side / (side + 1.2)))
+    bar = axes.inset_axes((1 + 0.12 / side, 0, 0.16 / side, 1))
+    # the colours of an identity autoencoder, so that pictures compare, unless a response is stronger
+    identity = math.sqrt(2) if result.settings["normalization"] == "none" else 1.0
+    top = float(matrix.values[np.isfinite(matrix.values)].max(initial=identity))
+    image = axes.imshow(matrix.values, cmap=style.SEQUENTIAL, vmin=0, vmax=top, interpolation="nearest")
+    figure.colorbar(image, cax=bar, label=f"change of response ({matrix.unit})").outline.set_visible(False)
+    _label(axes, result)
+    if latents <= ANNOTATED:
+        _annotate(figure, axes, matrix.values, result.arrays["matrix_se"].values, top)
+    _mark(figure, axes, result)
+    small_print = _small_print(result, provenance)
+    style.title(axes, "Latent response matrix", small_print, characters=max(44, int(17 * side)))
+    return {NAME: figure}
 
 
 def _label(axes: Axes, result: AssayResult) -> None:

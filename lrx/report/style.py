@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,5 +64,12 @@ def title(axes: Axes, text: str, small_print: str, *, characters: int) -> None:
 
 def save(drawn: Figure, path: Path) -> Path:
     """Write a PNG with its margins cut to what is drawn."""
-    drawn.savefig(path, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12)
+    path.write_bytes(png(drawn))
     return path
+
+
+def png(drawn: Figure) -> bytes:
+    """A PNG with its margins cut to what is drawn."""
+    written = io.BytesIO()
+    drawn.savefig(written, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12)
+    return written.getvalue()

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrx import results
-from lrx.report import style
+from lrx.report import drawing, style
 from lrx.report.observations import is_image, show_lines, show_sheet
 from lrx.types import AssayResult
 
@@ -24,15 +24,11 @@ GAP = 0.14
 
 def draw(path_h5: Path, folder: Path) -> list[Path]:
     """Draw to `traversal.png`: at most 16 latents from at most 3 images. ValueError when the file has no such assay."""
-    stored = results.read(path_h5)
-    if NAME not in stored.assays:
-        raise ValueError(f"{path_h5} has no {NAME}; it has {', '.join(stored.assays) or 'no assay'}")
-    with style.house():
-        figure = _picture(stored.assays[NAME], stored.provenance_of[NAME])
-        return [style.save(figure, folder / "traversal.png")]
+    return drawing.draw(NAME, figures, path_h5, folder)
 
 
-def _picture(result: AssayResult, provenance: results.Provenance) -> Figure:
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
     walks = result.arrays["walk"].values[:IMAGES, :ROWS]
     images, rows, steps = walks.shape[:3]
     pictures = is_image(walks)
@@ -63,7 +59,7 @@ def _picture(result: AssayResult, provenance: results.Provenance) -> Figure:
     assert first is not None
     small_print = _small_print(result, provenance, rows, images)
     style.title(first, "Traversals along latents", small_print, characters=max(50, int(17 * width)))
-    return figure
+    return {NAME: figure}
 
 
 def _strip(axes: Axes, result: AssayResult, walk: np.ndarray, *, last: bool) -> None:

@@ -1,0 +1,55 @@
+"""Pictures as parts of a page: the figures that the drawing modules draw, as data URIs with a text for each."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from lrx import results
+from lrx.report import style
+from lrx.report.meanings import ASSAYS
+from lrx.types import AssayResult
+
+CSS_DPI = 96  # pixels of CSS in an inch
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as a data URI, its size in pixels of CSS, and what it shows, for those who do not see it."""
+
+    uri: str
+    width: int
+    height: int
+    alt: str
+
+
+def of_assay(name: str, result: AssayResult, provenance: results.Provenance, file: Path) -> list[Picture]:
+    """The pictures of an assay; none of one that lrx does not know. ValueError for a result that cannot be drawn."""
+    module = f"lrx.report.{name}"
+    if name not in ASSAYS or importlib.util.find_spec(module) is None:
+        return []
+    model, dataset = (str(provenance.get(key, f"{key} not recorded")) for key in ("model", "dataset"))
+    try:
+        with style.house():
+            figures: Mapping[str, Figure] = importlib.import_module(module).figures(result, provenance)
+            return [
+                picture(figure, f"{ASSAYS[name].pictures[key]} {model.rpartition('.')[2]} on {dataset}.")
+                for key, figure in figures.items()
+            ]
+    except (KeyError, IndexError, TypeError, ValueError) as error:  # what drawing makes of arrays that it cannot use
+        told = f"lacks {error}" if isinstance(error, KeyError) else f"cannot be drawn ({error})"
+        raise ValueError(f"{file}: its {name} {told}; was it written by another version of lrx?") from error
+
+
+def picture(figure: Figure, alt: str) -> Picture:
+    """A figure as a picture. To be called within `style.house()`."""
+    data = style.png(figure)
+    width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))  # of the header of a PNG
+    uri = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    return Picture(uri, round(width * CSS_DPI / style.DPI), round(height * CSS_DPI / style.DPI), alt)

@@ -1,0 +1,155 @@
+"""What the report of one run shows: what was trained on what, its curves, and each assay with pictures and scores."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from lrx import results
+from lrx.report import pictures, style, training_curves
+from lrx.report.facts import facts, summary
+from lrx.report.found import Run, status_of
+from lrx.report.meanings import ASSAYS, is_error, of_score, place_of
+from lrx.report.pictures import Picture
+from lrx.types import Array, AssayResult
+from lrx.wording import setting, with_error, words
+
+LONG = ("config", "checkpoint_config")  # provenance that is a text of many lines
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score as text, and what it means."""
+
+    name: str
+    value: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """An assay of a file: all that the page says of it."""
+
+    anchor: str
+    title: str
+    asks: str
+    file: str
+    remark: str
+    fault: str
+    pictures: list[Picture]
+    scores: list[Score]
+    settings: list[tuple[str, str]]
+    arrays: list[tuple[str, str, str, str]]
+
+
+class View(TypedDict):
+    """What the template `run.html` takes."""
+
+    title: str
+    summary: str
+    facts: dict[str, str]
+    curves: Picture | None
+    sections: list[Section]
+    faults: list[str]
+    commands: list[str]
+    provenance: list[tuple[str, list[tuple[str, str]]]]
+    configs: list[tuple[str, str]]
+
+
+def view(run: Run) -> View:
+    """What the page shows of a run. Faults are lines, not errors."""
+    sections = [
+        _section(file, name, stored, run)
+        for name in _in_order(run)
+        for file, stored in run.results.items()
+        if name in stored.assays
+    ]
+    return {
+        "title": run.name,
+        "summary": summary(run),
+        "facts": facts(run),
+        "curves": _curves(run),
+        "sections": sections,
+        "faults": [*run.faults, *(section.fault for section in sections if section.fault)],
+        "commands": _commands(run),
+        "provenance": [(_short(file, run), _provenance(stored)) for file, stored in run.results.items()],
+        "configs": [
+            (f"{words(key)} of {_short(file, run)}", str(stored.provenance[key]))
+            for file, stored in run.results.items()
+            for key in LONG
+            if key in stored.provenance
+        ],
+    }
+
+
+def _short(file: Path, run: Run) -> str:
+    """A file as seen from the run's folder, or by the folder that it lies in."""
+    folder = run.place.path if run.place.path.is_dir() else run.place.path.parent
+    return str(file.relative_to(folder)) if folder in file.parents else f"{file.parent.name}/{file.name}"
+
+
+def _scores(name: str, result: AssayResult) -> list[Score]:
+    """Every score with its error and its meaning, in the order of the meanings."""
+    return [
+        Score(words(key), with_error(result.scores[key], result.scores.get(f"{key}_se")), of_score(name, key))
+        for key in sorted(result.scores, key=lambda key: place_of(name, key))
+        if not is_error(key, result)
+    ]
+
+
+def _in_order(run: Run) -> list[str]:
+    """The assays of a run in the order of ASSAYS, then those that it does not know."""
+    there = {name for stored in run.results.values() for name in stored.assays}
+    return [name for name in ASSAYS if name in there] + sorted(there - set(ASSAYS))
+
+
+def _section(file: Path, name: str, stored: results.Results, run: Run) -> Section:
+    result, several = stored.assays[name], sum(name in other.assays for other in run.results.values()) > 1
+    meaning, fault, drawn = ASSAYS.get(name), "", []
+    try:
+        drawn = pictures.of_assay(name, result, stored.provenance_of[name], file)
+    except ValueError as error:
+        fault = str(error)
+    return Section(
+        anchor=f"assay-{list(run.results).index(file)}-{name}",
+        title=meaning.title if meaning else words(name),
+        asks=meaning.asks if meaning else "",
+        file=_short(file, run) if several else "",
+        remark=str(result.settings.get("remark") or ""),
+        fault=fault,
+        pictures=drawn,
+        scores=_scores(name, result),
+        settings=[(words(key), setting(value)) for key, value in result.settings.items() if key != "remark"],
+        arrays=[_array(key, array) for key, array in result.arrays.items()],
+    )
+
+
+def _array(name: str, array: Array) -> tuple[str, str, str, str]:
+    """Its name, axes with their sizes, unit and description."""
+    axes = " × ".join(f"{axis} {size}" for axis, size in zip(array.axes, array.values.shape, strict=True))
+    return words(name), axes, "" if array.unit == "1" else array.unit, array.description
+
+
+def _provenance(stored: results.Results) -> list[tuple[str, str]]:
+    return [(words(key), str(value)) for key, value in stored.provenance.items() if key not in LONG]
+
+
+def _curves(run: Run) -> Picture | None:
+    if not run.rows:
+        return None
+    with style.house():
+        shown = f"Training curves of {run.name}: {', '.join(words(key) for key in run.rows[-1] if key != 'step')}."
+        return pictures.picture(training_curves.figure(run.rows), shown)
+
+
+def _commands(run: Run) -> list[str]:
+    """The commands that made the run and its results, as typed, oldest first."""
+    folders = [run.place.trained, *(file.parent for file in run.results), run.place.path]
+    commands = dict.fromkeys(
+        f"lrx {said.command} {shlex.join(said.overrides)}"
+        for folder in folders
+        if folder is not None and (said := status_of(folder)) is not None and said.command
+    )
+    return list(commands)

@@ -1,0 +1,138 @@
+"""What the report of a sweep shows: a row for each run, scores against each other, seeds as spreads, matrices."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from lrx import status
+from lrx.report import distributions, pictures, style
+from lrx.report.found import Place
+from lrx.report.meanings import ASSAYS, of_score, place_of
+from lrx.report.pictures import Picture
+from lrx.report.sweep_rows import MATRICES, SEEDS, Key, Row, grouped, head, read_row, telling, value_of, varying
+from lrx.wording import with_error, words
+
+
+@dataclass(frozen=True)
+class Column:
+    """A score over all runs: its head, what it means, and a cell for each run: text, and the value to sort by."""
+
+    head: str
+    meaning: str
+    cells: list[tuple[str, float | None]]
+
+
+class View(TypedDict):
+    """What the template `sweep.html` takes."""
+
+    title: str
+    states: str
+    varying: list[str]
+    columns: list[str]
+    rows: list[tuple[Row, list[str]]]
+    main: list[Column]
+    every: list[Column]
+    plot: dict[str, object]
+    chosen: tuple[int, int]
+    spreads: list[Picture]
+    matrices: list[tuple[str, str, list[tuple[str, Picture]]]]
+    faults: list[str]
+
+
+def view(path: Path, places: Sequence[Place]) -> View:
+    """Read the runs one after the other and keep what the page shows of each. Faults are lines, not errors."""
+    rows, faults = [], []
+    for place in places:
+        row, wrong = read_row(path, place)
+        rows.append(row)
+        faults += wrong
+    keys = varying(rows)
+    apart = telling(rows, [key for key in keys if key not in SEEDS])
+    groups = [grouped(row.config, apart) for row in rows]
+    columns = [*apart, *(key for key in keys if key in SEEDS)]
+    scores = _scores(rows)
+    main = [key for key in scores if key[0] in ASSAYS and key[1] in ASSAYS[key[0]].main]
+    counted = Counter(row.state for row in rows)
+    return View(
+        title=path.resolve().name,
+        states=", ".join(f"{counted[state]} {state}" for state in (*status.STATES, "unknown") if counted[state]),
+        varying=[head(key) for key in keys],
+        columns=[head(key) for key in columns],
+        rows=[(row, [value_of(row.config, key) for key in columns]) for row in rows],
+        main=[_column(rows, key) for key in main],
+        every=[_column(rows, key) for key in scores],
+        plot=_plot(rows, groups, scores),
+        chosen=_first_two(scores, main),
+        spreads=_spreads(rows, groups, main),
+        matrices=[
+            (name, ASSAYS[name].title, [(row.name, row.matrices[name]) for row in rows if name in row.matrices])
+            for name in MATRICES
+            if any(name in row.matrices for row in rows)
+        ],
+        faults=faults,
+    )
+
+
+def _scores(rows: Sequence[Row]) -> list[Key]:
+    """The scores that any run has, in the order of the meanings."""
+    assays = {name: place for place, name in enumerate(ASSAYS)}
+    there = dict.fromkeys(key for row in rows for key in row.scores)
+    return sorted(there, key=lambda key: (assays.get(key[0], len(assays)), key[0], place_of(*key)))
+
+
+def _column(rows: Sequence[Row], key: Key) -> Column:
+    cells: list[tuple[str, float | None]] = []
+    for row in rows:
+        value = row.scores.get(key)
+        text = "–" if value is None else with_error(value, row.errors[key])
+        cells.append((text, _finite(value)))
+    return Column(f"{words(key[0])}: {words(key[1])}", of_score(*key), cells)
+
+
+def _plot(rows: Sequence[Row], groups: Sequence[str], scores: Sequence[Key]) -> dict[str, object]:
+    """What the scatter plot is drawn from: names of scores, and values and errors of each run, null where not known."""
+    return {
+        "scores": [f"{words(name)}: {words(score)}" for name, score in scores],
+        "groups": list(dict.fromkeys(groups)),
+        "runs": [
+            {
+                "name": row.name,
+                "group": group,
+                "values": [_finite(row.scores.get(key)) for key in scores],
+                "errors": [_finite(row.errors.get(key)) for key in scores],
+            }
+            for row, group in zip(rows, groups, strict=True)
+        ],
+    }
+
+
+def _first_two(scores: Sequence[Key], main: Sequence[Key]) -> tuple[int, int]:
+    """The places of the two scores that are drawn against each other first."""
+    first = [scores.index(key) for key in main[:2]]
+    return (first[0], first[1]) if len(first) == 2 else (0, min(1, max(0, len(scores) - 1)))
+
+
+def _spreads(rows: Sequence[Row], groups: Sequence[str], main: Sequence[Key]) -> list[Picture]:
+    """A strip of points for each group, of each main score that is not the same in all runs."""
+    drawn = []
+    for key in main:
+        values: dict[str, list[float]] = {group: [] for group in groups}
+        for row, group in zip(rows, groups, strict=True):
+            value = _finite(row.scores.get(key))
+            if value is not None:
+                values[group].append(value)
+        if len({value for some in values.values() for value in some}) > 1:
+            title = f"{words(key[0])}: {words(key[1])}"
+            with style.house():
+                alt = f"{title}: a dot a run, a line at the median of each group."
+                drawn.append(pictures.picture(distributions.figure(title, values), alt))
+    return drawn
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

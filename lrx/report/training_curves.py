@@ -1,0 +1,40 @@
+"""What a training logged, as small curves over its steps, a panel for each scalar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lrx.report import style
+
+COLUMNS = 3  # panels in a row
+WIDE, HIGH = 2.5, 1.5  # inches of a panel
+ACROSS, DOWN = 0.65, 0.65  # inches between panels
+STEEP = 20.0  # a scale is logarithmic where the largest value is so many times the smallest
+
+
+def figure(rows: Sequence[dict[str, float]]) -> Figure:
+    """The curves of rows as `lrx.curves.read` gives them; scalars that never change are left out, but for the loss."""
+    names = [name for name in dict.fromkeys(key for row in rows for key in row) if name != "step"]
+    steps = {name: [row["step"] for row in rows if name in row] for name in names}
+    values = {name: np.array([row[name] for row in rows if name in row], dtype=np.float64) for name in names}
+    names = [name for name in names if name == "loss" or len(np.unique(values[name])) > 1]
+    columns, lines = min(COLUMNS, len(names)), -(-len(names) // COLUMNS)
+    width, height = columns * (WIDE + ACROSS), lines * (HIGH + DOWN)
+    drawn = style.figure(width, height)
+    for place, name in enumerate(names):
+        line, column = divmod(place, COLUMNS)
+        left, bottom = ACROSS + column * (WIDE + ACROSS), (lines - 1 - line) * (HIGH + DOWN) + 0.35
+        axes = drawn.add_axes((left / width, bottom / height, WIDE / width, HIGH / height))
+        axes.plot(steps[name], values[name], color=style.ACCENT, linewidth=1.2, marker="." if len(rows) < 3 else "")
+        axes.set_title(name.replace("_", " "), fontsize=9, loc="left", pad=4)
+        finite = values[name][np.isfinite(values[name])]
+        if len(finite) and finite.min() > 0 and finite.max() > STEEP * finite.min():
+            axes.set_yscale("log")
+        axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        if line == lines - 1 or place + COLUMNS >= len(names):
+            axes.set_xlabel("step", labelpad=1)
+    return drawn

@@ -1,0 +1,104 @@
+"""Results as tables on a terminal: matrices as heat, scores with their errors, settings, where it all comes from.
+
+A cell's colour says its value a second time; without colours, as in a pipe or with NO_COLOR, the numbers alone stay.
+What stands in a file is foreign: no markup of rich's and no control character of it reaches the terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from lrx.wording import printable, setting, with_error, words
+
+if TYPE_CHECKING:
+    from lrx.results import Results
+    from lrx.types import AssayResult  # which imports torch, and tables need none
+
+CELL, BESIDE = 7, 18  # characters of a cell with its error and frame, and of the names of rows
+# cividis in twelve steps (Nuñez et al. 2018), from dark to light
+HEAT = ["#00224e", "#02306c", "#2a3f6d", "#434e6c", "#575d6d", "#696d71"]
+HEAT += ["#7c7b78", "#918c78", "#a69d75", "#bcae6c", "#d3c164", "#ebd45a"]
+LONG = ("config", "checkpoint_config")  # provenance that is a text of many lines
+
+
+def whole_file(stored: Results, width: int) -> Iterator[RenderableType]:
+    """All that a results file says, within so many characters; of large arrays only their names and axes."""
+    for name, result in stored.assays.items():
+        yield Rule(_text(words(name), "bold"), align="left", style="dim")
+        if result.settings.get("remark"):
+            yield _text(str(result.settings["remark"]), "yellow")
+        if "matrix" in result.arrays:
+            yield from heat_tables(name, result, (width - BESIDE) // CELL)
+        if result.scores:
+            yield Padding(score_table({name: result}), (0, 0, 1, 0))
+        known = [(key, setting(value)) for key, value in result.settings.items() if key != "remark"]
+        yield _pairs("settings", known)
+        arrays = [(key, zip(array.axes, array.values.shape, strict=True)) for key, array in result.arrays.items()]
+        yield _pairs("arrays", [(key, " × ".join(f"{axis} {size}" for axis, size in axes)) for key, axes in arrays])
+    yield Rule(_text("provenance", "bold"), align="left", style="dim")
+    yield _pairs("", [(key, str(value)) for key, value in stored.provenance.items() if key not in LONG])
+
+
+def heat_tables(name: str, result: AssayResult, across: int) -> Iterator[Table]:
+    """The array `matrix`, a colour for each cell and the standard error below, `across` columns in a table."""
+    matrix = result.arrays["matrix"]
+    labels = [
+        result.coordinates.get(axis, np.arange(size))
+        for axis, size in zip(matrix.axes, matrix.values.shape, strict=True)
+    ]
+    errors = result.arrays["matrix_se"].values if "matrix_se" in result.arrays else np.full(matrix.values.shape, np.nan)
+    top = float(matrix.values[np.isfinite(matrix.values)].max(initial=1.0))
+    for start in range(0, len(labels[1]), across):
+        part = slice(start, start + across)
+        table = Table(
+            title=_text(f"{words(name)} ± standard error", "italic"),
+            caption=_text(f"row: {matrix.axes[0]}, column: {matrix.axes[1]}", "dim italic"),
+            padding=(0, 0, 0, 1),
+        )
+        table.add_column("", overflow="fold")  # names of factors take two lines rather than lose their end
+        for column in labels[1][part]:
+            table.add_column(_text(str(column)), justify="right")
+        for label, values, ses in zip(labels[0], matrix.values[:, part], errors[:, part], strict=True):
+            cells = [_cell(float(value), float(se), top) for value, se in zip(values, ses, strict=True)]
+            table.add_row(_text(words(str(label))), *cells)
+        yield table
+
+
+def score_table(assays: Mapping[str, AssayResult]) -> Table:
+    """All scores with their errors, under the name of their assay where there are several."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, result in assays.items():
+        if len(assays) > 1:
+            table.add_row(_text(words(name), "bold"))
+        for key, value in result.scores.items():
+            if not (key.endswith("_se") and key.removesuffix("_se") in result.scores):
+                table.add_row(_text(words(key)), with_error(value, result.scores.get(f"{key}_se")))
+    return table
+
+
+def _cell(value: float, se: float, top: float) -> Text:
+    place = int(np.clip(np.nan_to_num(value / top), 0, 1) * (len(HEAT) - 1))
+    colour = "#000000" if place >= len(HEAT) // 2 else "#ffffff"
+    return Text(f"{value:.2f}" + ("" if np.isnan(se) else f"\n{se:.3f}"), f"{colour} on {HEAT[place]}")
+
+
+def _pairs(title: str, rows: Sequence[tuple[str, str]]) -> Padding:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(_text(words(name)), _text(value))
+    parts = [Text(title, "underline dim"), table] if title else [table]
+    return Padding(Group(*parts), (0, 0, 1, 0))
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(printable(text), style)

@@ -1,0 +1,47 @@
+"""How names, numbers and foreign texts are written, wherever a person reads them."""
+
+from __future__ import annotations
+
+import math
+
+VALUES: dict[bool | None, str] = {None: "none", True: "yes", False: "no"}
+
+
+def words(name: str) -> str:
+    """A key as words.
+
+    >>> words("num_informative")
+    'num informative'
+    """
+    return name.replace("_", " ")
+
+
+def with_error(value: float, error: float | None = None) -> str:
+    """Four digits, and the error in two.
+
+    >>> with_error(0.51234, 0.0123), with_error(3.0), with_error(float("nan"))
+    ('0.5123 ± 0.012', '3', 'not defined')
+    """
+    if math.isnan(value):
+        return "not defined"
+    return f"{value:.4g}" + ("" if error is None or math.isnan(error) else f" ± {error:.2g}")
+
+
+def setting(value: str | int | float | bool | None) -> str:
+    """The value of a setting.
+
+    >>> setting(0.1), setting(None), setting(True), setting("prior")
+    ('0.1', 'none', 'yes', 'prior')
+    """
+    if value is None or isinstance(value, bool):
+        return VALUES[value]
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def printable(text: str) -> str:
+    """A text in one line, without what a terminal would obey.
+
+    >>> printable("one \\x1b[31m line")
+    'one ?[31m line'
+    """
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))

@@ -1,0 +1,133 @@
+"""Reports in a headless Chromium: `make test-browser` installs it and runs these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lrx import results
+from lrx.report import page
+from lrx.types import AssayResult
+from tests.browser.chromium import Chromium
+from tests.test_report_page import matrix_result, sweep, written
+
+WIDTHS = (400, 1280)
+FITS = "document.documentElement.scrollWidth <= window.innerWidth"
+GROUND = "getComputedStyle(document.body).backgroundColor"
+LOADED = "[...document.images].map((image) => [image.complete, image.naturalWidth, image.clientWidth])"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    opened = Chromium(tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def run_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of two assays: one with long words, and one with the widest picture that a response matrix makes."""
+    small = matrix_result()
+    wordy = AssayResult(small.arrays, small.coordinates, {"a" * 90: 1.0}, {"remark": "b" * 300, **small.settings})
+    folder = tmp_path_factory.mktemp("run")
+    provenance = {"checkpoint_sha256": "0" * 64, "config": f"key: {'c' * 300}\n"}
+    return page.write(written(folder, {"response_matrix": small, "wordy": wordy}, **provenance), None)[0]
+
+
+@pytest.fixture(scope="module")
+def sweep_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return page.write(sweep(tmp_path_factory.mktemp("sweep")), None)[0]
+
+
+def test_complaints_are_heard(browser: Chromium, tmp_path: Path) -> None:
+    (tmp_path / "bad.html").write_text(
+        "<script>console.error('a'); nothing()</script><img src='http://127.0.0.1:9/b.png'>"
+    )
+    browser.open(tmp_path / "bad.html", width=400)
+    told = " ".join(browser.problems)
+    assert "console.error" in told
+    assert "nothing is not defined" in told
+    assert "asks for http://127.0.0.1:9/b.png" in told
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", ["run_report", "sweep_report"])
+def test_a_report_opens_without_a_complaint_and_fits(
+    browser: Chromium, request: pytest.FixtureRequest, kind: str, width: int, dark: bool
+) -> None:
+    browser.open(request.getfixturevalue(kind), width=width, dark=dark)
+    assert browser.problems == []
+    assert browser.run(FITS)
+    pictures = browser.run(LOADED)
+    assert pictures
+    assert all(complete and natural > 100 and shown > 100 for complete, natural, shown in pictures)
+    browser.run("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    assert browser.run(FITS)
+    red = int(browser.run(GROUND).removeprefix("rgb(").split(",")[0])
+    assert red < 60 if dark else red == 255
+
+
+def column(browser: Chromium, number: int) -> list[str]:
+    script = (
+        f"[...document.querySelector('table.sortable').tBodies[0].rows].map((row) => row.cells[{number}].textContent)"
+    )
+    return [str(text) for text in browser.run(script)]
+
+
+def test_a_head_sorts_its_column_and_turns_it_round(browser: Chromium, sweep_report: Path) -> None:
+    browser.open(sweep_report, width=1280)
+    heads = browser.run(
+        "[...document.querySelector('table.sortable').tHead.rows[0].cells].map((c) => c.textContent.trim())"
+    )
+    assert heads == ["run", "model.beta", "seed", "state", "response matrix: num informative"]
+    click = "document.querySelector('table.sortable thead').rows[0].cells[{}].querySelector('button').click()"
+    browser.run(click.format(1))
+    assert column(browser, 1) == ["1", "1", "4", "4"]
+    browser.run(click.format(1))
+    assert column(browser, 1) == ["4", "4", "1", "1"]
+    assert browser.run("document.querySelectorAll('[aria-sort]').length") == 1
+    browser.run(click.format(0))
+    assert column(browser, 0) == ["vae-1-0", "vae-1-1", "vae-4-0", "vae-4-1"]
+    for _ in range(2):
+        browser.run(click.format(4))
+        assert column(browser, 4)[-1] == "–"  # without a value last, whichever way
+    assert browser.problems == []
+
+
+def test_the_plot_shows_the_scores_that_are_chosen(browser: Chromium, sweep_report: Path) -> None:
+    browser.open(sweep_report, width=1280)
+    named = "document.querySelector('#scatter svg').getAttribute('aria-label')"
+    points = "[...document.querySelectorAll('#scatter svg path > title')].map((title) => title.textContent)"
+    browser.run(
+        "(() => { const y = document.getElementById('y'); y.value = '1'; y.dispatchEvent(new Event('change')); })()"
+    )
+    assert browser.run(named) == "response matrix: largest se against response matrix: num informative, 3 runs"
+    assert browser.run(points) == ["vae-1-0", "vae-1-1", "vae-4-0"]
+    heights = browser.run(
+        "[...document.querySelectorAll('#scatter path:has(> title)')].map((p) => p.getBoundingClientRect().y)"
+    )
+    assert heights[1] < heights[2] < heights[0]  # 0.128, 0.058 and 0.028, upwards
+    assert browser.problems == []
+
+
+def test_hostile_names_are_text_in_the_page_and_in_the_plot(browser: Chromium, tmp_path: Path) -> None:
+    for name in ("</script><img src=x onerror=window.alarmed=1>", "other"):
+        written(tmp_path / name.replace("/", "|"), {name: matrix_result()})
+    browser.open(page.write(tmp_path, None)[0], width=1280)
+    assert browser.problems == []
+    assert browser.run("window.alarmed") is None
+    assert "<img src=x onerror=window.alarmed=1>" in browser.run("document.body.innerText")
+    browser.run("document.body.insertAdjacentHTML('beforeend', '<img src=data:, onerror=window.alarmed=1>')")
+    assert browser.run("new Promise((done) => setTimeout(() => done(window.alarmed ?? 'quiet'), 200))") == "quiet"
+
+
+def test_results_of_a_file_are_those_of_the_page(browser: Chromium, run_report: Path) -> None:
+    browser.open(run_report, width=1280)
+    stored = results.read(run_report.parent / "result.h5").assays["response_matrix"]
+    cells = browser.run(
+        "[...document.querySelectorAll('.scores')[0].tBodies[0].rows].map((row) => row.cells[1].textContent)"
+    )
+    assert [float(cell) for cell in cells] == [stored.scores["num_informative"], stored.scores["largest_se"]]
