@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from lrx.factors import FactorSpace
+if TYPE_CHECKING:  # torch takes more than a second to import, and who only reads results does without it
+    import torch
+    from torch import Tensor
+
+    from lrx.factors import FactorSpace
 
 
 @runtime_checkable
@@ -123,7 +125,7 @@ def as_float(raw: Tensor) -> Tensor:
 
     Called after the move to the device, so that a quarter of the bytes travels.
     """
-    return raw.to(torch.float32).div_(255) if raw.dtype == torch.uint8 else raw
+    return raw if raw.is_floating_point() else raw.float().div_(255)
 
 
 @runtime_checkable
