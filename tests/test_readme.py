@@ -73,6 +73,6 @@ def test_the_demo_runs_its_commands(lrx: Lrx, tmp_path: Path) -> None:
     assert (tmp_path / "outputs/assay/demo/response_matrix.png").is_file()
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "test-slurm", "lint", "types", "bench", "clean", "help"])
+@pytest.mark.parametrize("target", ["demo", "test", "test-slurm", "lint", "types", "docs", "bench", "clean", "help"])
 def test_every_make_target_of_the_readme_exists(target: str) -> None:
     assert subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=False).returncode == 0
