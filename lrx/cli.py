@@ -76,9 +76,7 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
         missing = sorted(OmegaConf.missing_keys(node))
         if missing:
             raise ValueError(f"lrx {command} needs {', '.join(f'{key}=...' for key in missing)}")
-        name = str(node.get("name", command))
-        if not name.strip() or "=" in name or name.startswith("/") or ".." in Path(name).parts:
-            raise ValueError(f"name={name!r} must name a folder below outputs, without '=' and '..'")
+        check_name(str(node.get("name", command)))
         score: float | None = commands.COMMANDS[command](config, folder)
         if node.get("then") and commands.leads():
             _then(commands, node.then, folder)
@@ -90,6 +88,12 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
     finally:
         if folder.is_dir() and not any(folder.iterdir()):  # a refused command leaves no empty folder behind
             folder.rmdir()
+
+
+def check_name(name: str) -> None:
+    """ValueError for a name= of a folder that would lie elsewhere than below outputs."""
+    if not name.strip() or "=" in name or name.startswith("/") or ".." in Path(name).parts:
+        raise ValueError(f"name={name!r} must name a folder below outputs, without '=' and '..'")
 
 
 def _then(commands: ModuleType, then: object, trained: Path) -> None:
@@ -166,6 +170,9 @@ def main(argv: list[str] | None = None) -> int:
         if command in shell.ON_FOLDERS:
             importlib.import_module("lrx.folders").run(command, rest)
             return 0
+        for word in rest:
+            if word.startswith("name="):  # before Hydra makes the folder of a sweep
+                check_name(word.removeprefix("name=").strip("'\""))
         # Hydra looks for launchers by a name in its own namespace, which need not be where the class lies
         Plugins.instance().class_name_to_class["hydra_plugins.lrx.FrozenSlurmLauncher"] = FrozenSlurmLauncher
         sys.argv = ["lrx", *shell.flags_first(runs.sharded([runs.globbed(word) for word in rest]))]

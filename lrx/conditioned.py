@@ -8,21 +8,21 @@ h(S) is computed once a group, and only d of the latent that was set is kept.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from lrx.codes import encode_images
+from lrx.codes import encode_images, num_latents
 from lrx.factors import FactorSpace
-from lrx.responses import respond
+from lrx.pieces import EVERYTHING, Piece, Values
+from lrx.responses import POINTS, respond
 from lrx.types import Autoencoder, FactorDataset
 
-CODES = 2**14  # codes of groups that are held at once
 PAIRS = 2**16  # pairs that are held at once
-POINTS = 1024  # points responded to in one go
 
 
 @dataclass(frozen=True)
@@ -66,43 +66,87 @@ def conditioned_responses(
 
     max_pairs: pairs for each group and latent. All are taken where K (K - 1) is no more, else so many are drawn
     without replacement. Latents that do not move within a group, beyond rounding, have d = 0 and are not decoded.
-    progress: called with the responses done so far, of `num_responses` in all, those that are known to be 0 included.
-    Memory: a few batches and `CODES` codes, whatever K and D, and 16 G D bytes of results.
+    progress: called with the responses done so far, of all, those that are known to be 0 included.
+    Memory: a few batches, the codes of a group and `PAIRS` pairs, whatever D, and 16 G D bytes of results.
+    """
+    limits = {"num_groups": num_groups, "max_pairs": max_pairs}
+    pieces = group_pieces(autoencoder, dataset, factor, **limits, generator=generator, batch_size=batch_size)
+    total = num_responses(dataset.factors, factor, num_latents(autoencoder, dataset), **limits)
+    found = [values for _, values in EVERYTHING.values(pieces, total=total, progress=progress)]
+    return gathered(dataset.factors, factor, found, max_pairs=max_pairs)
+
+
+def group_pieces(
+    autoencoder: Autoencoder,
+    dataset: FactorDataset,
+    factor: int,
+    *,
+    num_groups: int,
+    max_pairs: int,
+    generator: torch.Generator,
+    batch_size: int,
+) -> Iterator[Piece]:
+    """The work of `conditioned_responses`: pieces of as many groups as fit `POINTS` responses, the key (factor, first).
+
+    Each draws its pairs, where not all are taken, from a seed of its own. Its values: mean squares (G, D), their
+    variances (G, D), and how many responses were computed, a scalar.
     """
     factors = dataset.factors
-    size = factors.sizes[factor]
-    all_groups, num_pairs = factors.num_points // size, min(max_pairs, size * (size - 1))
-    chosen = torch.randperm(all_groups, generator=generator)[:num_groups]
-    mean_square, variance, done, computed = [], [], 0, 0
-    for numbers in torch.split(chosen, max(1, CODES // size)):
+    size, latents = factors.sizes[factor], num_latents(autoencoder, dataset)
+    pairs = min(max_pairs, size * (size - 1))
+    chosen = torch.randperm(factors.num_points // size, generator=generator)[:num_groups]
+    step = max(1, POINTS // (size + latents * pairs))
+    for first, numbers in enumerate(torch.split(chosen, step)):
+        seed = int(torch.randint(2**62, (), generator=generator)) if pairs < size * (size - 1) else 0
         indices_GK = group_indices(factors, factor, numbers)
-        codes_ND = encode_images(autoencoder, dataset, indices_GK.flatten(), batch_size=batch_size)
-        codes_GKD = codes_ND.view(*indices_GK.shape, -1)
-        moves_GD = moving(codes_GKD)
-        responding = moves_GD.any(1)
-        h_GKD = torch.zeros_like(codes_GKD)
-        h_ND = respond(autoencoder, codes_GKD[responding].flatten(0, 1), batch_size=batch_size)
-        h_GKD[responding] = h_ND.view(-1, *codes_GKD.shape[1:])
-        computed += int(responding.sum()) * size
-        done += len(codes_ND)
-        progress(done)
-        mean_square_GD = torch.zeros(moves_GD.shape, dtype=torch.float64)
-        variance_GD = torch.zeros_like(mean_square_GD)
-        for latents in torch.split(torch.arange(moves_GD.shape[1]), max(1, PAIRS // (len(numbers) * num_pairs))):
-            pairs_RP = draw_pairs(size, len(numbers) * len(latents), num_pairs, generator)
-            rows = moves_GD[:, latents].flatten().cpu().nonzero()[:, 0]
-            groups_R, latents_R = rows // len(latents), latents[rows % len(latents)]
-            d_RP = _moved(autoencoder, codes_GKD, h_GKD, groups_R, latents_R, pairs_RP[rows], batch_size)
-            mean_square_GD[groups_R, latents_R] = d_RP.square().mean(1)
-            if num_pairs < size * (size - 1) and len(rows):  # torch warns of the variance of nothing
-                left_out = 1 - num_pairs / (size * (size - 1))
-                variance_GD[groups_R, latents_R] = left_out * d_RP.square().var(1) / num_pairs
-            computed += d_RP.numel()
-            done += pairs_RP.numel()
-            progress(done)
-        mean_square.append(mean_square_GD)
-        variance.append(variance_GD)
-    return GroupResponses(torch.cat(mean_square), torch.cat(variance), all_groups, num_pairs, computed)
+        evaluate = functools.partial(_evaluate, autoencoder, dataset, indices_GK, pairs, seed, batch_size)
+        yield Piece((factor, first * step), len(numbers) * (size + latents * pairs), evaluate)
+
+
+def num_responses(factors: FactorSpace, factor: int, latents: int, *, num_groups: int, max_pairs: int) -> int:
+    """The responses of all pieces of a factor, those that are known to be 0 included."""
+    size = factors.sizes[factor]
+    return min(num_groups, factors.num_points // size) * (size + latents * min(max_pairs, size * (size - 1)))
+
+
+def gathered(factors: FactorSpace, factor: int, found: Sequence[Values], *, max_pairs: int) -> GroupResponses:
+    """The responses to a factor from the values of all its pieces."""
+    size = factors.sizes[factor]
+    mean_square, variance, computed = zip(*found, strict=True)
+    return GroupResponses(
+        torch.cat(mean_square),
+        torch.cat(variance),
+        num_groups=factors.num_points // size,
+        num_pairs=min(max_pairs, size * (size - 1)),
+        num_responses=sum(int(count) for count in computed),
+    )
+
+
+def _evaluate(
+    autoencoder: Autoencoder, dataset: FactorDataset, indices_GK: Tensor, num_pairs: int, seed: int, batch_size: int
+) -> Values:
+    groups, size = indices_GK.shape
+    generator = torch.Generator().manual_seed(seed)
+    codes_GKD = encode_images(autoencoder, dataset, indices_GK.flatten(), batch_size=batch_size).view(groups, size, -1)
+    moves_GD = moving(codes_GKD)
+    responding = moves_GD.any(1)
+    h_GKD = torch.zeros_like(codes_GKD)
+    h_ND = respond(autoencoder, codes_GKD[responding].flatten(0, 1), batch_size=batch_size)
+    h_GKD[responding] = h_ND.view(-1, *codes_GKD.shape[1:])
+    computed = len(h_ND)
+    mean_square_GD = torch.zeros(moves_GD.shape, dtype=torch.float64)
+    variance_GD = torch.zeros_like(mean_square_GD)
+    for latents in torch.split(torch.arange(moves_GD.shape[1]), max(1, PAIRS // (groups * num_pairs))):
+        pairs_RP = draw_pairs(size, groups * len(latents), num_pairs, generator)
+        rows = moves_GD[:, latents].flatten().cpu().nonzero()[:, 0]
+        groups_R, latents_R = rows // len(latents), latents[rows % len(latents)]
+        d_RP = _moved(autoencoder, codes_GKD, h_GKD, groups_R, latents_R, pairs_RP[rows], batch_size)
+        mean_square_GD[groups_R, latents_R] = d_RP.square().mean(1)
+        if num_pairs < size * (size - 1) and len(rows):  # torch warns of the variance of nothing
+            left_out = 1 - num_pairs / (size * (size - 1))
+            variance_GD[groups_R, latents_R] = left_out * d_RP.square().var(1) / num_pairs
+        computed += d_RP.numel()
+    return mean_square_GD, variance_GD, torch.tensor(computed)
 
 
 def group_indices(factors: FactorSpace, factor: int, numbers: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ Beside cli.py, the only file that knows Hydra and OmegaConf.
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import inspect
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import cast
 
 import hydra
+import yaml
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 
 class Config:
@@ -24,6 +27,11 @@ class Config:
     def __init__(self, node: DictConfig, choices: dict[str, str], overrides: tuple[str, ...] = ()) -> None:
         self._node, self.choices, self.overrides = node, choices, overrides
 
+    @classmethod
+    def from_text(cls, text: str, choices: dict[str, str], overrides: tuple[str, ...]) -> Config:
+        """The config that a run folder keeps."""
+        return cls(cast(DictConfig, OmegaConf.create(text)), choices, overrides)
+
     @property
     def text(self) -> str:
         """The whole config as yaml, with interpolations as they were written."""
@@ -31,7 +39,7 @@ class Config:
 
     def flat(self, text: str | None = None) -> dict[str, str]:
         """Every dotted key and its value as text, interpolations as written: of this config, or of another's text."""
-        node = self._node if text is None else OmegaConf.create(text)
+        node = self._node if text is None else _parsed(text)
         return {key: str(value) for key, value in _leaves(OmegaConf.to_container(node, resolve=False))}
 
     def value(self, key: str) -> object:
@@ -43,6 +51,12 @@ class Config:
         value = self.value(key)
         return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
+    def replaced(self, key: str, value: object) -> Config:
+        """The same config with another value of one key, which is not among the overrides then."""
+        node = copy.deepcopy(self._node)
+        OmegaConf.update(node, key, value)
+        return Config(node, self.choices, tuple(word for word in self.overrides if not word.startswith(f"{key}=")))
+
     def target(self, key: str) -> str:
         """The name of the class or function that the node `key` describes."""
         return str(self._node[key]["_target_"]).rpartition(".")[2]
@@ -50,9 +64,11 @@ class Config:
     def build(self, key: str, **given: object) -> object:
         """The object that the node `key` describes. Keywords that its target does not take are left out.
 
-        ValueError names the node when a value is of a kind that its target cannot take.
+        ValueError names the node when it is not there, or a value is of a kind that its target cannot take.
         """
-        node = self._node[key]
+        node = self._node.get(key)
+        if not isinstance(node, DictConfig) or "_target_" not in node:
+            raise ValueError(f"this config does not say what its {key} is")
         bound = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
         accepted = inspect.signature(bound).parameters
         # of ours, **settings says what it takes; that of a foreign class, such as nn.Module's own, promises nothing
@@ -68,13 +84,16 @@ class Config:
 
         override: the key of a node of this config whose values, where not null, replace those of the stored one.
         """
-        node = OmegaConf.create(text)
-        for key, value in self._node[override].items():
-            if value is not None:
-                OmegaConf.update(node, f"{override}.{key}", value, force_add=True)
-        OmegaConf.resolve(node)  # an interpolation can make a whole node, so what is checked is what is built
+        try:
+            node = _parsed(text)
+            for key, value in self._node[override].items():
+                if value is not None:
+                    OmegaConf.update(node, f"{override}.{key}", value, force_add=True)
+            OmegaConf.resolve(node)  # an interpolation can make a whole node, so what is checked is what is built
+        except (ValueError, OmegaConfBaseException) as error:
+            raise ValueError(f"the checkpoint's config cannot be used: {error}") from error
         self.check_targets(node)
-        return Config(cast(DictConfig, node), {})
+        return Config(node, {})
 
     def check_targets(self, node: object = None) -> None:
         """ValueError for a `_target_` of a node (None: of this config) whose code nobody vouched for.
@@ -96,6 +115,19 @@ class Config:
                 raise ValueError(f"{whose} has {key}={value}, which no config of lrx names; it is not run{way}")
         if trust and os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())  # after everything installed, so that it shadows nothing
+
+
+def _parsed(text: str) -> DictConfig:
+    """A config of a file, which may come from anywhere; ValueError when it is no mapping in yaml."""
+    try:
+        if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise ValueError("it has aliases, with which a short text describes a config of any size")
+        node = OmegaConf.create(text)
+    except (yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
+        raise ValueError(f"it is no config in yaml: {error}") from error
+    if not isinstance(node, DictConfig) or not node:
+        raise ValueError("it is no config, but a list or nothing")
+    return node
 
 
 def _leaves(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -33,11 +33,24 @@ def run(command: str, words: list[str]) -> None:
     if command == "status":
         status_command(top, once=bool(options))
     elif command == "collect":
+        join_shards(top)
         collect_command(top, out)
     elif command == "show":
         show_command(top)
     else:
         report_command(top, out)
+
+
+def join_shards(top: Path) -> None:
+    """Join the parts of assays that were split, where all are there and no job has joined them."""
+    for folder in sorted({part.parent.parent for part in top.rglob("part.npz")}):
+        if not (folder / results.FILENAME).exists():
+            from lrx import assaying  # torch, which only joining needs
+
+            try:
+                assaying.join(folder)
+            except (ValueError, OSError) as error:
+                console.warn(f"{folder}: {error}")
 
 
 def show_command(path: Path) -> None:

@@ -7,19 +7,22 @@ the model's device and dtype: so neither the batch size, nor the device, nor whe
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from lrx.codes import encode_images, evaluating, image_order, num_drawn, num_latents, placement, posterior_of_images
+from lrx.pieces import Piece, Values
 from lrx.types import Autoencoder, Dataset, Probabilistic
 
 BASES = ("prior", "posterior", "posterior_sample")
 INFORMATIVE = 0.5  # a latent is informative above this response to itself, on the scale `none` (Leeb et al. 2022)
 BLOCK = 128  # draws that share one cyclic shift; also the unit in which `draws` yields
+POINTS = 1024  # responses of a piece, at most, where a block has no more draws: as many rows as fit
 
 
 def respond(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> Tensor:
@@ -104,6 +107,14 @@ class Draws:
         return Draws(self.z_ND[:count], self.values_ND[:count], partners_ND)
 
 
+@dataclass(frozen=True)
+class Block:
+    """So many draws, whose random numbers are drawn already; images are encoded when `draws` is called."""
+
+    size: int
+    draws: Callable[[], Draws]
+
+
 def draws(
     autoencoder: Autoencoder, dataset: Dataset, *, base: str, generator: torch.Generator, batch_size: int
 ) -> Iterator[Draws]:
@@ -114,6 +125,14 @@ def draws(
     come in random order, each once before any comes again.
     ValueError for another base, a model without posterior, or a data set with fewer than 2 images.
     """
+    found = blocks(autoencoder, dataset, base=base, generator=generator, batch_size=batch_size)
+    return (block.draws() for block in found)
+
+
+def blocks(
+    autoencoder: Autoencoder, dataset: Dataset, *, base: str, generator: torch.Generator, batch_size: int
+) -> Iterator[Block]:
+    """The blocks of `draws`, for those who may not need them all."""
     if base not in BASES:
         raise ValueError(f"assay.base must be one of {', '.join(BASES)}, not {base!r}")
     if base == "posterior_sample" and not isinstance(autoencoder, Probabilistic):
@@ -121,32 +140,94 @@ def draws(
     available = num_drawn(dataset)
     if base != "prior" and available < 2:
         raise ValueError(f"assay.base={base} takes values from other images, and {dataset.name} has {available}")
+    latents = num_latents(autoencoder, dataset)
     if base == "prior":
-        return _prior_draws(autoencoder, num_latents(autoencoder, dataset), generator)
-    return _data_draws(autoencoder, dataset, base == "posterior_sample", generator, batch_size)
+        return _prior_blocks(autoencoder, latents, generator)
+    return _data_blocks(autoencoder, dataset, latents, base == "posterior_sample", generator, batch_size)
 
 
-def _prior_draws(autoencoder: Autoencoder, latents: int, generator: torch.Generator) -> Iterator[Draws]:
+def _prior_blocks(autoencoder: Autoencoder, latents: int, generator: torch.Generator) -> Iterator[Block]:
     home = placement(autoencoder)
     while True:
         z_ND, values_ND = _normal(2, BLOCK, latents, generator=generator).to(home.dtype).to(home.device)
-        yield Draws(z_ND, values_ND)
+        yield Block(BLOCK, functools.partial(Draws, z_ND, values_ND))
 
 
-def _data_draws(
-    autoencoder: Autoencoder, dataset: Dataset, sample: bool, generator: torch.Generator, batch_size: int
-) -> Iterator[Draws]:
+def _data_blocks(
+    autoencoder: Autoencoder, dataset: Dataset, latents: int, sample: bool, generator: torch.Generator, batch_size: int
+) -> Iterator[Block]:
+    def encoded(indices: Tensor, noise_ND: Tensor | None, partners_ND: Tensor) -> Draws:
+        if noise_ND is None:
+            z_ND = encode_images(autoencoder, dataset, indices, batch_size=batch_size)
+        else:
+            mean_ND, std_ND = posterior_of_images(autoencoder, dataset, indices, batch_size=batch_size)
+            z_ND = mean_ND + std_ND * noise_ND.to(mean_ND.dtype).to(mean_ND.device)
+        return Draws(z_ND, z_ND.gather(0, partners_ND.to(z_ND.device)), partners_ND)
+
     while True:
         order = image_order(dataset, generator)
         for indices in torch.tensor_split(order, math.ceil(len(order) / BLOCK)):  # even parts: none is a single image
-            if not sample:
-                z_ND = encode_images(autoencoder, dataset, indices, batch_size=batch_size)
-            else:
-                mean_ND, std_ND = posterior_of_images(autoencoder, dataset, indices, batch_size=batch_size)
-                noise_ND = _normal(*mean_ND.shape, generator=generator).to(mean_ND.dtype).to(mean_ND.device)
-                z_ND = mean_ND + std_ND * noise_ND
-            partners_ND = cyclic_partners(*z_ND.shape, generator=generator)
-            yield Draws(z_ND, z_ND.gather(0, partners_ND.to(z_ND.device)), partners_ND)
+            noise_ND = _normal(len(indices), latents, generator=generator) if sample else None
+            partners_ND = cyclic_partners(len(indices), latents, generator=generator)
+            yield Block(len(indices), functools.partial(encoded, indices, noise_ND, partners_ND))
+
+
+class BlockResponses:
+    """The draws of a block and their responses h(z), each computed once, when it is first asked for.
+
+    start: how many draws come before this block. first: the responses of the first block of all, this one or another.
+    """
+
+    def __init__(
+        self, autoencoder: Autoencoder, block: Block, size: int, *, start: int, first: BlockResponses | None, batch: int
+    ) -> None:
+        self._autoencoder, self._block, self._batch = autoencoder, block, batch
+        self.size, self.start, self.first = size, start, first or self
+
+    @functools.cached_property
+    def draws(self) -> Draws:
+        """The first `size` draws of the block."""
+        return self._block.draws().first(self.size)
+
+    @functools.cached_property
+    def h_ND(self) -> Tensor:
+        """The responses (N, D) at the base points, on the CPU."""
+        return respond(self._autoencoder, self.draws.z_ND, batch_size=self._batch).cpu()
+
+    def moved(self, rows: range) -> tuple[Tensor, ...]:
+        """The responses (N, D) after do(z_j := v), for each latent j of the rows, on the CPU."""
+        z_ND, values_ND = self.draws.z_ND, self.draws.values_ND
+        moved = torch.cat([intervene(z_ND, j, values_ND[:, j]) for j in rows])
+        return torch.split(respond(self._autoencoder, moved, batch_size=self._batch).cpu(), self.size)
+
+
+def row_pieces(
+    autoencoder: Autoencoder,
+    blocks: Iterable[Block],
+    *,
+    latents: int,
+    num_samples: int,
+    batch_size: int,
+    summed: Callable[[BlockResponses, range], Values],
+) -> Iterator[Piece]:
+    """Interventions on every latent for the first `num_samples` draws, (D + 1) num_samples responses, in pieces.
+
+    A piece, of the key (block, first row), is a block of N draws and as many rows as fit `POINTS`; its values are what
+    `summed` makes of them. h(z) is computed once for the pieces of a block that are evaluated in one process.
+    """
+    start, first = 0, None
+    for number, block in enumerate(blocks):
+        size = min(block.size, num_samples - start)
+        responses = BlockResponses(autoencoder, block, size, start=start, first=first, batch=batch_size)
+        first = first or responses
+        step = max(1, POINTS // size)
+        for row in range(0, latents, step):
+            rows = range(row, min(row + step, latents))
+            count = size * (len(rows) + (row == 0))  # h(z) counts once
+            yield Piece((number, row), count, functools.partial(summed, responses, rows))
+        start += size
+        if start == num_samples:
+            return
 
 
 def _normal(*shape: int, generator: torch.Generator) -> Tensor:

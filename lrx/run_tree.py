@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ from lrx import results, runs, status
 MARKS = {status.FILENAME, runs.FILENAME, results.FILENAME}
 UNKNOWN = "unknown"  # the state of a run whose folder does not say it
 ORDER = ("running", "failed", "interrupted", UNKNOWN, "queued", "done")  # what a person wants to see first
+SHARD = re.compile(r"\d+of\d+")  # the folder of a part of an assay
 LARGEST_TEXT = 2**20  # bytes of a status.json or config.yaml
 
 
@@ -115,6 +117,8 @@ def _walk(top: Path) -> list[Run]:
     for where, folders, files in os.walk(top, onerror=unreadable):
         marks = MARKS & {*files, *folders}
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if results.FILENAME in files:  # the parts that it was joined from are no runs of their own
+            folders[:] = [name for name in folders if not SHARD.fullmatch(name)]
         if marks:
             folder = Path(where)
             state, error = _status(folder, top, marks)

@@ -44,7 +44,10 @@ def check_same(folder: Path, config: RunConfig) -> None:
     path = folder / FILENAME
     if not path.exists():
         return
-    before, now = config.flat(path.read_text(encoding="utf-8")), config.flat()
+    try:
+        before, now = config.flat(path.read_text(encoding="utf-8")), config.flat()
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); restore it, or give another name=") from error
     different = [
         f"{key} (was {before.get(key, 'not there')}, now {now.get(key, 'not there')})"
         for key in sorted({*before, *now})
@@ -75,7 +78,8 @@ def run_id(overrides: Sequence[str]) -> str:
     >>> run_id(["name=sweep", "model=vae", "seed=0", "ckpt=outputs/train/a"])
     'vae-0-a-5b8202'
     """
-    kept = sorted(word for word in overrides if not _is_free(word.partition("=")[0].lstrip("+~")))
+    keys = [word.partition("=")[0].lstrip("+~") for word in overrides]
+    kept = sorted(word for word, key in zip(overrides, keys, strict=True) if not _is_free(key) and key != "shard")
     values = [word.partition("=")[2].rstrip("/").rpartition("/")[2] for word in overrides if word in kept]
     words = "-".join(re.sub(r"[^A-Za-z0-9.]+", "_", value).strip("_") for value in values)
     return f"{words[:60]}-{hashlib.sha256(' '.join(kept).encode()).hexdigest()[:6]}"
@@ -91,3 +95,22 @@ def globbed(word: str) -> str:
     if not found:
         raise ValueError(f"{word} matches no run folder with a checkpoint and no .pt file")
     return "ckpt=" + ",".join(f"'{path}'" for path in found)
+
+
+def sharded(words: list[str]) -> list[str]:
+    """`assay.shards=3` as a sweep over shard=1of3,2of3,3of3, each in a folder of that name below the whole's own."""
+    given = [word for word in words if word.startswith("assay.shards=")]
+    rest = [word for word in words if word not in given]
+    if not given:
+        return words
+    count = given[-1].partition("=")[2]
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", count):
+        raise ValueError(f"assay.shards must be a whole number of at least 1, not {count!r}")
+    if count == "1":
+        return rest
+    if any(word.startswith("assay.target_se=") and word != "assay.target_se=null" for word in words):
+        raise ValueError("assay.target_se goes on until all draws so far are enough, which no shard knows")
+    parts = ",".join(f"{number}of{count}" for number in range(1, int(count) + 1))
+    sweeping = {"-m", "--multirun"} & set(words)  # then each of its jobs is a whole, with a folder of its own
+    folder = "${run_id:${hydra.overrides.task}}/${shard}" if sweeping else "${shard}"
+    return [*rest, *([] if sweeping else ["-m"]), f"shard={parts}", f"hydra.sweep.subdir='{folder}'"]

@@ -2,6 +2,7 @@
 
 Everything random in step t derives from (seed, t): the batch, and the noise of the loss. A run that was killed at
 any moment and started again therefore ends, on the same machine, with bit for bit the weights of one that was not.
+Several processes share each batch, see lrx.distributed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx import checkpoint
+from lrx.distributed import ALONE, Ranks
 from lrx.types import Dataset, Grouped, Paired, Sampled, Trainable, as_float
 
 SCHEDULES = ("constant", "cosine")
@@ -86,14 +88,16 @@ def train(
     device: torch.device,
     path: Path,
     config: str,
+    ranks: Ranks = ALONE,
     on_start: Callable[[int], None] | None = None,
     on_step: Callable[[int], None] | None = None,
     on_log: Callable[[int, Row], None] | None = None,
 ) -> None:
     """Train a model until `settings.steps`, from the checkpoint at `path` if there is one.
 
-    config is kept in the checkpoint as text. on_start gets the step to start from, on_step each step that was done,
-    on_log every log_every steps the scalars of the loss. Diverged if a logged or checkpointed loss is not finite.
+    config is kept in the checkpoint as text. ranks: the processes that train together; the first one saves. on_start
+    gets the step to start from, on_step each step that was done, on_log every log_every steps the scalars of the loss.
+    Diverged if a logged or checkpointed loss is not finite.
     """
     assert isinstance(model, nn.Module)
     model.to(device)
@@ -113,19 +117,21 @@ def train(
     torch.manual_seed(seed)
     data = {"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint}
     start = checkpoint.resume(path, model, optimizer, data) if path.exists() else 0
+    ranks.agree(start)
     if on_start:
         on_start(start)
     autocast = settings.precision == "bf16" or (settings.precision == "auto" and device.type == "cuda")
-    generator = torch.Generator(device)
     sample = dataset.sample if isinstance(dataset, Sampled) else None
     order = BatchOrder(len(dataset) if sample is None else len(sample), settings.batch_size, seed)
+    mine = ranks.part(model, order.batch_size, device)
+    generator = mine.generator
     model.train()
     for step in range(start, settings.steps):
         indices = order.batch(step) if sample is None else sample[order.batch(step)]
         if isinstance(model, Paired):
             chance = torch.Generator().manual_seed(derived_seed(seed, "partners", step))
             indices = torch.cat([indices, model.partners(dataset, indices, chance)])
-        x = as_float(dataset.raw(indices).to(device, non_blocking=True))
+        x = as_float(dataset.raw(indices[mine.rows]).to(device, non_blocking=True))
         if settings.channels_last and x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
         factor = schedule(settings, step)
@@ -136,6 +142,7 @@ def train(
         with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
             losses = model.loss(x, step=step, generator=generator)
         losses["loss"].backward()  # type: ignore[no-untyped-call]
+        mine.average_gradients(model)
         if settings.clip is not None:
             for group in optimizer.param_groups:
                 nn.utils.clip_grad_norm_(group["params"], settings.clip)
@@ -146,14 +153,14 @@ def train(
             done % every == 0 or done == settings.steps for every in (settings.log_every, settings.checkpoint_every)
         )
         if log or save:
-            row = {key: value.item() for key, value in losses.items()}
+            row = mine.average(losses)
             if not math.isfinite(row["loss"]):
                 raise Diverged(
                     f"the loss is {row['loss']} at step {done}; lower trainer.lr={settings.lr:g}, or set trainer.clip=1"
                 )
             if log and on_log:
                 on_log(done, {**row, "lr": settings.lr * factor})
-        if save:
+        if save and ranks.leads:
             checkpoint.save(
                 path, model=model, optimizer=optimizer, step=done, steps=settings.steps, config=config, data=data
             )
@@ -168,16 +175,16 @@ class BatchOrder:
     """
 
     def __init__(self, size: int, batch_size: int, seed: int) -> None:
-        self._size, self._batch, self._seed = size, min(batch_size, size), seed
+        self._size, self.batch_size, self._seed = size, min(batch_size, size), seed
         self._epoch, self._permutation = -1, torch.empty(0, dtype=torch.int64)
 
     def batch(self, step: int) -> Tensor:
         """The indices of step `step`, int64 (B,)."""
-        epoch, position = divmod(step, self._size // self._batch)
+        epoch, position = divmod(step, self._size // self.batch_size)
         if epoch != self._epoch:
             generator = torch.Generator().manual_seed(derived_seed(self._seed, "epoch", epoch))
             self._epoch, self._permutation = epoch, torch.randperm(self._size, generator=generator)
-        return self._permutation[position * self._batch : (position + 1) * self._batch]
+        return self._permutation[position * self.batch_size : (position + 1) * self.batch_size]
 
 
 def schedule(settings: TrainSettings, step: int) -> float:

@@ -318,7 +318,7 @@ def test_many_latents_and_many_values_go_in_bounded_batches(monkeypatch: pytest.
     small = Linear(torch.ones(7, 2), torch.ones(2, 7) / 7)
     settings = {"num_groups": 50, "max_pairs": 6, "batch_size": 100}
     whole = conditioned_responses(small, grid, 0, generator=torch.Generator(), **settings)
-    monkeypatch.setattr("lrx.conditioned.CODES", 50)
+    monkeypatch.setattr("lrx.conditioned.POINTS", 50)
     monkeypatch.setattr("lrx.conditioned.PAIRS", 50)
     parts = conditioned_responses(small, grid, 0, generator=torch.Generator(), **settings)
     assert torch.allclose(whole.mean_square_GD, parts.mean_square_GD)

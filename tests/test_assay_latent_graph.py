@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lrx.assays.latent_graph import Rule, Sums, latent_graph
 from lrx.assays.response_matrix import response_matrix
-from lrx.responses import draws
+from lrx.responses import blocks, row_pieces
 from lrx.types import AssayResult
 
 SETTINGS: dict[str, Any] = {
@@ -161,10 +161,9 @@ def test_standard_errors_are_the_spread_of_repeated_estimates_and_of_replicates(
     for seed in range(150):
         generator = torch.Generator().manual_seed(seed)
         sums = Sums(3, 4096)
-        for block in draws(model, data, base=base, generator=generator, batch_size=512):
-            list(sums.add_block(model, block.first(4096 - sums.count), batch_size=4096))
-            if sums.count == 4096:
-                break
+        drawn = blocks(model, data, base=base, generator=generator, batch_size=512)
+        for piece in row_pieces(model, drawn, latents=3, num_samples=4096, batch_size=4096, summed=sums.of):
+            sums.add(piece.key[1], piece.evaluate())
         matrix, se = sums.matrix()
         estimates.append(matrix)
         errors.append(se)
@@ -202,7 +201,6 @@ def test_replicates_are_means_over_resampled_groups() -> None:
     sums = Sums(1, 4)
     sums.counts_G[:] = torch.tensor([1, 3, 0, 2])
     sums.squares_GDD[:, 0, 0] = torch.tensor([1, 12, 0, 18])
-    sums.count = 6
     found = torch.cat(list(sums.replicates(500, torch.Generator().manual_seed(0))))
     ways = {
         round(math.sqrt((a + b + c) / (n + m + k)), 9)

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.response_matrix import Moments, add_block, kl_per_latent, response_matrix, response_matrix_of
-from lrx.responses import Draws, draws, intervene
+from lrx.assays.response_matrix import (
+    Moments,
+    feature_sums,
+    kl_per_latent,
+    response_matrix,
+    response_matrix_of,
+    row_sums,
+)
+from lrx.responses import Block, Draws, blocks, intervene, row_pieces
 from lrx.types import AssayResult
 
 SETTINGS: dict[str, Any] = {
@@ -105,6 +112,14 @@ def values(result: AssayResult, name: str = "matrix") -> np.ndarray:
     return result.arrays[name].values
 
 
+def moments_of(model: nn.Module, given: Iterable[Block], num_samples: int) -> Moments:
+    """The moments of three latents over the first draws of these blocks."""
+    moments = Moments(3)
+    for piece in row_pieces(model, given, latents=3, num_samples=num_samples, batch_size=512, summed=row_sums):
+        moments.add(piece.key[1], piece.evaluate())
+    return moments
+
+
 def within(result: AssayResult, expected: Tensor, errors: float = 4.5) -> bool:
     """Every entry within so many standard errors of what it should be (exactly, where the error is 0)."""
     return bool((np.abs(values(result) - expected.numpy()) <= errors * values(result, "matrix_se") + 1e-12).all())
@@ -158,8 +173,8 @@ def test_a_response_that_varies_by_rounding_alone_is_constant_under_std() -> Non
     h = torch.ones(50, 2) + torch.tensor([0, 1.0]) * torch.randn(50, 1, generator=torch.Generator().manual_seed(0))
     h[::2, 0] += 1.2e-7
     for latent in range(2):
-        moments.add_row(latent, h, h.flip(0) + torch.tensor([0, float(latent)]), None)
-    moments.count = 50
+        moved = h.flip(0) + torch.tensor([0, float(latent)])
+        moments.add(latent, feature_sums(h, [moved], None, centre_D=h.double().mean(0)))
     matrix, se = moments.matrix("std")
     assert matrix[:, 0].tolist() == [0, 0]
     assert se[:, 0].tolist() == [0, 0]
@@ -169,8 +184,7 @@ def test_a_response_that_varies_by_rounding_alone_is_constant_under_std() -> Non
 def test_a_constant_response_that_moves_is_infinite_under_std() -> None:
     moments = Moments(1)
     h = torch.ones(50, 1, dtype=torch.float64)
-    moments.add_row(0, h, 2 * h, None)
-    moments.count = 50
+    moments.add(0, feature_sums(h, [2 * h], None, centre_D=h[0]))
     matrix, se = moments.matrix("std")
     assert (matrix.item(), se.item()) == (math.inf, math.inf)
     assert moments.matrix("none")[0].item() == 1
@@ -180,8 +194,7 @@ def test_one_move_in_many_has_an_error_of_half_its_size() -> None:
     moments = Moments(1)
     moved = torch.zeros(1000, 1, dtype=torch.float64)
     moved[3] = 2
-    moments.add_row(0, torch.zeros(1000, 1, dtype=torch.float64), moved, None)
-    moments.count = 1000
+    moments.add(0, feature_sums(torch.zeros_like(moved), [moved], None, centre_D=torch.zeros(1).double()))
     matrix, se = moments.matrix("none")
     assert matrix.item() == pytest.approx(2 / math.sqrt(1000))
     assert se.item() == pytest.approx(matrix.item() / 2, rel=1e-3)
@@ -192,10 +205,8 @@ def test_standard_errors_are_the_spread_of_repeated_estimates(base: str) -> None
     data, model = Vectors(20_000), Curved()
     estimates: dict[str, list[tuple[Tensor, Tensor]]] = {"half": [], "std": []}
     for seed in range(200):
-        moments = Moments(3)
-        blocks = draws(model, data, base=base, generator=torch.Generator().manual_seed(seed), batch_size=512)
-        for block in islice(blocks, 2):
-            add_block(moments, model, block, batch_size=512)
+        drawn = blocks(model, data, base=base, generator=torch.Generator().manual_seed(seed), batch_size=512)
+        moments = moments_of(model, drawn, 256)
         for normalization, collected in estimates.items():
             collected.append(moments.matrix(normalization))
     for collected in estimates.values():
@@ -357,9 +368,8 @@ def test_settings_are_checked_at_the_door(settings: dict[str, object], message: 
 
 def test_moments_in_blocks_are_moments_in_one_go() -> None:
     z, v = torch.randn(2, 100, 3, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
-    moments = Moments(3)
-    for part in (slice(0, 30), slice(30, 100)):
-        add_block(moments, Curved(), Draws(z[part], v[part]), batch_size=17)
+    parts = [Draws(z[part], v[part]) for part in (slice(0, 30), slice(30, 100))]
+    moments = moments_of(Curved(), [Block(len(part), functools.partial(Draws.first, part, 100)) for part in parts], 100)
     for normalization in ("half", "std"):
         whole = response_matrix_of(Curved(), Draws(z, v), normalization=normalization, batch_size=100)
         for in_blocks, at_once in zip(moments.matrix(normalization), whole, strict=True):

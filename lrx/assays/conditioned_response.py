@@ -8,6 +8,7 @@ bootstrap replicates.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -17,7 +18,8 @@ from torch import Tensor
 
 from lrx.checks import is_whole
 from lrx.codes import fitting_batch_size, num_latents
-from lrx.conditioned import GroupResponses, conditioned_responses
+from lrx.conditioned import GroupResponses, gathered, group_pieces, num_responses
+from lrx.pieces import EVERYTHING, Share, Values
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, with_factors
 
 REDUCTIONS = ("mean_of_rms", "pooled")
@@ -37,6 +39,7 @@ def conditioned_response(
     num_bootstrap: int,
     batch_size: int | None,
     progress: Callable[[int, int], None] | None = None,
+    share: Share = EVERYTHING,
 ) -> AssayResult:
     """Estimate the conditioned response matrix (F, D), the CDS and what is needed to read it, with standard errors.
 
@@ -48,6 +51,7 @@ def conditioned_response(
     same scale (a latent that one factor alone moves through a unit variance has sqrt 2).
     num_bootstrap: replicates over groups, from which standard errors come; see `bootstrap`.
     progress: called with the responses done so far, and all that there are.
+    share: who evaluates which groups, see `lrx.pieces`; a shard has no result.
 
     Factors of one value are left out; the setting `left_out` names them. Scores, see `scores_of`: cds, cds_corrected,
     completeness, num_informative, num_uncovered. A CDS of nothing (no response at all) is NaN.
@@ -63,28 +67,17 @@ def conditioned_response(
         raise ValueError(f"assay=conditioned_response needs a factor of two values or more, {dataset.name} has none")
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
     latents = num_latents(autoencoder, dataset)
-    work = [
-        min(num_groups, factors.num_points // size) * (size + latents * min(max_pairs, size * (size - 1)))
-        for size in (factors.sizes[factor] for factor in varying)
-    ]
-
-    def report(responses: int) -> None:
-        if progress is not None:
-            progress(sum(work[: len(groups)]) + responses, sum(work))
-
-    groups: list[GroupResponses] = []
-    for factor in varying:
-        measured = conditioned_responses(
-            autoencoder,
-            dataset,
-            factor,
-            num_groups=num_groups,
-            max_pairs=max_pairs,
-            generator=generator,
-            batch_size=batch_size,
-            progress=report,
-        )
-        groups.append(measured)
+    limits = {"num_groups": num_groups, "max_pairs": max_pairs}
+    pieces = itertools.chain.from_iterable(
+        group_pieces(autoencoder, dataset, factor, **limits, generator=generator, batch_size=batch_size)
+        for factor in varying
+    )
+    total = sum(num_responses(factors, factor, latents, **limits) for factor in varying)
+    report = progress or (lambda done, total: None)
+    found: dict[int, list[Values]] = {factor: [] for factor in varying}
+    for (factor, _), values in share.values(pieces, total=total, progress=lambda done: report(done, total)):
+        found[factor].append(values)
+    groups = [gathered(factors, factor, values, max_pairs=max_pairs) for factor, values in found.items()]
     matrix_FD, replicates_BFD = bootstrap(groups, reduction=reduction, count=num_bootstrap, generator=generator)
     axes = ("factor", "latent")
     counted = {

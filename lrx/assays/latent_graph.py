@@ -8,7 +8,7 @@ surely a response passes a threshold is what the stability says.
 Source: Leeb et al. 2022 (arXiv 2106.16091), section 3, for matrix and thresholds; that two-way comes first, the
 significance and the bootstrap are ours.
 
-N draws, D latents, G groups of draws, R bootstrap replicates. Memory: 128 D^2 doubles.
+N draws, D latents, G groups of draws (g of a block), R bootstrap replicates or rows. Memory: 128 D^2 doubles.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from torch import Tensor
 
 from lrx.checks import is_whole
 from lrx.codes import fitting_batch_size, num_latents
-from lrx.responses import BASES, BLOCK, Draws, draws, intervene, respond
+from lrx.pieces import EVERYTHING, Share, Values
+from lrx.responses import BASES, BLOCK, BlockResponses, blocks, row_pieces
 from lrx.types import Array, AssayResult, Autoencoder, Dataset
 
 GROUPS = 128  # groups of draws, at most: the bootstrap draws whole groups
 LEAST = 8  # groups of draws, at least: with fewer a bootstrap says little
-POINTS = 1024  # points responded to in one go: as many rows as fit
 ENTRIES = 2**22  # matrix entries of the replicates that are in memory at a time
 UNIDIRECTIONAL, BIDIRECTIONAL = 1, 2  # kinds of edges in the array `edge`; 0 is none
 
@@ -70,6 +70,7 @@ def latent_graph(
     num_replicates: int,
     batch_size: int | None,
     progress: Callable[[int, int], None] | None = None,
+    share: Share = EVERYTHING,
 ) -> AssayResult:
     """Estimate the response matrix, the graph it implies, and the share of bootstrap replicates that agree.
 
@@ -79,6 +80,7 @@ def latent_graph(
     num_replicates: of the bootstrap over groups of draws, in which thresholds are applied anew.
     batch_size: responses per forward pass, None for one that fits the memory; changes no result beyond rounding.
     progress: called with the responses computed so far and how many there will be.
+    share: who evaluates which draws and rows, see `lrx.pieces`; a shard has no result.
 
     Arrays: matrix, matrix_se, edge, stability (D, D), informative (D,); bidirectional edges are there in both places.
     Scores: num_informative, num_unidirectional (edges), num_bidirectional (pairs), with standard errors from the
@@ -91,14 +93,13 @@ def latent_graph(
     latents = num_latents(autoencoder, dataset)
     rule = Rule(**thresholds, significant=significant)
     sums = Sums(latents, num_samples)
-    for block in draws(autoencoder, dataset, base=base, generator=generator, batch_size=batch_size):
-        done = sums.count * (latents + 1)
-        part = block.first(num_samples - sums.count)
-        for responses in sums.add_block(autoencoder, part, batch_size=batch_size):
-            if progress is not None:
-                progress(done + responses, num_samples * (latents + 1))
-        if sums.count == num_samples:
-            break
+    drawn = blocks(autoencoder, dataset, base=base, generator=generator, batch_size=batch_size)
+    pieces = row_pieces(
+        autoencoder, drawn, latents=latents, num_samples=num_samples, batch_size=batch_size, summed=sums.of
+    )
+    total, report = num_samples * (latents + 1), progress or (lambda done, total: None)
+    for (_, row), values in share.values(pieces, total=total, progress=lambda done: report(done, total)):
+        sums.add(row, values)
 
     matrix_DD, se_DD = sums.matrix()
     edge_DD, node_D = rule.edges(matrix_DD, se_DD)
@@ -142,28 +143,33 @@ class Sums:
 
     def __init__(self, latents: int, num_samples: int) -> None:
         """Nothing summed yet."""
-        self.count, self.num_samples = 0, num_samples
+        self.num_samples = num_samples
         groups = min(GROUPS, num_samples)
         self.squares_GDD = torch.zeros(groups, latents, latents, dtype=torch.float64)
         self.counts_G = torch.zeros(groups, dtype=torch.float64)
 
-    def add_block(self, autoencoder: Autoencoder, block: Draws, *, batch_size: int) -> Iterator[int]:
-        """Respond to N base points and D interventions on each, and add; yields the responses computed so far."""
-        count, latents = block.z_ND.shape
-        place_N = torch.arange(self.count, self.count + count) * len(self.counts_G) // self.num_samples
-        if block.partners_ND is not None:
-            place_N = place_N[:1].expand(count)
-        self.counts_G.index_add_(0, place_N, torch.ones(count, dtype=torch.float64))
-        self.count += count
-        h_ND = respond(autoencoder, block.z_ND, batch_size=batch_size).cpu()
-        rows = max(1, POINTS // count)
-        for start in range(0, latents, rows):
-            group = range(start, min(start + rows, latents))
-            moved = torch.cat([intervene(block.z_ND, j, block.values_ND[:, j]) for j in group])
-            responses = torch.split(respond(autoencoder, moved, batch_size=batch_size).cpu(), count)
-            for j, moved_ND in zip(group, responses, strict=True):
-                self.squares_GDD[:, j].index_add_(0, place_N, (moved_ND.double() - h_ND.double()).square())
-            yield count * (1 + group.stop)
+    @property
+    def count(self) -> int:
+        """How many draws the first row has seen, and each row once all are added."""
+        return int(self.counts_G.sum())
+
+    def of(self, block: BlockResponses, rows: range) -> Values:
+        """The groups int64 (g,) of a block's draws, how many draws each has (g,), and squares of R rows (g, R, D)."""
+        place_N = torch.arange(block.start, block.start + block.size) * len(self.counts_G) // self.num_samples
+        if block.draws.partners_ND is not None:
+            place_N = place_N[:1].expand(block.size)
+        groups_g, place_N, counts_g = torch.unique(place_N, return_inverse=True, return_counts=True)
+        squares_gRD = torch.zeros(len(groups_g), len(rows), block.h_ND.shape[1], dtype=torch.float64)
+        for place, moved_ND in enumerate(block.moved(rows)):
+            squares_gRD[:, place].index_add_(0, place_N, (moved_ND.double() - block.h_ND.double()).square())
+        return groups_g, counts_g, squares_gRD
+
+    def add(self, row: int, sums: Values) -> None:
+        """Add what `of` gives for rows from this one on."""
+        groups_g, counts_g, squares_gRD = sums
+        self.squares_GDD[groups_g, row : row + squares_gRD.shape[1]] += squares_gRD
+        if row == 0:
+            self.counts_G[groups_g] += counts_g
 
     def matrix(self) -> tuple[Tensor, Tensor]:
         """The response matrix (D, D) and its standard errors (D, D), from the spread of groups (delta method)."""

@@ -9,9 +9,10 @@ N points or images, D latents, n points a side, p pairs of latents.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -22,14 +23,14 @@ from lrx.codes import encode_images, fitting_batch_size, image_order, num_latent
 from lrx.decoding import decoded as decode_all
 from lrx.decoding import observation_axes, observation_unit
 from lrx.fields import MAPS, SMALLEST, plane, plane_field
-from lrx.jacobians import columns, loop_of
+from lrx.jacobians import Loop, columns, loop_of
+from lrx.pieces import EVERYTHING, Piece, Share, Values
 from lrx.responses import INFORMATIVE, prior_responses, respond
 from lrx.types import Array, AssayResult, Autoencoder, Dataset
 
 BASES = ("image", "prior")
 CHOICES = ("auto", "all")
 DERIVATIVES = ("grid", "exact")
-POINTS = 1024  # points responded to between two reports of progress
 PLANE = ("pair", "second", "first")
 
 
@@ -50,6 +51,7 @@ def response_map(
     max_pairs: int,
     batch_size: int | None,
     progress: Callable[[int, int], None] | None = None,
+    share: Share = EVERYTHING,
 ) -> AssayResult:
     """Map u, its divergence and its mean curvature over n x n points for each pair of latents.
 
@@ -60,6 +62,7 @@ def response_map(
     extent, resolution: both latents from -extent to extent at `resolution` values.
     derivative: `grid`, differences on the map, with errors estimated; `exact`, Jacobian-vector products, two a point.
     num_posterior: codes of images stored beside the map, at most all; decoded: decoded images a side, 0 for none.
+    share: who evaluates which points of the map, see `lrx.pieces`; a shard has no result, but M whole.
 
     Curvature is NaN at fixed points. ValueError for a setting out of range or a model with one latent.
     """
@@ -77,7 +80,6 @@ def response_map(
         base_D = (
             torch.zeros(dimensions).to(home) if base == "prior" else torch.tensor(base, dtype=torch.float64).to(home)
         )
-    posterior_ND = encode_images(autoencoder, dataset, images[:num_posterior], batch_size=batch_size)
 
     rows = latents if isinstance(latents, list) else list(range(dimensions))
     draws, points = num_samples * (len(rows) + 1), resolution**2
@@ -97,26 +99,15 @@ def response_map(
     axis_n = torch.linspace(-extent, extent, resolution, dtype=torch.float64)
     spacing = float(axis_n[1] - axis_n[0])
     loop = loop_of(autoencoder) if derivative == "exact" else None
+    pieces = _pieces(autoencoder, loop, base_D, pairs, axis_n, batch_size)
+    total = draws + len(pairs) * points
+    found = share.values(pieces, total=len(pairs) * points, progress=lambda done: report(draws + done, total))
     maps: dict[str, list[np.ndarray]] = {}
-    pictures = []
-    for number, pair in enumerate(pairs):
-        z_ND = plane(base_D, pair, axis_n)
-        done = draws + number * points
-        parts: list[tuple[Tensor, ...]] = []
-        for z_BD in torch.split(z_ND, POINTS):
-            if loop is None:
-                parts.append((respond(autoencoder, z_BD, batch_size=batch_size),))
-            else:
-                parts.append(columns(loop, z_BD, list(pair), batch_size=batch_size))
-            done += len(z_BD)
-            report(done, draws + len(pairs) * points)
-        field = [torch.cat(part).double().cpu() for part in zip(*parts, strict=True)]
-        for name, values in plane_field(z_ND.double().cpu(), field, pair, spacing).items():
+    for pair, parts in itertools.groupby(found, key=lambda part: (part[0][0], part[0][1])):
+        field = [torch.cat(tensors).double() for tensors in zip(*(values for _, values in parts), strict=True)]
+        z_ND = plane(base_D, pair, axis_n).double().cpu()
+        for name, values in plane_field(z_ND, field, pair, spacing).items():
             maps.setdefault(name, []).append(values)
-        if decoded:
-            corner_m = torch.linspace(-extent, extent, decoded, dtype=torch.float64) if decoded > 1 else torch.zeros(1)
-            few = decode_all(autoencoder, plane(base_D, pair, corner_m), batch_size=batch_size)
-            pictures.append(few.reshape(decoded, decoded, *few.shape[1:]))
 
     arrays = {
         name: Array(np.stack(values), ("pair", "component", *PLANE[1:]) if name == "u" else PLANE, *MAPS[name])
@@ -125,13 +116,16 @@ def response_map(
     chosen = np.array(pairs)
     arrays["latents"] = Array(chosen, ("pair", "component"), "1", "the two latents of each pair: along x, along y")
     arrays["base"] = Array(base_D.cpu().numpy(), ("latent",), "latent", "the point whose other latents stay")
+    posterior_ND = encode_images(autoencoder, dataset, images[:num_posterior], batch_size=batch_size)
     if num_posterior:
         codes = np.moveaxis(posterior_ND.double().cpu().numpy()[:, chosen], 1, 0)
         arrays["posterior"] = Array(
             codes, ("pair", "code", "component"), "latent", "codes of images in the two latents"
         )
     if decoded:
-        shown = np.stack(pictures)
+        corner_m = torch.linspace(-extent, extent, decoded, dtype=torch.float64) if decoded > 1 else torch.zeros(1)
+        planes = [decode_all(autoencoder, plane(base_D, pair, corner_m), batch_size=batch_size) for pair in pairs]
+        shown = np.stack([few.reshape(decoded, decoded, *few.shape[1:]) for few in planes])
         axes = ("pair", "decoded_second", "decoded_first", *observation_axes(shown[0, 0, 0]))
         arrays["decoded"] = Array(shown, axes, observation_unit(shown), "observations decoded from the plane")
     response_PD = response_RD.numpy()
@@ -168,6 +162,27 @@ def response_map(
             "remark": _remark(mapped, informative),
         },
     )
+
+
+def _pieces(
+    autoencoder: Autoencoder,
+    loop: Loop | None,
+    base_D: Tensor,
+    pairs: Sequence[tuple[int, int]],
+    axis_n: Tensor,
+    batch_size: int,
+) -> Iterator[Piece]:
+    """Pieces of a batch of points, of the key (first latent, second, first point); values as `plane_field` has them."""
+
+    def evaluate(z_BD: Tensor, pair: tuple[int, int]) -> Values:
+        if loop is None:
+            return (respond(autoencoder, z_BD, batch_size=batch_size).cpu(),)
+        h_BD, columns_BD2 = columns(loop, z_BD, list(pair), batch_size=batch_size)
+        return h_BD.cpu(), columns_BD2.cpu()
+
+    for pair in pairs:
+        for number, z_BD in enumerate(torch.split(plane(base_D, pair, axis_n), batch_size)):
+            yield Piece((*pair, number * batch_size), len(z_BD), functools.partial(evaluate, z_BD, pair))
 
 
 def _choose(

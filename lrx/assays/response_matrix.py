@@ -9,7 +9,7 @@ h(z) is computed once and shared by all rows. Sums are in float64.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -17,11 +17,11 @@ from torch import Tensor
 
 from lrx.checks import is_whole
 from lrx.codes import fitting_batch_size, image_order, num_latents, posterior_of_images
-from lrx.responses import BASES, INFORMATIVE, Draws, draws, intervene, respond
+from lrx.pieces import EVERYTHING, Share, Values
+from lrx.responses import BASES, INFORMATIVE, Block, BlockResponses, Draws, blocks, row_pieces
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
 
 NORMALIZATIONS = ("half", "none", "std")
-POINTS = 1024  # points responded to in one go: as many rows as fit
 ACTIVE = 0.01  # a unit is active above this variance of its posterior mean (Burda et al. 2016, section 5)
 IMAGES = 1024  # images for the KL of each latent, at most
 
@@ -38,6 +38,7 @@ def response_matrix(
     max_samples: int,
     batch_size: int | None,
     progress: Callable[[int, int], None] | None = None,
+    share: Share = EVERYTHING,
 ) -> AssayResult:
     """Estimate the response matrix (D, D) and the standard error of each entry.
 
@@ -46,28 +47,32 @@ def response_matrix(
     standard error is above the target, or `max_samples` draws are made.
     batch_size: responses per forward pass, None for one that fits the memory; changes no result beyond rounding.
     progress: called with the responses computed so far and the most that there can be.
+    share: who evaluates which draws and rows, see `lrx.pieces`; a shard has no result, and no `target_se`.
 
     Scores: num_informative (M_jj > 0.5 on the scale `none`), largest_se, and of a model with a posterior num_active.
     Settings: num_samples and target_reached say what was done.
     ValueError for a setting out of range, a base that model or data cannot give, or responses that are not finite.
     """
     _check(base, num_samples, normalization, target_se, max_samples, batch_size)
+    if target_se is not None and share is not EVERYTHING:
+        raise ValueError(
+            f"assay.target_se={target_se} goes on until all draws so far are enough, which no shard knows; set "
+            "assay.num_samples instead"
+        )
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
     latents = num_latents(autoencoder, dataset)
     limit = num_samples if target_se is None else max_samples
-    moments = Moments(latents)
-
-    def report(responses: int) -> None:
-        if progress is not None:
-            progress(moments.count * (latents + 1) + responses, limit * (latents + 1))
-
-    reached = False
-    for block in draws(autoencoder, dataset, base=base, generator=generator, batch_size=batch_size):
-        add_block(moments, autoencoder, block.first(limit - moments.count), batch_size=batch_size, progress=report)
-        if target_se is not None and moments.count >= num_samples:
+    drawn = blocks(autoencoder, dataset, base=base, generator=generator, batch_size=batch_size)
+    pieces = row_pieces(autoencoder, drawn, latents=latents, num_samples=limit, batch_size=batch_size, summed=row_sums)
+    total, report = limit * (latents + 1), progress or (lambda done, total: None)
+    moments, reached = Moments(latents), False
+    for (_, row), values in share.values(pieces, total=total, progress=lambda done: report(done, total)):
+        moments.add(row, values)
+        whole = row + len(values[0]) == latents  # all rows have seen the block
+        if target_se is not None and whole and moments.count >= num_samples:
             reached = bool(moments.matrix(normalization)[1].max() <= target_se)
-        if reached or moments.count == limit:
-            break
+            if reached:
+                break
 
     arrays, scores = _named(moments, normalization)
     if isinstance(autoencoder, Probabilistic):
@@ -99,30 +104,38 @@ def response_matrix_of(
 ) -> tuple[Tensor, Tensor]:
     """The response matrix (D, D) over given base points and values, and its standard errors (D, D), in float64."""
     moments = Moments(block.z_ND.shape[1])
-    add_block(moments, autoencoder, block, batch_size=batch_size)
+    limits = {"latents": block.z_ND.shape[1], "num_samples": len(block), "batch_size": batch_size}
+    pieces = row_pieces(autoencoder, [Block(len(block), lambda: block)], summed=row_sums, **limits)
+    for piece in pieces:
+        moments.add(piece.key[1], piece.evaluate())
     return moments.matrix(normalization)
 
 
-def add_block(
-    moments: Moments,
-    autoencoder: Autoencoder,
-    block: Draws,
-    *,
-    batch_size: int,
-    progress: Callable[[int], None] = lambda responses: None,
-) -> None:
-    """Respond to N base points and to D interventions on each, and count them; progress hears of the responses."""
-    count, latents = block.z_ND.shape
-    h_ND = respond(autoencoder, block.z_ND, batch_size=batch_size).cpu()
-    rows = max(1, POINTS // count)
-    for start in range(0, latents, rows):
-        group = range(start, min(start + rows, latents))
-        moved = torch.cat([intervene(block.z_ND, j, block.values_ND[:, j]) for j in group])
-        responses = torch.split(respond(autoencoder, moved, batch_size=batch_size).cpu(), count)
-        for j, moved_ND in zip(group, responses, strict=True):
-            moments.add_row(j, h_ND, moved_ND, None if block.partners_ND is None else block.partners_ND[:, j])
-        progress(count * (1 + group.stop))
-    moments.count += count
+def row_sums(block: BlockResponses, rows: range) -> Values:
+    """`feature_sums` of a block and some rows, about the mean of the first block's h(z)."""
+    partners_ND = block.draws.partners_ND
+    partners_NR = None if partners_ND is None else partners_ND[:, list(rows)]
+    return feature_sums(block.h_ND, block.moved(rows), partners_NR, centre_D=block.first.h_ND.double().mean(0))
+
+
+def feature_sums(h_ND: Tensor, moved: Sequence[Tensor], partners_NR: Tensor | None, *, centre_D: Tensor) -> Values:
+    """What `Moments` adds up of responses (N, D) at base points, and (N, D) after the intervention of each of R rows.
+
+    Products (R, D, T, T), rounding (D,), and with partners int64 (N, R), as in `Draws`, lagged products (R, D, T, T).
+    Any centre near h(z) keeps the digits of responses that hardly vary.
+    """
+    products, lagged = [], []
+    for row, moved_ND in enumerate(moved):
+        d_ND, e_ND = moved_ND.double() - h_ND.double(), h_ND.double() - centre_D
+        features_NDT = torch.stack([torch.ones_like(d_ND), d_ND.square(), e_ND, e_ND.square()], dim=-1)
+        products.append(torch.einsum("nks,nkt->kst", features_NDT, features_NDT))
+        if partners_NR is not None:
+            partners_N = partners_NR[:, row]
+            draw = (partners_N < len(h_ND)).nonzero()[:, 0]
+            pair = features_NDT[draw], features_NDT[partners_N[draw]]
+            lagged.append(torch.einsum("nks,nkt->kst", *pair))
+    rounding_D = 16 * torch.finfo(h_ND.dtype).eps * h_ND.abs().amax(0).double()
+    return (torch.stack(products), rounding_D, *([torch.stack(lagged)] if lagged else []))
 
 
 class Moments:
@@ -135,25 +148,23 @@ class Moments:
 
     def __init__(self, latents: int) -> None:
         """Nothing counted yet."""
-        self.count = 0
         self.products_DDTT = torch.zeros(latents, latents, 4, 4, dtype=torch.float64)
         self.lagged_DDTT = torch.zeros(latents, latents, 4, 4, dtype=torch.float64)
-        self.centre_D: Tensor | None = None
         self.rounding_D = torch.zeros(latents, dtype=torch.float64)
 
-    def add_row(self, latent: int, h_ND: Tensor, moved_ND: Tensor, partners_N: Tensor | None) -> None:
-        """Add the responses (N, D) at base points and after do(z_latent := v); partners int64 (N,) as in `Draws`."""
-        if self.centre_D is None:
-            self.centre_D = h_ND.double().mean(0)
-        rounding_D = 16 * torch.finfo(h_ND.dtype).eps * h_ND.abs().amax(0).double()
+    @property
+    def count(self) -> int:
+        """How many draws the first row has seen, and each row once all are added."""
+        return int(self.products_DDTT[0, 0, 0, 0])
+
+    def add(self, row: int, sums: Values) -> None:
+        """Add the `feature_sums` of rows from this one on."""
+        products_RDTT, rounding_D, *lagged = sums
+        rows = slice(row, row + len(products_RDTT))
+        self.products_DDTT[rows] += products_RDTT
+        for lagged_RDTT in lagged:
+            self.lagged_DDTT[rows] += lagged_RDTT
         self.rounding_D = torch.maximum(self.rounding_D, rounding_D)
-        d_ND, e_ND = moved_ND.double() - h_ND.double(), h_ND.double() - self.centre_D
-        features_NDT = torch.stack([torch.ones_like(d_ND), d_ND.square(), e_ND, e_ND.square()], dim=-1)
-        self.products_DDTT[latent] += torch.einsum("nks,nkt->kst", features_NDT, features_NDT)
-        if partners_N is not None:
-            draw = (partners_N < len(h_ND)).nonzero()[:, 0]
-            pair = features_NDT[draw], features_NDT[partners_N[draw]]
-            self.lagged_DDTT[latent] += torch.einsum("nks,nkt->kst", *pair)
 
     def mean_square(self) -> Tensor:
         """E[d^2] (D, D)."""

@@ -12,6 +12,7 @@ class AE(NetworkAutoencoder):
     """loss = rec. The code is the encoder's output, (B, D), with no posterior around it."""
 
     heads = 1
+    mean_over_images = True
 
     def encode(self, x: Tensor) -> Tensor:
         """Observations (B, *observation_shape) to codes (B, D)."""

@@ -18,6 +18,8 @@ class AnnealedVAE(VAE):
     gamma: the weight of the distance from C. C is c_max after anneal_steps steps of the optimiser, and stays there.
     """
 
+    mean_over_images = False
+
     def __init__(
         self, *, gamma: float, c_max: float, anneal_steps: int, kl: str, **settings: Unpack[AutoencoderSettings]
     ) -> None:

@@ -27,11 +27,12 @@ class AutoencoderSettings(TypedDict):
 class NetworkAutoencoder(nn.Module):
     """Holds `encoder` and `decoder` under these names, so that published state dicts load as they are.
 
-    An objective says how many `heads` its encoder has (1 for a deterministic code, 2 for mean and spread) and adds
-    `encode` and `loss`.
+    An objective says how many `heads` its encoder has (1 for a deterministic code, 2 for mean and spread), whether its
+    loss is a `mean_over_images` (so that processes can share a batch), and adds `encode` and `loss`.
     """
 
     heads: ClassVar[int]
+    mean_over_images: ClassVar[bool]
 
     def __init__(self, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__()

@@ -35,6 +35,8 @@ ESTIMATORS = ("weighted", "stratified")
 class BTCVAE(VAE):
     """A VAE whose total correlation is weighted by beta; dataset_size is the N of its estimator."""
 
+    mean_over_images = False
+
     def __init__(  # type: ignore[misc]  # dataset_size is among the settings too, where it may be left out
         self, *, beta: float, estimator: str, kl: str, dataset_size: int, **settings: Unpack[AutoencoderSettings]
     ) -> None:

@@ -1,7 +1,7 @@
 """DIP-VAE-I: loss = rec + KL + lambda_od sum_(i != j) C_ij^2 + lambda_d sum_i (C_ii - 1)^2 (Kumar et al. 2018).
 
-lambda_d is lambda_od times a factor, as the study has it. C = Cov[mu] is the covariance of the posterior means over the batch, with
-1/B as in the study of Locatello et al. 2019.
+lambda_d is lambda_od times a factor, as the study has it. C = Cov[mu] is the covariance of the posterior means over the
+batch, with 1/B as in the study of Locatello et al. 2019.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from lrx.models.vae import VAE, Terms
 
 class DIPVAEI(VAE):
     """A VAE whose codes are pressed towards unit covariance; another covariance is another `covariance`."""
+
+    mean_over_images = False
 
     def __init__(
         self, *, lambda_od: float, lambda_d_factor: float, kl: str, **settings: Unpack[AutoencoderSettings]

@@ -30,6 +30,8 @@ class FactorVAE(VAE):
     discriminator_betas: of its Adam.
     """
 
+    mean_over_images = False
+
     def __init__(
         self,
         *,

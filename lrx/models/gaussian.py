@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lrx.noise import normal_like
+
 KINDS = ("exact", "authors")
 
 
@@ -20,5 +22,4 @@ def kl_per_latent(mean: Tensor, log_std: Tensor, *, kind: str) -> Tensor:
 
 def sample(mean: Tensor, log_std: Tensor, generator: torch.Generator) -> Tensor:
     """One reparametrised draw per row: mean + sigma * noise, (B, D), the noise from the generator."""
-    noise = torch.empty_like(mean).normal_(generator=generator)
-    return mean + log_std.exp() * noise
+    return mean + log_std.exp() * normal_like(mean, generator)

@@ -24,6 +24,8 @@ class InfoVAE(VAE):
     1 - alpha, for below that the loss would reward a distance from the prior.
     """
 
+    mean_over_images = False
+
     def __init__(self, *, alpha: float, lambda_mmd: float, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(kl=kl, **settings)
         if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not -torch.inf < alpha <= 1:

@@ -21,6 +21,8 @@ from lrx.models.settings import check_number, check_whole
 class SWAE(AE):
     """An autoencoder whose codes are pressed onto the prior along num_projections random directions a step."""
 
+    mean_over_images = False
+
     def __init__(self, *, weight: float, num_projections: int, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(**settings)
         check_number("weight", weight, least=0)

@@ -32,6 +32,7 @@ class VAE(NetworkAutoencoder):
     """
 
     heads = 2
+    mean_over_images = True
 
     def __init__(self, *, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(**settings)

@@ -20,6 +20,8 @@ from lrx.models.settings import check_number
 class WAEMMD(AE):
     """An autoencoder whose codes, as a whole, are pressed onto the prior."""
 
+    mean_over_images = False
+
     def __init__(self, *, weight: float, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(**settings)
         check_number("weight", weight, least=0)

@@ -1,0 +1,168 @@
+"""`lrx assay`: one assay on a checkpoint, whole or in shards, into the HDF5 file and the pictures of a run folder.
+
+A shard is a job in the folder `2of3` below that of the whole. Whoever leaves the last part there joins them all: the
+assay runs once more in the folder above, with the values of the parts in place of the model's answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from lrx import checkpoint, console, results, runs, shards, status
+from lrx import config as configs
+from lrx.allocator import keep_freed_memory
+from lrx.building import Config, build_model, open_dataset, whole_seed, working
+from lrx.data import splits
+from lrx.devices import choose_device
+from lrx.pieces import EVERYTHING, Shard, ShardDone, Share
+from lrx.types import AssayResult
+
+
+def assay_command(config: Config, folder: Path) -> None:
+    """Run one assay on a checkpoint, or the shard of it that the key `shard` names."""
+    keep_freed_memory()
+    shard = shards.parse(config.value("shard"))
+    if shard is None:
+        measure(config, folder, EVERYTHING)
+        return
+    name = str(config.value("shard"))
+    if folder.name != name:
+        raise ValueError(
+            f"shard={name} works in a folder of that name, not in {folder}; give assay.shards={shard.count}"
+        )
+    measure(config, folder, shard)
+    _join(config.replaced("shard", None), folder.parent, shard.count)
+
+
+def join(folder: Path) -> bool:
+    """Join the shards whose folders lie in this one into its result.h5; False while there are none, or some lack.
+
+    ValueError when they do not belong together, or the checkpoint that they measured is not there any more.
+    """
+    joined = False
+    for count in shards.complete(folder):
+        part = folder / f"1of{count}"
+        about, before = shards.read_about(part / shards.FILENAME), status.read(part)
+        text = (part / runs.FILENAME).read_text(encoding="utf-8")
+        config = configs.Config.from_text(text, {"assay": about.assay}, before.overrides if before else ())
+        config.check_targets()
+        joined |= _join(config.replaced("shard", None), folder, count)
+    return joined
+
+
+def _join(config: Config, folder: Path, count: int) -> bool:
+    """The same for shards of this number, of the assay that `config` describes without a shard."""
+    inputs = _inputs(config)
+    if status.finished(folder, runs.identity(config), inputs):
+        return True
+    with shards.opened(folder, count, whole=_whole(config, inputs)) as parts:
+        if parts is None:
+            return False
+        try:
+            measure(config, folder, parts)
+        except status.Busy:
+            console.note(f"another job is joining the parts in {folder}")
+    return True
+
+
+def measure(config: Config, folder: Path, share: Share) -> None:
+    """Run an assay, and write what the share of it gives: result.h5 and its pictures, or the part of a shard."""
+    began = time.monotonic()
+    name, seed = config.choices["assay"], whole_seed(config)
+    device = choose_device(str(config.value("device")), "device")
+    assay = cast(Callable[..., AssayResult | Mapping[str, AssayResult]], config.build("assay"))
+    shared = {} if share is EVERYTHING else {"share": share}
+    if shared and "share" not in inspect.signature(assay).parameters:
+        raise ValueError(f"assay={name} is one piece of work, which no shards can share; leave out assay.shards")
+    path, inputs = checkpoint.find(str(config.value("ckpt"))), _inputs(config)
+    trained = checkpoint.load(path)
+    runs.check_same(folder, config)
+    if status.finished(folder, runs.identity(config), inputs):
+        console.note(f"{folder} is finished; nothing to do")
+        return
+
+    stored = config.stored(trained.config, override="dataset")
+    dataset = splits.part(open_dataset(stored), measured_part(config, stored))
+    model = build_model(stored, dataset)
+    checkpoint.load_weights(model, trained.model, path)
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.eval()
+    with working(config, folder, "assay", inputs):
+        target = folder / results.FILENAME
+        if target.exists():
+            results.read(target)  # a file that cannot be added to is refused now, not after hours of work
+        if isinstance(share, shards.Parts):
+            share.check(dataset.fingerprint)
+        try:
+            with console.WorkProgress(name.replace("_", " ")) as progress:
+                measured = assay(model, dataset, torch.Generator().manual_seed(seed), progress=progress, **shared)
+        except ShardDone:
+            assert isinstance(share, Shard)
+            whole = _whole(config.replaced("shard", None), inputs)
+            runs.write_config(folder, config)
+            shards.write(folder, share, shards.About(whole, dataset.fingerprint, name, time.monotonic() - began))
+            console.note(f"{folder / shards.FILENAME}: {len(share.found)} pieces of {name.replace('_', ' ')}")
+            return
+        found = {name: measured} if isinstance(measured, AssayResult) else measured
+        provenance: dict[str, str | int | float] = {
+            **results.environment(),
+            "config": config.text,
+            "checkpoint": str(path),
+            "checkpoint_sha256": inputs["checkpoint"],
+            "checkpoint_config": trained.config,
+            "checkpoint_origin": trained.origin,
+            "trained_steps": trained.step,
+            "trained_on": f"{trained.data['name']} ({trained.data['source']}, {trained.data['fingerprint']})",
+            "model": stored.target("autoencoder" if stored.value("autoencoder._target_") else "model"),
+            "dataset": dataset.name,
+            "dataset_source": dataset.source,
+            "dataset_fingerprint": dataset.fingerprint,
+            "seed": seed,
+            "device": str(device),
+            "wall_time_s": time.monotonic() - began + (share.seconds if isinstance(share, shards.Parts) else 0),
+            "shards": share.count if isinstance(share, shards.Parts) else 1,
+        }
+        runs.write_config(folder, config)  # now, so that refused settings do not stay as the folder's
+        results.write(target, found, provenance)
+        pictures = [picture for part in found for picture in draw(part, target, folder)]
+    console.show_results(found)
+    for part, result in found.items():
+        if result.settings.get("remark"):
+            console.warn(f"{part}: {result.settings['remark']}")
+    console.note(f"data: {dataset.name} ({dataset.source})")
+    for written in (target, *pictures):
+        console.note(str(written))
+
+
+def _inputs(config: Config) -> dict[str, str]:
+    """What an assay is made from, by name: the SHA-256 of the checkpoint."""
+    path = checkpoint.find(str(config.value("ckpt")))
+    return {"checkpoint": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _whole(config: Config, inputs: Mapping[str, str]) -> str:
+    """What the shards of an assay have in common, as SHA-256."""
+    return status.digest(f"{runs.identity(config)}\n{sorted(inputs.items())}")
+
+
+def measured_part(config: Config, stored: Config) -> str:
+    """The part of the data set to measure on: what `split` says, else what training left out, if it left out any."""
+    asked, trained = config.value("split"), stored.value("split")
+    return str(asked) if asked is not None else splits.ALL if trained in (None, splits.ALL) else "test"
+
+
+def draw(name: str, result: Path, folder: Path) -> list[Path]:
+    """The pictures of an assay, drawn from its result file by the report module of the same name, if it has one."""
+    module = f"lrx.report.{name}"
+    if importlib.util.find_spec(module) is None:
+        return []
+    return cast(list[Path], importlib.import_module(module).draw(result, folder))

@@ -1,0 +1,31 @@
+"""Noise for the rows of a batch, also where a process has only some of the rows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class RowGenerator(torch.Generator):
+    """A generator for some rows of a joined batch: `normal_like` then gives the noise that the whole batch has there.
+
+    rows: int64 (B,), of `total` rows.
+    """
+
+    rows: Tensor
+    total: int
+
+
+def row_generator(device: torch.device, rows: Tensor, total: int) -> RowGenerator:
+    """A generator on a device for these rows; torch's own class takes nothing but the device."""
+    generator = RowGenerator(device)
+    generator.rows, generator.total = rows.to(device), total
+    return generator
+
+
+def normal_like(tensor: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal noise in the shape (B, ...) of a tensor, a row for each row of the batch."""
+    if not isinstance(generator, RowGenerator):
+        return torch.empty_like(tensor).normal_(generator=generator)
+    assert len(tensor) == len(generator.rows), (tensor.shape, generator.rows.shape)
+    return tensor.new_empty(generator.total, *tensor.shape[1:]).normal_(generator=generator)[generator.rows]
