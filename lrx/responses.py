@@ -130,9 +130,13 @@ def draws(
 
 
 def blocks(
-    autoencoder: Autoencoder, dataset: Dataset, *, base: str, generator: torch.Generator, batch_size: int
+    autoencoder: Autoencoder, dataset: Dataset, *, base: str, generator: torch.Generator, batch_size: int, net: int = 1
 ) -> Iterator[Block]:
-    """The blocks of `draws`, for those who may not need them all."""
+    """The blocks of `draws`, for those who may not need them all.
+
+    net: above 1, a power of two that divides BLOCK, prior draws come as nets of so many points (`sobol_net`). Nets are
+    independent of each other, the points of one are not.
+    """
     if base not in BASES:
         raise ValueError(f"assay.base must be one of {', '.join(BASES)}, not {base!r}")
     if base == "posterior_sample" and not isinstance(autoencoder, Probabilistic):
@@ -141,6 +145,8 @@ def blocks(
     if base != "prior" and available < 2:
         raise ValueError(f"assay.base={base} takes values from other images, and {dataset.name} has {available}")
     latents = num_latents(autoencoder, dataset)
+    if base == "prior" and net > 1:
+        return _net_blocks(autoencoder, latents, generator, net)
     if base == "prior":
         return _prior_blocks(autoencoder, latents, generator)
     return _data_blocks(autoencoder, dataset, latents, base == "posterior_sample", generator, batch_size)
@@ -151,6 +157,27 @@ def _prior_blocks(autoencoder: Autoencoder, latents: int, generator: torch.Gener
     while True:
         z_ND, values_ND = _normal(2, BLOCK, latents, generator=generator).to(home.dtype).to(home.device)
         yield Block(BLOCK, functools.partial(Draws, z_ND, values_ND))
+
+
+def _net_blocks(autoencoder: Autoencoder, latents: int, generator: torch.Generator, net: int) -> Iterator[Block]:
+    home = placement(autoencoder)
+
+    def drawn(seeds: list[int]) -> Draws:
+        points = torch.cat([sobol_net(net, latents + 1, seed) for seed in seeds]).to(home.dtype).to(home.device)
+        return Draws(points[:, :latents], points[:, latents:].expand(-1, latents))
+
+    while True:
+        seeds = torch.randint(2**62, (BLOCK // net,), generator=generator).tolist()
+        yield Block(BLOCK, functools.partial(drawn, seeds))
+
+
+def sobol_net(count: int, dimensions: int, seed: int) -> Tensor:
+    """A scrambled Sobol net as standard normal numbers, float64 (count, dimensions): each point is a normal draw, and
+    the points of a net together fill space more evenly than independent ones (Owen 1997)."""
+    engine = torch.quasirandom.SobolEngine(dimensions, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+    cells: Tensor = engine.draw(count, dtype=torch.float64)
+    normal: Tensor = torch.special.ndtri(cells + 2.0**-31)  # middles of cells 2^-30 wide, of which one begins at 0
+    return normal
 
 
 def _data_blocks(

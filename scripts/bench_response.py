@@ -72,6 +72,8 @@ def shared(model: VAE, samples: int, seed: int) -> tuple[Tensor, Tensor]:
         base="prior",
         num_samples=samples,
         normalization="half",
+        draws="independent",
+        precision="float32",
         target_se=None,
         max_samples=samples,
         batch_size=None,

@@ -20,6 +20,8 @@ LEVELS = {
     "shell": 1,
     "checks": 1,
     "codes": 2,
+    "half": 2,
+    "moments": 3,
     "labels": 2,
     "layouts": 2,
     "decoding": 3,

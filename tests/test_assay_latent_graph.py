@@ -187,6 +187,8 @@ def test_the_matrix_is_that_of_the_assay_response_matrix() -> None:
             base=base,
             num_samples=2000,
             normalization="none",
+            draws="independent",
+            precision="float32",
             target_se=None,
             max_samples=2000,
             batch_size=100,

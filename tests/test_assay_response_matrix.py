@@ -10,14 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.response_matrix import (
-    Moments,
-    feature_sums,
-    kl_per_latent,
-    response_matrix,
-    response_matrix_of,
-    row_sums,
-)
+from lrx.assays.response_matrix import kl_per_latent, response_matrix, response_matrix_of, row_sums
+from lrx.moments import Moments, feature_sums
 from lrx.responses import Block, Draws, blocks, intervene, row_pieces
 from lrx.types import AssayResult
 
@@ -25,6 +19,8 @@ SETTINGS: dict[str, Any] = {
     "base": "prior",
     "num_samples": 2000,
     "normalization": "half",
+    "draws": "independent",
+    "precision": "float32",
     "target_se": None,
     "max_samples": 8000,
     "batch_size": 512,

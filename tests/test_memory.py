@@ -41,11 +41,12 @@ def peak():
 generator = torch.Generator().manual_seed(0)
 """
 RESPONSE = """
-small = dict(base="prior", normalization="half", target_se=None, max_samples=16384, batch_size=None)
+small = dict(base="prior", normalization="half", draws="quasi", precision="float32")
+small |= dict(target_se=None, max_samples=16384, batch_size=None)
 response_matrix(Rolled(), Vectors(), generator, num_samples=64, **small)
 before = peak()
 result = response_matrix(Rolled(), Vectors(), generator, num_samples=10_000, **small)
-assert result.settings["num_samples"] == 10_000
+assert result.settings["num_samples"] >= 10_000
 assert result.arrays["matrix"].values.shape == (256, 256)
 print(peak() - before)
 """

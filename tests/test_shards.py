@@ -59,7 +59,8 @@ class Curved(nn.Module):
         return self.encode(x), torch.full_like(x, 0.2)
 
 
-MATRIX = {"num_samples": 500, "normalization": "std", "target_se": None, "max_samples": 500, "batch_size": 100}
+MATRIX = {"num_samples": 512, "normalization": "std", "draws": "quasi", "precision": "float32", "target_se": None}
+MATRIX |= {"max_samples": 512, "batch_size": 100}
 GRAPH = {"num_samples": 1100, "informative": 0.5, "bidirectional": 0.1, "unidirectional": 0.5, "significant": 2}
 GRAPH |= {"num_replicates": 20, "batch_size": None}
 MAP = {"base": "image", "index": None, "extent": 2.0, "resolution": 7, "num_posterior": 9, "decoded": 2}
@@ -122,7 +123,7 @@ def test_one_shard_has_every_piece_and_joining_asks_the_model_nothing() -> None:
     shard, model = Shard(1, 1), Curved()
     with pytest.raises(ShardDone):
         run("matrix prior", shard, model)
-    assert model.decoded == 500 * (D + 1)
+    assert model.decoded == 512 * (D + 1)
     joining = Curved()
     assert_equal(run("matrix prior", Joined(shard.found.__getitem__), joining), run("matrix prior"))
     assert joining.decoded == 0
