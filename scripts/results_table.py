@@ -18,7 +18,7 @@ from lrx import results
 DOCS = Path(__file__).parents[1] / "docs"
 COLUMNS = {  # score: its assay and name in a result file, and how many digits are shown
     "cross-entropy (nats)": ("reconstruction", "cross_entropy", 1),
-    "KL (nats)": ("reconstruction", "kl", 1),
+    "KL (nats)": ("reconstruction", "kl", 2),
     "informative": ("response_matrix", "num_informative", 0),
     "CDS": ("conditioned_response", "cds", 3),
     "completeness": ("conditioned_response", "completeness", 3),
@@ -42,10 +42,11 @@ lrx assay -m 'ckpt=glob(outputs/train/fifteen/*)' assay=paper \\
 python scripts/results_table.py outputs/assay/fifteen/*/result.h5
 ```
 
-The images are rendered by lrx ({source}). Cross-entropy is summed over the pixels of an image and taken at the mean of
-its code; its least value is the entropy of the pixels, {entropy}. A latent is informative above a response of 0.5 to
-itself. CDS is the Causal Disentanglement Score of conditioned responses; DCI the disentanglement of boosted trees; of
-both and MIG, the fast preset. A CDS near 1 with few informative latents is a collapsed model, not a good one.
+The images are those of lrx ({source}). Cross-entropy is summed over the pixels of an image and taken at the mean of its
+code; its least value is the entropy of the pixels: {entropy}. A latent is informative above a
+response of 0.5 to itself. CDS is the Causal Disentanglement Score of conditioned responses; DCI the disentanglement of
+boosted trees; of both and MIG, the fast preset. A CDS near 1 with few informative latents is a collapsed model, not a
+good one.
 """
 
 
