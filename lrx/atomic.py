@@ -28,7 +28,23 @@ def replacing(path: Path) -> Iterator[Path]:
     with _beside(path, num_bytes=0) as temporary:
         yield temporary
         _flush(temporary)
+        rename(temporary, path)
+
+
+def write(path: Path, content: bytes | memoryview) -> None:
+    """Put `content` in place of `path`. OSError in one line, with the bytes needed and free, as `written_beside`."""
+    with written_beside(path, num_bytes=len(content)) as (file, temporary):
+        file.write(content)
     put(temporary, path)
+
+
+def append(path: Path, text: str) -> None:
+    """Add `text` at the end of a file. OSError in one line when it cannot be written whole; a part may be there."""
+    try:
+        with path.open("a", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        raise _explained(error, path, len(text)) from error
 
 
 @contextmanager
@@ -48,6 +64,15 @@ def written_beside(path: Path, *, num_bytes: int) -> Iterator[tuple[BinaryIO, Pa
 
 
 def put(temporary: Path, path: Path) -> None:
+    """Give a finished file its final name; OSError in one line when it cannot have it, and then it is removed."""
+    try:
+        rename(temporary, path)
+    except OSError as error:
+        _remove(temporary)
+        raise _explained(error, path, 0) from error
+
+
+def rename(temporary: Path, path: Path) -> None:
     """Rename a finished file to its final name in the same folder, and flush the folder to disk."""
     os.replace(temporary, path)
     _flush(path.parent)
@@ -60,8 +85,9 @@ def _beside(path: Path, *, num_bytes: int) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for left in path.parent.glob(f".{path.name}.*.part"):
-            if time.time() - left.stat().st_mtime > ABANDONED:
-                left.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another writer may be done with it by now
+                if time.time() - left.stat().st_mtime > ABANDONED:
+                    left.unlink()
     except OSError as error:
         raise _explained(error, path, num_bytes) from error
     try:
@@ -92,7 +118,8 @@ def _explained(error: OSError, path: Path, num_bytes: int) -> OSError:
     """The same error in one line that says what was to be written, where, and how much room there is."""
     existing = next(folder for folder in path.absolute().parents if folder.exists())
     needed = f"{num_bytes:,} bytes needed, " if num_bytes else ""
-    reason = (error.strerror or str(error)).lower()
+    # of errors with a number the system's own word: HDF5 gives a paragraph with them
+    reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
     return OSError(
         error.errno, f"cannot write {path}: {reason} ({needed}{shutil.disk_usage(existing).free:,} bytes free)"
     )

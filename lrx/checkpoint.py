@@ -6,18 +6,24 @@ optimiser's state, the step, every random state, and the config as text.
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import pickle
 import random
+import struct
+import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lrx.atomic import replacing
+from lrx.atomic import write
 
 FORMAT = "lrx checkpoint 1"
 FILENAME = "checkpoint.pt"
@@ -25,6 +31,7 @@ FILENAME = "checkpoint.pt"
 # What a file holds, and as what.
 PARTS = {"model": dict, "optimizer": dict, "step": int, "steps": int, "random": dict, "config": str, "data": dict}
 PARTS |= {"origin": str}
+DATA = ("name", "source", "fingerprint")  # what `data` says, as text
 
 # What torch.load raises for files that are cut, foreign or hostile.
 UNREADABLE = (
@@ -36,6 +43,9 @@ UNREADABLE = (
     ValueError,
     TypeError,
     AttributeError,
+    AssertionError,
+    struct.error,
+    zipfile.BadZipFile,
 )
 
 
@@ -83,8 +93,9 @@ def save(
         "data": dict(data),
         "origin": origin,
     }
-    with replacing(path) as beside:
-        torch.save(content, beside)
+    whole = io.BytesIO()  # in memory first: of a full disk torch's own writer says no more than "unexpected pos"
+    torch.save(content, whole)
+    write(path, whole.getbuffer())
 
 
 def load(path: Path) -> Checkpoint:
@@ -96,7 +107,7 @@ def load(path: Path) -> Checkpoint:
 def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, data: Mapping[str, str]) -> int:
     """Put model, optimiser and random states back as they were; the number of steps done.
 
-    ValueError if the run was trained on other data than `data` names, or the file is no training run.
+    ValueError if the run was trained on other data than `data` names, or the file is no training run, or damaged.
     """
     content = _read(path)
     if content["data"]["fingerprint"] != data["fingerprint"]:
@@ -107,15 +118,18 @@ def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, data:
     load_weights(model, content["model"], path)
     if not content["optimizer"]:
         raise ValueError(f"{path} holds imported weights, not a training run; it can be assayed, not resumed")
-    optimizer.load_state_dict(content["optimizer"])
-    restore_random_states(content["random"])
+    try:
+        optimizer.load_state_dict(content["optimizer"])
+        restore_random_states(content["random"])
+    except UNREADABLE as error:
+        raise ValueError(f"{path} is damaged: its optimiser or its random states do not fit this run") from error
     step: int = content["step"]
     return step
 
 
 def find(ckpt: str) -> Path:
     """A checkpoint file, or the one in a run folder. FileNotFoundError says what was looked for."""
-    path = Path(ckpt).expanduser()
+    path = Path(os.path.expanduser(ckpt))
     if path.is_dir():
         inside = path / FILENAME
         if not inside.is_file():
@@ -127,7 +141,9 @@ def find(ckpt: str) -> Path:
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
-    """Load a state dict whole, or raise a ValueError that lists missing, unexpected and wrongly shaped keys."""
+    """Load a state dict whole, or raise a ValueError that lists the keys that are missing, unexpected, not finite, of
+    another shape, or of another kind (such as whole numbers for floating-point ones).
+    """
     own = model.state_dict()
     missing = [key for key in own if key not in weights]
     unexpected = [key for key in weights if key not in own]
@@ -136,17 +152,25 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
         for key in own
         if key in weights and weights[key].shape != own[key].shape
     ]
-    faults = [
-        f"{what}: {', '.join(keys)}"
-        for what, keys in (("missing", missing), ("unexpected", unexpected), ("wrong shape", shapes))
-        if keys
+    kinds = [
+        f"{key} {'meta' if value.is_meta else value.layout} {value.dtype} (the model has {own[key].dtype})"
+        for key, value in weights.items()
+        if key in own and not _is_plain(value, like=own[key])
     ]
+    found = {"missing": missing, "unexpected": unexpected, "wrong shape": shapes, "wrong kind": kinds}
+    faults = [f"{what}: {', '.join(keys)}" for what, keys in found.items() if keys]
     if faults:
         raise ValueError(f"{source} does not fit the model; {'; '.join(faults)}")
-    broken = [key for key, value in weights.items() if not torch.isfinite(value).all()]
+    broken = [key for key, value in weights.items() if not torch.isfinite(value.float()).all()]
     if broken:
         raise ValueError(f"{source} holds weights that are not finite numbers: {', '.join(broken)}")
     model.load_state_dict(dict(weights))
+
+
+def _is_plain(value: Tensor, *, like: Tensor) -> bool:
+    """Whether a tensor has numbers of its own, of the kind of another one: floating-point, or whole."""
+    plain = value.layout == torch.strided and not value.is_meta
+    return plain and value.is_floating_point() == like.is_floating_point() and not value.is_complex()
 
 
 def random_states() -> dict[str, object]:
@@ -178,12 +202,35 @@ def restore_random_states(states: Mapping[str, object]) -> None:
 def _read(path: Path) -> dict:  # type: ignore[type-arg]
     with path.open("rb") as file:  # a file that cannot be opened says so itself
         try:
-            content = torch.load(file, map_location="cpu", weights_only=True)
+            content = read_tensors(file)
         except UNREADABLE as error:
-            raise ValueError(f"{path} is not an lrx checkpoint (it is cut, or of another kind)") from error
+            raise ValueError(f"{path} is not an lrx checkpoint (it is cut, damaged, or of another kind)") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"{path} is not an lrx checkpoint; bring other weights in with lrx import weights={path}")
     lacking = [key for key, kind in PARTS.items() if not isinstance(content.get(key), kind)]
+    lacking += [
+        f"data.{key}" for key in DATA if "data" not in lacking and not isinstance(content["data"].get(key), str)
+    ]
     if lacking or not all(isinstance(value, Tensor) for value in content["model"].values()):
         raise ValueError(f"{path} is not an lrx checkpoint: it lacks {', '.join(lacking) or 'tensors'}")
+    if not 0 <= content["step"] <= content["steps"]:
+        raise ValueError(f"{path} is damaged: it claims {content['step']} of {content['steps']} steps")
     return content
+
+
+def read_tensors(file: BinaryIO) -> object:
+    """What a file of torch.save holds, on the CPU, without running code of its own; UNREADABLE for other files.
+
+    Checksums are compared first, for torch takes flipped bits for weights. torch compresses nothing, so that what
+    comes compressed is not its own, and may be much larger than its file.
+    """
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("a part of it is compressed")
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise ValueError(f"{damaged} has another checksum")
+    file.seek(0)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of foreign files, which are refused
+        return torch.load(file, map_location="cpu", weights_only=True)

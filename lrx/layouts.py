@@ -22,7 +22,7 @@ class Layout:
         self._join = join
 
     def __call__(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The same tensors, renamed. ValueError when two would have one name, or a part of a join is not there."""
+        """The same tensors, renamed. ValueError when two would have one name, or the parts of a join do not fit."""
         renamed: dict[str, Tensor] = {}
         for key, value in weights.items():
             new = self._renamed(key)
@@ -36,7 +36,10 @@ class Layout:
                     f"these weights do not have this layout: {whole} is made of {', '.join(parts)}, "
                     f"and {', '.join(lacking)} is not there"
                 )
-            renamed[whole] = torch.cat([renamed.pop(part) for part in parts])
+            try:
+                renamed[whole] = torch.cat([renamed.pop(part) for part in parts])
+            except RuntimeError as error:
+                raise ValueError(f"these weights do not have this layout: {', '.join(parts)} do not join") from error
         return renamed
 
     def _renamed(self, key: str) -> str:

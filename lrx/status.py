@@ -60,7 +60,7 @@ def read(folder: Path) -> Status | None:
         content = json.loads((folder / FILENAME).read_text(encoding="utf-8"))
         known = {field.name: content[field.name] for field in fields(Status) if field.name in content}
         status = Status(**{**known, "overrides": tuple(known.get("overrides", ()))})
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
     if status.state not in STATES:
         return None

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor
 
-from lrx.checkpoint import UNREADABLE
+from lrx.checkpoint import UNREADABLE, read_tensors
 
 # Where training scripts of this field put the state dict inside a larger file.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
@@ -26,7 +25,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return dict(safetensors.torch.load_file(path))
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            content = read_tensors(file)
     except (*UNREADABLE, safetensors.SafetensorError) as error:
         raise ValueError(
             f"weights={path} is no state dict that loads safely (it is cut, or holds more than tensors)"
@@ -36,9 +36,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             content = content[key]
     if not isinstance(content, dict) or not content:
         raise ValueError(f"weights={path} holds {type(content).__name__}, not a state dict")
-    foreign = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
+    foreign = [str(key) for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
     if foreign:
-        raise ValueError(f"weights={path} is no state dict: no tensors under {', '.join(foreign[:5])}")
+        raise ValueError(f"weights={path} is no state dict: no names, or no tensors under {', '.join(foreign[:5])}")
     return dict(content)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -45,6 +46,26 @@ def lrx(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch, capfd:
         return subprocess.CompletedProcess(words, status, *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for `place` to fill with a finished run and its assay, once in a session."""
+    return tmp_path_factory.mktemp("finished")
+
+
+@pytest.fixture
+def place(lrx: Lrx, tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with an empty folder of data, the finished run `outputs/train/run` and its assay."""
+    if not (finished / "outputs").exists():
+        monkeypatch.chdir(finished)
+        assert lrx("train", *TINY, "name=run").returncode == 0
+        assert lrx("assay", "ckpt=outputs/train/run", "assay.num_samples=16", "name=run").returncode == 0
+        monkeypatch.chdir(tmp_path)
+    shutil.copytree(finished / "outputs", tmp_path / "outputs")
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("LRX_DATA", "data")
+    return tmp_path
 
 
 @pytest.fixture

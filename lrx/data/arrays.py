@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def arrays(
     ValueError for arrays that are not as described, FileNotFoundError where there is no file, OSError where the
     observations cannot be kept.
     """
-    file = Path(path).expanduser().resolve()
+    file = Path(os.path.realpath(os.path.expanduser(path)))  # which, unlike pathlib, raise nothing
     array = find_array(file, images)
     axis = _channel_axis(array, layout)
     known = read_classes(file, classes, factor_names, num_rows=array.shape[0])

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lrx.atomic import put, written_beside
+from lrx.atomic import put, write, written_beside
 from lrx.data.release import Release, Watch, digests
 from lrx.factors import FactorSpace
 
 FORMAT = 1
+FOUND = ("pixels", "source", "fingerprint")  # what every manifest says besides its recipe, as text
 Progress = Callable[[int, int], None]
 Manifest = dict[str, str | int | list[int] | list[str]]
 
@@ -118,17 +119,16 @@ def read_manifest(stem: Path) -> Manifest:
     manifest = _manifest_path(stem)
     try:
         found = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
-    except ValueError:  # not JSON, or not even text
+    except (ValueError, RecursionError):  # not JSON, or not even text
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict) or not all(isinstance(found.get(key), str) for key in FOUND):
+        return {}
+    return found
 
 
 def write_manifest(stem: Path, manifest: Manifest) -> None:
     """Write `<stem>.json`, whole or not at all; OSError in one line when it cannot be written."""
-    text = json.dumps(manifest, indent=2).encode()
-    with written_beside(_manifest_path(stem), num_bytes=len(text)) as (file, temporary):
-        file.write(text)
-    put(temporary, _manifest_path(stem))
+    write(_manifest_path(stem), json.dumps(manifest, indent=2).encode())
 
 
 def _opened(stem: Path, recipe: Recipe) -> Cache | None:
@@ -136,7 +136,7 @@ def _opened(stem: Path, recipe: Recipe) -> Cache | None:
     found = read_manifest(stem)
     if not found.items() >= recipe.manifest().items():
         return None
-    pixels = stem.with_name(str(found["pixels"]))
+    pixels = stem.parent / Path(str(found["pixels"])).name  # beside the manifest, whatever a hostile one says
     if not pixels.is_file() or pixels.stat().st_size != recipe.num_bytes:
         return None
     notes = found.get("notes")

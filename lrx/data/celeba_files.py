@@ -45,7 +45,8 @@ def jpegs(path: Path, names: Sequence[str]) -> Iterator[Callable[[str], bytes]]:
         def read(name: str) -> bytes:
             entry = members[f"{FOLDER}/{name}"]
             try:
-                return _small(name, entry.file_size, lambda: archive.read(entry))
+                with archive.open(entry) as stream:  # of a size that is given, zipfile inflates no more than that
+                    return _small(name, entry.file_size, lambda: stream.read(entry.file_size))
             except BROKEN as error:
                 raise Unreadable(f"{name} is damaged in {path}: {error}") from error
 

@@ -10,6 +10,7 @@ from typing import TextIO
 import numpy as np
 
 ROWS = 1 << 14  # read at a time
+LONGEST_COUNT = 12  # digits; python reads no number of thousands
 
 
 def image_name(row: int) -> str:
@@ -25,7 +26,7 @@ def attribute_header(path: Path) -> tuple[int, tuple[str, ...]]:
     """The number of images and the names of the attributes, from the first two lines; else ValueError."""
     with _text(path) as file:
         count, names = file.readline().strip(), tuple(file.readline().split())
-    if not count.isdecimal() or int(count) == 0:
+    if not count.isdecimal() or len(count) > LONGEST_COUNT or int(count) == 0:
         raise ValueError(f"{path} begins with {count[:40]!r}, not with the number of its images")
     if not names or len(set(names)) < len(names):
         raise ValueError(f"the second line of {path} must hold the names of the attributes, each once")

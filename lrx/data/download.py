@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
-from lrx.atomic import put
+from lrx.atomic import rename
 from lrx.checks import is_whole
 from lrx.data.release import OfficialFile, digests
 from lrx.data.web import LONGEST_WAIT, Answer, Lost, Refused, ask, check_web
@@ -71,7 +71,7 @@ def fetch(
                 "by whoever trusts it"
             )
         os.fsync(part.fileno())
-        put(_part_of(path), path)
+        rename(_part_of(path), path)
     return path
 
 

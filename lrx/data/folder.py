@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ def folder(
     if channels not in (None, 1, 3) or isinstance(channels, bool):
         raise ValueError(f"dataset.channels must be 1, 3 or null, not {channels!r}")
     treatment = Treatment(crop, size)
-    place = Path(path).expanduser().resolve()
+    place = Path(os.path.realpath(os.path.expanduser(path)))  # which, unlike pathlib, raise nothing
     listing = _listing(place)
     names = [file.name for file in listing]
     first = _first(place, names, treatment, channels)
@@ -110,6 +111,8 @@ def _listing(place: Path) -> list[File]:
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                 file = Path(parent) / name
                 status = file.stat()
+                if not stat.S_ISREG(status.st_mode):
+                    raise ValueError(f"{file} is no regular file; remove it (a pipe would block whoever reads it)")
                 found.append(File(file.relative_to(place).as_posix(), status.st_size, status.st_mtime_ns))
     if not found:
         raise ValueError(f"there are no images in {place}; they are known by their endings {', '.join(SUFFIXES)}")

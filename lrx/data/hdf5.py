@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -10,26 +12,29 @@ import numpy as np
 
 SLAB_BYTES = 16 << 20  # at least, so that small chunks are read many at a time
 PEAK_BYTES = 256 << 20  # at most, unless one row is more
+LARGEST_CHUNK = 1 << 30  # bytes of a compressed chunk, which HDF5 unpacks as a whole whatever is asked for
 
 
 def read_rows(path: Path, key: str, *, shape: tuple[int, ...], dtype: str) -> Iterator[np.ndarray]:
     """The array `key` in slabs of rows, each chunk being read once.
 
     ValueError in one line when the file is not a whole HDF5 file, has no such array, the array has another shape or
-    dtype, or its values lie in another file (a link, a virtual data set, external storage).
+    dtype, or its values lie in another file (a link, a virtual data set, external storage) or in chunks of gigabytes.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            array = _array(file, path, key)
-            if (array.shape, array.dtype) != (shape, np.dtype(dtype)):
-                raise ValueError(
-                    f"{path}: {key!r} has shape {array.shape} and dtype {array.dtype}, not {shape} and {dtype}"
-                )
-            step = slab_rows(array.chunks[0] if array.chunks else 1, row_bytes=array.nbytes // shape[0])
-            for start in range(0, shape[0], step):
-                yield array[start : start + step]
-    except OSError as error:
-        raise ValueError(f"{path} is not a whole HDF5 file: {error}") from error
+    with _opened(path, key) as array:
+        if (array.shape, array.dtype) != (shape, np.dtype(dtype)):
+            raise ValueError(
+                f"{path}: {key!r} has shape {array.shape} and dtype {array.dtype}, not {shape} and {dtype}"
+            )
+        step = slab_rows(array.chunks[0] if array.chunks else 1, row_bytes=array.nbytes // shape[0])
+        for start in range(0, shape[0], step):
+            yield array[start : start + step]
+
+
+def read_header(path: Path, key: str) -> tuple[tuple[int, ...], np.dtype]:
+    """The shape and dtype of the array `key`; ValueError as in `read_rows`. Reads no values."""
+    with _opened(path, key) as array:
+        return array.shape, array.dtype
 
 
 def slab_rows(chunk_rows: int, *, row_bytes: int) -> int:
@@ -46,13 +51,23 @@ def slab_rows(chunk_rows: int, *, row_bytes: int) -> int:
     return chunk_rows * max(1, SLAB_BYTES // (chunk_rows * row_bytes))
 
 
+@contextmanager
+def _opened(path: Path, key: str) -> Iterator[h5py.Dataset]:
+    """The array `key` of a file; what HDF5 has to say of a damaged one in one line."""
+    try:
+        with h5py.File(path, "r") as file:
+            yield _array(file, path, key)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ValueError(f"{path} is not a whole HDF5 file: {error}") from error
+
+
 def _array(file: h5py.File, path: Path, key: str) -> h5py.Dataset:
     """The data set `key`, whose values must lie in this very file."""
     node: h5py.Group | h5py.Dataset = file
     for part in key.split("/"):
         link = node.get(part, getlink=True) if isinstance(node, h5py.Group) else None
         if link is None:
-            raise ValueError(f"{path} has no array {key!r}; it holds {', '.join(sorted(file)) or 'nothing'}")
+            raise ValueError(f"{path} has no array {key!r}; it holds {', '.join(sorted(map(str, file))) or 'nothing'}")
         if not isinstance(link, h5py.HardLink):
             raise ValueError(f"{path}: {key!r} is a link to elsewhere, not an array of this file")
         node = node[part]
@@ -60,4 +75,7 @@ def _array(file: h5py.File, path: Path, key: str) -> h5py.Dataset:
         raise ValueError(f"{path}: {key!r} is a group, not an array")
     if node.is_virtual or node.external:
         raise ValueError(f"{path}: the values of {key!r} lie in another file")
+    chunk_bytes = math.prod(node.chunks or (0,)) * node.dtype.itemsize
+    if chunk_bytes > LARGEST_CHUNK and node.id.get_create_plist().get_nfilters():
+        raise ValueError(f"{path}: {key!r} is packed in chunks of {chunk_bytes:,} bytes, and each is read at once")
     return node

@@ -5,8 +5,10 @@ Source of the layout: PKWARE, APPNOTE 6.3.10, sections 4.3.7 (local file header)
 
 from __future__ import annotations
 
+import lzma
 import math
 import struct
+import tokenize
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +19,8 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 
-BROKEN = (BadZipFile, EOFError, NotImplementedError, zlib.error)
+BROKEN = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error, lzma.LZMAError)  # zipfile's
+BAD_HEADER = (ValueError, tokenize.TokenError, OverflowError)  # what numpy raises for an npy header
 LOCAL_HEADER = 30  # bytes, before the name and the extra field, whose lengths are its last two numbers
 
 
@@ -100,7 +103,9 @@ def _member(path: Path, member: str) -> Iterator[tuple[ZipInfo, IO[bytes]]]:
                 raise BadZipFile(f"{-info.header_offset} bytes are missing")
             with archive.open(info) as stream:
                 yield info, stream
-    except BROKEN as error:
+    except (*BROKEN, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the system, which names the file; without a number it is bzip2's word for damage
         raise ValueError(f"{path} is not a whole npz file: {error}") from error
 
 
@@ -122,6 +127,6 @@ def _header(stream: IO[bytes], path: Path, member: str) -> tuple[tuple[int, ...]
             raise ValueError(f"npy version {version}")
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran_order, dtype = read(stream)
-    except ValueError as error:
+    except BAD_HEADER as error:
         raise ValueError(f"{path}: the header of {member!r} cannot be read: {str(error).splitlines()[0]}") from error
     return shape, fortran_order, dtype

@@ -22,7 +22,7 @@ FILTER, FILTER_NAME = Image.Resampling.BILINEAR, "antialiased bilinear"
 GREY_MODES = ("1", "L", "LA")
 COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 ORIENTATION, UPRIGHT, FIRST_LYING = 0x0112, 1, 5  # EXIF 2.32, section 4.6.4: 5 to 8 swap width and height
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)  # what decoders raise, by format
+BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, struct.error)  # decoders'
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 warnings.simplefilter("error", Image.DecompressionBombWarning)  # Pillow's way to refuse; its filter is the process's
 

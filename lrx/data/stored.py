@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from lrx.data import hdf5, npz
@@ -58,7 +57,7 @@ def find_array(path: Path, key: str) -> StoredArray:
         mapped = _mapped(path)
         shape, dtype = mapped.shape, mapped.dtype
     else:
-        shape, dtype = npz.read_header(path, key) if kind == NPZ else _hdf5_header(path, key)
+        shape, dtype = (npz if kind == NPZ else hdf5).read_header(path, key)
     if dtype.hasobject:
         raise ValueError(f"{path}: {key!r} holds python objects, which are never read; save numbers")
     if not shape or shape[0] == 0:
@@ -69,17 +68,6 @@ def find_array(path: Path, key: str) -> StoredArray:
 def _mapped(path: Path) -> np.ndarray:
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except (*npz.BAD_HEADER, EOFError) as error:
         raise ValueError(f"{path} is not a whole npy file of numbers: {str(error).splitlines()[0]}") from error
     return array
-
-
-def _hdf5_header(path: Path, key: str) -> tuple[tuple[int, ...], np.dtype]:
-    try:
-        with h5py.File(path, "r") as file:
-            array = file.get(key)
-            if not isinstance(array, h5py.Dataset):
-                raise ValueError(f"{path} has no array {key!r}; it holds {', '.join(sorted(file)) or 'nothing'}")
-            return array.shape, array.dtype
-    except OSError as error:
-        raise ValueError(f"{path} is not a whole HDF5 file: {error}") from error

@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from lrx.atomic import write
+
 SEQUENTIAL = "cividis"  # made for colour-blind eyes, even in lightness (Nuñez et al. 2018)
 ACCENT = "#b3391f"
 QUIET = "#5f6368"
@@ -63,8 +65,8 @@ def title(axes: Axes, text: str, small_print: str, *, characters: int) -> None:
 
 
 def save(drawn: Figure, path: Path) -> Path:
-    """Write a PNG with its margins cut to what is drawn."""
-    path.write_bytes(png(drawn))
+    """Write a PNG with its margins cut to what is drawn, whole or not at all; OSError in one line when it cannot be."""
+    write(path, png(drawn))
     return path
 
 

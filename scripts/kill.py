@@ -1,0 +1,225 @@
+"""SIGKILL at many moments of train, assay and collect: is anything lost, or something half-written taken for whole?
+
+    python scripts/kill.py [kills]        (50 of each command, unless another number is given)
+
+A server has imported lrx and forks a process for each command, so that a kill falls into the work and not into the
+imports. Moments are drawn from a fixed seed, uniformly over the time that the command takes. After each kill all files
+that are there must be whole; the command is given again until it ends, and what it leaves must equal what it leaves
+without a kill. Prints a table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+import yaml
+
+from lrx import checkpoint, results, status
+
+SEED = 0
+LONGEST = 120.0  # seconds that a command may take
+SERVER = """
+import json, os, signal, sys, time
+import torch._dynamo
+from lrx import cli, collect, commands, folders
+import lrx.assays.response_matrix, lrx.data.helix, lrx.models.betavae, lrx.models.networks.mlp
+import lrx.report.response_matrix
+print("ready", flush=True)
+for line in sys.stdin:
+    words, seconds = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        said = os.open("said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(said, 1), os.dup2(said, 2)
+        os._exit(cli.main(words))
+    deadline = time.monotonic() + seconds
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        if time.monotonic() > deadline:  # the child has not been waited for, so its number is still its own
+            os.kill(child, signal.SIGKILL)
+            ended = os.waitpid(child, 0)
+            break
+        time.sleep(0.0005)
+    print(ended[1], flush=True)
+"""
+TINY = ["experiment=helix", "trainer.steps=40", "trainer.batch_size=32", "trainer.log_every=2"]
+TRAIN = ["train", *TINY, "trainer.checkpoint_every=4", "name=run"]
+ASSAY = ["assay", "ckpt=outputs/train/run", "assay.num_samples=64", "name=run"]
+COLLECT = ["collect", "outputs"]
+
+
+@dataclass
+class Tally:
+    """What came of the kills of one command.
+
+    seconds: that it takes undisturbed. ends: how often it ended before its kill, or at last. wholes: files that were
+    there after a kill and were whole. parts: temporary files that kills left behind.
+    """
+
+    command: str
+    seconds: float
+    kills: int = 0
+    ends: int = 0
+    wholes: int = 0
+    parts: int = 0
+
+
+class Server:
+    """Starts `lrx ...` in a folder, as a process of its own that has nothing left to import."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SERVER],
+            cwd=folder,
+            env=os.environ | {"LRX_DATA": str(folder / "data"), "OMP_NUM_THREADS": "1"},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._line() == "ready"
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def run(self, words: list[str], *, seconds: float = LONGEST) -> bool:
+        """False if it was killed, so many seconds after its start; True if it ended well before."""
+        assert self._process.stdin is not None
+        print(json.dumps([words, seconds]), file=self._process.stdin, flush=True)
+        ended = int(self._line())
+        assert ended in (0, signal.SIGKILL), (self._folder / "said").read_text()
+        return ended == 0
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+def same_training(one: Path, other: Path) -> None:
+    """AssertionError unless weights, curves and status of two runs are the same."""
+    first, second = (checkpoint.load(run / checkpoint.FILENAME) for run in (one, other))
+    assert first.step == second.step == first.steps
+    assert first.model.keys() == second.model.keys()
+    assert all(torch.equal(value, second.model[key]) for key, value in first.model.items())
+    for name in ("metrics.jsonl", "metrics.csv", "config.yaml"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def same_results(one: Path, other: Path) -> None:
+    """AssertionError unless the arrays and scores of two assays are the same."""
+    first, second = (results.read(run / results.FILENAME).assays for run in (one, other))
+    assert first.keys() == second.keys()
+    for name, result in first.items():
+        assert result.scores == second[name].scores
+        for key, array in result.arrays.items():
+            assert np.array_equal(array.values, second[name].arrays[key].values), key
+    assert (one / "response_matrix.png").read_bytes() == (other / "response_matrix.png").read_bytes()
+
+
+def same_collections(one: Path, other: Path) -> None:
+    """AssertionError unless two collections are the same."""
+    assert (one / "collected.csv").read_bytes() == (other / "collected.csv").read_bytes()
+    with h5py.File(one / "collected.h5") as first, h5py.File(other / "collected.h5") as second:
+        assert first.keys() == second.keys()
+
+
+def check_whole(place: Path) -> int:
+    """How many files of lrx lie below a folder, all of which can be read whole; else AssertionError or ValueError."""
+    readers: dict[str, Callable[[Path], object]] = {
+        checkpoint.FILENAME: checkpoint.load,
+        results.FILENAME: results.read,
+        "config.yaml": lambda path: yaml.safe_load(path.read_text())["seed"],
+        "status.json": lambda path: json.loads(path.read_text())["state"],
+        "collected.h5": lambda path: h5py.File(path).close(),
+        "collected.csv": lambda path: path.read_text().splitlines()[1],
+    }
+    found = [path for name in readers for path in place.rglob(name)]
+    for path in found:
+        readers[path.name](path)
+    for folder in {path.parent for path in place.rglob("status.json")}:
+        told = status.read(folder)
+        assert told is not None
+        assert told.state in ("done", "interrupted"), told
+        if told.state == "done":
+            assert (folder / checkpoint.FILENAME).exists() or (folder / results.FILENAME).exists()
+    return len(found)
+
+
+def kill(
+    server: Server, words: list[str], place: Path, made: Path, same: Callable[[Path, Path], None], *, kills: int
+) -> Tally:
+    """Kill a command so often, and let it end each time that it does; made: the folder that it writes to."""
+    began = time.monotonic()
+    assert server.run(words)
+    tally, chance = Tally(words[0], time.monotonic() - began), random.Random(f"{SEED} {words[0]}")
+    whole = place / f"{words[0]}-whole"
+    set_aside(made, whole, words)
+
+    parts: set[str] = set()
+    while tally.kills < kills:
+        if server.run(words, seconds=chance.uniform(0, tally.seconds)):
+            tally.ends += 1
+            same(made, whole)
+            set_aside(made, place / "ended", words)
+        else:
+            tally.kills += 1
+            tally.wholes += check_whole(made)
+            parts |= {path.name for path in made.glob(".*.part")}
+    assert server.run(words)
+    same(made, whole)
+    tally.ends += 1
+    tally.parts = len(parts)
+    return tally
+
+
+def set_aside(made: Path, aside: Path, words: list[str]) -> None:
+    """Move what a command made, so that it begins anew."""
+    shutil.rmtree(aside, ignore_errors=True)
+    if words != COLLECT:
+        made.rename(aside)
+        return
+    aside.mkdir()
+    for path in made.glob("collected.*"):
+        path.rename(aside / path.name)
+
+
+def kill_all(place: Path, *, kills: int) -> list[Tally]:
+    """Kill each command so often in an empty folder. AssertionError or ValueError at the first fault."""
+    with Server(place) as server:
+        return [
+            kill(server, TRAIN, place, place / "outputs/train/run", same_training, kills=kills),
+            kill(server, ASSAY, place, place / "outputs/assay/run", same_results, kills=kills),
+            kill(server, COLLECT, place, place / "outputs", same_collections, kills=kills),
+        ]
+
+
+def main() -> None:
+    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+    with tempfile.TemporaryDirectory() as folder:
+        tallies = kill_all(Path(folder), kills=kills)
+    print("| command | undisturbed | killed | whole files after kills | temporary files left | ended as undisturbed |")
+    print("|---|---|---|---|---|---|")
+    for tally in tallies:
+        row = (f"`lrx {tally.command}`", f"{tally.seconds:.2f} s", tally.kills, tally.wholes, tally.parts, tally.ends)
+        print(f"| {' | '.join(map(str, row))} |")
+
+
+if __name__ == "__main__":
+    main()

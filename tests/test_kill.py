@@ -1,0 +1,19 @@
+"""SIGKILL while lrx works: what is there is whole, and the same command ends as if nothing had happened.
+
+scripts/kill.py does the same many more times; test_cli.py kills whole processes, imports included.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.kill import kill_all
+
+
+def test_train_assay_and_collect_survive_a_kill_at_any_moment(tmp_path: Path) -> None:
+    tallies = kill_all(tmp_path, kills=6)
+    assert [tally.command for tally in tallies] == ["train", "assay", "collect"]
+    for tally in tallies:
+        assert tally.kills == 6
+        assert tally.ends >= 1
+        assert tally.wholes > 0
