@@ -16,7 +16,6 @@ import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import hydra
 import yaml
@@ -30,6 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lrx import __version__, refusals, runs, shell, status
 from lrx.config import Config
 from lrx.slurm import FrozenSlurmLauncher
+from lrx.wording import printable
 
 UserError = (ValueError, OSError, MemoryError, HydraException, OmegaConfBaseException, yaml.YAMLError)
 
@@ -77,9 +77,15 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
         if missing:
             raise ValueError(f"lrx {command} needs {', '.join(f'{key}=...' for key in missing)}")
         check_name(str(node.get("name", command)))
+        strange = sorted({str(key) for key in node} - known_keys(command))
+        if strange:
+            raise ValueError(f"lrx {command} has no key {', '.join(strange)}; lrx {command} --help lists the keys")
+        after = (
+            _then(node.then, folder) if node.get("then") else None
+        )  # composed now: a mistake in it costs no training
         score: float | None = commands.COMMANDS[command](config, folder)
-        if node.get("then") and commands.leads():
-            _then(commands, node.then, folder)
+        if after is not None and commands.leads():
+            commands.COMMANDS["assay"](*after)
         return score
     except RuntimeError as error:
         if not OUT_OF_MEMORY.search(str(error)):
@@ -90,21 +96,29 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
             folder.rmdir()
 
 
+def known_keys(command: str) -> set[str]:
+    """The keys at the top of a command's config: those of its yaml, and its groups."""
+    file = Path(importlib.import_module("lrx.configs").__path__[0]) / f"{command}.yaml"
+    node = yaml.safe_load(file.read_text(encoding="utf-8"))
+    groups = [str(key).split()[-1] for entry in node["defaults"] if isinstance(entry, dict) for key in entry]
+    return {str(key) for key in node} | set(groups)
+
+
 def check_name(name: str) -> None:
     """ValueError for a name= of a folder that would lie elsewhere than below outputs."""
     if not name.strip() or "=" in name or name.startswith("/") or ".." in Path(name).parts:
         raise ValueError(f"name={name!r} must name a folder below outputs, without '=' and '..'")
 
 
-def _then(commands: ModuleType, then: object, trained: Path) -> None:
-    """The assay that `then` asks for, on the run that has just ended, into a folder of its name in the run's own."""
+def _then(then: object, trained: Path) -> tuple[Config, Path]:
+    """The assay that `then` asks for, of the run in this folder, and a folder of its name in the run's own."""
     words = [str(word) for word in then] if isinstance(then, ListConfig) else [str(then)]
     settings = [f"assay={words[0]}", *words[1:], f"ckpt='{trained}'", f"name='{words[0]}'"]
     node = hydra.compose("assay", settings, return_hydra_config=True)
     choices = dict(node.hydra.runtime.choices)
     with open_dict(node):
         del node["hydra"]
-    commands.COMMANDS["assay"](Config(node, choices, tuple(settings)), trained / words[0])
+    return Config(node, choices, tuple(settings)), trained / words[0]
 
 
 OmegaConf.register_new_resolver("run_id", runs.run_id, replace=True)
@@ -178,7 +192,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.argv = ["lrx", *shell.flags_first(runs.sharded([runs.globbed(word) for word in rest]))]
         hydra.main(version_base="1.3", config_path="pkg://lrx.configs", config_name=command)(TASKS[command])()
     except KeyboardInterrupt:
-        print("lrx: stopped; the same command with the same name= goes on", file=sys.stderr)
+        print("lrx: stopped; the same command with the same name= goes on from its last checkpoint", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -193,7 +207,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def fail(error: BaseException) -> int:
     """Print one line that says what is wrong."""
-    print(f"lrx: {message(error)}", file=sys.stderr)
+    print(f"lrx: {printable(message(error))}", file=sys.stderr)
     return 2
 
 
@@ -209,6 +223,9 @@ def message(error: BaseException) -> str:
         extra = EXTRAS.get(f"{found['group']}={found['choice']}")
         more = f"; it comes with pip install 'lrx[{extra}]'" if extra else ""
         return f"no {found['group']}={found['choice']}; the choices are {', '.join(found['choices'].split())}{more}"
+    unknown = re.match(r"Could not override '([^']*)'", text)
+    if unknown is not None:
+        return f"there is no key {unknown[1]}; --help lists the keys"
     return " ".join(TRAILER.sub("", text).split()) or type(error).__name__
 
 

@@ -29,8 +29,12 @@ class Config:
 
     @classmethod
     def from_text(cls, text: str, choices: dict[str, str], overrides: tuple[str, ...]) -> Config:
-        """The config that a run folder keeps."""
-        return cls(cast(DictConfig, OmegaConf.create(text)), choices, overrides)
+        """The config that a run folder keeps, which may come from anywhere: it vouches for no code, itself least."""
+        node = _parsed(text)
+        OmegaConf.update(node, "trust", [], force_add=True)
+        config = cls(node, choices, overrides)
+        config.check_targets(_resolved(node))
+        return config
 
     @property
     def text(self) -> str:
@@ -89,7 +93,7 @@ class Config:
             for key, value in self._node[override].items():
                 if value is not None:
                     OmegaConf.update(node, f"{override}.{key}", value, force_add=True)
-            OmegaConf.resolve(node)  # an interpolation can make a whole node, so what is checked is what is built
+            node = _resolved(node)
         except (ValueError, OmegaConfBaseException) as error:
             raise ValueError(f"the checkpoint's config cannot be used: {error}") from error
         self.check_targets(node)
@@ -128,6 +132,19 @@ def _parsed(text: str) -> DictConfig:
     if not isinstance(node, DictConfig) or not node:
         raise ValueError("it is no config, but a list or nothing")
     return node
+
+
+def _resolved(node: DictConfig) -> DictConfig:
+    """A config without interpolations: one can make a whole node, so what is checked must be what is built.
+
+    ValueError where one is left: resolving turns an escaped one into one that is resolved at the next reading.
+    """
+    resolved = copy.deepcopy(node)
+    OmegaConf.resolve(resolved)
+    left = [key for key, value in _leaves(OmegaConf.to_container(resolved)) if "${" in f"{key}{value}"]
+    if left:
+        raise ValueError(f"it has an interpolation within an interpolation at {left[0]}")
+    return resolved
 
 
 def _leaves(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -23,6 +23,7 @@ from lrx.tables import heat_tables, score_table, whole_file
 if TYPE_CHECKING:
     from lrx.results import Results
     from lrx.types import AssayResult  # which imports torch, and a table of runs needs none
+from lrx.wording import printable
 
 LINE_EVERY = 30.0  # seconds between two lines of a log
 WIDEST_TABLE = 10  # latents that fit 80 columns with their errors
@@ -37,12 +38,12 @@ _err = Console(stderr=True, highlight=False)
 
 def note(text: str) -> None:
     """One line of information, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    print("\n".join(printable(line) for line in text.splitlines()), file=sys.stderr, flush=True)
 
 
 def warn(text: str) -> None:
     """One line that a person should not miss, on standard error."""
-    print(f"lrx: warning: {text}", file=sys.stderr, flush=True)
+    print(f"lrx: warning: {printable(text)}", file=sys.stderr, flush=True)
 
 
 class TrainProgress:

@@ -8,6 +8,7 @@ loss has to be a mean over images. Where rows do not divide evenly, the first pr
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
 import os
 import subprocess
@@ -133,7 +134,7 @@ def joined(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
     with _peers():
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
-            store=PrefixStore(f"run {next(_numbers)}", _store(ranks.rank, ranks.size)),
+            store=PrefixStore(f"{_step(os.environ)} run {next(_numbers)}", _store(ranks.rank, ranks.size)),
             rank=ranks.rank,
             world_size=ranks.size,
         )
@@ -171,8 +172,14 @@ def meeting_place(environment: Mapping[str, str]) -> str:
     if "RANK" in environment and "WORLD_SIZE" in environment:
         return "env://"
     host = environment.get("MASTER_ADDR") or _first_host(environment.get("SLURM_STEP_NODELIST", ""))
-    port = environment.get("MASTER_PORT") or PORTS[int(environment.get("SLURM_JOB_ID", "0")) % len(PORTS)]
+    # of the job and the step: two steps of one job must not meet
+    number = int(hashlib.sha256(_step(environment).encode()).hexdigest()[:8], 16)
+    port = environment.get("MASTER_PORT") or PORTS[number % len(PORTS)]
     return f"tcp://{host}:{port}"
+
+
+def _step(environment: Mapping[str, str]) -> str:
+    return f"{environment.get('SLURM_JOB_ID', '0')}.{environment.get('SLURM_STEP_ID', '0')}"
 
 
 def _first_host(nodes: str) -> str:

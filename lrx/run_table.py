@@ -91,7 +91,9 @@ def write_csv(path: Path, table: Table) -> None:
 
 
 def text(value: Setting) -> str:
-    """A value as yaml would have it."""
+    """A value as yaml would have it; text that a spreadsheet would take for a formula behind a quote."""
+    if isinstance(value, str) and value.startswith(("=", "+", "@")):
+        return f"'{value}"
     return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 

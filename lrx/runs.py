@@ -76,11 +76,11 @@ def run_id(overrides: Sequence[str]) -> str:
     or grows finds what is done.
 
     >>> run_id(["name=sweep", "model=vae", "seed=0", "ckpt=outputs/train/a"])
-    'vae-0-a-5b8202'
+    'a-vae-0-5b8202'
     """
     keys = [word.partition("=")[0].lstrip("+~") for word in overrides]
     kept = sorted(word for word, key in zip(overrides, keys, strict=True) if not _is_free(key) and key != "shard")
-    values = [word.partition("=")[2].rstrip("/").rpartition("/")[2] for word in overrides if word in kept]
+    values = [word.partition("=")[2].rstrip("/").rpartition("/")[2] for word in kept]
     words = "-".join(re.sub(r"[^A-Za-z0-9.]+", "_", value).strip("_") for value in values)
     return f"{words[:60]}-{hashlib.sha256(' '.join(kept).encode()).hexdigest()[:6]}"
 
@@ -94,6 +94,9 @@ def globbed(word: str) -> str:
     found = [path for path in matches if path.suffix == ".pt" or (path / "checkpoint.pt").is_file()]
     if not found:
         raise ValueError(f"{word} matches no run folder with a checkpoint and no .pt file")
+    odd = [path for path in found if set("'\\$") & set(str(path))]
+    if odd:
+        raise ValueError(f"{word} matches {odd[0]}, whose name has a quote, a backslash or a dollar; rename it")
     return "ckpt=" + ",".join(f"'{path}'" for path in found)
 
 

@@ -11,6 +11,7 @@ import contextlib
 import io
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -148,12 +149,14 @@ class FrozenJob:
 
     def say_queued(self, job_id: str) -> None:
         """Leave word in the run folder, unless the run is done or somebody works on it."""
-        before = status.read(self.folder) or status.Status("interrupted")
-        if before.state not in ("running", "done"):
-            command, words = str(self.config.hydra.job.config_name), self.overrides
-            self.folder.mkdir(parents=True, exist_ok=True)
-            now = replace(before, state="queued", command=command, overrides=words, job=job_id, error="")
-            status.write(self.folder, now)
+        with suppress(status.Busy), status.held(self.folder):  # the job may have begun, and even ended, by now
+            before = status.read(self.folder) or status.Status("interrupted")
+            if before.state != "done" and before.job != job_id:
+                command, words = str(self.config.hydra.job.config_name), self.overrides
+                status.write(
+                    self.folder,
+                    replace(before, state="queued", command=command, overrides=words, job=job_id, error=""),
+                )
 
     def checkpoint(self) -> object:
         """What to run when the job was preempted or ran out of time: the same again; the run folder knows the rest."""

@@ -94,7 +94,7 @@ def digest(text: str) -> str:
 def is_locked(folder: Path) -> bool:
     """Whether a living process works in this folder."""
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDONLY)
+        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK)  # a pipe of that name blocks nobody
     except OSError:
         return False
     try:
@@ -127,7 +127,7 @@ def working(
     What stops a process without an error (an interrupt by a person, a signal) leaves `running`, which then reads as
     `interrupted`. Busy, which is a ValueError, when another process works in the folder.
     """
-    with _locked(folder):
+    with held(folder):
         job = next((os.environ[key] for key in ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID") if key in os.environ), "")
         if job and "SLURM_ARRAY_TASK_ID" in os.environ:
             job += f"_{os.environ['SLURM_ARRAY_TASK_ID']}"
@@ -153,7 +153,8 @@ def working(
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def held(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run folder for the block, made if need be. Busy when another process holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:

@@ -39,7 +39,10 @@ def test_torchrun_and_slurm_say_who_one_is(tmp_path: Path, monkeypatch: pytest.M
     assert meeting_place(torchrun) == "env://"
     step = {"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "8", "SLURM_LOCALID": "0", "SLURM_JOB_ID": "20007"}
     assert ranks_of(step) == Ranks(2, 8, 0)
-    assert meeting_place(step | {"MASTER_ADDR": "head"}) == "tcp://head:20007"
+    place = meeting_place(step | {"MASTER_ADDR": "head"})
+    assert 20_000 <= int(place.removeprefix("tcp://head:")) < 40_000
+    assert place == meeting_place(step | {"MASTER_ADDR": "head", "SLURM_PROCID": "5"})  # for all of a step
+    assert place != meeting_place(step | {"MASTER_ADDR": "head", "SLURM_STEP_ID": "1"})  # for no other of the job
     assert meeting_place(step | {"MASTER_ADDR": "head", "MASTER_PORT": "7"}) == "tcp://head:7"
 
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -49,7 +52,7 @@ def test_torchrun_and_slurm_say_who_one_is(tmp_path: Path, monkeypatch: pytest.M
         "#!/bin/sh\n[ \"$*\" = 'show hostnames node[3-4]' ] && echo node3 && echo node4\n"
     )
     (tmp_path / "scontrol").chmod(0o755)
-    assert meeting_place(step | {"SLURM_STEP_NODELIST": "node[3-4]"}) == "tcp://node3:20007"
+    assert meeting_place(step | {"SLURM_STEP_NODELIST": "node[3-4]"}) == place.replace("head", "node3")
 
 
 def test_rows_are_shared_and_the_noise_of_each_is_that_of_the_whole_batch() -> None:

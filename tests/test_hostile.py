@@ -119,6 +119,13 @@ def test_a_target_that_no_config_of_lrx_names_is_not_run(
     assert not (place / "trap").exists()
 
 
+def test_an_escaped_interpolation_is_not_resolved_later(lrx: Lrx, place: Path) -> None:
+    text = r"network: '\${oc.create:{_target_:os.mkdir,path:trap}}'"
+    bad_runs.stored(lambda content: content.update(config=text))(place)
+    assert_refused(lrx(*bad_runs.MEASURE), "an interpolation within an interpolation at network")
+    assert not (place / "trap").exists()
+
+
 def test_a_config_that_grows_by_aliases_is_refused(lrx: Lrx, place: Path) -> None:
     text = "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
     text += "".join(

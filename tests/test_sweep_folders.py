@@ -22,7 +22,8 @@ def folders(sweep: Path) -> dict[str, Path]:
 def test_a_folder_is_named_after_what_is_computed() -> None:
     words = ["name=s", "model=vae", "seed=0", "dataset.root=/data", "network.hidden=[8,8]"]
     name = runs.run_id(words)
-    assert name.startswith("vae-0-8_8-")
+    assert name.startswith("vae-8_8-0-")
+    assert name == runs.run_id(words[::-1])
     assert name == runs.run_id(["name=other", *words[1:3], "dataset.root=/elsewhere", words[4]])
     assert name != runs.run_id([*words[:2], "latent_dim=0", *words[3:]])  # the same values under other keys
     assert "=" not in name

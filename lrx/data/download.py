@@ -137,8 +137,8 @@ class _Transfer:
                 failures = failures + 1 if self.size <= furthest else 1
                 furthest = max(furthest, self.size)
                 pieced = pieced or self._version is None  # with a version, the server vouches for the pieces
-                if lost.stale:
-                    self.start_over()
+                if lost.stale or (self._version is None and self._file.release is None):
+                    self.start_over()  # nothing would tell that the rest is of another version
                 if failures > retries:
                     raise self.failure(f"{lost}; retries={retries} did not help; {self._kept()}") from lost
                 wait = min(LONGEST_WAIT, FIRST_PAUSE * 2 ** (failures - 1)) if lost.wait is None else lost.wait

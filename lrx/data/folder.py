@@ -93,6 +93,10 @@ class File:
     mtime_ns: int
 
 
+def _refuse(error: OSError) -> None:
+    raise error  # os.walk would pass over a folder that cannot be listed
+
+
 @dataclass(frozen=True)
 class First:
     """The first image that can be opened: what all of them must be like. shape: (H, W, C) after the treatment."""
@@ -105,7 +109,7 @@ def _listing(place: Path) -> list[File]:
     if not place.is_dir():
         raise FileNotFoundError(f"there is no folder {place}; name your images by dataset.path=...")
     found = []
-    for parent, folders, files in os.walk(place):
+    for parent, folders, files in os.walk(place, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):

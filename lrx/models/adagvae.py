@@ -18,7 +18,7 @@ from lrx.factors import FactorSpace
 from lrx.models.autoencoder import AutoencoderSettings
 from lrx.models.betavae import BetaVAE
 from lrx.models.gaussian import kl_per_latent, sample
-from lrx.types import Dataset, with_factors
+from lrx.types import Dataset, Sampled, with_factors
 
 RANDOM = "random"
 
@@ -35,8 +35,13 @@ class AdaGVAE(BetaVAE):
     def partners(self, dataset: Dataset, indices: Tensor, generator: torch.Generator) -> Tensor:
         """Indices int64 (B,) to those of images that differ in k factors, from the whole grid.
 
-        ValueError for a data set without factors, or with too few for a pair to share one.
+        ValueError for a data set without factors, with too few for a pair to share one, or of which only a part is
+        to be seen.
         """
+        if isinstance(dataset, Sampled) and dataset.sample is not None:
+            raise ValueError(
+                "model=adagvae draws partners from the whole grid; train it with split=all and no dataset.correlation"
+            )
         space = with_factors(dataset, "model=adagvae").factors
         varying = sum(size > 1 for size in space.sizes)
         if varying <= (1 if self.k == RANDOM else int(self.k)):

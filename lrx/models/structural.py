@@ -92,7 +92,9 @@ def feature_shapes(stages: Iterable[nn.Module], start: tuple[int, ...]) -> list[
     shapes, x = [start], torch.zeros(1, *start)
     with torch.no_grad():
         for stage in stages:
-            x = stage(x)
+            mode = stage.training
+            x = stage.eval()(x)  # so that no statistics of a batch are kept
+            stage.train(mode)
             shapes.append(tuple(x.shape[1:]))
     return shapes
 

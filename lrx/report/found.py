@@ -92,6 +92,8 @@ def read(place: Place) -> Run:
     try:
         config = flat(_config_text(place, list(whole.values())))
         measuring = flat(str(list(whole.values())[-1].provenance.get("config", "")) if whole else "")
+        if place.trained and (place.trained / curves.JSONL).exists():
+            run_tree.check_file(place.trained / curves.JSONL, place.trained)
         rows = curves.read(place.trained) if place.trained else []
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         faults.append(f"{place.trained or place.path}: {run_tree.one_line(str(error))}")

@@ -28,6 +28,7 @@ def house() -> Iterator[None]:
         {
             "font.family": "DejaVu Sans",
             "font.size": 9,
+            "text.parse_math": False,  # a name with two dollars is a name
             "axes.labelsize": 9,
             "axes.linewidth": 0.6,
             "axes.edgecolor": QUIET,
