@@ -38,7 +38,9 @@ _err = Console(stderr=True, highlight=False)
 
 def note(text: str) -> None:
     """One line of information, on standard error."""
-    print("\n".join(printable(line) for line in text.splitlines()), file=sys.stderr, flush=True)
+    for line in text.splitlines():
+        indent = line[: len(line) - len(line.lstrip(" "))]
+        print(indent + printable(line), file=sys.stderr, flush=True)
 
 
 def warn(text: str) -> None:

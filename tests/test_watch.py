@@ -176,4 +176,4 @@ def test_what_has_ended_is_shown_once(tmp_path: Path, terminal: io.StringIO, mon
     run_in(tmp_path / "s/a", "done")
     monkeypatch.setattr(watch.time, "sleep", lambda _: pytest.fail("there is nothing to wait for"))
     watch.status_command(tmp_path / "s", once=False)
-    assert terminal.getvalue().endswith("1 done\n")
+    assert " ".join(terminal.getvalue().split()).endswith("1 done")  # a long path takes the line before
