@@ -40,8 +40,8 @@ lint: .venv/dev  ## check style and formatting
 types: .venv/dev  ## check types, strictly
 	$(BIN)/mypy
 
-bench: .venv/dev  ## measure speed against plain implementations
-	@for script in scripts/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: .venv/dev  ## measure speed against plain implementations and write docs/benchmarks.md (15 minutes)
+	$(BIN)/python scripts/bench.py
 
 .venv/docs: .venv/lrx
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'

@@ -22,7 +22,8 @@ from lrx import config as configs
 from lrx.allocator import keep_freed_memory
 from lrx.building import Config, build_model, open_dataset, whole_seed, working
 from lrx.data import splits
-from lrx.devices import choose_device
+from lrx.devices import choose_device, settle
+from lrx.paths import PART
 from lrx.pieces import EVERYTHING, Shard, ShardDone, Share
 from lrx.types import AssayResult
 
@@ -51,7 +52,7 @@ def join(folder: Path) -> bool:
     joined = False
     for count in shards.complete(folder):
         part = folder / f"1of{count}"
-        about, before = shards.read_about(part / shards.FILENAME), status.read(part)
+        about, before = shards.read_about(part / PART), status.read(part)
         text = (part / runs.FILENAME).read_text(encoding="utf-8")
         config = configs.Config.from_text(text, {"assay": about.assay}, before.overrides if before else ())
         joined |= _join(config.replaced("shard", None), folder, count)
@@ -61,7 +62,7 @@ def join(folder: Path) -> bool:
 def _join(config: Config, folder: Path, count: int) -> bool:
     """The same for shards of this number, of the assay that `config` describes without a shard."""
     inputs = _inputs(config)
-    if status.finished(folder, runs.identity(config), inputs):
+    if status.finished(folder, runs.kept_identity(folder, config), inputs) and (folder / results.FILENAME).is_file():
         return True
     with shards.opened(folder, count, whole=_whole(config, inputs)) as parts:
         if parts is None:
@@ -78,6 +79,12 @@ def measure(config: Config, folder: Path, share: Share) -> None:
     began = time.monotonic()
     name, seed = config.choices["assay"], whole_seed(config)
     device = choose_device(str(config.value("device")), "device")
+    tf32 = config.value("tf32")
+    if not isinstance(tf32, bool):
+        raise ValueError(f"tf32 must be true or false, not {tf32!r}")
+    if tf32 and device.type != "cuda":
+        console.warn("tf32=true has no effect on the CPU")
+    settle(device, tf32=tf32, repeatable=False)
     assay = cast(Callable[..., AssayResult | Mapping[str, AssayResult]], config.build("assay"))
     shared = {} if share is EVERYTHING else {"share": share}
     if shared and "share" not in inspect.signature(assay).parameters:
@@ -85,12 +92,12 @@ def measure(config: Config, folder: Path, share: Share) -> None:
     path, inputs = checkpoint.find(str(config.value("ckpt"))), _inputs(config)
     trained = checkpoint.load(path)
     runs.check_same(folder, config)
-    if status.finished(folder, runs.identity(config), inputs):
+    stored = config.stored(trained.config, override="dataset")
+    dataset = splits.part(open_dataset(stored), measured_part(config, stored))
+    if _is_finished(config, folder, inputs, dataset.fingerprint):
         console.note(f"{folder} is finished; nothing to do")
         return
 
-    stored = config.stored(trained.config, override="dataset")
-    dataset = splits.part(open_dataset(stored), measured_part(config, stored))
     model = build_model(stored, dataset)
     checkpoint.load_weights(model, trained.model, path)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -109,7 +116,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             whole = _whole(config.replaced("shard", None), inputs)
             runs.write_config(folder, config)
             shards.write(folder, share, shards.About(whole, dataset.fingerprint, name, time.monotonic() - began))
-            console.note(f"{folder / shards.FILENAME}: {len(share.found)} pieces of {name.replace('_', ' ')}")
+            console.note(f"{folder / PART}: {len(share.found)} pieces of {name.replace('_', ' ')}")
             return
         found = {name: measured} if isinstance(measured, AssayResult) else measured
         provenance: dict[str, str | int | float] = {
@@ -140,6 +147,30 @@ def measure(config: Config, folder: Path, share: Share) -> None:
     console.note(f"data: {dataset.name} ({dataset.source})")
     for written in (target, *pictures):
         console.note(str(written))
+
+
+def _is_finished(config: Config, folder: Path, inputs: Mapping[str, str], fingerprint: str) -> bool:
+    """Whether what this would give lies in the folder, of these inputs. ValueError when it is of other data."""
+    if not status.finished(folder, runs.kept_identity(folder, config), inputs):
+        return False
+    if config.value("shard") is not None:
+        if not (folder / PART).is_file():
+            return False
+        about = shards.read_about(folder / PART)
+        same, before = about.whole == _whole(config.replaced("shard", None), inputs), about.data
+    else:
+        try:
+            with results.open_file(folder / results.FILENAME) as file:
+                same = file.attrs["checkpoint_sha256"] == inputs["checkpoint"]
+                before = str(file.attrs["dataset_fingerprint"])
+        except (OSError, KeyError):
+            return False
+    if same and before != fingerprint:
+        raise ValueError(
+            f"{folder} was measured on other data (fingerprint {before}, and here {fingerprint}); give the same data, "
+            "or another name="
+        )
+    return same
 
 
 def _inputs(config: Config) -> dict[str, str]:

@@ -6,6 +6,7 @@ A killed process leaves a hidden file `.name.*.part` at worst; the next writer o
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import secrets
 import shutil
@@ -44,7 +45,7 @@ def append(path: Path, text: str) -> None:
         with path.open("a", encoding="utf-8", newline="") as file:
             file.write(text)
     except OSError as error:
-        raise _explained(error, path, len(text)) from error
+        raise explained(error, path, len(text)) from error
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def put(temporary: Path, path: Path) -> None:
         rename(temporary, path)
     except OSError as error:
         _remove(temporary)
-        raise _explained(error, path, 0) from error
+        raise explained(error, path, 0) from error
 
 
 def rename(temporary: Path, path: Path) -> None:
@@ -84,17 +85,17 @@ def _beside(path: Path, *, num_bytes: int) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f".{path.name}.*.part"):
+        for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.part"):
             with suppress(FileNotFoundError):  # another writer may be done with it by now
                 if time.time() - left.stat().st_mtime > ABANDONED:
                     left.unlink()
     except OSError as error:
-        raise _explained(error, path, num_bytes) from error
+        raise explained(error, path, num_bytes) from error
     try:
         yield temporary
     except OSError as error:
         _remove(temporary)
-        raise _explained(error, path, num_bytes) from error
+        raise explained(error, path, num_bytes) from error
     except BaseException:
         _remove(temporary)
         raise
@@ -114,7 +115,7 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _explained(error: OSError, path: Path, num_bytes: int) -> OSError:
+def explained(error: OSError, path: Path, num_bytes: int) -> OSError:
     """The same error in one line that says what was to be written, where, and how much room there is."""
     existing = next(folder for folder in path.absolute().parents if folder.exists())
     needed = f"{num_bytes:,} bytes needed, " if num_bytes else ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import pickle
 import random
 import struct
@@ -24,9 +23,10 @@ import torch
 from torch import Tensor, nn
 
 from lrx.atomic import write
+from lrx.paths import CHECKPOINT, expanded
+from lrx.wording import listed
 
 FORMAT = "lrx checkpoint 1"
-FILENAME = "checkpoint.pt"
 
 # What a file holds, and as what.
 PARTS = {"model": dict, "optimizer": dict, "step": int, "steps": int, "random": dict, "config": str, "data": dict}
@@ -128,12 +128,15 @@ def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, data:
 
 
 def find(ckpt: str) -> Path:
-    """A checkpoint file, or the one in a run folder. FileNotFoundError says what was looked for."""
-    path = Path(os.path.expanduser(ckpt))
+    """A checkpoint file, or the one in a run folder.
+
+    FileNotFoundError says what was looked for; ValueError for the home folder of nobody.
+    """
+    path = expanded(ckpt)
     if path.is_dir():
-        inside = path / FILENAME
+        inside = path / CHECKPOINT
         if not inside.is_file():
-            raise FileNotFoundError(f"ckpt={ckpt}: this folder has no {FILENAME}; give a run folder or a checkpoint")
+            raise FileNotFoundError(f"ckpt={ckpt}: this folder has no {CHECKPOINT}; give a run folder or a checkpoint")
         return inside
     if not path.is_file():
         raise FileNotFoundError(f"ckpt={ckpt}: no such file or folder; give a run folder or a checkpoint file")
@@ -158,12 +161,12 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
         if key in own and not _is_plain(value, like=own[key])
     ]
     found = {"missing": missing, "unexpected": unexpected, "wrong shape": shapes, "wrong kind": kinds}
-    faults = [f"{what}: {', '.join(keys)}" for what, keys in found.items() if keys]
+    faults = [f"{what}: {listed(keys)}" for what, keys in found.items() if keys]
     if faults:
         raise ValueError(f"{source} does not fit the model; {'; '.join(faults)}")
     broken = [key for key, value in weights.items() if not torch.isfinite(value.float()).all()]
     if broken:
-        raise ValueError(f"{source} holds weights that are not finite numbers: {', '.join(broken)}")
+        raise ValueError(f"{source} holds weights that are not finite numbers: {listed(broken)}")
     model.load_state_dict(dict(weights))
 
 

@@ -8,7 +8,9 @@ completion and --cfg answer at once.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import io
 import os
 import re
 import sys
@@ -21,30 +23,21 @@ import hydra
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException, InstantiationException
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from lrx import __version__, refusals, runs, shell, status
 from lrx.config import Config
+from lrx.refusals import message
 from lrx.slurm import FrozenSlurmLauncher
-from lrx.wording import printable
+from lrx.wording import listed
 
 UserError = (ValueError, OSError, MemoryError, HydraException, OmegaConfBaseException, yaml.YAMLError)
 
-# Hydra's way to say that a group has no such file; its choices are listed one a line.
-NO_CHOICE = re.compile(
-    r"(?:In '[^']*': )?Could not find '(?P<group>[^']*)/(?P<choice>[^'/]*)'\s+"
-    r"Available options in '[^']*':\s+(?P<choices>.*?)\s*(?:Config search path|$)",
-    re.S,
-)
 # torch's words, for the computer's memory and for a card's
 OUT_OF_MEMORY = re.compile(r"(not enough|can't allocate|out of) memory", re.I)
-# What an extra of pyproject.toml adds to the choices.
-EXTRAS = {"hydra/launcher=joblib": "sweep", "hydra/launcher=submitit_local": "sweep", "hydra/sweeper=optuna": "optuna"}
-# What Hydra and OmegaConf add below a message.
-TRAILER = re.compile(r"\s*(full_key|object_type|reference_type): *\S*|\s*set the environment variable.*", re.S | re.I)
 
 
 def run(command: str, node: DictConfig) -> float | None:
@@ -56,8 +49,18 @@ def run(command: str, node: DictConfig) -> float | None:
     overrides = tuple(state.overrides.task)
     if state.runtime.choices.get("hydra/launcher") == "joblib":
         os.environ["TTY_COMPATIBLE"] = "0"  # rich: jobs side by side write lines, no bars over each other's
+    config = Config(node, dict(state.runtime.choices), overrides)
     try:
-        return _run(command, Config(node, dict(state.runtime.choices), overrides), node, folder)
+        if state.mode != RunMode.MULTIRUN or "SUBMITIT_EXECUTOR" in os.environ:  # such a job has a log of its own
+            return _run(command, config, node, folder)
+        with importlib.import_module("lrx.console").job(folder.name, command) as done:
+            score = _run(command, config, node, folder)
+            if score is not None:
+                done.insert(0, f"loss {score:.4g}")
+        return score
+    except KeyboardInterrupt as error:
+        way = "goes on there" if command == "train" else "starts it again"
+        raise KeyboardInterrupt(f"{str(error) or 'stopped'}; the same command {way}, with name={node.name}") from error
     except UserError as error:
         if state.mode != RunMode.MULTIRUN:
             raise
@@ -79,7 +82,7 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
         check_name(str(node.get("name", command)))
         strange = sorted({str(key) for key in node} - known_keys(command))
         if strange:
-            raise ValueError(f"lrx {command} has no key {', '.join(strange)}; lrx {command} --help lists the keys")
+            raise ValueError(f"lrx {command} has no key {listed(strange)}; lrx {command} --help lists the keys")
         after = (
             _then(node.then, folder) if node.get("then") else None
         )  # composed now: a mistake in it costs no training
@@ -153,7 +156,7 @@ TASKS: dict[str, Callable[[DictConfig], float | None]] = {
 
 
 # one line of a warning, without a line of our code; here, so that the processes of a sweep have it too
-warnings.formatwarning = lambda text, *where: f"lrx: warning: {text}\n"
+warnings.formatwarning = lambda text, *where: f"{shell.fitted(f'lrx: warning: {text}', sys.stderr)}\n"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -163,10 +166,13 @@ def main(argv: list[str] | None = None) -> int:
         print(f"lrx {__version__}")
         return 0
     if not words or words[0] in ("-h", "--help", "help"):
-        print(shell.usage())
+        print(shell.fitted(shell.usage(), sys.stdout))
         return 0 if words else 2
     command, rest = words[0], words[1:]
     if command == "completion":
+        if {"-h", "--help"} & set(rest):
+            print(shell.COMPLETION_HELP)
+            return 0
         if rest != ["bash"]:
             return fail(
                 ValueError(f"lrx completion knows bash, not {' '.join(rest) or 'nothing'}: lrx completion bash")
@@ -184,15 +190,22 @@ def main(argv: list[str] | None = None) -> int:
         if command in shell.ON_FOLDERS:
             importlib.import_module("lrx.folders").run(command, rest)
             return 0
+        shell.check_words(command, rest)
         for word in rest:
             if word.startswith("name="):  # before Hydra makes the folder of a sweep
                 check_name(word.removeprefix("name=").strip("'\""))
         # Hydra looks for launchers by a name in its own namespace, which need not be where the class lies
         Plugins.instance().class_name_to_class["hydra_plugins.lrx.FrozenSlurmLauncher"] = FrozenSlurmLauncher
-        sys.argv = ["lrx", *shell.flags_first(runs.sharded([runs.globbed(word) for word in rest]))]
-        hydra.main(version_base="1.3", config_path="pkg://lrx.configs", config_name=command)(TASKS[command])()
-    except KeyboardInterrupt:
-        print("lrx: stopped; the same command with the same name= goes on from its last checkpoint", file=sys.stderr)
+        sys.argv = ["lrx", *shell.flags_first(runs.named(runs.sharded([runs.globbed(word) for word in rest])))]
+        task = hydra.main(version_base="1.3", config_path="pkg://lrx.configs", config_name=command)(TASKS[command])
+        if {"-h", "--help"} & set(rest):
+            with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(SystemExit):
+                task()
+            print(shell.fitted(text.getvalue().rstrip("\n"), sys.stdout))
+        else:
+            task()
+    except KeyboardInterrupt as error:
+        refusals.say(error if str(error) else KeyboardInterrupt("stopped; the same command starts it again"))
         return 130
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -207,26 +220,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def fail(error: BaseException) -> int:
     """Print one line that says what is wrong."""
-    print(f"lrx: {printable(message(error))}", file=sys.stderr)
+    refusals.say(error)
     return 2
-
-
-def message(error: BaseException) -> str:
-    """The line a person needs of an error: the cause of a failed build, Hydra's choices without its layout."""
-    while isinstance(error, InstantiationException) and error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
-    text = str(error)
-    found = NO_CHOICE.match(text)
-    if found is not None:
-        extra = EXTRAS.get(f"{found['group']}={found['choice']}")
-        more = f"; it comes with pip install 'lrx[{extra}]'" if extra else ""
-        return f"no {found['group']}={found['choice']}; the choices are {', '.join(found['choices'].split())}{more}"
-    unknown = re.match(r"Could not override '([^']*)'", text)
-    if unknown is not None:
-        return f"there is no key {unknown[1]}; --help lists the keys"
-    return " ".join(TRAILER.sub("", text).split()) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from lrx.devices import moved
+from lrx.gaussian import kl_from_standard
 from lrx.types import Autoencoder, Dataset, Probabilistic, Sampled, as_float
 
 ACTIVATION_BYTES = 384 * 2**20
@@ -52,10 +54,21 @@ def posterior_of_images(
     return torch.cat([mean for mean, _ in pairs]).clone(), torch.cat([std for _, std in pairs]).clone()
 
 
+def kl_from_prior(mean_ND: Tensor, std_ND: Tensor) -> Tensor:
+    """KL of the posteriors N(mean, std^2) from the standard normal, in nats (N, D).
+
+    ValueError where it is not a number; it is infinite where a deviation is 0.
+    """
+    kl_ND = kl_from_standard(mean_ND, 2 * std_ND.log())
+    if kl_ND.isnan().any():
+        raise ValueError("the posteriors of the model are not numbers: its weights hold NaN, or its codes overflow")
+    return kl_ND
+
+
 def _batches(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, batch_size: int) -> Iterator[Tensor]:
     home = placement(autoencoder)
     for part in torch.split(indices, batch_size):
-        yield as_float(dataset.raw(part).to(home.device)).to(home)  # bytes travel, floats are made on the device
+        yield as_float(moved(dataset.raw(part), home.device)).to(home)  # bytes travel, floats are made on the device
 
 
 def num_latents(autoencoder: Autoencoder, dataset: Dataset) -> int:

@@ -23,11 +23,12 @@ from lrx import console, curves, results, runs
 from lrx.atomic import replacing
 from lrx.collected import write_hdf5
 from lrx.result_scan import Scanned, scan
-from lrx.run_table import RANKED, TRAINED, Row, Setting, Table, write_csv
+from lrx.run_table import RANKED, TRAINED, Row, Setting, Table, cap, write_csv
 from lrx.run_tree import LARGEST_TEXT, Run, check_file, find_runs, one_line, summary
 
 TAIL = 65536  # bytes of a log that its last line is looked for in
 MOST_KEYS = 10_000  # of a config
+MOST_LATENTS = 4096  # of a model whose codes are compared: each pair of latents is
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where PyYAML has libyaml
 TEXTS = ("config", "checkpoint_config")  # of the provenance: taken apart into settings
 
@@ -52,9 +53,9 @@ def collect(top: Path, out: Path) -> list[Row]:
         raise ValueError(f"out={out} must end in .h5; its table is written beside it as .csv")
     rows = [row for run in find_runs(top) for row in _rows(run, top)]
     _rank(rows)
+    cap(rows)
     table = Table(rows)
-    with replacing(out) as beside:
-        write_hdf5(beside, table)
+    write_hdf5(out, table)
     with replacing(out.with_suffix(".csv")) as beside:
         write_csv(beside, table)
     return rows
@@ -64,10 +65,12 @@ def settings_of(text: str) -> dict[str, Setting]:
     """Every dotted key of a config and its value; a list is one value, as text. ValueError when it is no config."""
     found: dict[str, Setting] = {}
     # key by key, as most of what one run says is what the run before said
-    for block in re.split(r"(?m)^(?=[^\s#-])", text):
+    blocks = re.split(r"(?m)^(?=[^\s#-])", text)
+    for block in blocks if len(blocks) <= MOST_KEYS else []:
         found |= _settings_of_block(block)
-    if len(found) > MOST_KEYS:
-        raise ValueError(f"a config of {len(found):,} keys is none of lrx")
+    count = max(len(blocks), len(found))
+    if count > MOST_KEYS:
+        raise ValueError(f"a config of {count:,} keys is none of lrx")
     return found
 
 
@@ -80,8 +83,8 @@ def _settings_of_block(block: str) -> Mapping[str, Setting]:
         if content is not None and not isinstance(content, dict):
             raise ValueError("a config has keys")
         return dict(_leaves(content or {}, ""))
-    except (yaml.YAMLError, RecursionError, TypeError, OverflowError) as error:
-        raise ValueError(one_line(str(error))) from error
+    except (yaml.YAMLError, RecursionError, TypeError, OverflowError, LookupError, AttributeError) as error:
+        raise ValueError(one_line(f"{type(error).__name__}: {error}")) from error
 
 
 def _leaves(node: Mapping[object, object], prefix: str) -> Iterator[tuple[str, Setting]]:
@@ -184,6 +187,8 @@ def _add(row: Row, part: _Part, run: Run) -> None:
         row.scores[TRAINED] = part.losses
     if not row.training and isinstance(text := part.provenance.get("checkpoint_config"), str):
         try:
+            if len(text) > LARGEST_TEXT:
+                raise ValueError(f"it has {len(text):,} letters")
             row.training |= settings_of(text)
         except ValueError as error:
             row.fault(f"the model's config cannot be read: {error}")
@@ -199,31 +204,46 @@ def _of_assay(key: str) -> str:
 def _join(known: dict[str, Setting], more: Mapping[str, Setting]) -> None:
     """Add values; where the assays of a run differ, both are told."""
     for key, value in more.items():
-        known[key] = value if known.get(key, value) == value else f"{known[key]}; {value}"
+        if key not in known:
+            known[key] = value
+        elif repr(known[key]) != repr(value):
+            known[key] = one_line(f"{known[key]}; {value}")
 
 
 def _rank(rows: list[Row]) -> None:
     """UDR of the runs whose configs differ in the seed alone, and whose codes are of the same images."""
     alike = defaultdict(list)
     for row in rows:
-        codes = row.assays.get("codes")
-        if codes is None or not {"codes", "image", "informative"} <= codes.members.keys() or not row.training:
+        members = row.assays["codes"].members if "codes" in row.assays else {}
+        carrying_D = members.get("carrying", members.get("informative"))  # as older results call it
+        if carrying_D is None or not {"codes", "image"} <= members.keys() or not row.training:
             continue
-        values_ND, informative_D = codes.members["codes"], codes.members["informative"]
-        if values_ND.ndim != 2 or informative_D.shape != values_ND.shape[1:] or not np.isfinite(values_ND).all():
-            row.fault("its codes cannot be ranked")
+        values_ND = members["codes"]
+        why = _unranked(values_ND, carrying_D)
+        if why:
+            row.fault(f"its codes cannot be ranked: {why}")
             continue
         same = {key: value for key, value in row.training.items() if key not in runs.FREE and key != "seed"}
-        images = hashlib.sha256(codes.members["image"].tobytes()).hexdigest(), len(values_ND)
+        images = hashlib.sha256(members["image"].tobytes()).hexdigest(), len(values_ND)
         what = row.provenance.get("dataset_fingerprint"), row.provenance.get("trained_steps")
-        alike[repr((sorted(same.items()), images, what))].append(row)
+        alike[repr((sorted(same.items()), images, what))].append((row, values_ND, carrying_D))
     if not alike:
         return
     from lrx.metrics.udr import udr  # scipy.stats takes a second to import
 
     for group in alike.values():
-        members = [row.assays["codes"].members for row in group]
-        seeds = [row.training.get("seed") for row in group]
-        scores, partners = udr([part["codes"] for part in members], [part["informative"] for part in members], seeds)
-        for row, score, count in zip(group, scores, partners, strict=True):
+        ranked, codes, carrying = zip(*group, strict=True)
+        scores, partners = udr(codes, carrying, [row.training.get("seed") for row in ranked])
+        for row, score, count in zip(ranked, scores, partners, strict=True):
             row.scores[RANKED] = {"udr_spearman": float(score), "num_partners": float(count)}
+
+
+def _unranked(codes_ND: np.ndarray, carrying_D: np.ndarray) -> str:
+    """Why codes cannot be compared with others; nothing if they can."""
+    if codes_ND.dtype.kind not in "iuf" or carrying_D.dtype.kind not in "biuf":
+        return f"they are {codes_ND.dtype}, and which latents are carrying is {carrying_D.dtype}"
+    if codes_ND.ndim != 2 or carrying_D.shape != codes_ND.shape[1:]:
+        return f"they are of shape {codes_ND.shape}, and which latents are carrying {carrying_D.shape}"
+    if len(codes_ND) < 2 or codes_ND.shape[1] > MOST_LATENTS:
+        return f"they are of {len(codes_ND):,} images and {codes_ND.shape[1]:,} latents"
+    return "" if np.isfinite(codes_ND).all() else "they are not finite"

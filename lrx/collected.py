@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -22,17 +22,19 @@ import numpy as np
 
 import lrx
 from lrx import results
-from lrx.result_scan import SMALL, Description, Scanned, describe
-from lrx.run_table import Row, Setting, Table, text
+from lrx.result_scan import SMALL, Description, Scanned, describe, is_name
+from lrx.run_table import MOST, Row, Setting, Table, text
+from lrx.run_tree import one_line
 
 FORMAT = "lrx-collected-1"
 COMMON = "in_common"
+MOST_BYTES = 2**30  # of the arrays of one group; what does not fit stays in the runs' own files
 Stack = tuple[np.ndarray, Description, dict[str, np.ndarray]]  # values, what they are, and the labels of their axes
 
 
 def write_hdf5(path: Path, table: Table) -> None:
-    """Write the table, and the arrays of its runs that can be stacked."""
-    with h5py.File(path, "w") as file:
+    """Put the table, and the arrays of its runs that can be stacked, in place of a file."""
+    with results.written(path) as file:
         file.attrs["format"], file.attrs["lrx"] = FORMAT, lrx.__version__
         names: dict[str, str] = {}
         for group in table.scores:
@@ -44,7 +46,9 @@ def write_hdf5(path: Path, table: Table) -> None:
             root.put(key, _column(table.setting(key)), key)
         for key in table.provenance:
             root.put(f"provenance_{key}", _column([row.provenance.get(key, "") for row in table.rows]), key)
-        common = file.create_dataset(COMMON, data=json.dumps(table.in_common, sort_keys=True), dtype=results.TEXT)
+        common = file.create_dataset(
+            COMMON, data=json.dumps(_as_json(table.in_common), sort_keys=True), dtype=results.TEXT
+        )
         common.attrs["long_name"] = "settings that all runs share, as JSON"
         for group, name in names.items():
             _write_group(file.create_group(name), group, table)
@@ -86,8 +90,8 @@ class _OverRuns:
     def put_stack(self, name: str, stack: Stack) -> str:
         """Write arrays of all runs, and the labels of their axes; the name that it got."""
         values, description, labels = stack
-        given = self.put(name, values, description.text)
-        self._group[given].attrs["units"] = description.unit
+        given = self.put(name, values, one_line(description.text))
+        self._group[given].attrs["units"] = one_line(description.unit)
         for place, axis in enumerate(description.axes, start=1):
             if axis not in self._group:
                 results.create(self._group, axis, labels[axis]).make_scale(axis)
@@ -102,15 +106,17 @@ def _stacked(group: str, rows: Sequence[Row]) -> dict[str, Stack]:
     if not having:
         return {}
     first = having[0].members
-    numbers = [name for name, values in first.items() if values.dtype.kind in "iuf" and values.nbytes <= SMALL]
+    numbers = [name for name, values in first.items() if _is_shared(values.dtype) and values.nbytes <= SMALL]
     try:
         described = describe(having[0].path, group, [name for name in numbers if _alike(name, having)])
     except ValueError:  # a file that has no more than scores to give
         return {}
-    found = {}
-    for name, description in sorted(described.items()):
+    found: dict[str, Stack] = {}
+    room = MOST_BYTES
+    for name, description in sorted(described.items())[:MOST]:
         shape = first[name].shape
-        if all(_is_axis(axis, size, having) for axis, size in zip(description.axes, shape, strict=True)):
+        room -= len(parts) * first[name].nbytes
+        if room > 0 and all(_is_axis(axis, size, having) for axis, size in zip(description.axes, shape, strict=True)):
             nothing = np.full(shape, math.nan, np.float32)
             values = np.stack([nothing if part is None else part.members[name] for part in parts])
             found[name] = values, description, {axis: first[axis] for axis in description.axes}
@@ -126,9 +132,25 @@ def _alike(name: str, parts: Sequence[Scanned]) -> bool:
 def _is_axis(name: str, size: int, parts: Sequence[Scanned]) -> bool:
     """Whether all have the same labels of an axis of this size, under a name that can be kept."""
     first = parts[0].members.get(name)
-    if first is None or first.shape != (size,) or _free_name(name, {"run"}) != name:
+    if first is None or first.shape != (size,) or not (first.dtype.kind == "U" or _is_shared(first.dtype)):
         return False
-    return all(name in part.members and np.array_equal(part.members[name], first) for part in parts)
+    if not is_name(name) or _free_name(name, {"run"}) != name:
+        return False
+    others = [part.members.get(name) for part in parts]
+    return all(o is not None and o.dtype.kind == first.dtype.kind and np.array_equal(o, first) for o in others)
+
+
+def _is_shared(dtype: np.dtype) -> bool:
+    """Whether HDF5 tools share numbers of this kind."""
+    return dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize in (4, 8))
+
+
+def _as_json(settings: Mapping[str, Setting]) -> dict[str, Setting]:
+    """Settings such that JSON can say them: what is not finite as text."""
+    return {
+        key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in settings.items()
+    }
 
 
 def _free_name(wanted: str, taken: set[str]) -> str:
@@ -147,6 +169,6 @@ def _column(values: Sequence[Setting]) -> np.ndarray:
     there = [value for value in values if value != ""]
     if not there or any(value is None or isinstance(value, str | bool) for value in there):
         return np.array([text(value) for value in values], dtype=np.str_)
-    whole = len(there) == len(values) and all(isinstance(value, int) for value in there)
+    whole = len(there) == len(values) and all(isinstance(value, int) and -(2**63) <= value < 2**63 for value in there)
     numbers = [math.nan if value == "" else value for value in values]
     return np.array(numbers, dtype=np.int64 if whole else np.float64)

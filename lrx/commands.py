@@ -6,13 +6,15 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from lrx import checkpoint, console, distributed, runs, status
+from lrx import checkpoint, console, distributed, interrupts, runs, status
 from lrx.allocator import keep_freed_memory
 from lrx.assaying import assay_command
 from lrx.atomic import replacing
@@ -21,10 +23,11 @@ from lrx.curves import Curves, last_loss
 from lrx.data import splits
 from lrx.devices import choose_device
 from lrx.layouts import Layout
+from lrx.paths import CHECKPOINT, expanded
 from lrx.prepare import prepare_command
 from lrx.trackers import Trackers
-from lrx.training import TrainSettings, train
-from lrx.types import Trainable
+from lrx.training import TrainSettings, compiles, train
+from lrx.types import Autoencoder, Dataset, Trainable, as_float
 from lrx.weights import read_state_dict, without_prefix
 
 SPLIT = "split.npz"  # the part of each image, where training draws from one part
@@ -44,16 +47,27 @@ def train_command(config: Config, folder: Path) -> float | None:
 def _train(
     config: Config, folder: Path, settings: TrainSettings, ranks: distributed.Ranks, device: torch.device
 ) -> float | None:
+    keys = dict(line.partition("=")[::2] for line in runs.identity(config).splitlines())
+    ranks.agree_on(keys, "start them all with the same command")
     runs.check_same(folder, config)
-    if status.finished(folder, runs.identity(config)):
+    path = folder / CHECKPOINT
+    done = status.finished(folder, runs.kept_identity(folder, config))
+    done = done and path.is_file() and checkpoint.load(path).step == settings.steps
+    ranks.agree_on({"whether the run is finished": str(done)}, "they must see the same run folder")
+    if done:
         if ranks.leads:
-            console.note(f"{folder} is finished ({settings.steps} steps); nothing to do")
+            more = (
+                f"trainer.steps={2 * settings.steps} trains on" if settings.schedule == "constant" else "nothing to do"
+            )
+            console.note(f"{folder} is finished ({settings.steps} steps); {more}")
         return last_loss(folder)
+    if settings.precision == "tf32" and device.type != "cuda" and ranks.leads:
+        console.warn("trainer.precision=tf32 has no effect on the CPU")
     whole = open_dataset(config)
     dataset = splits.part(whole, str(config.value("split")))
+    ranks.agree_on({"the fingerprint of the data": dataset.fingerprint}, "they must read the same data set")
     model = build_model(config, dataset)
     assert isinstance(model, Trainable)
-    path = folder / checkpoint.FILENAME
     fit = functools.partial(
         train,
         model,
@@ -83,7 +97,7 @@ def _train(
         def on_start(start: int) -> None:
             curves.go_on_from(start)
             trackers.start(start)
-            progress.start(start)
+            progress.start(start, compiles=compiles(settings, device))
             work.tell(step=start, steps=settings.steps)
 
         def on_log(step: int, row: Mapping[str, float]) -> None:
@@ -92,7 +106,9 @@ def _train(
             progress.log(row)
             work.tell(step=step, rate=progress.rate, seconds_left=progress.seconds_left)
 
-        fit(on_start=on_start, on_step=progress.step, on_log=on_log)
+        # several processes get the signal in different steps, and would wait for each other
+        with interrupts.requested() if ranks.size == 1 else nullcontext() as stopping:
+            fit(on_start=on_start, on_step=progress.step, on_log=on_log, stopping=stopping)
     console.note(f"trained {settings.steps} steps on {dataset.name} ({dataset.source}): {path}")
     return last_loss(folder)
 
@@ -101,7 +117,7 @@ def import_command(config: Config, folder: Path) -> None:
     """Make a checkpoint of a state dict that fits the model key by key."""
     config.check_targets()
     layout = cast(Layout, config.build("layout"))
-    source = Path(str(config.value("weights"))).expanduser()
+    source = expanded(str(config.value("weights")))
     weights = read_state_dict(source)
     runs.check_same(folder, config)
     dataset = open_dataset(config)
@@ -111,7 +127,9 @@ def import_command(config: Config, folder: Path) -> None:
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
     checkpoint.load_weights(model, without_prefix(weights, model.state_dict()), source)
-    path = folder / checkpoint.FILENAME
+    if config.value("autoencoder._target_"):
+        try_out(model, dataset, str(config.value("autoencoder._target_")))
+    path = folder / CHECKPOINT
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     with working(config, folder, "import", {"weights": digest}):
         runs.write_config(folder, config)
@@ -126,6 +144,32 @@ def import_command(config: Config, folder: Path) -> None:
             origin=f"{source.name}, sha256 {digest}",
         )
     console.note(f"imported {len(weights)} tensors: {path}")
+
+
+def try_out(model: nn.Module, dataset: Dataset, name: str) -> None:
+    """Encode and decode one observation, twice in a batch; ValueError that says what a foreign class does wrong."""
+    assert isinstance(model, Autoencoder)
+    x = as_float(dataset.raw(torch.tensor([0, 0])))
+    model.eval()
+    done = "encode"
+    try:
+        with torch.inference_mode():
+            z = model.encode(x)
+            fits = isinstance(z, Tensor) and z.ndim == 2 and len(z) == len(x) and z.is_floating_point()
+            if not fits:
+                raise ValueError(f"it gives {_shown(z)}, not codes (2, D)")
+            done = "decode"
+            again = model.decode(z)
+            if not isinstance(again, Tensor) or again.shape != x.shape:
+                raise ValueError(f"it gives {_shown(again)}, not observations {tuple(x.shape)}")
+    except Exception as error:  # whatever foreign code does
+        told = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        given = tuple(x.shape) if done == "encode" else tuple(z.shape)
+        raise ValueError(f"{name}.{done} was tried on two of {dataset.name}, {given}: {told}") from error
+
+
+def _shown(value: object) -> str:
+    return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
 def leads() -> bool:

@@ -6,6 +6,7 @@ Beside cli.py, the only file that knows Hydra and OmegaConf.
 from __future__ import annotations
 
 import copy
+import difflib
 import functools
 import importlib
 import inspect
@@ -19,6 +20,8 @@ import hydra
 import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+from lrx.wording import listed
 
 
 class Config:
@@ -73,7 +76,7 @@ class Config:
         node = self._node.get(key)
         if not isinstance(node, DictConfig) or "_target_" not in node:
             raise ValueError(f"this config does not say what its {key} is")
-        bound = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
+        bound = _bound(key, node)
         accepted = inspect.signature(bound).parameters
         # of ours, **settings says what it takes; that of a foreign class, such as nn.Module's own, promises nothing
         takes_all = any("Unpack" in str(parameter.annotation) for parameter in accepted.values())
@@ -119,6 +122,43 @@ class Config:
                 raise ValueError(f"{whose} has {key}={value}, which no config of lrx names; it is not run{way}")
         if trust and os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())  # after everything installed, so that it shadows nothing
+
+
+def _bound(key: str, node: DictConfig) -> functools.partial[object]:
+    """The target of a node with the node's own keys. ValueError when there is no such target, or it has no such key."""
+    target = str(node["_target_"])
+    if target not in _own_targets():
+        _check_there(f"{key}._target_={target}", target)
+    bound: functools.partial[object] = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
+    try:
+        inspect.signature(bound)
+    except ValueError as error:  # its keywords do not fit
+        known = [name for name in inspect.signature(bound.func).parameters if not name.startswith("_")]
+        strange = [str(name) for name in node if not str(name).startswith("_") and name not in known]
+        if not strange:
+            raise
+        likely = difflib.get_close_matches(strange[0], known, n=1)
+        hint = f"is it {key}.{likely[0]}?" if likely else f"its keys are {listed(known, most=20)}"
+        raise ValueError(f"{key} has no key {listed(strange)}; {hint}") from error
+    return bound
+
+
+def _check_there(given: str, target: str) -> None:
+    """ValueError unless a dotted name of a person's own leads somewhere; which part is not there, and what is."""
+    module, _, name = target.rpartition(".")
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise ValueError(f"{given}: {module} itself needs {error.name}, which is not installed") from error
+        raise ValueError(
+            f"{given}: there is no module {error.name}, neither in the current folder nor installed; give package.Class"
+        ) from error
+    except Exception as error:  # whatever foreign code does while it is imported
+        raise ValueError(f"{given}: {module} cannot be imported, {type(error).__name__}: {error}") from error
+    if not hasattr(found, name):
+        own = [key for key, value in vars(found).items() if inspect.isclass(value) and value.__module__ == module]
+        raise ValueError(f"{given}: {module} has no {name}; its classes are {listed(own, most=20) or 'none'}")
 
 
 def _parsed(text: str) -> DictConfig:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
@@ -18,12 +20,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from lrx.shell import fitted
 from lrx.tables import heat_tables, score_table, whole_file
+from lrx.wording import printable, with_error
+from lrx.wording import words as spaced
 
 if TYPE_CHECKING:
     from lrx.results import Results
     from lrx.types import AssayResult  # which imports torch, and a table of runs needs none
-from lrx.wording import printable
 
 LINE_EVERY = 30.0  # seconds between two lines of a log
 WIDEST_TABLE = 10  # latents that fit 80 columns with their errors
@@ -36,16 +40,61 @@ Runs = Sequence[tuple[str, str, str]]  # name, state, and what there is to say
 _err = Console(stderr=True, highlight=False)
 
 
+@dataclass
+class _Job:
+    """A job of a sweep: the name of its folder, the scores that were to be shown, and whether work has begun."""
+
+    name: str
+    came: list[str] = field(default_factory=list)
+    begun: bool = False
+
+
+_jobs: list[_Job] = []  # the one that this process does now, if any
+
+
+@contextmanager
+def job(name: str, what: str) -> Iterator[list[str]]:
+    """At the end of the block one line says what came of this job of a sweep, instead of its tables and last notes.
+
+    Yields what that line will say. Progress, and notes before any work, come after the job's name: others may run too.
+    """
+    this = _Job(name)
+    _jobs.append(this)
+    try:
+        yield this.came
+    finally:
+        _jobs.pop()
+    _write(sys.stdout, f"{name}  {what}: {'; '.join(this.came) or 'done'}")
+
+
 def note(text: str) -> None:
-    """One line of information, on standard error."""
+    """One line of information, on standard error; not of a job of a sweep that has worked, which ends in a line."""
+    if not any(job.begun for job in _jobs):
+        _tell(text)
+
+
+def _tell(text: str) -> None:
+    """A line on standard error, which in a sweep begins with the name of the job."""
     for line in text.splitlines():
         indent = line[: len(line) - len(line.lstrip(" "))]
-        print(indent + printable(line), file=sys.stderr, flush=True)
+        _write(sys.stderr, "".join(f"{job.name}  " for job in _jobs) + indent + printable(line))
+
+
+def _begin() -> None:
+    for job in _jobs:
+        job.begun = True
 
 
 def warn(text: str) -> None:
     """One line that a person should not miss, on standard error."""
-    print(f"lrx: warning: {printable(text)}", file=sys.stderr, flush=True)
+    name = "".join(f"{job.name}: " for job in _jobs)
+    _write(sys.stderr, fitted(f"lrx: warning: {name}{printable(text)}", sys.stderr))
+
+
+def _write(stream: TextIO, line: str) -> None:
+    """A line in one piece, so that those of other processes do not run into it."""
+    stream.write(line + "\n")
+    stream.flush()
 
 
 class TrainProgress:
@@ -54,6 +103,7 @@ class TrainProgress:
     def __init__(self, steps: int, batch_size: int) -> None:
         self._steps, self._batch_size = steps, batch_size
         self._done = self._first = 0
+        self._compiles = False
         self._began = self._newest = self._last_line = time.monotonic()
         self._losses = ""
         self._bar = Progress(
@@ -76,18 +126,20 @@ class TrainProgress:
         if self._bar.live.is_started:
             self._bar.stop()
 
-    def start(self, step: int) -> None:
-        """Training begins, or goes on, at this step."""
+    def start(self, step: int, *, compiles: bool = False) -> None:
+        """Training begins, or goes on, at this step; compiles: the first one compiles, and the rate leaves it out."""
+        _begin()
         self._done = self._first = step
+        self._compiles = compiles
         self._began = self._newest = self._last_line = time.monotonic()
         if step:
-            note(f"resuming at step {step} of {self._steps}")
+            _tell(f"resuming at step {step} of {self._steps}")
         if _err.is_terminal:
             self._bar.start()
 
     @property
     def rate(self) -> float:
-        """Steps a second from when training began or went on to the newest step."""
+        """Steps a second from when training began or went on, or had compiled, to the newest step."""
         return (self._done - self._first) / max(self._newest - self._began, 1e-9)
 
     @property
@@ -99,13 +151,16 @@ class TrainProgress:
         """One more step is done."""
         self._done = done
         self._newest = now = time.monotonic()
+        if self._compiles:
+            _tell(f"compiled in {now - self._began:.0f} s")
+            self._compiles, self._first, self._began, self._last_line = False, done, now, now
         rate = self.rate
         self._bar.update(self._task, completed=done, rate=f"{rate:.1f} steps/s", losses=self._losses.split("  ")[0])
         if not _err.is_terminal and now - self._last_line >= LINE_EVERY:
             self._last_line = now
             left = clock(self.seconds_left)
             images = rate * self._batch_size
-            note(f"step {done}/{self._steps}  {rate:.1f} steps/s  {images:.0f} images/s  {left} left  {self._losses}")
+            _tell(f"step {done}/{self._steps}  {rate:.1f} steps/s  {images:.0f} images/s  {left} left  {self._losses}")
 
     def log(self, scalars: Mapping[str, float]) -> None:
         """The newest losses, shown until the next ones come."""
@@ -142,19 +197,29 @@ class WorkProgress:
     def _update(self, done: int, total: int) -> None:
         if not self._begun:
             self._begun = True
+            _begin()
             if _err.is_terminal:
                 self._bar.start()
             else:
-                note(self._what)
+                _tell(self._what)
         if _err.is_terminal:
             self._bar.update(self._task, completed=done, total=total)
         elif time.monotonic() - self._last_line >= LINE_EVERY:
             self._last_line = time.monotonic()
-            note(f"{self._what}: {100 * done // total} %")
+            _tell(f"{self._what}: {100 * done // total} %")
 
 
 def show_results(results: Mapping[str, AssayResult]) -> None:
-    """The matrix of a single result, each value above its standard error, and all scores, on standard output."""
+    """The matrix of a single result, each value above its standard error, and all scores, on standard output.
+
+    In a job of a sweep: the first score of each, for the line of the job.
+    """
+    if _jobs:
+        for name, result in results.items():
+            first = next(iter(result.scores.items()), None)
+            score = f", {spaced(first[0])} {with_error(first[1], result.scores.get(f'{first[0]}_se'))}" if first else ""
+            _jobs[-1].came.append(spaced(name) + score)
+        return
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 80)
     if len(results) == 1:
         ((name, result),) = results.items()

@@ -51,11 +51,6 @@ def fewest_points(neighbours: int) -> int:
     return count
 
 
-def frechet_distance(x_NK: Tensor, y_MK: Tensor) -> float:
-    """The Fréchet distance of the Gaussians fitted to x (N, K) and y (M, K), in squared features."""
-    return gaussian_distance(x_NK.double().mean(0), _covariance(x_NK), y_MK.double().mean(0), _covariance(y_MK))
-
-
 def gaussian_distance(mean_x_K: Tensor, cov_x_KK: Tensor, mean_y_K: Tensor, cov_y_KK: Tensor) -> float:
     """The Fréchet distance of two Gaussians, their squared 2-Wasserstein distance; singular covariances are fine."""
     values_K, vectors_KK = torch.linalg.eigh(cov_x_KK)
@@ -63,11 +58,6 @@ def gaussian_distance(mean_x_K: Tensor, cov_x_KK: Tensor, mean_y_K: Tensor, cov_
     cross = torch.linalg.eigvalsh(root_KK @ cov_y_KK @ root_KK).clamp(min=0).sqrt().sum()
     shift = (mean_x_K - mean_y_K).square().sum()
     return max(0.0, float(shift + cov_x_KK.trace() + cov_y_KK.trace() - 2 * cross))  # rounding may fall below 0
-
-
-def _covariance(x_NK: Tensor) -> Tensor:
-    centred_NK = x_NK.double() - x_NK.double().mean(0)
-    return centred_NK.T @ centred_NK / (len(x_NK) - 1)
 
 
 def _groups(x_NK: Tensor) -> Sequence[Tensor]:
@@ -140,13 +130,11 @@ def _places(sample: Sequence[Tensor]) -> Tensor:
     return torch.cat([torch.full((len(part),), place) for place, part in enumerate(sample)])
 
 
-def kernel_distance(x_NK: Tensor, y_MK: Tensor) -> float:
-    """The unbiased squared MMD of x (N, K) and y (M, K): around 0, and below it by chance, for one distribution."""
-    return float(_kernel([x_NK.double()], [y_MK.double()])[0])
-
-
 def _kernel(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
-    """From sums of the kernel over blocks of groups, so that no matrix of all pairs is held."""
+    """Around 0, and below it by chance, for one distribution.
+
+    From sums of the kernel over blocks of groups, so that no matrix of all pairs is held.
+    """
     xx, yy, xy = _block_sums(x, x), _block_sums(y, y), _block_sums(x, y)
     own = [torch.stack([_cubic((part * part).sum(1), part.shape[1]).sum() for part in s]) for s in (x, y)]
     counts = [torch.tensor([len(part) for part in s], dtype=torch.float64) for s in (x, y)]

@@ -8,25 +8,30 @@ loss has to be a mean over images. Where rows do not divide evenly, the first pr
 from __future__ import annotations
 
 import functools
-import hashlib
 import itertools
 import os
-import subprocess
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 import torch
 import torch.distributed as dist
+
+# Adam's first step imports this, and it keeps a group that exists by then for ever, as a default argument: the group's
+# threads would outlive it, and now and then abort a process that ends. So it is imported here, before there is a group.
+import torch.distributed.nn.functional
 from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore, Store
-from torch.distributed.rendezvous import rendezvous
 
+from lrx import meeting
 from lrx.noise import row_generator
 from lrx.types import Paired, Trainable
 
-PORTS = range(20_000, 40_000)  # of a Slurm job that names none, by its number
+PATIENCE = "LRX_PATIENCE"  # the variable that says for how long, in seconds, processes wait for one another
+LONG = 600.0  # unless it is set; a process that dies is noticed at once, one that hangs or loses its machine after it
 
 _numbers = itertools.count()  # of the runs of a sweep
 
@@ -39,7 +44,7 @@ class Averaged(Trainable, Protocol):
 
 
 class Lost(ValueError):
-    """Another process of this training has ended."""
+    """Another process of this training has ended, or does not answer."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,23 @@ class Ranks:
 
     def agree(self, step: int) -> None:
         """ValueError unless all processes start from this step: they must see the same run folder."""
+        self.agree_on({"the step to start at": str(step)}, "they must see the same run folder")
+
+    def agree_on(self, told: Mapping[str, str], mend: str) -> None:
+        """ValueError, in every process, unless all have the same values; it names what differs, and what to do."""
         if self.size == 1:
             return
-        steps = _sum(torch.eye(self.size, dtype=torch.int64)[self.rank] * step).tolist()
-        if len(set(steps)) > 1:
-            raise ValueError(f"the {self.size} processes do not see the same run folder: they start at steps {steps}")
+        heard: list[dict[str, str]] = [{} for _ in range(self.size)]
+        with _peers():
+            dist.all_gather_object(heard, dict(told))
+        different = {
+            key: [values.get(key, "not there") for values in heard]
+            for key in sorted(set().union(*heard))
+            if len({values.get(key) for values in heard}) > 1
+        }
+        if different:
+            what = "; ".join(f"{key} ({', '.join(values)})" for key, values in different.items())
+            raise ValueError(f"the {self.size} processes of this training differ in {what}: {mend}")
 
     def of_first(self, text: str) -> str:
         """The text that the first process has."""
@@ -118,10 +135,17 @@ class Part:
 def joined(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
     """The processes of this training, connected for the block, and the device of this one; alone, the device given.
 
-    ValueError when a process has no GPU of its own, Lost when the others cannot be reached.
+    ValueError when a process has no GPU of its own, Lost when the others cannot be reached. Warns when Slurm gave room
+    for several tasks, and nobody started them.
     """
-    ranks = ranks_of(os.environ)
+    ranks, patience = ranks_of(os.environ), _patience(os.environ)
     if ranks.size == 1:
+        tasks = os.environ.get("SLURM_NTASKS", "1")
+        if tasks != "1" and "SLURM_STEP_ID" not in os.environ and not meeting.is_torchrun(os.environ):
+            warnings.warn(
+                f"this job has {tasks} tasks, of which one trains; srun lrx train ... has all of them take part",
+                stacklevel=2,
+            )
         yield ranks, device
         return
     if device.type == "cuda":
@@ -134,7 +158,8 @@ def joined(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
     with _peers():
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
-            store=PrefixStore(f"{_step(os.environ)} run {next(_numbers)}", _store(ranks.rank, ranks.size)),
+            store=PrefixStore(f"{meeting.step_name(os.environ)} run {next(_numbers)}", _store(ranks, patience)),
+            timeout=patience,
             rank=ranks.rank,
             world_size=ranks.size,
         )
@@ -147,49 +172,28 @@ def joined(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
 
 
 @functools.cache
-def _store(rank: int, size: int) -> Store:
+def _store(ranks: Ranks, patience: timedelta) -> Store:
     """Where the processes tell each other their addresses; one for all runs of a sweep, each under a number."""
-    store: Store = next(rendezvous(meeting_place(os.environ), rank, size))[0]
-    return store
+    return meeting.meet(os.environ, ranks.rank, ranks.size, patience)
+
+
+def _patience(environment: Mapping[str, str]) -> timedelta:
+    given = environment.get(PATIENCE, str(LONG))
+    with suppress(ValueError, OverflowError):
+        if (seconds := float(given)) >= 1:  # torch takes less than a millisecond for no limit
+            return timedelta(seconds=seconds)
+    raise ValueError(f"{PATIENCE} must be a number of seconds of at least 1, not {given!r}")
 
 
 def ranks_of(environment: Mapping[str, str]) -> Ranks:
     """What torchrun's variables say, else those of a Slurm step (srun) of several tasks; else this process is alone."""
-    if "RANK" in environment and "WORLD_SIZE" in environment:
+    if meeting.is_torchrun(environment):
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
     elif int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:  # a batch script has a SLURM_NTASKS, but is no step
         names = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")
     else:
         return ALONE
     return Ranks(*(int(environment.get(name, 0)) for name in names))
-
-
-def meeting_place(environment: Mapping[str, str]) -> str:
-    """Where the processes meet, as torch has it: torchrun's own place, else a port of the step's first machine.
-
-    MASTER_ADDR and MASTER_PORT win over what Slurm says. ValueError when Slurm does not say.
-    """
-    if "RANK" in environment and "WORLD_SIZE" in environment:
-        return "env://"
-    host = environment.get("MASTER_ADDR") or _first_host(environment.get("SLURM_STEP_NODELIST", ""))
-    # of the job and the step: two steps of one job must not meet
-    number = int(hashlib.sha256(_step(environment).encode()).hexdigest()[:8], 16)
-    port = environment.get("MASTER_PORT") or PORTS[number % len(PORTS)]
-    return f"tcp://{host}:{port}"
-
-
-def _step(environment: Mapping[str, str]) -> str:
-    return f"{environment.get('SLURM_JOB_ID', '0')}.{environment.get('SLURM_STEP_ID', '0')}"
-
-
-def _first_host(nodes: str) -> str:
-    try:
-        told = subprocess.run(["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=True)
-        return told.stdout.split()[0]
-    except (OSError, subprocess.CalledProcessError, IndexError) as error:
-        raise ValueError(
-            f"scontrol does not name the machines of {nodes!r}; give MASTER_ADDR, the first one"
-        ) from error
 
 
 def _check(model: Trainable, batch_size: int, size: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from torch import Tensor
 from lrx.features import factor_probe, pixel_components
 from lrx.inception import FILES, read_inception
 from lrx.labels import find_classes, known_classes
+from lrx.paths import expanded
 from lrx.types import Dataset, as_float
 
 FEATURES = ("auto", "pixels", "probe", "inception")
@@ -85,7 +85,7 @@ def feature_space(
         probe = factor_probe(dataset, steps=probe_steps, cache=cache, progress=progress).to(device)
         return FeatureSpace(probe.features, scores={"probe_accuracy": float(probe.accuracies.mean())})
     if features == "inception":
-        network, digest = read_inception(Path(str(inception)).expanduser())
+        network, digest = read_inception(expanded(str(inception)))
         told = {"inception_variant": network.variant, "inception_sha256": digest}
         return FeatureSpace(network.to(device).features, settings=told)
     # of the encoded and the held-out alike, so that neither is nearer to the components

@@ -12,16 +12,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from lrx.atomic import replacing
+from lrx.checkpoint import UNREADABLE, read_tensors
 from lrx.labels import KnownClasses, known_classes
+from lrx.paths import expanded
 from lrx.types import Dataset, FactorDataset, as_float
 
 FORMAT = "lrx probe 1"  # part of a kept probe's name: another network or another training needs another number
@@ -30,7 +30,6 @@ BATCH = 64
 RATE = 2e-3  # of Adam at the first step, falling to 0 linearly
 JUDGED = 512  # images on which accuracies are measured
 ROWS = 2**14  # of classes that are held at once
-UNREADABLE = (pickle.UnpicklingError, RuntimeError, OSError, EOFError, LookupError, ValueError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ def factor_probe(
     if cache is None:
         return train_probe(dataset, steps=steps, progress=progress)
     known = known_classes(dataset, "a probe network")
-    path = Path(cache).expanduser() / f"probe-{_digest(dataset, known, steps)}.pt"
+    path = expanded(cache) / f"probe-{_digest(dataset, known, steps)}.pt"
     if not path.exists():
         trained = train_probe(dataset, steps=steps, progress=progress)
         with replacing(path) as beside:
@@ -160,8 +159,9 @@ def factor_probe(
         return trained
     probe = Probe(dataset.observation_shape, known)
     try:
-        kept = torch.load(path, map_location="cpu", weights_only=True)
-        if kept["format"] != FORMAT:
+        with path.open("rb") as file:
+            kept = read_tensors(file)
+        if not isinstance(kept, dict) or kept["format"] != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
         probe.load_state_dict(kept["state"])
     except UNREADABLE as error:

@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 
 from lrx import console, results, shell
 from lrx.collect import collect_command
+from lrx.paths import PART, expanded
 from lrx.watch import status_command
+from lrx.wording import printable
 
+MOST_FILES = 20  # results that are listed
 OPTIONS = {"collect": "out=", "report": "out=", "status": "--once"}
 
 
@@ -28,8 +33,8 @@ def run(command: str, words: list[str]) -> None:
         kind = "folder" if command in ("collect", "status") else "path"
         given = f"not {' '.join(strange or words)}" if words else "such as outputs/train/my-sweep"
         raise ValueError(f"lrx {command} takes one {kind}, {given}; {usage.splitlines()[0]}")
-    top = Path(folders[0]).expanduser()
-    out = Path(options[0].removeprefix(option)).expanduser() if option == "out=" and options else None
+    top = expanded(folders[0])
+    out = expanded(options[0].removeprefix(option)) if option == "out=" and options else None
     if command == "status":
         status_command(top, once=bool(options))
     elif command == "collect":
@@ -43,7 +48,7 @@ def run(command: str, words: list[str]) -> None:
 
 def join_shards(top: Path) -> None:
     """Join the parts of assays that were split, where all are there and no job has joined them."""
-    for folder in sorted({part.parent.parent for part in top.rglob("part.npz")}):
+    for folder in sorted({part.parent.parent for part in top.rglob(PART)}):
         if not (folder / results.FILENAME).exists():
             from lrx import assaying  # torch, which only joining needs
 
@@ -54,11 +59,36 @@ def join_shards(top: Path) -> None:
 
 
 def show_command(path: Path) -> None:
-    """Print what a results file says, or that of a run folder. OSError and ValueError for what is none."""
+    """Print what a results file says, or that of a run folder; of a folder without one, where its results are.
+
+    OSError and ValueError for what is none.
+    """
     file = path / results.FILENAME if path.is_dir() else path
-    if not file.is_file():
+    if file.is_file():
+        console.show_file(results.read(file))
+    elif path.is_dir() and (found := _files_of(path)) is not None:
+        for line in found:
+            print(line)
+    else:
         raise FileNotFoundError(f"{file}: no such file; give a {results.FILENAME}, or a folder that has one")
-    console.show_file(results.read(file))
+
+
+def _files_of(folder: Path) -> list[str] | None:
+    """The commands that show the results of the runs in a folder, and their report; None where there is no run."""
+    from lrx.report import found
+
+    try:
+        places = found.places(folder)
+    except ValueError:
+        return None
+    files = [file for place in places for file in place.files]
+    names = [os.path.relpath(file.parent) for file in files]
+    commands = [f"  lrx show {shlex.quote(name)}" for name in names[:MOST_FILES]]
+    more = [f"  and {len(names) - MOST_FILES:,} more"] if len(names) > MOST_FILES else []
+    head = f"no {results.FILENAME} lies in this folder itself; its results:" if files else "nothing is measured yet"
+    told = [head, *commands, *more, "all of it as one page, with curves and pictures:"]
+    lines = [*told, f"  lrx report {shlex.quote(str(folder))}"]
+    return [line[: len(line) - len(line.lstrip())] + printable(line) for line in lines]
 
 
 def report_command(path: Path, out: Path | None) -> None:

@@ -1,7 +1,8 @@
-"""The Jacobian J of the latent response h(z) = encode(decode(z)), by forward-mode derivatives: whole, or probed.
+"""The Jacobian J of the latent response h(z) = encode(decode(z)), whole, some of its columns, or probed.
 
-J_kj = dh_k/dz_j. One Jacobian-vector product J v costs about two and a half responses and gives h beside it; a whole
-Jacobian takes D of them. Probes: E[v . J v] = tr J for v with independent +-1 (Hutchinson 1990).
+J_kj = dh_k/dz_j. Columns and probes come by forward mode: a Jacobian-vector product J v costs about two and a half
+responses and gives h beside it. The whole comes by reverse mode, row by row from one response. Probes: E[v . J v] is
+tr J for v with independent +-1 (Hutchinson 1990).
 N samples, D latents, K probes or directions, B points of a batch.
 """
 
@@ -28,10 +29,11 @@ def loop_of(autoencoder: Autoencoder) -> Loop:
     if isinstance(autoencoder, Remembering):  # whose copy would copy the data set
         assert isinstance(autoencoder.autoencoder, Autoencoder)
         autoencoder = autoencoder.autoencoder
-    own = copy.deepcopy(autoencoder)
-    if isinstance(own, nn.Module):
-        own.eval().requires_grad_(False)
-        own.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    with torch.inference_mode(False):  # whose tensors have no derivatives
+        own = copy.deepcopy(autoencoder)
+        if isinstance(own, nn.Module):
+            own.eval().requires_grad_(False)
+            own.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
     def loop(z_BD: Tensor) -> Tensor:
         return own.encode(own.decode(z_BD))
@@ -53,11 +55,34 @@ def products(loop: Loop, z_ND: Tensor, v_ND: Tensor, *, batch_size: int) -> tupl
             part = slice(start, start + step)
             found = torch.func.jvp(loop, (z_ND[part].clone(),), (v_ND[part].clone(),))  # clones: of no inference mode
             h_ND[part], jv_ND[part] = found[0], found[1]
-    if not (torch.isfinite(h_ND).all() and torch.isfinite(jv_ND).all()):
+    return finite(h_ND), finite(jv_ND)
+
+
+def whole(loop: Loop, z_ND: Tensor, *, batch_size: int) -> tuple[Tensor, Tensor]:
+    """h(z) (N, D) and the Jacobian (N, D, D) of every point, an eighth of `batch_size` at a time: what the pass leaves
+    for its derivatives fills the rest. ValueError when they are not finite.
+    """
+    step = max(1, batch_size // 8)
+    with torch.inference_mode(False), torch.enable_grad():
+        h_ND, jacobian_NDD = torch.empty_like(z_ND), z_ND.new_empty(*z_ND.shape, z_ND.shape[1])
+        for start in range(0, len(z_ND), step):
+            part = slice(start, start + step)
+            z_BD = z_ND[part].clone().requires_grad_()
+            h_BD = loop(z_BD)
+            h_ND[part] = h_BD.detach()
+            for row in range(h_BD.shape[1]):  # points of a batch do not touch each other: their rows come together
+                (row_BD,) = torch.autograd.grad(h_BD[:, row].sum(), z_BD, retain_graph=True, materialize_grads=True)
+                jacobian_NDD[part, row] = row_BD
+    return finite(h_ND), finite(jacobian_NDD)
+
+
+def finite(values: Tensor) -> Tensor:
+    """The values themselves; ValueError when one of them is not finite."""
+    if not torch.isfinite(values).all():
         raise ValueError(
             "responses or their derivatives are not finite: the model's weights hold NaN, or codes overflow"
         )
-    return h_ND, jv_ND
+    return values
 
 
 def columns(loop: Loop, z_ND: Tensor, latents: list[int], *, batch_size: int) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from lrx.wording import listed
+
 
 class Layout:
     """How a state dict is renamed.
@@ -33,8 +35,8 @@ class Layout:
             lacking = [part for part in parts if part not in renamed]
             if lacking:
                 raise ValueError(
-                    f"these weights do not have this layout: {whole} is made of {', '.join(parts)}, "
-                    f"and {', '.join(lacking)} is not there"
+                    f"these weights do not have this layout: {whole} is made of {listed(parts)}, "
+                    f"and {listed(lacking)} is not there"
                 )
             try:
                 renamed[whole] = torch.cat([renamed.pop(part) for part in parts])

@@ -10,6 +10,7 @@ from typing import Protocol, cast
 from lrx import console
 from lrx.data.download import fetch, verdict
 from lrx.data.release import OfficialFile
+from lrx.paths import expanded
 from lrx.types import Dataset
 
 
@@ -47,7 +48,7 @@ def prepare_command(config: Config, folder: Path) -> None:
 
 
 def _prepare_files(config: Config, name: str, download: bool) -> None:
-    root = Path(str(config.value("dataset.root")))
+    root = expanded(str(config.value("dataset.root")))
     folders = (root, root / name)
     missing: list[OfficialFile] = []
     for file in cast(list[OfficialFile], config.build("official")):
@@ -107,5 +108,5 @@ def _name_missing(config: Config, name: str, missing: Sequence[OfficialFile], fo
         words = [f"dataset.{key}={value}" for key, value in settings.items() if value is not None]
         command = shlex.join(["lrx", "prepare", f"dataset={name}", *words, "download=true"])
         console.note(f"to fetch what has an address: {command}")
-    if config.value("dataset.source") is not None:
-        console.note("to do without, where lrx has a renderer: dataset.source=rendered")
+    if all(file.rendered for file in missing):
+        console.note("to do without, for lrx renders these images: dataset.source=rendered")

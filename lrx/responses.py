@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from lrx.codes import encode_images, evaluating, image_order, num_drawn, num_latents, placement, posterior_of_images
-from lrx.pieces import Piece, Values
+from lrx.devices import moved
 from lrx.types import Autoencoder, Dataset, Probabilistic
 
 BASES = ("prior", "posterior", "posterior_sample")
-INFORMATIVE = 0.5  # a latent is informative above this response to itself, on the scale `none` (Leeb et al. 2022)
 BLOCK = 128  # draws that share one cyclic shift; also the unit in which `draws` yields
 POINTS = 1024  # responses of a piece, at most, where a block has no more draws: as many rows as fit
 
@@ -49,40 +48,6 @@ def intervene(z_ND: Tensor, latent: int, values_N: Tensor) -> Tensor:
     moved_ND = z_ND.clone()
     moved_ND[:, latent] = values_N
     return moved_ND
-
-
-def prior_responses(
-    autoencoder: Autoencoder,
-    dataset: Dataset,
-    rows: Sequence[int],
-    *,
-    num_samples: int,
-    generator: torch.Generator,
-    batch_size: int,
-    progress: Callable[[int], None] = lambda responses: None,
-) -> tuple[Tensor, Tensor]:
-    """Rows (R, D) of the response matrix over prior draws on the scale `none`, and standard errors (R, D), in float64.
-
-    To choose latents by; the assay `response_matrix` measures it. An exact zero has the standard error 0. `progress`
-    hears of the responses, (R + 1) num_samples in all.
-    """
-    sums_2RD = torch.zeros(2, len(rows), num_latents(autoencoder, dataset), dtype=torch.float64)
-    count = 0
-    for block in draws(autoencoder, dataset, base="prior", generator=generator, batch_size=batch_size):
-        part = block.first(num_samples - count)
-        h_ND = respond(autoencoder, part.z_ND, batch_size=batch_size)
-        for place, row in enumerate(rows):
-            moved_ND = respond(autoencoder, intervene(part.z_ND, row, part.values_ND[:, row]), batch_size=batch_size)
-            square_ND = (moved_ND - h_ND).double().square().cpu()
-            sums_2RD[:, place] += torch.stack([square_ND.sum(0), square_ND.square().sum(0)])
-            progress(count * (len(rows) + 1) + len(part) * (place + 2))
-        count += len(part)
-        if count == num_samples:
-            break
-    mean_RD, fourth_RD = sums_2RD / num_samples
-    matrix_RD = mean_RD.sqrt()
-    se_RD = ((fourth_RD - mean_RD.square()).clamp(min=0) / (num_samples - 1)).sqrt()
-    return matrix_RD, torch.where(matrix_RD > 0, se_RD / (2 * matrix_RD), 0.0)
 
 
 @dataclass(frozen=True)
@@ -155,7 +120,7 @@ def blocks(
 def _prior_blocks(autoencoder: Autoencoder, latents: int, generator: torch.Generator) -> Iterator[Block]:
     home = placement(autoencoder)
     while True:
-        z_ND, values_ND = _normal(2, BLOCK, latents, generator=generator).to(home.dtype).to(home.device)
+        z_ND, values_ND = moved(_normal(2, BLOCK, latents, generator=generator).to(home.dtype), home.device)
         yield Block(BLOCK, functools.partial(Draws, z_ND, values_ND))
 
 
@@ -163,7 +128,8 @@ def _net_blocks(autoencoder: Autoencoder, latents: int, generator: torch.Generat
     home = placement(autoencoder)
 
     def drawn(seeds: list[int]) -> Draws:
-        points = torch.cat([sobol_net(net, latents + 1, seed) for seed in seeds]).to(home.dtype).to(home.device)
+        nets = torch.cat([sobol_net(net, latents + 1, seed) for seed in seeds])
+        points = moved(nets.to(home.dtype), home.device)
         return Draws(points[:, :latents], points[:, latents:].expand(-1, latents))
 
     while True:
@@ -188,8 +154,8 @@ def _data_blocks(
             z_ND = encode_images(autoencoder, dataset, indices, batch_size=batch_size)
         else:
             mean_ND, std_ND = posterior_of_images(autoencoder, dataset, indices, batch_size=batch_size)
-            z_ND = mean_ND + std_ND * noise_ND.to(mean_ND.dtype).to(mean_ND.device)
-        return Draws(z_ND, z_ND.gather(0, partners_ND.to(z_ND.device)), partners_ND)
+            z_ND = mean_ND + std_ND * moved(noise_ND.to(mean_ND.dtype), mean_ND.device)
+        return Draws(z_ND, z_ND.gather(0, moved(partners_ND, z_ND.device)), partners_ND)
 
     while True:
         order = image_order(dataset, generator)
@@ -197,64 +163,6 @@ def _data_blocks(
             noise_ND = _normal(len(indices), latents, generator=generator) if sample else None
             partners_ND = cyclic_partners(len(indices), latents, generator=generator)
             yield Block(len(indices), functools.partial(encoded, indices, noise_ND, partners_ND))
-
-
-class BlockResponses:
-    """The draws of a block and their responses h(z), each computed once, when it is first asked for.
-
-    start: how many draws come before this block. first: the responses of the first block of all, this one or another.
-    """
-
-    def __init__(
-        self, autoencoder: Autoencoder, block: Block, size: int, *, start: int, first: BlockResponses | None, batch: int
-    ) -> None:
-        self._autoencoder, self._block, self._batch = autoencoder, block, batch
-        self.size, self.start, self.first = size, start, first or self
-
-    @functools.cached_property
-    def draws(self) -> Draws:
-        """The first `size` draws of the block."""
-        return self._block.draws().first(self.size)
-
-    @functools.cached_property
-    def h_ND(self) -> Tensor:
-        """The responses (N, D) at the base points, on the CPU."""
-        return respond(self._autoencoder, self.draws.z_ND, batch_size=self._batch).cpu()
-
-    def moved(self, rows: range) -> tuple[Tensor, ...]:
-        """The responses (N, D) after do(z_j := v), for each latent j of the rows, on the CPU."""
-        z_ND, values_ND = self.draws.z_ND, self.draws.values_ND
-        moved = torch.cat([intervene(z_ND, j, values_ND[:, j]) for j in rows])
-        return torch.split(respond(self._autoencoder, moved, batch_size=self._batch).cpu(), self.size)
-
-
-def row_pieces(
-    autoencoder: Autoencoder,
-    blocks: Iterable[Block],
-    *,
-    latents: int,
-    num_samples: int,
-    batch_size: int,
-    summed: Callable[[BlockResponses, range], Values],
-) -> Iterator[Piece]:
-    """Interventions on every latent for the first `num_samples` draws, (D + 1) num_samples responses, in pieces.
-
-    A piece, of the key (block, first row), is a block of N draws and as many rows as fit `POINTS`; its values are what
-    `summed` makes of them. h(z) is computed once for the pieces of a block that are evaluated in one process.
-    """
-    start, first = 0, None
-    for number, block in enumerate(blocks):
-        size = min(block.size, num_samples - start)
-        responses = BlockResponses(autoencoder, block, size, start=start, first=first, batch=batch_size)
-        first = first or responses
-        step = max(1, POINTS // size)
-        for row in range(0, latents, step):
-            rows = range(row, min(row + step, latents))
-            count = size * (len(rows) + (row == 0))  # h(z) counts once
-            yield Piece((number, row), count, functools.partial(summed, responses, rows))
-        start += size
-        if start == num_samples:
-            return
 
 
 def _normal(*shape: int, generator: torch.Generator) -> Tensor:

@@ -21,6 +21,9 @@ from lrx import results
 
 SMALL = 32 * 2**10  # bytes of an array that counts as small: 64 x 64 float64
 CODES = 64 * 2**20  # bytes of the codes of one model, at most
+LONGEST_NAME = 200  # letters
+MOST_MEMBERS = 2000  # of a file, in all its groups
+MOST_LETTERS = 2**20  # of a text array, filled up to its longest text
 KEPT_WHOLE = {("codes", "codes"), ("codes", "image")}  # of any size up to CODES: UDR compares them
 
 
@@ -36,16 +39,19 @@ class Scanned:
 def scan(path: Path) -> tuple[dict[str, Scanned], dict[str, str | int | float]]:
     """The assays of a results file by name, and its provenance. ValueError in one line when it is not a whole one."""
     with _reading(path) as file:
-        assays = {}
+        assays, count = {}, 0
         for name in h5g.open(file.id, b"/"):
-            group = _member(file.id, name)
+            group, key = _member(file.id, name), _name(name)
             if not isinstance(group, h5g.GroupID):
-                raise ValueError(f"{name.decode()} is no group")
-            assays[name.decode()] = _scan_group(path, name.decode(), group)
+                raise ValueError(f"{key} is no group")
+            count += 1 + group.get_num_objs()
+            if count > MOST_MEMBERS:
+                raise ValueError(f"it has more than {MOST_MEMBERS:,} parts")
+            assays[key] = _scan_group(path, key, group)
         # attributes as python's own types; those of other kinds are none of lrx
         known = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
         plain = {key: value for key, value in known.items() if isinstance(value, str | int | float)}
-        return assays, {key: value for key, value in plain.items() if key != "format"}
+        return assays, {key: value for key, value in plain.items() if key != "format" and is_name(key)}
 
 
 @dataclass(frozen=True)
@@ -63,10 +69,11 @@ def describe(path: Path, assay: str, names: list[str]) -> dict[str, Description]
         found = {}
         for name in names:
             array = file[assay][name]
-            if array.is_scale:
+            if array.attrs.get("CLASS") in ("DIMENSION_SCALE", b"DIMENSION_SCALE"):
                 continue
-            axes = tuple(str(dimension[0].name).rpartition("/")[2] for dimension in array.dims)
-            found[name] = Description(axes, str(array.attrs["units"]), str(array.attrs["long_name"]))
+            found[name] = Description(
+                results.axes(file, array), str(array.attrs["units"]), str(array.attrs["long_name"])
+            )
         return found
 
 
@@ -82,7 +89,7 @@ def _reading(path: Path) -> Iterator[h5py.File]:
 def _scan_group(path: Path, assay: str, group: h5g.GroupID) -> Scanned:
     scores, members = {}, {}
     for name in group:
-        stored, key = _member(group, name), name.decode()
+        stored, key = _member(group, name), _name(name)
         if not isinstance(stored, h5d.DatasetID):
             raise ValueError(f"{assay}/{key} is no data set")
         shape, dtype = stored.shape, stored.dtype
@@ -93,21 +100,36 @@ def _scan_group(path: Path, assay: str, group: h5g.GroupID) -> Scanned:
     return Scanned(path, scores, members)
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can name a column: not too long, and printable."""
+    return 0 < len(text) <= LONGEST_NAME and text.isprintable()
+
+
+def _name(name: bytes) -> str:
+    text = name.decode()
+    if not is_name(text):
+        raise ValueError(f"{text[:40]!r} is no name, but {len(text):,} letters, or letters that cannot be shown")
+    return text
+
+
 def _member(group: h5g.GroupID, name: bytes) -> h5g.GroupID | h5d.DatasetID:
     """A member that lies in this file."""
     if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
-        raise ValueError(f"{name.decode()} leads elsewhere; lrx does not follow it")
+        raise ValueError(f"{_name(name)} leads elsewhere; lrx does not follow it")
     stored = h5o.open(group, name)
     if h5i.get_type(stored) == h5i.DATASET:
         storage = stored.get_create_plist()
         if storage.get_layout() == h5d.VIRTUAL or storage.get_external_count():
-            raise ValueError(f"{name.decode()} leads elsewhere; lrx does not follow it")
+            raise ValueError(f"{_name(name)} leads elsewhere; lrx does not follow it")
     return stored
 
 
 def _values(stored: h5d.DatasetID, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     if dtype.kind == "O":
-        return np.asarray(h5py.Dataset(stored).asstr()[()], dtype=np.str_)
+        texts = h5py.Dataset(stored).asstr()[()]
+        if texts.size * max(map(len, texts.flat), default=0) > MOST_LETTERS:
+            raise ValueError(f"{stored.name.decode()} has a text that is too long")
+        return np.asarray(texts, dtype=np.str_)
     values = np.empty(shape, dtype)
     stored.read(h5s.ALL, h5s.ALL, values)
     return values

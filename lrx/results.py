@@ -170,19 +170,28 @@ def _read_result(group: h5py.Group) -> AssayResult:
     arrays, coordinates, scores = {}, {}, {}
     for name in group:
         stored = _child(group, name)
-        if stored.is_scale:
+        if stored.attrs.get("CLASS") in ("DIMENSION_SCALE", b"DIMENSION_SCALE"):  # h5py's is_scale may crash on others
             coordinates[name] = _values(stored)
         elif stored.ndim == 0 and "units" not in stored.attrs:
             scores[name] = float(stored[()])
         else:
-            axes = tuple(str(dimension[0].name).rpartition("/")[2] for dimension in stored.dims)
-            arrays[name] = Array(_values(stored), axes, stored.attrs["units"], stored.attrs["long_name"])
+            arrays[name] = Array(
+                _values(stored), axes(group.file, stored), stored.attrs["units"], stored.attrs["long_name"]
+            )
     settings = {
         key: WORDS.get(value, value) if isinstance(value := _plain(raw), str) else value
         for key, raw in group.attrs.items()
         if key != "provenance"
     }
     return AssayResult(arrays=arrays, coordinates=coordinates, scores=scores, settings=settings)
+
+
+def axes(file: h5py.File, array: h5py.Dataset) -> tuple[str, ...]:
+    """The names of an array's axes; not by h5py's `dims`, as HDF5 crashes on attributes of other kinds than its own."""
+    scales = [places[0] for places in array.attrs["DIMENSION_LIST"]] if array.ndim else []
+    if len(scales) != array.ndim or not all(isinstance(scale, h5py.Reference) for scale in scales):
+        raise ValueError(f"{array.name} does not say what its axes are")
+    return tuple(str(file[scale].name).rpartition("/")[2] for scale in scales)
 
 
 def _child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:

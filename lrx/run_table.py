@@ -6,16 +6,22 @@ As a .csv file the columns are named as typed: model.beta, metrics.mig, metrics.
 from __future__ import annotations
 
 import csv
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from lrx.result_scan import Scanned
+from lrx.result_scan import Scanned, is_name
+from lrx.run_tree import one_line
 
 Setting = str | int | float | bool | None
+V = TypeVar("V")
 
 TRAINED, RANKED = "train", "udr"  # groups of scores that are no assays
+MOST, MOST_GROUPS = 1000, 100  # columns of a kind, and groups of scores: more than lrx has keys, scores and assays
 
 
 @dataclass
@@ -39,7 +45,16 @@ class Row:
 
     def fault(self, text: str) -> None:
         """Add to what is wrong with it."""
-        self.error = f"{self.error}; {text}" if self.error else text
+        self.error = one_line(f"{self.error}; {text}" if self.error else text)
+
+
+def cap(rows: Sequence[Row]) -> None:
+    """Take out of rows what makes columns past any sense: long names, the rarest of too many. The row says how many."""
+    _keep(rows, "settings", MOST, lambda row: [row.training, row.measuring, row.overrides])
+    _keep(rows, "provenance", MOST, lambda row: [row.provenance])
+    _keep(rows, "assays", MOST_GROUPS, lambda row: [row.scores])
+    for group in {group for row in rows for group in row.scores}:
+        _keep(rows, f"scores of {group}", MOST, functools.partial(_scores_of, group))
 
 
 class Table:
@@ -95,6 +110,23 @@ def text(value: Setting) -> str:
     if isinstance(value, str) and value.startswith(("=", "+", "@")):
         return f"'{value}"
     return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+
+
+def _scores_of(group: str, row: Row) -> list[dict[str, float]]:
+    return [row.scores.get(group, {})]
+
+
+def _keep(rows: Sequence[Row], what: str, most: int, columns: Callable[[Row], Sequence[dict[str, V]]]) -> None:
+    counts = Counter(key for row in rows for part in columns(row) for key in part if is_name(key))
+    kept = {key for key, _ in counts.most_common(most)}
+    for row in rows:
+        left_out = 0
+        for part in columns(row):
+            for key in part.keys() - kept:
+                del part[key]
+                left_out += 1
+        if left_out:
+            row.fault(f"left out: {left_out:,} of its {what}, for names that are none or for more than {most:,} in all")
 
 
 def _differing(configs: Sequence[Mapping[str, Setting]]) -> set[str]:

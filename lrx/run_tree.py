@@ -8,7 +8,6 @@ reader) and texts of no sensible size are refused by name.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import stat
@@ -18,12 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lrx import results, runs, status
+from lrx.wording import printable
 
 MARKS = {status.FILENAME, runs.FILENAME, results.FILENAME}
 UNKNOWN = "unknown"  # the state of a run whose folder does not say it
 ORDER = ("running", "failed", "interrupted", UNKNOWN, "queued", "done")  # what a person wants to see first
 SHARD = re.compile(r"\d+of\d+")  # the folder of a part of an assay
 LARGEST_TEXT = 2**20  # bytes of a status.json or config.yaml
+LONGEST = 1000  # letters of one value or error in a table
+DEEPEST = 100  # folders within folders
 
 
 @dataclass
@@ -81,8 +83,10 @@ def find_runs(top: Path) -> list[Run]:
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks, and without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    """A text without line breaks, and without what a terminal would obey; of one that is too long, its beginning."""
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}... ({len(text):,} letters)"
+    return printable(text)
 
 
 def summary(states: Iterable[str]) -> str:
@@ -116,7 +120,8 @@ def _walk(top: Path) -> list[Run]:
 
     for where, folders, files in os.walk(top, onerror=unreadable):
         marks = MARKS & {*files, *folders}
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        deep = len(Path(where).relative_to(top).parts) >= DEEPEST
+        folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
         if results.FILENAME in files:  # the parts that it was joined from are no runs of their own
             folders[:] = [name for name in folders if not SHARD.fullmatch(name)]
         if marks:
@@ -147,7 +152,7 @@ def _is_sound(found: status.Status) -> bool:
     texts = (found.command, *found.overrides, found.config, found.error, found.host, found.job)
     numbers = (found.step, found.steps, found.rate, found.seconds_left)
     are_texts = all(isinstance(text, str) for text in texts)
-    are_numbers = all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+    are_numbers = all(isinstance(number, int | float) and abs(number) < 2**63 for number in numbers)
     return are_texts and are_numbers and (found.inputs is None or isinstance(found.inputs, Mapping))
 
 

@@ -8,17 +8,26 @@ from __future__ import annotations
 import glob
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from lrx.atomic import replacing
+from lrx.paths import CHECKPOINT
+from lrx.wording import listed
 
 FILENAME = "config.yaml"
 
 # Keys that may differ between the starts of one run: they say where and how often, not what is computed.
 FREE = {"name", "dataset.root", "device", "trainer.device", "trainer.checkpoint_every", "trainer.log_every"}
 FREE |= {"then", "track", "trust", "dataset.workers"}
+
+
+OFF = ("None", "False")  # values as RunConfig.flat has them
+
+
+STEPS = "trainer.steps"
+SWEPT = r"(range|interval|choice|shuffle|sort|tag|glob)\("  # functions of Hydra's grammar that give several values
 
 
 class RunConfig(Protocol):
@@ -34,13 +43,22 @@ class RunConfig(Protocol):
         ...
 
 
-def identity(config: RunConfig) -> str:
-    """What is computed, as text: every key and value but those that are free."""
-    return "\n".join(f"{key}={value}" for key, value in sorted(config.flat().items()) if not _is_free(key))
+def identity(config: RunConfig, text: str | None = None) -> str:
+    """What is computed, as text: every key and value but those that are free, of a config or of another one's text."""
+    return "\n".join(f"{key}={value}" for key, value in sorted(config.flat(text).items()) if not _is_free(key))
+
+
+def kept_identity(folder: Path, config: RunConfig) -> str:
+    """The same of the config that a folder keeps, which passed `check_same`: it may lack keys that came later."""
+    path = folder / FILENAME
+    return identity(config, path.read_text(encoding="utf-8") if path.exists() else None)
 
 
 def check_same(folder: Path, config: RunConfig) -> None:
-    """ValueError that lists the keys in which a config differs from the one that made this folder, if one did."""
+    """ValueError that lists the keys in which a config differs from the one that made this folder, if one did.
+
+    A key that only one of them has is no difference while it is off (null or false): lrx gained or lost it in between.
+    """
     path = folder / FILENAME
     if not path.exists():
         return
@@ -51,12 +69,21 @@ def check_same(folder: Path, config: RunConfig) -> None:
     different = [
         f"{key} (was {before.get(key, 'not there')}, now {now.get(key, 'not there')})"
         for key in sorted({*before, *now})
-        if not _is_free(key) and before.get(key) != now.get(key)
+        if not _is_free(key)
+        and not _is_same(before.get(key), now.get(key))
+        and not (key == STEPS and _trains_on(before, now))
     ]
     if different:
         raise ValueError(
-            f"{folder} was made by another config: {', '.join(different)}; give these values, or another name="
+            f"{folder} was made by another config: {listed(different)}; give these values, or another name="
         )
+
+
+def _trains_on(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether a config only asks for more steps, where those that are done do not depend on how many there will be."""
+    counts = [str(flat.get(STEPS, "")) for flat in (before, now)]
+    schedules = {flat.get("trainer.schedule") for flat in (before, now)}
+    return all(count.isdigit() for count in counts) and int(counts[0]) < int(counts[1]) and schedules == {"constant"}
 
 
 def write_config(folder: Path, config: RunConfig) -> None:
@@ -65,24 +92,58 @@ def write_config(folder: Path, config: RunConfig) -> None:
         beside.write_text(config.text, encoding="utf-8")
 
 
+def _is_same(one: str | None, other: str | None) -> bool:
+    """Whether two values of a key are the same, where None says that the key is not there."""
+    return one == other or (None in (one, other) and {one, other} <= {None, *OFF})
+
+
 def _is_free(key: str) -> bool:
     return key in FREE or key.split(".")[0] in FREE  # a list, such as trust, has a key for each place
 
 
-def run_id(overrides: Sequence[str]) -> str:
+def run_id(overrides: Sequence[str], swept: str = "", sweep: str = "") -> str:
     """A folder for one job of a sweep: the values in its overrides, and a few digits that tell apart what looks alike.
 
     The same overrides give the same folder, however many other jobs a sweep has, so that a sweep that is started again
     or grows finds what is done.
 
+    swept: the keys that vary, which alone give their values to the name, separated by spaces; none: all. sweep: the
+    folder of the sweep; a run of these overrides that lies in it keeps its folder's name, whatever varied then.
+
     >>> run_id(["name=sweep", "model=vae", "seed=0", "ckpt=outputs/train/a"])
-    'a-vae-0-5b8202'
+    'a-vae-0-5b8202e4'
+    >>> run_id(["trainer.lr=0.30000000000000004", "seed=0", "trainer.steps=100"], "trainer.lr seed")
+    '0-0.3-f4123560'
     """
+    chosen = set(swept.split())
     keys = [word.partition("=")[0].lstrip("+~") for word in overrides]
     kept = sorted(word for word, key in zip(overrides, keys, strict=True) if not _is_free(key) and key != "shard")
-    values = [word.partition("=")[2].rstrip("/").rpartition("/")[2] for word in kept]
+    values = [_short(word.partition("=")[2]) for word in kept if not chosen or word.partition("=")[0] in chosen]
     words = "-".join(re.sub(r"[^A-Za-z0-9.]+", "_", value).strip("_") for value in values)
-    return f"{words[:60]}-{hashlib.sha256(' '.join(kept).encode()).hexdigest()[:6]}"
+    mark = hashlib.sha256(" ".join(kept).encode()).hexdigest()[:8]
+    there = sorted(Path(sweep).glob(f"*-{mark}")) if sweep and chosen else []
+    return there[0].name if there else f"{words[:60]}-{mark}"
+
+
+def _short(value: str) -> str:
+    """A value as a name has it: of a path the end, of a number four digits."""
+    if re.fullmatch(r"-?\d+\.?\d*(e[-+]?\d+)?", value, re.I) and not value.lstrip("-").isdigit():
+        return f"{float(value):.4g}"
+    return value.rstrip("/").rpartition("/")[2]
+
+
+def named(words: list[str]) -> list[str]:
+    """A sweep whose folders are named after the keys that vary, unless the words name them or no key varies."""
+    if not {"-m", "--multirun"} & set(words) or any(word.startswith("hydra.sweep.subdir=") for word in words):
+        return words
+    pairs = [word.partition("=") for word in words if "=" in word and not word.startswith(("hydra.", "hydra/", "-"))]
+    swept = [key for key, _, value in pairs if "," in re.sub(r"\[.*\]|\{.*\}", "", value) or re.match(SWEPT, value)]
+    if not swept:
+        return words
+    return [
+        *words,
+        "hydra.sweep.subdir='${run_id:${hydra.overrides.task},\"" + " ".join(swept) + "\",${hydra.sweep.dir}}'",
+    ]
 
 
 def globbed(word: str) -> str:
@@ -91,7 +152,7 @@ def globbed(word: str) -> str:
     if pattern is None:
         return word
     matches = map(Path, sorted(glob.glob(pattern[1].strip("'\""))))
-    found = [path for path in matches if path.suffix == ".pt" or (path / "checkpoint.pt").is_file()]
+    found = [path for path in matches if path.suffix == ".pt" or (path / CHECKPOINT).is_file()]
     if not found:
         raise ValueError(f"{word} matches no run folder with a checkpoint and no .pt file")
     odd = [path for path in found if set("'\\$") & set(str(path))]

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from lrx.atomic import replacing
+from lrx.paths import PART
 from lrx.pieces import Joined, Key, Piece, Shard, Values
 
-FILENAME = "part.npz"
 NAME = re.compile(r"([1-9][0-9]{0,5})of([1-9][0-9]{0,5})")
 UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError)
 
@@ -91,7 +91,7 @@ def write(folder: Path, shard: Shard, about: About) -> None:
     tensors |= {
         _name(key, place): tensor.numpy() for key, values in shard.found.items() for place, tensor in enumerate(values)
     }
-    with replacing(folder / FILENAME) as beside, beside.open("wb") as file:
+    with replacing(folder / PART) as beside, beside.open("wb") as file:
         np.savez(file, **tensors)  # type: ignore[arg-type]  # of its other keywords, none is a name of ours
 
 
@@ -103,7 +103,7 @@ def read_about(path: Path) -> About:
 
 def complete(folder: Path) -> list[int]:
     """In how many shards the work in a folder was split, where all of them have left their parts."""
-    names = [NAME.fullmatch(path.parent.name) for path in folder.glob(f"*/{FILENAME}")]
+    names = [NAME.fullmatch(path.parent.name) for path in folder.glob(f"*/{PART}")]
     counts = [int(found[2]) for found in names if found]
     return sorted(count for count in set(counts) if counts.count(count) == count)
 
@@ -111,7 +111,7 @@ def complete(folder: Path) -> list[int]:
 @contextmanager
 def opened(folder: Path, count: int, *, whole: str) -> Iterator[Parts | None]:
     """The parts of a whole; None while some are not there. ValueError for one that cannot be read."""
-    paths = [folder / f"{number}of{count}" / FILENAME for number in range(1, count + 1)]
+    paths = [folder / f"{number}of{count}" / PART for number in range(1, count + 1)]
     if not all(path.is_file() for path in paths):
         yield None
         return

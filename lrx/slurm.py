@@ -167,7 +167,9 @@ def _submitit() -> ModuleType:
     try:
         import submitit
     except ImportError as error:
-        raise ValueError("hydra/launcher=lrx_slurm needs submitit: pip install 'lrx[sweep]'") from error
+        raise ValueError(
+            "hydra/launcher=lrx_slurm needs submitit: pip install '.[sweep]' in the checkout of lrx"
+        ) from error
     if shutil.which("srun") is None:
         raise ValueError(
             "hydra/launcher=lrx_slurm needs Slurm, and there is no srun here; hydra/launcher=joblib needs none"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lrx.results import Results
     from lrx.types import AssayResult  # which imports torch, and tables need none
 
+LARGEST = 1000  # from which a number is written with its power of ten
+KEY = 30  # characters of a key, beyond which it takes two lines
 CELL, BESIDE = 7, 18  # characters of a cell with its error and frame, and of the names of rows
 # cividis in twelve steps (Nuñez et al. 2018), from dark to light
 HEAT = ["#00224e", "#02306c", "#2a3f6d", "#434e6c", "#575d6d", "#696d71"]
@@ -35,8 +37,11 @@ def whole_file(stored: Results, width: int) -> Iterator[RenderableType]:
         yield Rule(_text(words(name), "bold"), align="left", style="dim")
         if result.settings.get("remark"):
             yield _text(str(result.settings["remark"]), "yellow")
-        if "matrix" in result.arrays:
-            yield from heat_tables(name, result, (width - BESIDE) // CELL)
+        unfit = _unfit(result)
+        if unfit:
+            yield _text(unfit, "yellow")
+        elif "matrix" in result.arrays:
+            yield from heat_tables(name, result, max(1, (width - BESIDE) // CELL))
         if result.scores:
             yield Padding(score_table({name: result}), (0, 0, 1, 0))
         known = [(key, setting(value)) for key, value in result.settings.items() if key != "remark"]
@@ -65,16 +70,32 @@ def heat_tables(name: str, result: AssayResult, across: int) -> Iterator[Table]:
         )
         table.add_column("", overflow="fold")  # names of factors take two lines rather than lose their end
         for column in labels[1][part]:
-            table.add_column(_text(str(column)), justify="right")
+            table.add_column(_text(str(column)), justify="right", overflow="fold")
         for label, values, ses in zip(labels[0], matrix.values[:, part], errors[:, part], strict=True):
             cells = [_cell(float(value), float(se), top) for value, se in zip(values, ses, strict=True)]
             table.add_row(_text(words(str(label))), *cells)
         yield table
 
 
+def _unfit(result: AssayResult) -> str:
+    """Why the array `matrix` is no heat map, empty where it is one or there is none."""
+    shapes = {key: result.arrays[key].values for key in ("matrix", "matrix_se") if key in result.arrays}
+    for key, values in shapes.items():
+        if values.ndim != 2 or values.dtype.kind not in "iufb" or values.shape != shapes["matrix"].shape:
+            size = " × ".join(map(str, values.shape)) or "one number"
+            kind = "" if values.dtype.kind in "iufb" else " of text"
+            return f"{key} is not shown: it is {size}{kind}, not a matrix of numbers as large as its coordinates"
+        for axis, places in zip(result.arrays[key].axes, values.shape, strict=True):
+            if len(np.atleast_1d(result.coordinates.get(axis, np.arange(places)))) != places:
+                return f"{key} is not shown: its axis {axis} has {places} places, and other coordinates"
+    return "matrix is not shown: it is empty" if "matrix" in shapes and not shapes["matrix"].size else ""
+
+
 def score_table(assays: Mapping[str, AssayResult]) -> Table:
     """All scores with their errors, under the name of their assay where there are several."""
     table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
     for name, result in assays.items():
         if len(assays) > 1:
             table.add_row(_text(words(name), "bold"))
@@ -87,12 +108,14 @@ def score_table(assays: Mapping[str, AssayResult]) -> Table:
 def _cell(value: float, se: float, top: float) -> Text:
     place = int(np.clip(np.nan_to_num(value / top), 0, 1) * (len(HEAT) - 1))
     colour = "#000000" if place >= len(HEAT) // 2 else "#ffffff"
-    return Text(f"{value:.2f}" + ("" if np.isnan(se) else f"\n{se:.3f}"), f"{colour} on {HEAT[place]}")
+    said = f"{value:.2f}" if abs(value) < LARGEST or not np.isfinite(value) else f"{value:.0e}"
+    error = f"{se:.3f}" if se < LARGEST / 10 or not np.isfinite(se) else f"{se:.0e}"
+    return Text(said + ("" if np.isnan(se) else f"\n{error}"), f"{colour} on {HEAT[place]}")
 
 
 def _pairs(title: str, rows: Sequence[tuple[str, str]]) -> Padding:
     table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="dim", no_wrap=True)
+    table.add_column(style="dim", overflow="fold", max_width=KEY)
     table.add_column(overflow="fold")
     for name, value in rows:
         table.add_row(_text(words(name)), _text(value))

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
+import shutil
+import sys
+import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +21,15 @@ import torch
 from torch import Tensor, nn
 
 from lrx import checkpoint
+from lrx.devices import moved, settle
 from lrx.distributed import ALONE, Ranks
 from lrx.types import Dataset, Grouped, Paired, Sampled, Trainable, as_float
 
 SCHEDULES = ("constant", "cosine")
-PRECISIONS = ("auto", "float32", "bf16")
+PRECISIONS = ("auto", "float32", "tf32", "bf16")
+# Images of a whole run. A minute of compiling, against a tenth of the time of the steps, is earned back in ten minutes:
+# so many images on a GPU that does 16,000 a second.
+WORTH_COMPILING = 10_000_000
 
 Row = Mapping[str, float]
 
@@ -31,7 +39,8 @@ class TrainSettings:
     """How to train; the keys of configs/trainer/*.yaml. ValueError names a key that makes no sense.
 
     schedule: of the learning rate, after `warmup_steps` of linear rise. clip: the largest gradient norm, or null.
-    precision: `bf16` runs the network under autocast; `auto` means bf16 on CUDA and float32 elsewhere.
+    precision: `bf16` runs the network under autocast; `auto` means bf16 on CUDA and float32 elsewhere; `tf32` lets CUDA
+    round the factors of float32 products. compile: see `compiles`.
     """
 
     steps: int
@@ -43,7 +52,7 @@ class TrainSettings:
     warmup_steps: int
     clip: float | None
     precision: str
-    compile: bool
+    compile: bool | str
     channels_last: bool
     checkpoint_every: int
     log_every: int
@@ -60,9 +69,11 @@ class TrainSettings:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                 raise ValueError(f"trainer.{key} must be a positive number, not {value!r}")
-        for key in ("amsgrad", "compile", "channels_last"):
+        for key in ("amsgrad", "channels_last"):
             if not isinstance(getattr(self, key), bool):
                 raise ValueError(f"trainer.{key} must be true or false, not {getattr(self, key)!r}")
+        if not isinstance(self.compile, bool) and self.compile != "auto":
+            raise ValueError(f"trainer.compile must be auto, true or false, not {self.compile!r}")
         betas = self.betas
         if (
             not isinstance(betas, Sequence)
@@ -92,20 +103,22 @@ def train(
     on_start: Callable[[int], None] | None = None,
     on_step: Callable[[int], None] | None = None,
     on_log: Callable[[int, Row], None] | None = None,
+    stopping: Callable[[], bool] | None = None,
 ) -> None:
     """Train a model until `settings.steps`, from the checkpoint at `path` if there is one.
 
     config is kept in the checkpoint as text. ranks: the processes that train together; the first one saves. on_start
     gets the step to start from, on_step each step that was done, on_log every log_every steps the scalars of the loss.
-    Diverged if a logged or checkpointed loss is not finite.
+    stopping: asked at the end of each step; if true, the step is saved and KeyboardInterrupt raised.
+    Between two of them nothing waits for the device. Diverged if a logged or checkpointed loss is not finite.
     """
     assert isinstance(model, nn.Module)
+    settle(device, tf32=settings.precision == "tf32", repeatable=True)
     model.to(device)
     if settings.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if settings.compile:
-        for part in model.children():
-            part.compile()
+    if compiles(settings, device):
+        compile_parts(model)
     optimizer = torch.optim.Adam(
         model.parameter_groups() if isinstance(model, Grouped) else model.parameters(),
         settings.lr,
@@ -131,7 +144,7 @@ def train(
         if isinstance(model, Paired):
             chance = torch.Generator().manual_seed(derived_seed(seed, "partners", step))
             indices = torch.cat([indices, model.partners(dataset, indices, chance)])
-        x = as_float(dataset.raw(indices[mine.rows]).to(device, non_blocking=True))
+        x = as_float(moved(dataset.raw(indices[mine.rows]), device))
         if settings.channels_last and x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
         factor = schedule(settings, step)
@@ -152,6 +165,8 @@ def train(
         log, save = (
             done % every == 0 or done == settings.steps for every in (settings.log_every, settings.checkpoint_every)
         )
+        stop = stopping is not None and stopping() and done < settings.steps
+        save |= stop
         if log or save:
             row = mine.average(losses)
             if not math.isfinite(row["loss"]):
@@ -166,6 +181,42 @@ def train(
             )
         if on_step:
             on_step(done)
+        if stop:
+            raise KeyboardInterrupt(f"stopped at step {done} of {settings.steps}, which is saved")
+
+
+def compiles(settings: TrainSettings, device: torch.device) -> bool:
+    """Whether a run compiles its networks, which takes its first step a minute longer: as `compile` says.
+
+    auto: on CUDA, where the tools are there and the whole run has WORTH_COMPILING images; not by what is left of it,
+    so that a run that was interrupted goes on with the same kernels. ValueError for `true` without the tools.
+    """
+    if settings.compile is False or (settings.compile == "auto" and device.type == "cpu"):
+        return False  # oneDNN's convolutions are as quick without, and the rest of a network is little
+    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")  # as torch chooses it
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    missing = [what for what, there in ((compiler, shutil.which(compiler)), (header, header.exists())) if not there]
+    if settings.compile == "auto":
+        return not missing and settings.steps * settings.batch_size >= WORTH_COMPILING
+    if missing:
+        raise ValueError(f"trainer.compile=true needs {missing[0]}, which is not there; install it, or give false")
+    return True
+
+
+def compile_parts(model: nn.Module) -> None:
+    """Compile the networks of a model when they are first called; they keep their names and parameters.
+
+    nn.Module.compile leaves torch's own classes as they are, nn.Sequential among them: their code is not traced from
+    its outermost frame. So each part gets an outer frame here. A graph for each shape, and none left from a run
+    before, so that kernels do not depend on what else a process did.
+    """
+    torch.compiler.reset()
+    for part in model.children():
+        part.forward = torch.compile(_framed(part.forward), dynamic=False, options={"deterministic": True})
+
+
+def _framed(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return lambda *inputs: forward(*inputs)
 
 
 class BatchOrder:

@@ -10,6 +10,7 @@ import safetensors.torch
 from torch import Tensor
 
 from lrx.checkpoint import UNREADABLE, read_tensors
+from lrx.wording import listed
 
 # Where training scripts of this field put the state dict inside a larger file.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
@@ -38,7 +39,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"weights={path} holds {type(content).__name__}, not a state dict")
     foreign = [str(key) for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
     if foreign:
-        raise ValueError(f"weights={path} is no state dict: no names, or no tensors under {', '.join(foreign[:5])}")
+        raise ValueError(f"weights={path} is no state dict: no names, or no tensors under {listed(foreign)}")
     return dict(content)
 
 

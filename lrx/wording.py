@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 VALUES: dict[bool | None, str] = {None: "none", True: "yes", False: "no"}
 
@@ -36,6 +37,17 @@ def setting(value: str | int | float | bool | None) -> str:
     if value is None or isinstance(value, bool):
         return VALUES[value]
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names with commas; of many, the first and how many more there are.
+
+    >>> listed(["a", "b"]), listed(["a", "b", "c", "d"], most=2)
+    ('a, b', 'a, b and 2 more')
+    """
+    if len(names) <= most + 1:  # "and 1 more" would save nothing
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
 
 
 def printable(text: str) -> str:

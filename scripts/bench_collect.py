@@ -1,26 +1,29 @@
-"""How long `lrx collect` and `lrx status` take for a sweep of many runs, which this makes up in a folder of its own.
+"""How long `lrx collect` and `lrx status` take for a sweep of 1,000 runs, which this makes up in a folder of its own.
 
-python scripts/bench_collect.py [--runs 1000] [--latents 10]
+python scripts/bench_collect.py [--quick]
 
 A run has a config, 100 logged rows, and paper/result.h5 with a response matrix, forty scores and the codes of 1,000
-images; ten seeds share their settings. Demanded: 1,000 runs are collected, and ranked by UDR, in less than 10 seconds
-of one core.
+images; ten seeds share their settings, and are ranked by UDR.
 """
 
-import argparse
+from __future__ import annotations
+
+import functools
 import json
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+from benchsides import Side, Turns, in_turns, spread
+from benchtable import Row, Section, main
 
 from lrx import curves, results, runs, status
 from lrx.collect import collect
 from lrx.run_tree import find_runs, summary
 from lrx.types import Array, AssayResult
 
-DEMANDED, SEEDS, IMAGES = 10.0, 10, 1000
+DEMANDED = 10.0  # seconds, at most, for 1,000 runs
+SEEDS, IMAGES, LATENTS = 10, 1000, 10
 
 CONFIG = """name: sweep
 latent_dim: {latents}
@@ -82,28 +85,39 @@ def make(top: Path, number: int, latents: int) -> None:
     results.write(folder / "paper" / results.FILENAME, assays(latents, np.random.default_rng(number)), provenance)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--latents", type=int, default=10)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as made:
-        top = Path(made)
-        for number in range(asked.runs):
-            make(top, number, asked.latents)
-        began = time.perf_counter()
-        states = summary(run.state for run in find_runs(top))
-        looked, used = time.perf_counter(), time.process_time()
-        rows = collect(top, top / "collected.h5")
-        took, used = time.perf_counter() - looked, time.process_time() - used
-        size = (top / "collected.h5").stat().st_size
-    ranked = sum("udr" in row.scores for row in rows)
-    print(f"status: {states} in {looked - began:.2f} s")
-    print(f"collect: {len(rows)} runs, {ranked} of them ranked, in {took:.2f} s, {used:.2f} s of a core")
-    print(f"collected.h5 has {size / 2**20:.1f} MiB")
-    if used > DEMANDED * asked.runs / 1000:
-        raise SystemExit(f"slower than {DEMANDED:.0f} s of a core for a thousand runs")
+def status_side(top: str, turns: Turns) -> None:
+    for _ in turns:
+        turns.found = summary(run.state for run in find_runs(Path(top)))
+
+
+def collect_side(top: str, turns: Turns) -> None:
+    for _ in turns:
+        rows = collect(Path(top), Path(top) / "collected.h5")
+        size = (Path(top) / "collected.h5").stat().st_size / 2**20
+        turns.found = f"{sum('udr' in row.scores for row in rows)} ranked, {size:.1f} MiB"
+
+
+def measure(*, quick: bool, threads: int) -> Section:
+    turns, runs = (2, 20) if quick else (3, 1000)
+    with tempfile.TemporaryDirectory() as top:
+        for number in range(runs):
+            make(Path(top), number, LATENTS)
+        sides = [Side("lrx status", functools.partial(status_side, top))]
+        sides.append(Side("lrx collect", functools.partial(collect_side, top)))
+        found = in_turns(sides, turns=turns, threads=1)
+    rows = []
+    for name, side in found.items():
+        seconds, limit = spread(side.seconds), DEMANDED * runs / 1000
+        rows.append(
+            Row(name, seconds, demanded=f"{limit:g} s", met=seconds.median <= limit, note=str(side.found[0]))
+            if name == "lrx collect"
+            else Row(name, seconds, note=str(side.found[0]))
+        )
+    text = (
+        f"A sweep of {runs:,} runs of {SEEDS} seeds each, with a matrix, forty scores and codes of {IMAGES:,} images."
+    )
+    return Section("Sweeps", text, "s of one core", rows)
 
 
 if __name__ == "__main__":
-    main()
+    main(measure, __doc__)

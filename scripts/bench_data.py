@@ -1,57 +1,105 @@
-"""Median milliseconds to read a random batch of images as uint8, for each data set that can be opened.
+"""How fast batches of images are read, against how fast training consumes them.
 
-python scripts/bench_data.py [root]    (a folder of data, else LRX_DATA, else data; what is not there yet is rendered)
+python scripts/bench_data.py [--quick] [--threads 2]
+
+Training is that of the smallest network, conv64, in the precision in which it is fastest. A batch is read as training
+reads it: random images as stored, as floats in the memory order of convolutions. What is not there yet is rendered.
 """
 
-import argparse
-import os
-import statistics
-import time
-from collections.abc import Callable
+from __future__ import annotations
 
+import functools
+import tempfile
+from pathlib import Path
+
+import numpy as np
 import torch
+from bench_train import BATCH, lrx_side
+from benchmodel import ROOT, shapes
+from benchrate import has_bf16
+from benchsides import Side, Turns, in_turns, ratio, spread
+from benchtable import Row, Section, main
+from PIL import Image
 
+from lrx.data.arrays import arrays
 from lrx.data.dsprites import dsprites
+from lrx.data.folder import folder
 from lrx.data.helix import double_helix
-from lrx.data.shapes3d import shapes3d
-from lrx.types import Dataset
+from lrx.data.mpi3d import mpi3d
+from lrx.types import Dataset, as_float
 
-BATCH, BATCHES, WARM_UP = 128, 200, 20
-
-
-def milliseconds(dataset: Dataset) -> float:
-    generator = torch.Generator().manual_seed(0)
-    times = []
-    for _ in range(WARM_UP + BATCHES):
-        indices = torch.randint(len(dataset), (BATCH,), generator=generator)
-        start = time.perf_counter()
-        dataset.raw(indices)
-        times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times[WARM_UP:])
+DEMANDED = 5.0
+TRAINING = "training consumes"
+PICTURES = 512
+NAMES = ("dsprites", "3dshapes", "mpi3d", "folder", "arrays", "helix")
+OWN = {"folder": "PNG files, converted once", "arrays": "a compressed npz, converted once"}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", nargs="?", default=os.environ.get("LRX_DATA", "data"))
-    arguments = parser.parse_args()
-    cases: list[tuple[str, Callable[[], Dataset]]] = [
-        (f"{name} {source}", lambda make=make, source=source: make(root=arguments.root, source=source))
-        for name, make in (("dsprites", dsprites), ("3dshapes", shapes3d))
-        for source in ("file", "rendered")
-    ]
-    cases.append(("helix", lambda: double_helix(num_points=1024, noise=0.1, seed=0)))
-    print(f"{'data set':20} {'open, s':>9} {'ms a batch':>11}  source   ({BATCH} images, median of {BATCHES})")
-    for label, make in cases:
-        try:
-            make()
-        except FileNotFoundError:
-            print(f"{label:20} {'-':>9} {'-':>11}  no official file under {arguments.root}")
-            continue
-        start = time.perf_counter()
-        dataset = make()
-        opened = time.perf_counter() - start
-        print(f"{label:20} {opened:9.4f} {milliseconds(dataset):11.3f}  {dataset.source}")
+def opened(name: str, made: str) -> Dataset:
+    """A data set by its name; made: a folder for images of one's own."""
+    if name == "dsprites":
+        return dsprites(root=ROOT, source="auto")
+    if name == "3dshapes":
+        return shapes()
+    if name == "mpi3d":
+        return mpi3d(root=ROOT, variant="toy", source="auto")
+    if name == "helix":
+        return double_helix(num_points=1024, noise=0.1, seed=0)
+    pictures, file = Path(made) / "pictures", Path(made) / "pictures.npz"
+    if name == "folder":
+        return folder(root=made, path=str(pictures), size=None, crop=None, channels=3, on_corrupt="error")
+    return arrays(root=made, path=str(file), images="images", layout="channels_last", classes=None, factor_names=None)
+
+
+def make_pictures(folder: Path) -> None:
+    """Images of noise, as PNG files and in one compressed npz."""
+    pixels = np.random.default_rng(0).integers(256, size=(PICTURES, 64, 64, 3), dtype=np.uint8)
+    (folder / "pictures").mkdir()
+    for number, picture in enumerate(pixels):
+        Image.fromarray(picture).save(folder / "pictures" / f"{number:04}.png")
+    np.savez_compressed(folder / "pictures.npz", images=pixels)
+
+
+def reading_side(name: str, made: str, steps: int, turns: Turns) -> None:
+    data, generator = opened(name, made), torch.Generator().manual_seed(0)
+
+    def read() -> None:
+        x = as_float(data.raw(torch.randint(len(data), (BATCH,), generator=generator)))
+        if x.ndim == 4:
+            x.contiguous(memory_format=torch.channels_last)
+
+    for _ in range(20):
+        read()
+    for _ in turns:
+        for _ in range(steps):
+            read()
+        turns.found = OWN.get(name, data.source)
+
+
+def measure(*, quick: bool, threads: int) -> Section:
+    turns, steps = (2, 5) if quick else (3, 60)
+    precision = "bf16" if has_bf16() else "float32"
+    with tempfile.TemporaryDirectory() as made:
+        make_pictures(Path(made))
+        for name in NAMES:
+            opened(name, made)  # rendered or converted before the sides begin
+        sides = [Side(TRAINING, functools.partial(lrx_side, BATCH, steps, turns, precision, False))]
+        sides += [Side(name, functools.partial(reading_side, name, made, steps)) for name in NAMES]
+        found = in_turns(sides, turns=turns, threads=threads)
+    rows = []
+    for name, side in found.items():
+        cost = spread([1000 * seconds / steps for seconds in side.seconds])
+        if name == TRAINING:
+            rows.append(Row(name, cost, note=f"conv64, {precision}"))
+        else:
+            times = ratio(found[TRAINING], side)
+            rows.append(Row(name, cost, times, None, f"{DEMANDED:g}", times.least >= DEMANDED, str(side.found[0])))
+    text = (
+        f"Random batches of {BATCH} images, as training reads them, against a training step of the smallest network. "
+        f"The folder and the arrays hold {PICTURES} images of noise."
+    )
+    return Section("Data", text, "ms a batch", rows)
 
 
 if __name__ == "__main__":
-    main()
+    main(measure, __doc__)

@@ -1,155 +1,173 @@
-"""The response matrix of conv5 (D = 24, N = 128, float32) against the published procedure, in turns on this machine.
+"""The response matrix of conv5 (D = 24) against the published procedure: at equal draws, and at equal standard error.
 
-python scripts/bench_response.py [--pairs 3] [--samples 128] [--steps] [--threads 2]
+python scripts/bench_response.py [--quick] [--threads 2]
 
 Published (Leeb et al. 2022, as their code goes): for each row new base points, h of them, an intervention, h again, in
-contiguous tensors. Demanded: lrx at least 4 times as fast, and the same matrix within standard errors.
---steps also times what lrx does one step at a time. Each side is a process of its own, so that the memory setting of
-one does not reach the other.
+contiguous tensors. Time at equal standard error is time a draw times the variance of a draw, which is the square of an
+entry's standard error times the number of draws; the ratio of variances is the median over the entries.
 """
 
-import argparse
-import multiprocessing
-import statistics
-import time
-from multiprocessing.connection import Connection
+from __future__ import annotations
 
+import functools
+from pathlib import Path
+
+import numpy as np
 import torch
+from benchmodel import LATENTS, SHAPE, kept, trained
+from benchrate import has_bf16, matrix_rate, operations
+from benchsides import Measured, Side, Turns, in_turns, ratio, spread
+from benchtable import Row, Section, main, words
 from torch import Tensor
 
-from lrx.allocator import keep_freed_memory
-from lrx.assays.response_matrix import Moments, response_matrix
-from lrx.models.networks.conv5 import conv5
-from lrx.models.vae import VAE
+from lrx.assays.response_matrix import response_matrix
+from lrx.moments import Moments, feature_sums
+from lrx.responses import respond
+from lrx.types import Autoencoder
 
-LATENTS, SHAPE, DEMANDED = 24, (3, 64, 64), 4.0
+EQUAL, EQUAL_ERROR, MORE = 5.0, 10.0, 1.5  # demanded: at equal draws, at equal standard error, and bf16 over float32
+PUBLISHED, KEPT = "published procedure", "the same, freed memory kept"
+SAME, QUASI, BF16 = "lrx, independent draws", "lrx", "lrx, bf16"
 
 
 class OneImage:
     """What an assay from the prior asks of a data set."""
 
-    name, source, fingerprint, observation_shape = "one image", "grey", "0", SHAPE
+    name, source, fingerprint = "one image", "grey", "0"
+
+    def __init__(self, observation_shape: tuple[int, ...]) -> None:
+        self.observation_shape = observation_shape
 
     def __len__(self) -> int:
         return 1
 
     def raw(self, indices: Tensor) -> Tensor:
-        return torch.full((len(indices), *SHAPE), 128, dtype=torch.uint8)
+        return torch.full((len(indices), *self.observation_shape), 0.5)
 
     images = raw
 
 
-def conv5_vae() -> VAE:
-    """Seeded weights: time does not depend on them."""
-    torch.manual_seed(0)
-    model = VAE(
-        network=conv5, observation_shape=SHAPE, latent_dim=LATENTS, reconstruction="bernoulli", variance=1.0, kl="exact"
-    )
-    return model.eval()
-
-
-def published(model: VAE, samples: int, seed: int) -> tuple[Tensor, Tensor]:
+def published(model: Autoencoder, latents: int, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Matrix and standard errors (D, D) as the authors' code goes, row by row with nothing shared."""
     generator = torch.Generator().manual_seed(seed)
-    moments = Moments(LATENTS)
+    moments = Moments(latents)
     with torch.no_grad():
-        for latent in range(LATENTS):
-            z = torch.randn(samples, LATENTS, generator=generator)
+        for latent in range(latents):
+            z = torch.randn(samples, latents, generator=generator)
             h = model.encode(model.decode(z))
             moved = z.clone()
             moved[:, latent] = torch.randn(samples, generator=generator)
-            moments.add_row(latent, h, model.encode(model.decode(moved)), None)
-    moments.count = samples
-    return moments.matrix("half")
+            sums = feature_sums(h, [model.encode(model.decode(moved))], None, centre_D=h.double().mean(0))
+            moments.add(latent, sums)
+    matrix, se = moments.matrix("half")
+    return matrix.numpy(), se.numpy()
 
 
-def shared(model: VAE, samples: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Matrix and standard errors (D, D) by the assay."""
+def by_lrx(
+    model: Autoencoder, shape: tuple[int, ...], samples: int, seed: int, *, draws: str, precision: str
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Matrix and standard errors (D, D) by the assay, and how far bf16 moves the matrix."""
     result = response_matrix(
         model,
-        OneImage(),
+        OneImage(shape),
         torch.Generator().manual_seed(seed),
         base="prior",
         num_samples=samples,
         normalization="half",
-        draws="independent",
-        precision="float32",
+        draws=draws,
+        precision=precision,
         target_se=None,
         max_samples=samples,
         batch_size=None,
     )
-    return torch.from_numpy(result.arrays["matrix"].values), torch.from_numpy(result.arrays["matrix_se"].values)
+    arrays = result.arrays
+    return arrays["matrix"].values, arrays["matrix_se"].values, result.scores.get("rounding_error", 0.0)
 
 
-def lrx_side(model: VAE, samples: int, seed: int) -> tuple[Tensor, Tensor]:
-    return shared(model.to(memory_format=torch.channels_last), samples, seed)
+def published_side(path: Path, samples: int, turns: Turns) -> None:
+    model = trained(path, channels_last=False)
+    published(model, LATENTS, 8, 0)
+    for turn in turns:
+        turns.found = published(model, LATENTS, samples, 2 * turn)
 
 
-STEPS = {
-    "published": (published, False),
-    "h(z) shared": (shared, False),
-    "and channels_last": (lrx_side, False),
-    "lrx: and memory kept": (lrx_side, True),
-}
+def lrx_side(path: Path, samples: int, draws: str, precision: str, turns: Turns) -> None:
+    model = trained(path, channels_last=True)
+    by_lrx(model, SHAPE, 8, 0, draws=draws, precision=precision)
+    for turn in turns:  # other draws than the published side's, so that the errors are tested
+        turns.found = by_lrx(model, SHAPE, samples, 2 * turn + 1, draws=draws, precision=precision)
 
 
-def work(pipe: Connection, name: str, samples: int, threads: int) -> None:
-    """Wait for a seed, measure, and send wall seconds, CPU seconds, matrix and errors; None ends."""
-    measure, keep = STEPS[name]
-    if keep:
-        keep_freed_memory()
-    torch.set_num_threads(threads)
-    model = conv5_vae()
-    measure(model, 8, 0)
-    while (seed := pipe.recv()) is not None:
-        wall, cpu = time.perf_counter(), time.process_time()
-        matrix, se = measure(model, samples, seed)
-        pipe.send((time.perf_counter() - wall, time.process_time() - cpu, matrix.numpy(), se.numpy()))
+def measure(*, quick: bool, threads: int) -> Section:
+    turns, few, many = (2, 8, 32) if quick else (3, 32, 512)
+    path = kept(quick)
+    draws = {PUBLISHED: few, KEPT: few, SAME: many // 4, QUASI: many, BF16: many}
+    sides = [
+        Side(PUBLISHED, functools.partial(published_side, path, few), keep_memory=False),
+        Side(KEPT, functools.partial(published_side, path, few)),
+        Side(SAME, functools.partial(lrx_side, path, many // 4, "independent", "float32")),
+        Side(QUASI, functools.partial(lrx_side, path, many, "quasi", "float32")),
+    ]
+    if has_bf16():
+        sides.append(Side(BF16, functools.partial(lrx_side, path, many, "quasi", "bf16")))
+    found = in_turns(sides, turns=turns, threads=threads)
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--samples", type=int, default=128)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--steps", action="store_true")
-    arguments = parser.parse_args()
-    names = list(STEPS) if arguments.steps else [next(iter(STEPS)), next(reversed(STEPS))]
-    context = multiprocessing.get_context("spawn")
-    pipes, processes = [], []
-    for name in names:
-        ours, theirs = context.Pipe()
-        process = context.Process(target=work, args=(theirs, name, arguments.samples, arguments.threads))
-        process.start()
-        pipes.append(ours)
-        processes.append(process)
-    wall, cpu, deviation = [], [], 0.0
-    for pair in range(arguments.pairs):
-        matrices = []
-        for side, pipe in enumerate(pipes):
-            pipe.send(2 * pair + (side > 0))  # other draws than the published side's, so that the errors are tested
-            matrices.append(pipe.recv())
-        wall.append([measured[0] for measured in matrices])
-        cpu.append([measured[1] for measured in matrices])
-        (*_, first, first_se), (*_, last, last_se) = matrices[0], matrices[-1]
-        deviation = max(deviation, float((abs(first - last) / (first_se**2 + last_se**2) ** 0.5).max()))
-    for pipe, process in zip(pipes, processes, strict=True):
-        pipe.send(None)
-        process.join()
-
-    print(
-        f"conv5, D = {LATENTS}, N = {arguments.samples}, float32, {arguments.threads} threads, {arguments.pairs} turns"
+    model = trained(path, channels_last=True)
+    response = operations(lambda: respond(model, torch.zeros(8, LATENTS), batch_size=8)) / 8
+    independent = variance(found[SAME], draws[SAME])  # that of the published procedure too, which draws the same way
+    worth = {name: independent / variance(side, draws[name]) for name, side in found.items()}
+    rows = []
+    for name, side in found.items():
+        a_draw = ratio(found[PUBLISHED], side).scaled(draws[name] / few)
+        equal = a_draw.scaled(float(np.median(worth[name])))
+        passes = draws[name] * (2 * LATENTS if name in (PUBLISHED, KEPT) else LATENTS + 1)
+        rate = matrix_rate(torch.bfloat16 if name == BF16 else torch.float32, threads)
+        share = passes * response / spread(side.seconds).median / rate
+        cost = spread(side.seconds).scaled(1000 / draws[name])
+        if name == PUBLISHED:
+            rows.append(Row(name, cost, share=share))
+        elif name == KEPT:
+            rows.append(Row(name, cost, a_draw, share, note="what the allocator setting of lrx gives alone"))
+        elif name == SAME:
+            rows.append(Row(name, cost, a_draw, share, f"{EQUAL:g}", a_draw.median >= EQUAL, "at equal draws"))
+        elif name == QUASI:
+            note, met = "at equal standard error", equal.median >= EQUAL_ERROR
+            rows.append(Row(name, cost, equal, share, f"{EQUAL_ERROR:g}", met, note))
+        else:
+            more = ratio(found[QUASI], side)
+            note = f"at equal standard error; {words(more)} times as fast as in float32"
+            rows.append(Row(name, cost, equal, share, f"{MORE:g} over float32", more.median >= MORE, note))
+    remarks = [
+        f"A quasi-random draw is worth {np.median(worth[QUASI]):.2f} independent ones (median over the entries; "
+        f"{np.median(np.diagonal(worth[QUASI])):.2f} on the diagonal). Of {turns * LATENTS**2} entries "
+        f"{100 * beyond(found[PUBLISHED], found[SAME]):.1f} % differ by more than two standard errors between the "
+        "published procedure and lrx, of draws of their own; 4.6 % do by chance."
+    ]
+    if has_bf16():
+        moved = max(rounding for *_, rounding in found[BF16].found)
+        errors = np.stack([se for _, se, _ in found[BF16].found])
+        remarks.append(
+            f"bf16 moves an entry by at most {moved:.2g}; standard errors are {np.median(errors):.2g} (median) and up "
+            f"to {errors.max():.2g}."
+        )
+    text = (
+        f"Plain: the published procedure (Leeb et al. 2022), {few} draws a row, float32. Against it lrx with "
+        f"{many // 4} independent draws, compared draw by draw, and with {many} quasi-random ones, its default, "
+        "compared at equal standard error: time a draw, times the variance of a draw."
     )
-    print(f"{'':22}{'wall, s':>9}{'CPU, s':>9}{'times as fast':>15}{'in CPU time':>13}")
-    median = statistics.median
-    for side, name in enumerate(names):
-        ratio, cpu_ratio = (median(turn[0] / turn[side] for turn in times) for times in (wall, cpu))
-        seconds, cpu_seconds = (median(turn[side] for turn in times) for times in (wall, cpu))
-        print(f"{name:22}{seconds:9.1f}{cpu_seconds:9.1f}{ratio:15.2f}{cpu_ratio:13.2f}")
-    print(f"largest difference of two entries: {deviation:.1f} standard errors, of {LATENTS**2 * arguments.pairs}")
-    final = median(turn[0] / turn[-1] for turn in wall)
-    print(f"{final:.2f} times as fast, {DEMANDED:.0f} demanded: {'met' if final >= DEMANDED else 'MISSED'}")
+    return Section(f"Response matrix of conv5, D = {LATENTS}", text, "ms a draw", rows, remarks)
+
+
+def variance(side: Measured, draws: int) -> np.ndarray:
+    """The variance of a draw (D, D) behind the standard errors, mean over turns."""
+    return draws * np.mean([se**2 for _, se, *_ in side.found], axis=0)
+
+
+def beyond(one: Measured, other: Measured) -> float:
+    """The share of entries that differ by more than two standard errors."""
+    pairs = zip(one.found, other.found, strict=True)
+    return float(np.mean([abs(a[0] - b[0]) > 2 * np.hypot(a[1], b[1]) for a, b in pairs]))
 
 
 if __name__ == "__main__":
-    main()
+    main(measure, __doc__)

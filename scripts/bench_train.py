@@ -1,151 +1,170 @@
-"""Training speed of lrx against a plain loop, on the same network and images, in one run.
+"""Training speed of lrx against a plain loop, on the same network and images.
+
+python scripts/bench_train.py [--quick] [--threads 2]
 
 The plain loop is what a tutorial shows: contiguous tensors, unfused Adam, a DataLoader over a TensorDataset of floats,
-the C library's allocator as it comes. Each side is measured in a process of its own, in turn, and the median counts.
-
-    python scripts/bench_train.py [--network conv64] [--steps 60] [--rounds 3] [--compile] [--bf16]
+the C library's allocator as it comes.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import os
-import statistics
-import subprocess
-import sys
+import functools
+import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from benchmodel import ROOT
+from benchrate import has_bf16, matrix_rate, operations
+from benchsides import Side, Turns, in_turns, ratio, spread
+from benchtable import Row, Section, main
+from torch import Tensor
 
+from lrx.data.dsprites import dsprites
+from lrx.models.networks.conv64 import conv64
+from lrx.models.vae import VAE
+from lrx.training import TrainSettings, train
+from lrx.types import Dataset
+
+FLOAT32, BF16 = 1.5, 2.0  # demanded
 WARM_UP = 10  # steps that are not counted
-LATENTS = 10
-IMAGES = 4096
+LATENTS, BATCH, IMAGES, RATE = 10, 64, 4096, 1e-4
+PLAIN = "plain loop"
 
 
-def network(name: str) -> object:
-    return getattr(importlib.import_module(f"lrx.models.networks.{name}"), name)
-
-
-def plain(name: str, batch_size: int, steps: int) -> float:
-    """Images per second of the plain loop."""
-    from lrx.data.dsprites import dsprites
-
-    parts = network(name)(observation_shape=(1, 64, 64), latent_dim=LATENTS, heads=2)
-    encoder, decoder = parts.encoder, parts.decoder
-    data = dsprites(root=os.environ.get("LRX_DATA", "data"), source="auto")
-    images = data.images(torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:IMAGES])
-    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images), batch_size, shuffle=True)
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-4)
-    done, began = 0, 0.0
-    while True:
-        for (x,) in loader:
-            mean, log_std = parts.split(encoder(x))
-            logits = decoder(mean + log_std.exp() * torch.randn_like(mean))
-            rec = F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
-            kl = 0.5 * (mean**2 + (2 * log_std).exp() - 2 * log_std - 1).sum(1).mean()
-            optimizer.zero_grad()
-            (rec + kl).backward()
-            optimizer.step()
-            done += 1
-            if done == WARM_UP:
-                began = time.perf_counter()
-            if done == WARM_UP + steps:
-                return steps * batch_size / (time.perf_counter() - began)
-
-
-def lrx(name: str, batch_size: int, steps: int, **options: object) -> float:
-    """Images per second of lrx.training.train, as `lrx train` calls it."""
-    from lrx.allocator import keep_freed_memory
-    from lrx.data.dsprites import dsprites
-    from lrx.models.vae import VAE
-    from lrx.training import TrainSettings, train
-
-    keep_freed_memory()
-    model = VAE(
-        network=network(name),
+def vae() -> VAE:
+    torch.manual_seed(0)
+    return VAE(
+        network=conv64,
         observation_shape=(1, 64, 64),
         latent_dim=LATENTS,
         reconstruction="bernoulli",
         variance=1.0,
         kl="exact",
     )
-    settings = {"precision": "float32", "compile": False} | options
-    trainer = TrainSettings(
-        steps=WARM_UP + steps,
+
+
+def plain_loss(model: VAE, x: Tensor, noise: Tensor) -> Tensor:
+    """The objective of a VAE as one would write it first."""
+    mean, log_std = model._split(model.encoder(x))
+    logits = model.decoder(mean + log_std.exp() * noise)
+    rec = F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+    kl = 0.5 * (mean**2 + (2 * log_std).exp() - 2 * log_std - 1).sum(1).mean()
+    return rec + kl
+
+
+def plain_steps(model: VAE, images: Tensor, batch_size: int) -> Iterator[Tensor]:
+    """Train for ever; the loss of each step."""
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images), batch_size, shuffle=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+    while True:
+        for (x,) in loader:
+            loss = plain_loss(model, x, torch.randn(len(x), model.latent_dim))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            yield loss
+
+
+def plain_side(batch_size: int, steps: int, turns: Turns) -> None:
+    data = dsprites(root=ROOT, source="auto")
+    images = data.images(torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:IMAGES])
+    trained = plain_steps(vae(), images, batch_size)
+    for _ in range(WARM_UP):
+        next(trained)
+    for _ in turns:
+        for _ in range(steps):
+            next(trained)
+
+
+def lrx_side(batch_size: int, steps: int, num_turns: int, precision: str, compiled: bool, turns: Turns) -> None:
+    """lrx.training.train, as `lrx train` calls it; it finds how many seconds its first steps took."""
+    run_training(vae(), dsprites(root=ROOT, source="auto"), batch_size, steps, num_turns, precision, compiled, turns)
+
+
+def run_training(
+    model: VAE, data: Dataset, batch_size: int, steps: int, num_turns: int, precision: str, compiled: bool, turns: Turns
+) -> None:
+    """One run of so many steps a turn: it waits for its turn between two steps, and once more before the last, which
+    writes the checkpoint, as a real run does once in 1,000 steps."""
+    settings = TrainSettings(
+        steps=WARM_UP + steps * num_turns + 1,
         batch_size=batch_size,
-        lr=1e-4,
+        lr=RATE,
         betas=[0.9, 0.999],
         amsgrad=False,
         schedule="constant",
         warmup_steps=0,
         clip=None,
+        precision=precision,
+        compile=compiled,
         channels_last=True,
         checkpoint_every=10**9,
         log_every=100,
         device="cpu",
-        **settings,
     )
-    times: dict[int, float] = {}
+    waiting, began, warm = iter(turns), time.perf_counter(), [0.0]
 
     def on_step(done: int) -> None:
-        times[done] = time.perf_counter()
+        if done == WARM_UP:
+            warm[0] = time.perf_counter() - began
+        if done >= WARM_UP and (done - WARM_UP) % steps == 0:
+            turns.found = warm[0]
+            next(waiting, None)
 
-    with tempfile.TemporaryDirectory() as folder:
-        train(
-            model,
-            dsprites(root=os.environ.get("LRX_DATA", "data"), source="auto"),
-            trainer,
-            seed=0,
-            device=torch.device("cpu"),
-            path=Path(folder) / "checkpoint.pt",
-            config="",
-            on_step=on_step,
+    folder = Path(tempfile.mkdtemp())
+    path = folder / "checkpoint.pt"
+    train(model, data, settings, seed=0, device=torch.device("cpu"), path=path, config="", on_step=on_step)
+    shutil.rmtree(folder)
+
+
+def measure(*, quick: bool, threads: int) -> Section:
+    turns, steps = (2, 5) if quick else (3, 40)
+    dsprites(root=ROOT, source="auto")  # rendered before the sides begin, if it has to be
+    kinds = {"lrx": ("float32", False)}
+    if has_bf16():
+        kinds["lrx, bf16"] = ("bf16", False)
+    if shutil.which("c++") and not quick:
+        kinds |= {f"{name}, compiled": (precision, True) for name, (precision, _) in kinds.items()}
+    sides = [Side(PLAIN, functools.partial(plain_side, BATCH, steps), keep_memory=False)]
+    for name, (precision, compiled) in kinds.items():
+        sides.append(Side(name, functools.partial(lrx_side, BATCH, steps, turns, precision, compiled)))
+    found = in_turns(sides, turns=turns, threads=threads)
+
+    model, x = vae(), torch.rand(BATCH, 1, 64, 64)
+    step = operations(lambda: plain_loss(model, x, torch.zeros(BATCH, LATENTS)).backward())
+    rates = {kind: matrix_rate(getattr(torch, kind), threads) for kind in ("float32", "bfloat16")}
+    best = {
+        half: max(
+            (name for name in kinds if ("bf16" in name) == half), key=lambda name: ratio(found[PLAIN], found[name])
         )
-    # the last step also writes the checkpoint, which a real run does once in 1,000 steps
-    return (steps - 1) * batch_size / (times[WARM_UP + steps - 1] - times[WARM_UP])
-
-
-SIDES = {
-    "plain loop": lambda args: plain(args.network, args.batch_size, args.steps),
-    "lrx, float32": lambda args: lrx(args.network, args.batch_size, args.steps),
-    "lrx, bf16": lambda args: lrx(args.network, args.batch_size, args.steps, precision="bf16"),
-    "lrx, float32, compiled": lambda args: lrx(args.network, args.batch_size, args.steps, compile=True),
-    "lrx, bf16, compiled": lambda args: lrx(args.network, args.batch_size, args.steps, precision="bf16", compile=True),
-}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", default="conv64", choices=["conv64", "conv5"])
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--bf16", action="store_true", help="measure bf16 too: slow on a CPU that lacks it")
-    parser.add_argument("--compile", action="store_true", help="measure torch.compile too: needs a C++ compiler")
-    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.side:
-        print(SIDES[args.side](args))
-        return
-    sides = [side for side in SIDES if (args.bf16 or "bf16" not in side) and (args.compile or "compiled" not in side)]
-    rates: dict[str, list[float]] = {side: [] for side in sides}
-    for _ in range(args.rounds):
-        for side in sides:
-            done = subprocess.run(
-                [sys.executable, __file__, *sys.argv[1:], "--side", side], check=True, capture_output=True, text=True
-            )
-            rates[side].append(float(done.stdout.split()[-1]))
-    print(f"training {args.network}, batch {args.batch_size}, dSprites, {torch.get_num_threads()} threads")
-    print(f"{'':<26}{'images/s':>10}{'lowest':>10}{'highest':>10}{'ratio':>8}")
-    reference = statistics.median(rates["plain loop"])
-    for side, values in rates.items():
-        middle = statistics.median(values)
-        print(f"{side:<26}{middle:>10.0f}{min(values):>10.0f}{max(values):>10.0f}{middle / reference:>8.2f}")
+        for half in (False, True)
+        if not half or has_bf16()
+    }
+    rows = []
+    for name, side in found.items():
+        half = "bf16" in name
+        cost = spread([1000 * seconds / steps for seconds in side.seconds])
+        share = 1000 * step / cost.median / rates["bfloat16" if half else "float32"]
+        if name == PLAIN:
+            rows.append(Row(name, cost, share=share))
+            continue
+        times, least = ratio(found[PLAIN], side), BF16 if half else FLOAT32
+        note = f"warm-up of {WARM_UP} steps: {side.found[0]:.0f} s" if "compiled" in name else ""
+        if name == best[half]:
+            rows.append(Row(name, cost, times, share, f"{least:g}", times.median >= least, note))
+        else:
+            rows.append(Row(name, cost, times, share, note=note))
+    text = (
+        f"A VAE with conv64 on dSprites, batches of {BATCH}, {steps} steps a turn. Plain: contiguous tensors, unfused "
+        "Adam, a DataLoader over images in memory, as in a tutorial. The better of compiled and not is what is "
+        "demanded of each precision. All of them warm up at once, which takes longer than one alone."
+    )
+    return Section("Training", text, "ms a step", rows)
 
 
 if __name__ == "__main__":
-    main()
+    main(measure, __doc__)

@@ -29,6 +29,7 @@ import torch
 import yaml
 
 from lrx import checkpoint, results, status
+from lrx.paths import CHECKPOINT
 
 SEED = 0
 LONGEST = 120.0  # seconds that a command may take
@@ -114,7 +115,7 @@ class Server:
 
 def same_training(one: Path, other: Path) -> None:
     """AssertionError unless weights, curves and status of two runs are the same."""
-    first, second = (checkpoint.load(run / checkpoint.FILENAME) for run in (one, other))
+    first, second = (checkpoint.load(run / CHECKPOINT) for run in (one, other))
     assert first.step == second.step == first.steps
     assert first.model.keys() == second.model.keys()
     assert all(torch.equal(value, second.model[key]) for key, value in first.model.items())
@@ -143,7 +144,7 @@ def same_collections(one: Path, other: Path) -> None:
 def check_whole(place: Path) -> int:
     """How many files of lrx lie below a folder, all of which can be read whole; else AssertionError or ValueError."""
     readers: dict[str, Callable[[Path], object]] = {
-        checkpoint.FILENAME: checkpoint.load,
+        CHECKPOINT: checkpoint.load,
         results.FILENAME: results.read,
         "config.yaml": lambda path: yaml.safe_load(path.read_text())["seed"],
         "status.json": lambda path: json.loads(path.read_text())["state"],
@@ -158,7 +159,7 @@ def check_whole(place: Path) -> int:
         assert told is not None
         assert told.state in ("done", "interrupted"), told
         if told.state == "done":
-            assert (folder / checkpoint.FILENAME).exists() or (folder / results.FILENAME).exists()
+            assert (folder / CHECKPOINT).exists() or (folder / results.FILENAME).exists()
     return len(found)
 
 

@@ -217,7 +217,7 @@ OWN: dict[str, Case] = {
     "folder, sizes for no memory": (pictures(a_png=png()), [*FOLDER, "dataset.size=1000000"], ["no space left"]),
     "arrays, no file": (lambda folder: None, NPZ, ["there is no file", "dataset.path"]),
     "arrays, no path": (lambda folder: None, ARRAYS, ["needs dataset.path"]),
-    "arrays, a folder": (lambda folder: (folder / "mine.npz").mkdir(), NPZ, ["there is no file"]),
+    "arrays, a folder": (lambda folder: (folder / "mine.npz").mkdir(), NPZ, ["is a folder", "dataset=folder"]),
     "arrays, a pipe": (lambda folder: os.mkfifo(folder / "mine.npz"), NPZ, ["there is no file"]),
     "arrays, a loop": (lambda folder: loop(folder / "mine.npz"), NPZ, ["there is no file"]),
     "arrays, text": (put("mine.npz", b"hello"), NPZ, ["neither an npz, an npy nor an HDF5"]),

@@ -28,9 +28,15 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def environment(data_root: Path) -> dict[str, str]:
     """The environment of a person's shell, with LRX_DATA set."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("LRX_")} | {
+    return {key: value for key, value in os.environ.items() if not key.startswith(("LRX_", "COLUMNS"))} | {
         "LRX_DATA": str(data_root)
     }
+
+
+@pytest.fixture(autouse=True)
+def unfolded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line stays one line: test runners set COLUMNS, by which lrx breaks them."""
+    monkeypatch.delenv("COLUMNS", raising=False)
 
 
 @pytest.fixture

@@ -40,26 +40,37 @@ def run(model: object, *, seed: int = 0, num_images: int = 1000, **settings: obj
     return codes(model, ToyGrid((1, 2, 2)), generator, num_images=num_images, batch_size=5, **settings)
 
 
-def test_the_kl_of_a_posterior_says_what_is_informative() -> None:
+def test_the_kl_of_a_posterior_says_what_is_carrying() -> None:
     found = run(Gaussian())
     # KL(N(m, s^2) | N(0, 1)) = (m^2 + s^2 - 1) / 2 - ln s
     expected = [0.0, (0.25 - 1) / 2 + math.log(2), 2.0]
     assert found.arrays["kl"].values == pytest.approx(expected, abs=1e-6)
-    assert found.arrays["informative"].values.tolist() == [0, 1, 1]
-    assert found.scores == {"num_informative": 2.0}
+    assert found.arrays["carrying"].values.tolist() == [0, 1, 1]
+    assert found.scores == {"num_carrying": 2.0}
+    assert found.settings["remark"] is None
     assert found.arrays["codes"].values.dtype == np.float32
     assert np.array_equal(found.arrays["codes"].values[0], [0, 0, 2])
 
 
 def test_without_a_posterior_the_variance_does() -> None:
     found = run(Pixels())
-    assert found.arrays["informative"].values.tolist() == [1, 1, 0, 0]
+    assert found.arrays["carrying"].values.tolist() == [1, 1, 0, 0]
     assert "kl" not in found.arrays
     images = found.coordinates["image"]
     assert sorted(images) == list(range(12))  # all of a small data set, each once
     pixels = ToyGrid((1, 2, 2)).images(torch.from_numpy(images)).flatten(1).numpy()
     assert found.arrays["codes"].values[:, :2] == pytest.approx(10 * pixels[:, :2], abs=1e-6)
     assert found.arrays["variance"].values[0] == pytest.approx(100 * pixels[:, 0].var(), rel=1e-5)
+
+
+def test_codes_that_carry_nothing_have_a_remark() -> None:
+    class Collapsed(Gaussian):
+        def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return torch.full((len(x), 3), 0.1), torch.ones(len(x), 3)  # a KL of 0.005
+
+    found = run(Collapsed())
+    assert found.scores == {"num_carrying": 0.0}
+    assert found.settings["remark"] == "no latent carries anything (KL above 0.01): the codes have collapsed"
 
 
 def test_all_models_see_the_images_of_the_seed() -> None:
@@ -87,6 +98,13 @@ def test_what_makes_no_sense_is_refused() -> None:
 
     with pytest.raises(ValueError, match="codes must be finite"):
         run(Broken())
+
+    class Unsure(Gaussian):
+        def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return super().posterior(x)[0], torch.full((len(x), 3), math.nan)
+
+    with pytest.raises(ValueError, match="posteriors of the model are not numbers"):
+        run(Unsure())
 
 
 def test_progress_ends() -> None:

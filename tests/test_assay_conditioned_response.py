@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,8 @@ from lrx.assays.conditioned_response import bootstrap, conditioned_response, sco
 from lrx.conditioned import GroupResponses, conditioned_responses, draw_pairs, ends, group_indices
 from lrx.factors import FactorSpace
 from lrx.types import AssayResult
+from tests.models_for_tests import Ignoring, values
+from tests.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {
     "num_groups": 1000,
@@ -23,15 +24,6 @@ SETTINGS: dict[str, Any] = {
     "num_bootstrap": 50,
     "batch_size": 256,
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Tensors this small are done before a second thread wakes up."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Grid:
@@ -91,10 +83,6 @@ def assay(model: nn.Module, grid: Grid, seed: int = 0, **settings: Any) -> Assay
     return conditioned_response(model, grid, torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
 
 
-def values(result: AssayResult, name: str = "matrix") -> np.ndarray:
-    return result.arrays[name].values
-
-
 def spread(size: int) -> float:
     """The root mean square difference of two different classes of a factor of the grid."""
     places = np.linspace(-1, 1, size)
@@ -109,8 +97,8 @@ def test_an_axis_aligned_autoencoder_has_a_diagonal_matrix_and_scores_one() -> N
     scores = result.scores
     assert scores["cds"] == scores["cds_corrected"] == pytest.approx(1, abs=1e-12)
     assert scores["completeness"] == pytest.approx(1, abs=1e-12)
-    assert (scores["num_informative"], scores["num_uncovered"]) == (3, 0)
-    assert all(scores[f"{name}_se"] == 0 for name in ("cds", "completeness", "num_informative", "num_uncovered"))
+    assert (scores["num_answering"], scores["num_uncovered"]) == (3, 0)
+    assert all(scores[f"{name}_se"] == 0 for name in ("cds", "completeness", "num_answering", "num_uncovered"))
 
 
 @pytest.mark.parametrize("reduction", ["mean_of_rms", "pooled"])
@@ -133,7 +121,7 @@ def test_a_collapsed_model_scores_one_and_the_scores_beside_it_tell() -> None:
     scores = assay(Linear(only_first), Grid(4, 4, 4)).scores
     assert scores["cds"] == pytest.approx(1)
     assert scores["completeness"] == pytest.approx(1 / 3)
-    assert (scores["num_informative"], scores["num_uncovered"]) == (1, 2)
+    assert (scores["num_answering"], scores["num_uncovered"]) == (1, 2)
 
 
 def test_latents_that_all_show_one_factor_are_not_complete() -> None:
@@ -166,8 +154,20 @@ def test_no_response_at_all_has_no_score_and_decodes_nothing() -> None:
     for name in ("cds", "cds_se", "cds_corrected", "cds_corrected_se"):
         assert math.isnan(result.scores[name])
     assert result.scores["completeness"] == 0
-    assert (result.scores["num_informative"], result.scores["num_uncovered"]) == (0, 3)
+    assert (result.scores["num_answering"], result.scores["num_uncovered"]) == (0, 3)
     assert model.decoded == result.settings["num_responses"] == 0
+
+
+def test_a_model_that_ignores_its_latents_has_a_remark() -> None:
+    dead = assay(Ignoring(torch.eye(3)), Grid(3, 3, 3))
+    assert not values(dead).any()
+    remark = str(dead.settings["remark"])
+    assert remark.startswith("no latent answers to any factor with more than 0.1 (the largest is 0)")
+    assert "CDS" in remark
+    faint = assay(Linear(torch.eye(3) / 100), Grid(3, 3, 3))  # 1e-6 of a perfect model, and the same CDS
+    assert faint.scores["cds"] == pytest.approx(1)
+    assert "(the largest is 1.4e-06)" in str(faint.settings["remark"])
+    assert assay(Linear(torch.eye(3)), Grid(3, 3, 3)).settings["remark"] is None
 
 
 def test_only_latents_that_move_are_decoded() -> None:

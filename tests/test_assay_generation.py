@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,8 @@ from torch import Tensor, nn
 
 from lrx.assays.generation import generation, refined, shuffled
 from lrx.types import AssayResult
+from tests.models_for_tests import Vectors
+from tests.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {
     "num_samples": 100,
@@ -25,33 +26,12 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-class Vectors:
+class Tied(Vectors):
     """Normal vectors whose two components hang together."""
 
-    name, source, fingerprint = "vectors", "normal", "0"
-
-    def __init__(self, count: int = 400, dim: int = 2) -> None:
-        self.points = torch.randn(count, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        if dim == 2:
-            self.points[:, 1] = self.points[:, 0] + 0.1 * self.points[:, 1]
-        self.observation_shape = (dim,)
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    def raw(self, indices: Tensor) -> Tensor:
-        return self.points[indices]
-
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices)
+    def __init__(self) -> None:
+        super().__init__(400, 2)
+        self.points[:, 1] = self.points[:, 0] + 0.1 * self.points[:, 1]
 
 
 class Pulled(nn.Module):
@@ -74,7 +54,7 @@ class Spread(Pulled):
 
 
 def assay(model: nn.Module, seed: int = 0, data: Vectors | None = None, **settings: Any) -> AssayResult:
-    return generation(model, data or Vectors(), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+    return generation(model, data or Tied(), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
 
 
 def of(result: AssayResult, name: str) -> dict[str, float]:
@@ -82,14 +62,14 @@ def of(result: AssayResult, name: str) -> dict[str, float]:
 
 
 def test_a_hybrid_keeps_every_marginal_and_breaks_what_ties_them() -> None:
-    codes = Vectors().points
+    codes = Tied().points
     hybrid = shuffled(codes, torch.Generator().manual_seed(1))
     assert torch.equal(hybrid.sort(dim=0).values, codes.sort(dim=0).values)
     assert abs(float(torch.corrcoef(hybrid.T)[0, 1])) < 0.2 < float(torch.corrcoef(codes.T)[0, 1])
 
 
 def test_refining_applies_h_so_often_and_the_identity_changes_nothing() -> None:
-    z = Vectors().points
+    z = Tied().points
     assert torch.equal(refined(Pulled(1.0), z, 5, batch_size=7), z)
     assert torch.allclose(refined(Pulled(0.5), z, 3, batch_size=7), z / 8)
     assert torch.equal(refined(Pulled(0.5), z, 0, batch_size=7), z)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from lrx.factors import FactorSpace
 from lrx.jacobians import loop_of
 from lrx.latent_paths import size_and_slope
 from lrx.types import AssayResult
+from tests.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {
     "num_pairs": 6,
@@ -30,14 +30,6 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 64,
 }
 PATHS = ["straight", "response", "graph", "relaxed"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Ring:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,11 @@ from torch import Tensor, nn
 
 from lrx.assays.latent_graph import Rule, Sums, latent_graph
 from lrx.assays.response_matrix import response_matrix
-from lrx.responses import blocks, row_pieces
+from lrx.response_rows import row_pieces
+from lrx.responses import blocks
 from lrx.types import AssayResult
+from tests.models_for_tests import Ignoring, Noisy, Vectors, values
+from tests.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {
     "base": "prior",
@@ -27,51 +29,14 @@ SETTINGS: dict[str, Any] = {
 NONE = math.sqrt(2)  # the response matrix of z -> A z on the scale `none` is sqrt(2) |A|^T
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Tensors this small are done before a second thread wakes up."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-class Vectors:
-    """Standard normal vectors, the same for every instance of this size."""
-
-    name, source, fingerprint, observation_shape = "vectors", "standard normal", "0", (3,)
-
-    def __init__(self, count: int = 4000, dim: int = 3) -> None:
-        self.points = torch.randn(count, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    def raw(self, indices: Tensor) -> Tensor:
-        return self.points[indices]
-
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices)
-
-
-class Linear(nn.Module):
+class Answering(Noisy):
     """h(z) = A z, built from the response matrix that it shall have on the scale `none`."""
 
     def __init__(self, matrix: Tensor) -> None:
-        super().__init__()
-        self.matrix = nn.Parameter(matrix.T.double() / NONE)
-
-    def encode(self, x: Tensor) -> Tensor:
-        return x
-
-    def decode(self, z: Tensor) -> Tensor:
-        return z @ self.matrix.T
-
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x, torch.full_like(x, 1e-3)
+        super().__init__(matrix.T.double() / NONE, std=1e-3)
 
 
-class Saturating(Linear):
+class Saturating(Answering):
     """A nonlinear one, whose squared changes have other moments."""
 
     def decode(self, z: Tensor) -> Tensor:
@@ -91,16 +56,12 @@ def assay(model: nn.Module, seed: int = 0, data: Vectors | None = None, **settin
     return latent_graph(model, data or Vectors(), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
 
 
-def values(result: AssayResult, name: str = "matrix") -> np.ndarray:
-    return result.arrays[name].values
-
-
 def test_a_linear_autoencoder_has_the_edges_of_its_matrix() -> None:
     # 0 -> 1 one way; 1, 2 weakly both ways; 0, 2 strong one way and weak the other: both ways; 2 -> 3 too weak
     matrix = responses(5, z0_1=0.9, z1_0=0.02, z1_2=0.2, z2_1=0.3, z0_2=1.0, z2_0=0.3, z2_3=0.4)
     matrix[4, 4] = 0.3  # not informative, whatever it moves
     matrix[4, 0] = 2.0
-    result = assay(Linear(matrix), data=Vectors(dim=5))
+    result = assay(Answering(matrix), data=Vectors(dim=5))
     assert (np.abs(values(result) - matrix.numpy()) <= 4.5 * values(result, "matrix_se") + 1e-12).all()
     expected = np.zeros((5, 5), dtype=np.uint8)
     expected[0, 1] = 1
@@ -116,15 +77,27 @@ def test_a_linear_autoencoder_has_the_edges_of_its_matrix() -> None:
 
 
 def test_the_identity_has_nodes_and_no_edges() -> None:
-    result = assay(Linear(responses(3)))
+    result = assay(Answering(responses(3)))
     assert result.scores["num_informative"] == 3
     assert not values(result, "edge").any()
     assert np.array_equal(values(result, "stability"), np.eye(3))
     assert math.isnan(result.scores["mean_stability"])
 
 
+def test_a_node_is_what_the_response_matrix_calls_informative() -> None:
+    rule = Rule(informative=0.5, bidirectional=0.1, unidirectional=0.5, significant=2)
+    _, node = rule.edges(torch.diag(torch.tensor([0.51, 0.49, 2.0])), torch.full((3, 3), 0.4))
+    assert node.tolist() == [True, False, True]  # however large the errors: those are for edges
+
+
+def test_a_model_that_ignores_its_latents_has_a_remark() -> None:
+    result = assay(Ignoring(torch.eye(3)))
+    assert str(result.settings["remark"]).startswith("no latent is informative, that is M_jj > 0.5")
+    assert assay(Answering(responses(3))).settings["remark"] is None
+
+
 def test_a_constant_decoder_has_no_nodes() -> None:
-    result = assay(Linear(torch.zeros(3, 3)), informative=0)
+    result = assay(Answering(torch.zeros(3, 3)), informative=0)
     for name in ("matrix", "matrix_se", "edge", "informative", "stability"):
         assert not values(result, name).any()
     assert result.scores["num_informative"] == result.scores["num_informative_se"] == 0
@@ -132,7 +105,7 @@ def test_a_constant_decoder_has_no_nodes() -> None:
 
 @pytest.mark.parametrize(("entries", "kind"), [({"z0_1": 0.5}, 1), ({"z0_1": 0.4, "z1_0": 0.1}, 2)])
 def test_an_entry_at_the_threshold_is_as_likely_an_edge_as_not(entries: dict[str, float], kind: int) -> None:
-    results = [assay(Linear(responses(2, **entries)), seed, Vectors(9, 2), num_samples=1000) for seed in range(60)]
+    results = [assay(Answering(responses(2, **entries)), seed, Vectors(9, 2), num_samples=1000) for seed in range(60)]
     stability = np.array([values(result, "stability")[0, 1] for result in results])
     # a share of replicates is about uniform: the mean of 60 has the error sqrt(1 / 12 / 60) = 0.04
     assert abs(stability.mean() - 0.5) < 0.13
@@ -216,14 +189,14 @@ def test_replicates_are_means_over_resampled_groups() -> None:
 
 def test_draws_from_data_stay_together_in_their_block() -> None:
     data = Vectors(300)
-    result = assay(Linear(responses(3)), data=data, base="posterior", num_samples=1050)
+    result = assay(Answering(responses(3)), data=data, base="posterior", num_samples=1050)
     assert result.settings["num_groups"] == 11  # blocks of 100 images, and a part of one
-    assert assay(Linear(responses(3)), num_samples=1050).settings["num_groups"] == 128
-    assert assay(Linear(responses(3)), num_samples=9).settings["num_groups"] == 9
+    assert assay(Answering(responses(3)), num_samples=1050).settings["num_groups"] == 128
+    assert assay(Answering(responses(3)), num_samples=9).settings["num_groups"] == 9
 
 
 def test_the_batch_size_changes_nothing_and_the_seed_decides() -> None:
-    model = Linear(responses(3, z0_1=0.5, z1_2=0.7, z2_1=0.1))
+    model = Answering(responses(3, z0_1=0.5, z1_2=0.7, z2_1=0.1))
     first, second, other = assay(model, batch_size=None), assay(model, batch_size=37), assay(model, seed=1)
     for name in ("matrix", "matrix_se", "stability"):
         assert np.allclose(values(first, name), values(second, name), rtol=1e-10)
@@ -231,17 +204,17 @@ def test_the_batch_size_changes_nothing_and_the_seed_decides() -> None:
 
 
 def test_one_latent_one_image_and_few_draws_are_enough() -> None:
-    result = assay(Linear(responses(1)), data=Vectors(1, 1), num_samples=8)
+    result = assay(Answering(responses(1)), data=Vectors(1, 1), num_samples=8)
     assert values(result, "edge").tolist() == [[0]]
     assert np.isfinite(values(result, "matrix_se")).all()
     with pytest.raises(ValueError, match="takes values from other images"):
-        assay(Linear(responses(1)), data=Vectors(1, 1), base="posterior")
+        assay(Answering(responses(1)), data=Vectors(1, 1), base="posterior")
 
 
 def test_256_latents_are_answered_in_pieces() -> None:
     told: list[tuple[int, int]] = []
     result = assay(
-        Linear(responses(256, z3_200=1.0)),
+        Answering(responses(256, z3_200=1.0)),
         data=Vectors(10, 256),
         num_samples=300,
         num_replicates=70,
@@ -270,4 +243,4 @@ def test_256_latents_are_answered_in_pieces() -> None:
 )
 def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        assay(Linear(responses(3)), **settings)
+        assay(Answering(responses(3)), **settings)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,8 @@ from torch import Tensor, nn
 
 from lrx.assays.manifold import manifold, share, share_beyond
 from lrx.types import AssayResult
+from tests.models_for_tests import Linear, Noisy, Vectors
+from tests.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {
     "num_points": 60,
@@ -23,55 +24,8 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-class Vectors:
-    """Standard normal vectors, times `scale`."""
-
-    name, source, fingerprint = "vectors", "standard normal", "0"
-
-    def __init__(self, count: int = 100, dim: int = 4, scale: float = 1.0) -> None:
-        self.points = scale * torch.randn(count, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        self.observation_shape = (dim,)
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    def raw(self, indices: Tensor) -> Tensor:
-        return self.points[indices]
-
-    images = raw
-
-
-class Linear(nn.Module):
-    """h(z) = A z."""
-
-    def __init__(self, matrix: Tensor) -> None:
-        super().__init__()
-        self.matrix = nn.Parameter(matrix.clone().double())
-
-    def encode(self, x: Tensor) -> Tensor:
-        return x
-
-    def decode(self, z: Tensor) -> Tensor:
-        return z @ self.matrix.T
-
-
-class Noisy(Linear):
-    """The same, with a posterior."""
-
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x, torch.full_like(x, 0.5)
-
-
 def assay(model: nn.Module, data: Vectors | None = None, seed: int = 0, **settings: Any) -> AssayResult:
-    return manifold(model, data or Vectors(), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+    return manifold(model, data or Vectors(100, 4), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
 
 
 def random(latents: int = 4) -> Tensor:
@@ -104,7 +58,7 @@ def test_the_identity_neither_contracts_nor_flattens() -> None:
 @pytest.mark.parametrize("kept", [1, 2, 5])
 def test_a_projection_onto_k_directions_has_local_dimension_k(kept: int) -> None:
     for source in ("prior", "posterior"):
-        result = assay(Linear(projection(kept, 6)), Vectors(dim=6))
+        result = assay(Linear(projection(kept, 6)), Vectors(100, 6))
         assert (result.arrays[f"dimension_{source}"].values == kept).all()
         assert np.allclose(result.arrays[f"participation_{source}"].values, kept, rtol=1e-10)
         assert np.allclose(result.arrays[f"divergence_{source}"].values, kept - 6, atol=1e-10)
@@ -121,8 +75,8 @@ def test_a_constant_response_has_dimension_zero_and_no_participation() -> None:
 
 def test_probes_agree_with_the_whole_jacobian_within_their_errors() -> None:
     matrix = projection(3, 12) + 0.05 * random(12)
-    exact = assay(Linear(matrix), Vectors(dim=12), num_points=80)
-    probed = assay(Linear(matrix), Vectors(dim=12), num_points=80, jacobian="hutchinson", num_probes=48)
+    exact = assay(Linear(matrix), Vectors(100, 12), num_points=80)
+    probed = assay(Linear(matrix), Vectors(100, 12), num_points=80, jacobian="hutchinson", num_probes=48)
     errors = probed.arrays["divergence_prior"].values - float(matrix.trace()) + 12
     ratio = errors / probed.arrays["divergence_se_prior"].values
     assert np.abs(ratio).max() < 5
@@ -136,17 +90,19 @@ def test_probes_agree_with_the_whole_jacobian_within_their_errors() -> None:
 
 
 def test_256_latents_are_probed() -> None:
-    result = assay(Linear(torch.eye(256)), Vectors(dim=256), jacobian="hutchinson", num_points=20)
+    result = assay(Linear(torch.eye(256)), Vectors(100, 256), jacobian="hutchinson", num_points=20)
     assert np.allclose(result.arrays["divergence_posterior"].values, 0, atol=1e-10)  # exact for a diagonal
     assert result.scores["mean_participation_prior"] == pytest.approx(256, rel=0.1)
 
 
 def test_codes_are_drawn_from_the_posterior_where_there_is_one() -> None:
     means = assay(Noisy(random()), codes="mean")
-    assert np.array_equal(means.arrays["z_posterior"].values, Vectors().points[means.coordinates["image"]].numpy())
+    assert np.array_equal(
+        means.arrays["z_posterior"].values, Vectors(100, 4).points[means.coordinates["image"]].numpy()
+    )
     drawn = assay(Noisy(random()), num_points=100)
     assert drawn.settings["codes"] == "sample"
-    off = drawn.arrays["z_posterior"].values - Vectors().points[drawn.coordinates["image"]].numpy()
+    off = drawn.arrays["z_posterior"].values - Vectors(100, 4).points[drawn.coordinates["image"]].numpy()
     assert off.std() == pytest.approx(0.5, rel=0.15)
     assert assay(Linear(random())).settings["codes"] == "mean"
     with pytest.raises(ValueError, match="needs a posterior"):

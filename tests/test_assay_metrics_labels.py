@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,18 +14,10 @@ from lrx.data.helix import double_helix
 from lrx.data.splits import part
 from lrx.metrics.dci import dci
 from lrx.metrics.points import alone
-from lrx.metrics.table import METRICS, PRESETS
+from lrx.metrics.table import METRICS
 from lrx.types import AssayResult, Dataset, FactorDataset, Labelled
-from tests.test_assay_metrics import SETTINGS, SMALL, Grid, Scaled
-
-
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.setitem(PRESETS, "small", SMALL)
-    yield
-    torch.set_num_threads(threads)
+from tests.test_assay_metrics import SETTINGS, Grid, Scaled
+from tests.test_assay_metrics import _small as _small
 
 
 class Faces:

@@ -72,11 +72,23 @@ def test_the_cost_of_the_posterior_agrees_with_torch() -> None:
     assert result.scores["negative_elbo"] == pytest.approx(result.scores["cross_entropy"] + result.scores["kl"])
 
 
+def test_a_posterior_that_is_not_a_number_is_refused() -> None:
+    class Broken(Dim):
+        def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return self.encode(x), torch.full((len(x), 5), math.nan)
+
+    with pytest.raises(ValueError, match="posteriors of the model are not numbers"):
+        measure(Broken())
+
+
 def test_a_constant_latent_is_not_active() -> None:
     result = measure(Dim())
     assert result.scores["active_units"] == 4
     np.testing.assert_allclose(result.arrays["mean_variance"].values, [*pixels().var(0), 0], rtol=1e-5)
-    assert measure(Dim(), active=10.0).scores["active_units"] == 0
+    assert result.settings["remark"] is None
+    dead = measure(Dim(), active=10.0)
+    assert dead.scores["active_units"] == 0
+    assert "no latent is active" in str(dead.settings["remark"])
 
 
 def test_pairs_are_images_and_their_reconstructions_in_any_batches() -> None:
@@ -100,6 +112,7 @@ def test_one_image_and_vectors_and_a_picture_of_them(tmp_path: Path) -> None:
     single = measure(Same(), double_helix(num_points=1, noise=0.1, seed=0))
     assert single.scores["squared_error"] == 0
     assert math.isnan(single.scores["squared_error_se"])
+    assert single.settings["remark"] is None  # one image says nothing of what varies
     assert "cross_entropy" not in single.scores
     for name, result in (("v", single), ("i", measure(Spread()))):
         path = tmp_path / f"{name}.h5"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,8 @@ from torch import Tensor, nn
 from lrx.assays.response_map import response_map
 from lrx.fields import plane
 from lrx.types import AssayResult
+from tests.models_for_tests import Linear, Vectors, values
+from tests.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {
     "latents": [0, 2],
@@ -28,46 +29,6 @@ SETTINGS: dict[str, Any] = {
 A = torch.tensor([[0.9, 0.0, 0.8], [-0.2, 1.1, 0.0], [0.6, 0.5, -0.7]], dtype=torch.float64)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-class Vectors:
-    """Standard normal vectors."""
-
-    name, source, fingerprint = "vectors", "standard normal", "0"
-
-    def __init__(self, count: int = 80, dim: int = 3) -> None:
-        self.points = torch.randn(count, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        self.observation_shape = (dim,)
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    def raw(self, indices: Tensor) -> Tensor:
-        return self.points[indices]
-
-    images = raw
-
-
-class Linear(nn.Module):
-    """h(z) = A z + c."""
-
-    def __init__(self, matrix: Tensor, shift: float = 0.0) -> None:
-        super().__init__()
-        self.matrix, self.shift = nn.Parameter(matrix.clone()), shift
-
-    def encode(self, x: Tensor) -> Tensor:
-        return x
-
-    def decode(self, z: Tensor) -> Tensor:
-        return z @ self.matrix.T + self.shift
-
-
 class Smooth(Linear):
     """h(z) = tanh(A z + c)."""
 
@@ -76,11 +37,7 @@ class Smooth(Linear):
 
 
 def assay(model: nn.Module, data: Vectors | None = None, seed: int = 0, **settings: Any) -> AssayResult:
-    return response_map(model, data or Vectors(), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
-
-
-def values(result: AssayResult, name: str) -> np.ndarray:
-    return result.arrays[name].values
+    return response_map(model, data or Vectors(80), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
 
 
 @pytest.mark.parametrize("derivative", ["grid", "exact"])
@@ -136,7 +93,7 @@ def test_auto_takes_the_most_entangled_informative_pair() -> None:
     matrix = torch.diag(torch.tensor([1.0, 1.0, 1.0, 0.1, 0.9]).double())
     matrix[1, 4] = 0.5  # 4 moves 1
     matrix[3, 0] = 2.0  # strong, but 3 is not informative
-    data = Vectors(dim=5)
+    data = Vectors(80, 5)
     result = assay(Linear(matrix), data, latents="auto")
     assert values(result, "latents").tolist() == [[1, 4]]
     assert (result.scores["mapped_informative"], result.scores["mapped_latents"]) == (2, 2)
@@ -154,7 +111,7 @@ def test_auto_takes_the_most_entangled_informative_pair() -> None:
 def test_the_map_of_a_collapsed_model_says_so(latents: str | list[int]) -> None:
     result = assay(Linear(0 * A, 0.5), latents=latents)
     assert result.scores["mapped_informative"] == 0
-    assert "not informative" in str(result.settings["remark"])
+    assert "not informative, that is M_jj > 0.5 on the scale none" in str(result.settings["remark"])
     assert values(result, "divergence").shape == (1, 21, 21)
 
 
@@ -166,7 +123,7 @@ def test_the_response_that_chooses_has_honest_errors() -> None:
 
 
 def test_base_points_are_an_image_the_prior_mean_or_given() -> None:
-    data = Vectors()
+    data = Vectors(80)
     assert np.array_equal(values(assay(Linear(A), base="image", index=7), "base"), data.points[7].numpy())
     drawn = assay(Linear(A))
     assert np.array_equal(values(drawn, "base"), data.points[int(str(drawn.settings["index"]))].numpy())
@@ -178,7 +135,7 @@ def test_codes_and_decoded_observations_lie_beside_the_map() -> None:
     result = assay(Linear(A), num_posterior=1000)
     images = result.coordinates["code"]
     assert sorted(images.tolist()) == list(range(80))
-    assert np.array_equal(values(result, "posterior")[0], Vectors().points[images][:, [0, 2]].numpy())
+    assert np.array_equal(values(result, "posterior")[0], Vectors(80).points[images][:, [0, 2]].numpy())
     corner = torch.tensor(values(result, "base")).clone()
     corner[0], corner[2] = 2.0, -2.0
     assert np.allclose(values(result, "decoded")[0, 0, -1], (corner @ A.T).float().detach(), atol=1e-6)
@@ -228,7 +185,7 @@ def test_settings_are_checked_at_the_door(settings: dict[str, Any], message: str
 
 def test_one_latent_is_no_plane() -> None:
     with pytest.raises(ValueError, match="two latents"):
-        assay(Linear(torch.ones(1, 1).double()), Vectors(dim=1))
+        assay(Linear(torch.ones(1, 1).double()), Vectors(80, 1))
 
 
 def test_a_data_set_of_one_image_and_256_latents_are_enough() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.response_matrix import kl_per_latent, response_matrix, response_matrix_of, row_sums
+from lrx.assays.response_matrix import response_matrix, response_matrix_of, row_sums
 from lrx.moments import Moments, feature_sums
-from lrx.responses import Block, Draws, blocks, intervene, row_pieces
+from lrx.response_rows import row_pieces
+from lrx.responses import Block, Draws, blocks, intervene
 from lrx.types import AssayResult
+from tests.models_for_tests import Ignoring, Linear, Vectors, values
+from tests.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {
     "base": "prior",
@@ -26,47 +29,6 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 512,
 }
 A = torch.tensor([[0.9, 0.0, 0.3], [-0.2, 1.1, 0.0], [0.0, 0.5, -0.7]], dtype=torch.float64)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Tensors this small are done before a second thread wakes up."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-class Vectors:
-    """Standard normal vectors, the same for every instance of this size."""
-
-    name, source, fingerprint, observation_shape = "vectors", "standard normal", "0", (3,)
-
-    def __init__(self, count: int = 4000, dim: int = 3) -> None:
-        self.points = torch.randn(count, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    def raw(self, indices: Tensor) -> Tensor:
-        return self.points[indices]
-
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices)
-
-
-class Linear(nn.Module):
-    """h(z) = A z: the decoder is the matrix, the encoder does nothing."""
-
-    def __init__(self, matrix: Tensor) -> None:
-        super().__init__()
-        self.matrix = nn.Parameter(matrix.clone())
-
-    def encode(self, x: Tensor) -> Tensor:
-        return x
-
-    def decode(self, z: Tensor) -> Tensor:
-        return z @ self.matrix.T
 
 
 class Curved(nn.Module):
@@ -102,10 +64,6 @@ class Foreign(nn.Module):
 
 def assay(model: nn.Module, seed: int = 0, data: Vectors | None = None, **settings: Any) -> AssayResult:
     return response_matrix(model, data or Vectors(), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
-
-
-def values(result: AssayResult, name: str = "matrix") -> np.ndarray:
-    return result.arrays[name].values
 
 
 def moments_of(model: nn.Module, given: Iterable[Block], num_samples: int) -> Moments:
@@ -297,11 +255,23 @@ def test_informative_latents_and_active_units_are_counted() -> None:
     assert values(result, "kl").shape == (3,)
 
 
-def test_kl_per_latent_is_that_of_gaussians() -> None:
-    mean, std = torch.tensor([[0.0, 1.0, -2.0]]).double(), torch.tensor([[1.0, 0.5, 0.1]]).double()
-    target = torch.distributions.Normal(torch.zeros(3).double(), torch.ones(3).double())
-    expected = torch.distributions.kl_divergence(torch.distributions.Normal(mean[0], std[0]), target)
-    assert torch.allclose(kl_per_latent(mean, std), expected, rtol=1e-12)
+@pytest.mark.parametrize("base", ["prior", "posterior", "posterior_sample"])
+def test_a_model_that_ignores_its_latents_has_a_remark(base: str) -> None:
+    result = assay(Ignoring(A), base=base, num_samples=100)
+    assert not values(result).any()
+    remark = str(result.settings["remark"])
+    assert remark.startswith("no latent is informative, that is M_jj > 0.5 on the scale none (the largest is 0)")
+    nearly = assay(Linear(torch.diag(torch.tensor([0.2, 0.1, 0.3]))), base="prior", num_samples=100)
+    assert "no latent is informative" in str(nearly.settings["remark"])
+    assert assay(Linear(A), num_samples=100).settings["remark"] is None
+
+
+def test_the_rule_of_informative_is_on_one_scale_whatever_is_shown() -> None:
+    model = Linear(torch.diag(torch.tensor([1.0, 0.3, 0.4])))  # sqrt(2) times these on the scale `none`
+    for normalization in ("half", "none", "std"):
+        result = assay(model, normalization=normalization)
+        assert values(result, "informative").tolist() == [1, 0, 1]
+        assert "M_jj > 0.5 on the scale none" in result.arrays["informative"].description
 
 
 def test_one_latent_one_image_and_two_draws_are_enough() -> None:
@@ -353,7 +323,7 @@ def test_weights_that_are_not_finite_are_refused() -> None:
         ({"target_se": 0}, "assay.target_se must be null or a positive number, not 0"),
         ({"target_se": math.nan}, "assay.target_se must be null or a positive number, not nan"),
         ({"target_se": "small"}, "assay.target_se must be null or a positive number, not 'small'"),
-        ({"target_se": 0.1, "max_samples": 10}, "at least assay.num_samples=2000, not 10"),
+        ({"target_se": 0.1, "max_samples": 10}, "at least 2000, as assay.num_samples, not 10"),
         ({"batch_size": 0}, "assay.batch_size must be null or a whole number of at least 1, not 0"),
     ],
 )

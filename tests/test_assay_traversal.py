@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,8 @@ from torch import Tensor, nn
 
 from lrx.assays.traversal import traversal
 from lrx.types import AssayResult
+from tests.models_for_tests import Vectors
+from tests.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {
     "latents": "informative",
@@ -22,31 +23,13 @@ SETTINGS: dict[str, Any] = {
 GAINS = torch.tensor([0.6, 0.1, 1.0, 0.8], dtype=torch.float64)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+class Rows(Vectors):
+    """Images of one row whose pixels are normal numbers, between 0 and 1 by a sigmoid."""
 
-
-class Vectors:
-    """Standard normal vectors, or images of one row whose pixels they are."""
-
-    name, source, fingerprint = "vectors", "standard normal", "0"
-
-    def __init__(self, count: int = 40, dim: int = 4, image: bool = False) -> None:
-        points = torch.randn(count, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        self.points = points.sigmoid()[:, None, None] if image else points
-        self.observation_shape = tuple(self.points.shape[1:])
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    def raw(self, indices: Tensor) -> Tensor:
-        return self.points[indices]
-
-    images = raw
+    def __init__(self) -> None:
+        super().__init__(40, 4)
+        self.points = self.points.sigmoid()[:, None, None]
+        self.observation_shape = (1, 1, 4)
 
 
 class Gains(nn.Module):
@@ -74,7 +57,7 @@ class Pixels(Gains):
 
 
 def assay(model: nn.Module, data: Vectors | None = None, seed: int = 0, **settings: Any) -> AssayResult:
-    return traversal(model, data or Vectors(), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+    return traversal(model, data or Vectors(40, 4), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
 
 
 def test_rows_are_the_informative_latents_by_response() -> None:
@@ -90,7 +73,7 @@ def test_rows_are_the_informative_latents_by_response() -> None:
 
 def test_a_walk_sets_one_latent_and_leaves_the_others() -> None:
     result = assay(Gains(), images=[7, 4])
-    walks, codes = result.arrays["walk"].values, Vectors().points[[7, 4]]
+    walks, codes = result.arrays["walk"].values, Vectors(40, 4).points[[7, 4]]
     assert result.arrays["walk"].axes == ("image", "latent", "step", "dimension")
     assert walks.shape == (2, 3, 5, 4)
     for row, latent in enumerate((2, 3, 0)):
@@ -117,7 +100,7 @@ def test_following_is_the_gain_and_less_where_the_response_saturates() -> None:
 
 
 def test_images_are_stored_as_bytes() -> None:
-    result = assay(Pixels(), Vectors(image=True))
+    result = assay(Pixels(), Rows())
     walks = result.arrays["walk"]
     assert walks.axes == ("image", "latent", "step", "channel", "height", "width")
     assert walks.values.dtype == np.uint8

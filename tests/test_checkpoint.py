@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from lrx import checkpoint
+from lrx.paths import CHECKPOINT
 
 DATA = {"name": "toy", "source": "made", "fingerprint": "abc"}
 
@@ -133,7 +134,7 @@ def test_imported_weights_are_not_resumed(tmp_path: Path) -> None:
 
 
 def test_find_takes_a_file_or_a_run_folder(tmp_path: Path) -> None:
-    path = tmp_path / checkpoint.FILENAME
+    path = tmp_path / CHECKPOINT
     path.touch()
     assert checkpoint.find(str(path)) == checkpoint.find(str(tmp_path)) == path
     with pytest.raises(FileNotFoundError, match="no such file"):

@@ -116,6 +116,9 @@ def test_a_sweep_makes_one_run_a_job_and_reports_the_one_that_is_refused(lrx: Lr
     assert "seed=-1" in done.stderr
     assert "job 2" in done.stderr
     assert "Traceback" not in done.stderr
+    lines = done.stdout.splitlines()  # one for each job that was done
+    assert len(lines) == 2
+    assert all("train: loss " in line for line in lines)
     assert [path.name for path in sorted((tmp_path / "outputs/train/sweep").glob("*/checkpoint.pt"))] == [
         "checkpoint.pt"
     ] * 2
@@ -177,7 +180,13 @@ REFUSED = {
     "unknown dataset": (["train", "dataset=mnist"], ["dataset=mnist", "dsprites", "3dshapes", "helix"]),
     "unknown model": (["train", "model=foo"], ["model=foo", "betavae"]),
     "unknown key": (["train", "trainer.stepz=3"], ["stepz"]),
-    "no override": (["train", "seed"], ["seed"]),
+    "no override": (["train", "seed"], ["seed", "key=value"]),
+    "a flag for a key": (["train", "--steps", "10"], ["--steps", "trainer.steps=10"]),
+    "a flag with its value": (["train", "--batch-size=8"], ["--batch-size=8", "trainer.batch_size=8"]),
+    "a key that is added": (["train", *TINY, "+trainer.step=10"], ["trainer has no key step", "trainer.steps?"]),
+    "a space": (["train", *TINY, "name=my", "run"], ["'run'", "'name=my run'"]),
+    "a comma": (["train", *TINY, "dataset.path=a,b"], ["dataset.path=a,b", "'dataset.path=\"a,b\"'"]),
+    "a bracket": (["train", *TINY, "dataset.path=a(1)"], ["'dataset.path=\"a(1)\"'"]),
     "steps are text": (["train", *TINY[:1], "trainer.steps=abc"], ["trainer.steps", "abc", "whole number"]),
     "steps are none": (["train", *TINY[:1], "trainer.steps=0"], ["trainer.steps", "0", "at least 1"]),
     "a negative rate": (["train", *TINY, "trainer.lr=-0.1"], ["trainer.lr", "-0.1", "positive"]),
@@ -319,6 +328,36 @@ def test_published_weights_become_a_checkpoint(lrx: Lrx, tmp_path: Path) -> None
 # --------------------------------------------------------------------------------------- help and completion
 
 
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["import", "-h"], ["collect", "-h"]])
+def test_help_fits_80_columns(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 5
+    assert max(len(line) for line in lines) <= 80
+
+
+def test_an_error_is_broken_between_words_on_a_narrow_screen_and_is_one_line_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert cli.main(["trian"]) == 2
+    whole = capsys.readouterr().err
+    assert whole.count("\n") == 1
+    monkeypatch.setenv("COLUMNS", "40")
+    assert cli.main(["trian"]) == 2
+    broken = capsys.readouterr().err
+    assert max(len(line) for line in broken.splitlines()) <= 40
+    assert broken.split() == whole.split()
+
+
+def test_completion_says_how_it_is_switched_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", "--help"]) == 0
+    assert 'eval "$(lrx completion bash)"' in capsys.readouterr().out
+
+
 def test_help_and_cfg_answer_without_torch(tmp_path: Path, environment: dict[str, str]) -> None:
     for words in (["--help"], ["train", "--help"], ["train", "--cfg", "job"], ["assay", "ckpt=x", "--cfg", "job"]):
         code = f"import sys; from lrx.cli import main; main({words!r}); print('torch' in sys.modules, file=sys.stderr)"
@@ -347,4 +386,6 @@ def test_bash_completes_commands_and_overrides(tmp_path: Path, environment: dict
 
     assert complete("lrx tr") == ["train"]
     assert "dataset=dsprites" in complete("lrx train dataset=d")
+    assert "trainer.steps=" in complete("lrx train trainer.")
+    assert not [word for word in complete("lrx train trainer.") if "_target_" in word]
     assert "assay.num_samples=" in complete("lrx assay assay.num")

@@ -186,7 +186,7 @@ def test_two_runs_of_one_config_are_two_rows_and_no_partners(tmp_path: Path) -> 
         codes = np.random.default_rng(seed).standard_normal((50, 2)).astype(np.float32)
         arrays = {
             "codes": Array(codes, ("image", "latent")),
-            "informative": Array(np.ones(2, np.uint8), ("latent",)),
+            ("informative" if name == "c" else "carrying"): Array(np.ones(2, np.uint8), ("latent",)),  # c is older
         }
         made_up(tmp_path / name, seed=seed, assays={"codes": AssayResult(arrays, {"image": np.arange(50)}, {})})
     made_up(tmp_path / "d", seed=2, beta=7.0, assays={"codes": AssayResult(arrays, {"image": np.arange(50)}, {})})
@@ -344,7 +344,7 @@ def test_spoilt_texts_are_listed_and_stop_nothing(tmp_path: Path) -> None:
 
 def test_codes_that_cannot_be_compared_do_not_hinder_the_others(tmp_path: Path) -> None:
     def with_codes(seed: int, codes: np.ndarray, latents: int) -> None:
-        arrays = {"codes": Array(codes, ("image", "latent")), "informative": Array(np.ones(latents), ("flag",))}
+        arrays = {"codes": Array(codes, ("image", "latent")), "carrying": Array(np.ones(latents), ("flag",))}
         made_up(tmp_path / str(seed), seed=seed, assays={"codes": AssayResult(arrays, {"image": np.arange(9)}, {})})
 
     fine = np.arange(18.0).reshape(9, 2)
@@ -354,7 +354,141 @@ def test_codes_that_cannot_be_compared_do_not_hinder_the_others(tmp_path: Path) 
     with_codes(3, fine, 2)
     rows = collect(tmp_path, tmp_path / "out.h5")
     assert [row.scores.get("udr", {}).get("num_partners") for row in rows] == [1.0, None, None, 1.0]
-    assert [row.error for row in rows] == ["", *["its codes cannot be ranked"] * 2, ""]
+    shapes = "its codes cannot be ranked: they are of shape (9, 2), and which latents are carrying (1,)"
+    assert [row.error for row in rows] == ["", "its codes cannot be ranked: they are not finite", shapes, ""]
+
+
+def with_all(seed: int) -> dict[str, AssayResult]:
+    """A matrix, and codes that can be ranked."""
+    codes = np.random.default_rng(seed).standard_normal((9, 2))
+    arrays = {"codes": Array(codes, ("image", "latent")), "carrying": Array(np.ones(2, np.uint8), ("latent",))}
+    return {**result(0.5), "codes": AssayResult(arrays, {"image": np.arange(9), "latent": np.arange(2)}, {})}
+
+
+ODD = [
+    np.full(shape, value) for shape in ((), (2,), (9, 2), (1, 2), (0, 2), (2, 2)) for value in (True, 1j, b"a\0b", 3)
+]
+ODD += [np.full(shape, np.nan, dtype) for shape in ((), (9, 2), (2, 2)) for dtype in ("f2", "f4", ">f8", "f16")]
+ODD += [np.full(2, 2**64 - 1, "u8"), np.zeros(2, [("a", "i4")]), np.zeros((9, 5000)), np.ones(2, "f2")]
+
+
+@pytest.mark.parametrize("member", ["codes/codes", "codes/carrying", "response_matrix/gap", "response_matrix/matrix"])
+def test_arrays_of_any_kind_cost_at_most_their_run(tmp_path: Path, member: str) -> None:
+    for seed in range(2):
+        made_up(tmp_path / f"s/good{seed}", seed=seed, assays=with_all(seed))
+    for number, values in enumerate(ODD):
+        run = made_up(tmp_path / f"s/a{number}", seed=9, assays=with_all(9))  # named so that they come first
+        with h5py.File(run / "paper/result.h5", "r+") as file:
+            del file[member]
+            file[member] = values
+    rows = {row.run: row for row in collect(tmp_path / "s", tmp_path / "out.h5")}
+    assert len(rows) == len(ODD) + 2
+    for name in ("good0", "good1"):
+        assert rows[name].error == ""
+        assert rows[name].scores["response_matrix"]["gap"] == 0.5
+        assert rows[name].scores["udr"]["num_partners"] >= 1
+    if member == "codes/codes":
+        told = [
+            rows[f"a{number}"].error.removeprefix("its codes cannot be ranked: they are ") for number in (9, 15, 29)
+        ]
+        kinds = "complex128, and which latents are carrying is uint8"
+        assert told == [kinds, "of 1 images and 2 latents", "not finite"]
+
+
+def test_labels_that_hdf5_tools_do_not_share_stay_where_they_are(tmp_path: Path) -> None:
+    for number, labels in enumerate([np.array([b"a\0b"] * 2), np.ones(2, "f2"), np.zeros(2, [("a", "i4")])]):
+        for seed in range(2):
+            run = made_up(tmp_path / f"{number}/{seed}", seed=seed, assays=result(0.5))
+            with h5py.File(run / "paper/result.h5", "r+") as file:
+                del file["response_matrix/responding"]
+                file["response_matrix/responding"] = labels
+                file["response_matrix/responding"].make_scale("responding")
+                file["response_matrix/matrix"].dims[1].attach_scale(file["response_matrix/responding"])
+        collect(tmp_path / str(number), tmp_path / "out.h5")
+        assert set(opened(tmp_path / "out.h5", "response_matrix").data_vars) == {"gap", "gap_se"}
+
+
+def test_a_changed_letter_in_what_hdf5_keeps_of_an_axis_costs_no_more_than_the_stack(tmp_path: Path) -> None:
+    """HDF5's own check of a scale frees twice, and so aborts the process, for a class of another name."""
+    for seed, old, new in ((0, b"DIMENSION_SCALE", b"DIMENSIO,_SCALE"), (1, b"DIMENSION_LIST", b"DIMENSION_LOST")):
+        run = made_up(tmp_path / f"{seed}/a", assays=result(0.5))
+        file = run / "paper/result.h5"
+        file.write_bytes(file.read_bytes().replace(old, new))
+        (row,) = collect(tmp_path / str(seed), tmp_path / "out.h5")
+        assert row.scores["response_matrix"]["gap"] == 0.5
+        assert set(opened(tmp_path / "out.h5", "response_matrix").data_vars) == {"gap", "gap_se"}
+
+
+def test_numbers_that_are_none_or_too_large_are_told_as_they_are(tmp_path: Path) -> None:
+    run = made_up(tmp_path / "a", assays=result(0.5))
+    with h5py.File(run / "paper/result.h5", "r+") as file:
+        file.attrs["seed"], file.attrs["torch"] = np.uint64(2**64 - 1), np.nan
+    (run / "config.yaml").write_text("lr: .nan\nbeta: .inf\nlarge: 18446744073709551615\n")
+    (run / "paper/config.yaml").write_text("assay: {rate: .nan}\n")
+    (run / "more").mkdir()
+    results.write(run / "more/result.h5", {"other": result(1.0)["response_matrix"]}, {"torch": np.nan})
+    status.write(run / "more", status.Status("done", "assay"))
+    (run / "more/config.yaml").write_text("assay: {rate: .nan}\n")
+    (row,) = collect(tmp_path, tmp_path / "out.h5")
+    assert row.error == ""
+    common = json.loads(opened(tmp_path / "out.h5").in_common.item())
+    assert common == {"lr": "nan", "beta": "inf", "large": "18446744073709551615", "assay.rate": "nan"}
+    assert table(tmp_path / "out.csv")["a"]["provenance.seed"] == str(2**64 - 1)
+
+
+def test_keys_past_any_sense_are_left_out_and_counted(tmp_path: Path) -> None:
+    top = tmp_path / "s"
+    made_up(top / "good", assays=result(0.5))
+    made_up(top / "many", seed=1)
+    words = ("x" * 10_000 + "=1", "two\nlines=1", *(f"key{number}=1" for number in range(1200)))
+    status.write(top / "many", status.Status("done", "train", words))
+    (made_up(top / "wide", seed=2) / "config.yaml").write_text("".join(f"k{number}: 1\n" for number in range(20_000)))
+    (made_up(top / "loud", seed=3) / "status.json").write_text(json.dumps({"state": "failed", "error": "e" * 10**5}))
+    (made_up(top / "far", seed=4) / "status.json").write_text(json.dumps({"state": "running", "step": 10**400}))
+    names = made_up(top / "names", seed=5, assays=result(0.5))
+    with h5py.File(names / "paper/result.h5", "r+") as file:
+        file["response_matrix/" + "y" * 10_000] = 1.0
+    rows = {row.run: row for row in collect(top, tmp_path / "out.h5")}
+    columns = list(table(tmp_path / "out.csv")["good"])
+    assert len([name for name in columns if name.startswith("key")]) < 1000
+    assert max(map(len, columns)) < 100
+    assert rows["good"].error == ""
+    assert rows["many"].error.startswith("left out: 2")  # 1,000 columns are taken, among them those of the others
+    assert rows["wide"].error == "config.yaml is no config: a config of 20,001 keys is none of lrx"
+    assert rows["loud"].error.endswith("eee... (100,000 letters)")
+    assert (rows["far"].state, rows["far"].error) == ("unknown", "status.json is not one of lrx")
+    assert "is no name, but 10,000 letters" in rows["names"].error
+
+
+@pytest.mark.parametrize("text", ["!!timestamp x", "!!bool x", "!!int ''", "!!float ''", "9" * 5000, "{? [1]: 2}"])
+def test_values_that_yaml_stumbles_over_are_one_line(tmp_path: Path, text: str) -> None:
+    (made_up(tmp_path / "a") / "config.yaml").write_text(f"a: {text}\n")
+    (row,) = collect(tmp_path, tmp_path / "out.h5")
+    assert row.error.startswith("config.yaml is no config: ")
+
+
+def test_random_damage_to_any_file_costs_at_most_its_run(tmp_path: Path) -> None:
+    """Files cut, or with bytes changed or put in; the good runs are all there, ranked against each other."""
+    random, top = np.random.default_rng(0), tmp_path / "s"
+    files = ("config.yaml", "status.json", "metrics.jsonl", "paper/config.yaml", "paper/status.json", "paper/result.h5")
+    for seed in range(2):
+        made_up(top / f"good{seed}", seed=seed, assays=with_all(seed))
+    for number in range(60):
+        path = made_up(top / f"bad{number}", seed=number + 2, assays=with_all(number)) / files[number % len(files)]
+        content = bytearray(path.read_bytes())
+        place = int(random.integers(len(content)))
+        foreign = random.integers(0, 256, int(random.integers(1, 20)), dtype=np.uint8).tobytes()
+        kind = number // len(files) % 3
+        content[place:] = b"" if kind == 0 else foreign + content[place + (len(foreign) if kind == 1 else 0) :]
+        path.write_bytes(content)
+    rows = {row.run: row for row in collect(top, tmp_path / "out.h5")}
+    for seed in range(2):
+        good = rows[f"good{seed}"]
+        assert (good.state, good.error, good.training["seed"]) == ("done", "", seed)
+        assert good.scores["response_matrix"] == {"gap": 0.5, "gap_se": 0.05}
+        assert good.scores["udr"]["num_partners"] >= 1
+    assert {f"bad{number}" for number in range(60)} <= rows.keys()
+    assert opened(tmp_path / "out.h5").sizes["run"] == len(table(tmp_path / "out.csv")) == len(rows)
 
 
 def test_links_to_folders_and_hidden_folders_are_passed_over(tmp_path: Path) -> None:

@@ -79,6 +79,19 @@ def test_training_without_a_terminal_is_one_plain_line_now_and_then(
     assert "left" in lines[1]
 
 
+def test_the_first_step_of_a_compiled_run_is_told_apart(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(float(second) for second in range(0, 10_000, 10))
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    with console.TrainProgress(steps=10, batch_size=64) as progress:
+        progress.start(0, compiles=True)
+        progress.step(1)
+        assert "compiled in 10 s" in capsys.readouterr().err
+        progress.step(2)
+        assert progress.rate == 0.1
+
+
 def test_progress_on_a_terminal_of_80_columns_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
     monkeypatch.setattr(console, "_err", Console(file=written, force_terminal=True, width=80, color_system=None))
@@ -91,6 +104,19 @@ def test_progress_on_a_terminal_of_80_columns_is_not_cut(monkeypatch: pytest.Mon
     assert "steps/s" in shown
     assert "loss 1.235e+04" in shown
     assert "…" not in shown
+
+
+def test_a_job_of_a_sweep_is_one_line_with_the_first_score(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.job("vae-0", "assay"):
+        console.note("before work")
+        with console.WorkProgress("working") as progress:
+            progress(1, 2)
+        console.note("not now")
+        console.show_results({"response_matrix": result(3)})
+        console.warn("odd")
+    said = capsys.readouterr()
+    assert said.out == "vae-0  assay: response matrix, cds 0.75 ± 0.012\n"
+    assert said.err == "vae-0  before work\nvae-0  working\nlrx: warning: vae-0: odd\n"
 
 
 def test_work_without_a_terminal_is_announced_once(capsys: pytest.CaptureFixture[str]) -> None:

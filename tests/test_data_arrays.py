@@ -273,5 +273,7 @@ def test_other_files_are_refused_unread(tmp_path):
     path.write_bytes(pickle.dumps(Trap()))
     with pytest.raises(ValueError, match="is neither an npz, an npy nor an HDF5 file"):
         opened(path)
+    with pytest.raises(ValueError, match=rf"{tmp_path} is a folder, .* is dataset=folder dataset.path={tmp_path}"):
+        opened(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"there is no file .*none.npz; name your array by dataset.path="):
         opened(tmp_path / "none.npz")

@@ -216,6 +216,9 @@ def test_an_empty_or_missing_folder_is_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"there are no images in .*empty; they are known by their endings .png"):
         opened(tmp_path / "empty")
+    (tmp_path / "mine.npz").touch()
+    with pytest.raises(ValueError, match=r"mine.npz is a file, .* is dataset=arrays dataset.path=.*mine.npz"):
+        opened(tmp_path / "mine.npz")
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*missing; name your images by dataset.path="):
         opened(tmp_path / "missing")
     save(tmp_path / "broken" / "a.png", COLOUR["b.png"])

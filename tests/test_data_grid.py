@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -214,39 +215,83 @@ import numpy as np
 from lrx.data.cache import Origin, Recipe, open_or_convert
 from lrx.factors import FactorSpace
 
-folder, me = Path(sys.argv[1]), sys.argv[2]
+folder, me, renderer = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 factors = FactorSpace(names=("shape", "scale"), sizes=(3, 4))
 rows = np.load(folder / "rows.npy")
+if renderer != "test 1":
+    rows = 255 - rows
 
 def blocks():
     yield rows[:5]
-    (folder / f"ready-{me}").touch()
+    (folder / f"begun-{me}").touch()
     while not (folder / "go").exists():
         time.sleep(0.01)
     yield rows[5:]
 
-open_or_convert(folder / "cache" / "toy", Recipe("toy", (12, 16), "uint8", factors, Origin(renderer="test 1")), blocks)
+recipe = Recipe("toy", (12, 16), "uint8", factors, Origin(renderer=renderer))
+cache = open_or_convert(folder / "cache" / "toy", recipe, blocks)
+assert cache.pixels.read_bytes() == rows.tobytes()
 """
 
 
+def converter(folder: Path, me: str, renderer: str = "test 1") -> subprocess.Popen[str]:
+    """A process that makes a cache and stops half-way until there is a file `go`."""
+    words = [sys.executable, "-c", CONVERTER, str(folder), me, renderer]
+    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+
+
 @pytest.fixture
-def half_way(tmp_path: Path) -> list[subprocess.Popen]:
-    """Two processes that have both written half of the same cache and wait for the file `go`."""
+def half_way(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has written half of a cache and waits for the file `go`."""
     np.save(tmp_path / "rows.npy", np.concatenate(packed_blocks()))
-    both = [subprocess.Popen([sys.executable, "-c", CONVERTER, str(tmp_path), str(me)]) for me in range(2)]
-    deadline = time.monotonic() + 60
-    while len(list(tmp_path.glob("ready-*"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return both
+    with converter(tmp_path, "first") as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "begun-first").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        yield process
+        process.kill()
 
 
-def test_two_processes_that_convert_at_once_agree(tmp_path, half_way):
-    assert len(leftovers(tmp_path / "cache")) == 2
-    (tmp_path / "go").touch()
-    assert [process.wait(timeout=60) for process in half_way] == [0, 0]
-    cache = open_or_convert(tmp_path / "cache" / "toy", packed_recipe(), refuse)
-    assert cache.pixels.read_bytes() == b"".join(block.tobytes() for block in packed_blocks())
+@pytest.mark.parametrize("renderer", ["test 1", "test 2"])
+def test_of_two_processes_that_convert_at_once_one_waits(tmp_path, half_way, renderer):
+    with converter(tmp_path, "second", renderer) as second:
+        assert second.stderr is not None
+        assert "another process is making" in second.stderr.readline()
+        assert not (tmp_path / "begun-second").exists()
+        (tmp_path / "go").touch()
+        assert half_way.wait(timeout=60) == 0, half_way.stderr.read()
+        assert second.wait(timeout=60) == 0, second.stderr.read()
+    same = renderer == "test 1"
+    assert (tmp_path / "begun-second").exists() != same  # of the same recipe, what the first has made is enough
+    cache = open_or_convert(tmp_path / "cache" / "toy", packed_recipe(renderer=renderer), refuse)
+    expected = np.concatenate(packed_blocks())
+    assert cache.pixels.read_bytes() == (expected if same else 255 - expected).tobytes()
     assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == [cache.pixels.name, "toy.json"]
+
+
+def test_a_killed_conversion_holds_nobody_up(tmp_path, half_way):
+    half_way.kill()
+    half_way.wait(timeout=60)
+    cache = open_or_convert(tmp_path / "cache" / "toy", packed_recipe(), packed_blocks)
+    assert not list((tmp_path / "cache").glob("*.lock"))
+    assert cache.pixels.read_bytes() == np.concatenate(packed_blocks()).tobytes()
+
+
+@pytest.mark.parametrize(("name", "other"), [("t*", "toy"), ("to?", "toy"), ("[ab]", "a"), ("toy", "toy.more")])
+def test_a_name_is_no_pattern(tmp_path, name, other):
+    kept = open_or_convert(tmp_path / other, packed_recipe(), packed_blocks)
+    own = open_or_convert(tmp_path / name, packed_recipe(), packed_blocks)
+    left = [tmp_path / f".{stem}.1.0011aabb.part" for stem in (name, other)]
+    for file in left:
+        file.write_bytes(b"half")
+        os.utime(file, (0, 0))
+    inverted = [255 - block for block in packed_blocks()]
+    again = open_or_convert(tmp_path / name, packed_recipe(renderer="test 2"), lambda: inverted)
+    assert kept.pixels.exists()
+    assert again.pixels != own.pixels
+    assert not own.pixels.exists()
+    assert not left[0].exists()
+    assert left[1].exists()
 
 
 def test_what_a_killed_conversion_left_goes_after_a_day(tmp_path):

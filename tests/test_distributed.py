@@ -9,7 +9,10 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from lrx import checkpoint, cli, distributed, training
-from lrx.distributed import ALONE, Ranks, meeting_place, ranks_of
+from lrx.distributed import ALONE, Ranks, ranks_of
+from lrx.meeting import meet, meeting_place
 from lrx.noise import normal_like, row_generator
 from tests.conftest import TINY, Lrx
 from tests.test_configs import GROUPS, model_from
@@ -36,14 +40,20 @@ def test_torchrun_and_slurm_say_who_one_is(tmp_path: Path, monkeypatch: pytest.M
     assert ranks_of({}) == ranks_of({"SLURM_PROCID": "0", "SLURM_NTASKS": "4"}) == ALONE  # a batch script is no step
     torchrun = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1"}
     assert ranks_of(torchrun) == Ranks(3, 4, 1)
-    assert meeting_place(torchrun) == "env://"
     step = {"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "8", "SLURM_LOCALID": "0", "SLURM_JOB_ID": "20007"}
     assert ranks_of(step) == Ranks(2, 8, 0)
-    place = meeting_place(step | {"MASTER_ADDR": "head"})
-    assert 20_000 <= int(place.removeprefix("tcp://head:")) < 40_000
-    assert place == meeting_place(step | {"MASTER_ADDR": "head", "SLURM_PROCID": "5"})  # for all of a step
-    assert place != meeting_place(step | {"MASTER_ADDR": "head", "SLURM_STEP_ID": "1"})  # for no other of the job
-    assert meeting_place(step | {"MASTER_ADDR": "head", "MASTER_PORT": "7"}) == "tcp://head:7"
+
+
+def test_the_tasks_of_a_slurm_step_meet_on_its_first_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = {"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "8", "SLURM_JOB_ID": "20007"}
+    host, ports = meeting_place(step | {"MASTER_ADDR": "head"})
+    assert host == "head"
+    assert len(set(ports)) == 3
+    assert all(20_000 <= port < 32_768 for port in ports)
+    assert meeting_place(step | {"MASTER_ADDR": "head", "SLURM_PROCID": "5"})[1] == ports  # for all of a step
+    other = meeting_place(step | {"MASTER_ADDR": "head", "SLURM_STEP_ID": "1"})[1]
+    assert not set(other) & set(ports)  # for no other of the job
+    assert meeting_place(step | {"MASTER_ADDR": "head", "MASTER_PORT": "7"}) == ("head", [7])
 
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ValueError, match=r"scontrol does not name .* 'node\[3-4\]'; give MASTER_ADDR"):
@@ -52,7 +62,7 @@ def test_torchrun_and_slurm_say_who_one_is(tmp_path: Path, monkeypatch: pytest.M
         "#!/bin/sh\n[ \"$*\" = 'show hostnames node[3-4]' ] && echo node3 && echo node4\n"
     )
     (tmp_path / "scontrol").chmod(0o755)
-    assert meeting_place(step | {"SLURM_STEP_NODELIST": "node[3-4]"}) == place.replace("head", "node3")
+    assert meeting_place(step | {"SLURM_STEP_NODELIST": "node[3-4]"}) == ("node3", ports)
 
 
 def test_rows_are_shared_and_the_noise_of_each_is_that_of_the_whole_batch() -> None:
@@ -74,6 +84,40 @@ def test_rows_are_shared_and_the_noise_of_each_is_that_of_the_whole_batch() -> N
         assert torch.equal(normal_like(whole[part.rows], part.generator), whole[part.rows])
     with pytest.raises(ValueError, match="3 processes cannot share batches of 2 images"):
         Ranks(0, 3).part(Model(), 2, CPU)
+
+
+def test_a_port_that_somebody_else_has_is_passed_over(tmp_path: Path) -> None:
+    environment = {"SLURM_JOB_ID": str(os.getpid()), "MASTER_ADDR": "127.0.0.1"}
+    ports = meeting_place(environment)[1]
+    with socket.create_server(("127.0.0.1", ports[0])) as other, ThreadPoolExecutor() as pool:
+        greeter = pool.submit(lambda: other.accept()[0].close())  # one that speaks otherwise
+        both = [pool.submit(meet, environment, rank, 2, timedelta(seconds=30)) for rank in range(2)]
+        stores = [waiting.result() for waiting in both]
+        greeter.result()
+        stores[0].set("word", "heard")
+        assert stores[1].get("word") == b"heard"
+        taken = environment | {"MASTER_PORT": str(ports[0])}
+        with pytest.raises(ValueError, match=rf"on 127.0.0.1: {ports[0]}; give MASTER_PORT, a free one"):
+            meet(taken, 0, 2, timedelta(seconds=1))
+    with pytest.raises(RuntimeError, match="nobody speaks for"):
+        meet(taken, 1, 2, timedelta(seconds=0.1))
+
+
+def test_a_job_of_several_tasks_without_srun_trains_alone_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    with pytest.warns(UserWarning, match="this job has 2 tasks, of which one trains"), distributed.joined(CPU) as alone:
+        assert alone == (ALONE, CPU)
+    monkeypatch.setenv("SLURM_STEP_ID", "0")  # of one task
+    with distributed.joined(CPU) as alone:
+        assert alone == (ALONE, CPU)
+
+
+@pytest.mark.parametrize("given", ["0", "soon", "nan", "inf"])
+def test_patience_is_a_number_of_seconds(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LRX_PATIENCE", given)
+    refused = pytest.raises(ValueError, match=f"LRX_PATIENCE must be a number of seconds of at least 1, not '{given}'")
+    with refused, distributed.joined(CPU):
+        pass
 
 
 AVERAGED = {"ae", "vae", "betavae", "adagvae", "sae", "adaae", "vlae"}
@@ -176,9 +220,28 @@ def noisy_process(rank: int, port: int, folder: Path) -> None:
         torch.save(train_noisy(folder / "two.pt", ranks), folder / f"{rank}.pt")
 
 
-def lrx_process(rank: int, port: int, words: list[str], folder: Path, killed_at: int | None) -> None:
+def agreeing_process(rank: int, port: int, folder: Path, told: dict[str, str]) -> None:
+    join_as(rank, port)
+    with distributed.joined(CPU) as (ranks, _):
+        ranks.agree_on({"seed": "0"}, "never")
+        try:
+            ranks.agree_on(told, "start all alike")
+        except ValueError as error:
+            (folder / str(rank)).write_text(str(error))
+
+
+def lrx_process(
+    rank: int,
+    port: int,
+    words: list[str],
+    folder: Path,
+    killed_at: int | None,
+    with_signal: int = signal.SIGKILL,
+    patience: int = 60,
+) -> None:
     """`lrx ...` as typed; killed when it is about to do step `killed_at`."""
     join_as(rank, port)
+    os.environ["LRX_PATIENCE"] = str(patience)
     os.chdir(folder)
     for stream, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{name}{rank}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
@@ -186,25 +249,41 @@ def lrx_process(rank: int, port: int, words: list[str], folder: Path, killed_at:
 
     def watched(settings: training.TrainSettings, step: int) -> float:
         if step == killed_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), with_signal)
         return schedule(settings, step)
 
     training.schedule = watched
     sys.exit(cli.main(words))
 
 
-def two(target: Callable[..., None], *arguments: object, each: Sequence[tuple[object, ...]] = ((), ())) -> list[int]:
-    """Run a function in two processes; their exit codes."""
+def begin(
+    target: Callable[..., None], *arguments: object, each: Sequence[tuple[object, ...]]
+) -> list[ForkServerProcess]:
+    """Start a function in two processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     started = [CONTEXT.Process(target=target, args=(rank, port, *arguments, *each[rank])) for rank in range(2)]
     for process in started:
         process.start()
+    return started
+
+
+def two(target: Callable[..., None], *arguments: object, each: Sequence[tuple[object, ...]] = ((), ())) -> list[int]:
+    """Run a function in two processes; their exit codes."""
+    started = begin(target, *arguments, each=each)
     for process in started:
         process.join(120)
     assert all(process.exitcode is not None for process in started)
     return [process.exitcode for process in started]
+
+
+def test_processes_that_are_told_otherwise_hear_in_what(tmp_path: Path) -> None:
+    """Each of them, and the keys that they have alike are left out."""
+    told = [{"seed": "0", "lr": "1", "same": "x"}, {"seed": "5", "same": "x"}]
+    assert two(agreeing_process, tmp_path, each=[(told[0],), (told[1],)]) == [0, 0]
+    line = "the 2 processes of this training differ in lr (1, not there); seed (0, 5): start all alike"
+    assert [(tmp_path / str(rank)).read_text() for rank in range(2)] == [line, line]
 
 
 def test_two_processes_do_what_one_does_with_the_joined_batch(tmp_path: Path) -> None:
@@ -221,6 +300,13 @@ def test_two_processes_do_what_one_does_with_the_joined_batch(tmp_path: Path) ->
     saved = checkpoint.load(tmp_path / "two.pt")
     assert saved.finished
     assert all(torch.equal(value, their_weights[key]) for key, value in saved.model.items())
+
+
+def only_line(file: Path) -> str:
+    """The one thing that lrx said, however wide the terminal is."""
+    said = " ".join(file.read_text().split())
+    assert said.count("lrx: ") == 1, said
+    return said
 
 
 def losses(folder: Path) -> list[float]:
@@ -249,9 +335,7 @@ def test_lrx_train_with_two_processes_killed_and_started_again(lrx: Lrx, tmp_pat
         codes = two(lrx_process, words, each=[(tmp_path, step) for step in steps])
         assert codes == [2 if step is None else -signal.SIGKILL for step in steps]
         for rank in (rank for rank, step in enumerate(steps) if step is None):
-            said = (tmp_path / f"err{rank}").read_text()
-            assert said.count("\n") == 1
-            assert "another process of this training has ended" in said
+            assert "another process of this training has ended" in only_line(tmp_path / f"err{rank}")
         assert checkpoint.load(runs / name / "checkpoint.pt").step == 10
         assert two(lrx_process, words, each=[here, here]) == [0, 0], (tmp_path / "err0").read_text()
         assert "resuming at step 10" in (tmp_path / "err0").read_text()
@@ -265,6 +349,33 @@ def test_processes_that_see_different_folders_are_refused(tmp_path: Path) -> Non
     assert two(lrx_process, words, each=[(tmp_path, 7), (tmp_path, 7)]) == [-signal.SIGKILL] * 2
     assert two(lrx_process, words, each=[(tmp_path, None), (elsewhere, None)]) == [2, 2]
     for said in (tmp_path / "err0", elsewhere / "err1"):
-        assert said.read_text().startswith(
-            "lrx: the 2 processes do not see the same run folder: they start at steps [5, 0]"
-        )
+        assert "differ in the step to start at (5, 0): they must see the same run folder" in only_line(said)
+
+
+@pytest.mark.parametrize("stopped", [0, 1])
+def test_a_process_that_hangs_ends_the_other(stopped: int, tmp_path: Path) -> None:
+    """SIGSTOP leaves its connections open, as does a machine that loses its network; the other waits no longer."""
+    each: list[tuple[object, ...]] = [(tmp_path, None, signal.SIGSTOP, 2), (tmp_path, None, signal.SIGSTOP, 2)]
+    each[stopped] = (tmp_path, 12, signal.SIGSTOP, 2)
+    started = begin(lrx_process, ["train", *HELIX, "name=hung"], each=each)
+    try:
+        started[1 - stopped].join(30)
+        assert started[1 - stopped].exitcode == 2
+        said = only_line(tmp_path / f"err{1 - stopped}")
+        assert "another process of this training has ended or cannot be reached" in said
+        saved = checkpoint.load(tmp_path / "outputs/train/hung/checkpoint.pt")
+        assert (saved.step, saved.finished) == (10, False)
+    finally:
+        started[stopped].kill()
+        started[stopped].join()
+
+
+def test_processes_with_different_overrides_are_refused_each_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    words = ["train", *HELIX, "name=run"]
+    each = [([*words, "seed=0"], tmp_path / "one", None), ([*words, "seed=5"], tmp_path / "two", None)]
+    assert two(lrx_process, each=each) == [2, 2]
+    for said in (tmp_path / "one/err0", tmp_path / "two/err1"):
+        assert "differ in seed (0, 5): start them all with the same command" in only_line(said)
+    assert not (tmp_path / "one/outputs/train/run/checkpoint.pt").exists()

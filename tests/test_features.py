@@ -115,6 +115,16 @@ def test_a_kept_probe_is_the_trained_one_and_is_not_trained_again(
         factor_probe(Bars(), steps=5, cache=str(tmp_path / "probes"))
 
 
+def test_a_flipped_bit_of_a_kept_probe_is_noticed(tmp_path: Path) -> None:
+    factor_probe(Bars(), steps=1, cache=str(tmp_path))
+    (kept,) = tmp_path.iterdir()
+    content = bytearray(kept.read_bytes())
+    content[len(content) // 2] ^= 1  # among the weights, where torch.load takes any bits
+    kept.write_bytes(content)
+    with pytest.raises(ValueError, match=r"is not a kept probe of .*; remove it"):
+        factor_probe(Bars(), steps=1, cache=str(tmp_path))
+
+
 def test_a_probe_of_labels_is_that_of_equal_factors() -> None:
     grid, labels = train_probe(Bars(), steps=10), train_probe(LabelledBars(), steps=10)
     assert labels.names == grid.names == ("row", "column")

@@ -188,6 +188,14 @@ class Net(torch.nn.Module):
     def decode(self, z):
         return torch.sigmoid(self.linear(z)).view(-1, *self.shape)
 
+class Flat(Net):
+    def decode(self, z):
+        return self.linear(z)
+
+class Broken(Net):
+    def encode(self, x):
+        return x @ self.linear.weight
+
 class Nothing:
     pass
 
@@ -224,6 +232,26 @@ def test_a_class_of_ones_own_is_assayed_behind_trust(lrx_process: Lrx, tmp_path:
         refused = lrx_process(*other, "trust=[mynet]", "hydra.run.dir=elsewhere")
         assert refused.returncode == 2
         assert told in refused.stderr
+
+
+def test_a_class_of_ones_own_is_tried_at_import(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ownnet.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    torch.save({"linear.weight": torch.randn(64 * 64, 3)}, tmp_path / "mine.pt")
+    words = ["import", "weights=mine.pt", "dataset=dsprites", "name=mine", "latent_dim=3", "+autoencoder.gain=1"]
+    told = {
+        "ownnet.Flat": ("ownnet.Flat.decode", "(2, 4096)", "not observations (2, 1, 64, 64)"),
+        "ownnet.Broken": ("ownnet.Broken.encode", "RuntimeError"),
+        "ownnet.Nett": ("autoencoder._target_=ownnet.Nett", "ownnet has no Nett", "Net, Flat, Broken, Nothing, Mute"),
+        "ownnett.Net": ("autoencoder._target_=ownnett.Net", "no module ownnett"),
+    }
+    for name, parts in told.items():
+        refused = lrx(*words, f"autoencoder._target_={name}", f"trust=[{name.partition('.')[0]}]")
+        assert refused.returncode == 2
+        assert refused.stderr.count("\n") == 1, refused.stderr
+        for part in parts:
+            assert part in refused.stderr
+    assert not (tmp_path / "outputs/import/mine/checkpoint.pt").exists()
 
 
 def test_trust_covers_the_autoencoder_alone(lrx: Lrx) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx.codes import Remembering
-from lrx.jacobians import columns, loop_of, participation, probed_participation, probed_trace, probes, products
+from lrx.jacobians import columns, loop_of, participation, probed_participation, probed_trace, probes, products, whole
 from lrx.models.networks.conv5 import conv5
 from lrx.models.vae import VAE
 
@@ -54,6 +54,16 @@ def test_forward_mode_is_reverse_mode() -> None:
     assert torch.allclose(h, model.encode(model.decode(z)), rtol=1e-12)
     assert torch.allclose(jacobian, reverse(model, z), rtol=1e-10)
     assert torch.allclose(columns(loop_of(model), z, [2, 0], batch_size=1)[1], jacobian[:, :, [2, 0]], rtol=1e-10)
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 512])
+def test_the_whole_jacobian_is_its_columns(batch_size: int) -> None:
+    model, z = Tanh(), points(9)
+    with torch.inference_mode():
+        h, jacobian = whole(loop_of(model), z, batch_size=batch_size)
+    expected = columns(loop_of(model), z, [0, 1, 2, 3], batch_size=4)
+    assert torch.allclose(h, expected[0], rtol=1e-12)
+    assert torch.allclose(jacobian, expected[1], rtol=1e-10)
 
 
 def test_conv5_in_channels_last_is_differentiated_and_left_as_it_was() -> None:

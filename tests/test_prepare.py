@@ -108,10 +108,32 @@ def test_missing_files_are_named_with_all_that_is_known_of_them(lrx: Lrx, tmp_pa
         "    address https://storage.googleapis.com/3d-shapes/3dshapes.h5",
         "looked for in some where and in some where/3dshapes",
         "to fetch what has an address: lrx prepare dataset=3dshapes 'dataset.root=some where' download=true",
-        "to do without, where lrx has a renderer: dataset.source=rendered",
+        "to do without, for lrx renders these images: dataset.source=rendered",
         "lrx: 3dshapes is not ready: official files are missing, see above",
     ]
     assert done.stdout == ""
+    assert_nothing_else(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "rendered"),
+    [
+        ("dataset=dsprites", [NPZ, "md5 7da33b31b13a06f4b04a70402ce90c2e"], True),
+        ("dataset=mpi3d dataset.variant=toy", ["mpi3d_toy.npz", "md5 55889cb7c7dfc655d6e0277beee88868"], True),
+        ("dataset=mpi3d dataset.variant=realistic", ["mpi3d_realistic.npz", "md5 59a6225b88b63536"], False),
+        ("dataset=mpi3d dataset.variant=real", ["mpi3d_real.npz", "md5 0f33f609918fb5c97996692f91129802"], False),
+        ("dataset=mpi3d dataset.variant=complex", ["real3d_complicated_shapes_ordered.npz", "no checksum"], False),
+        ("dataset=celeba", ["img_align_celeba.zip", "1,443,490,838 bytes", "00d2c5bc6d35e252742224ab0c1e8fcb"], False),
+    ],
+)
+def test_a_renderer_is_offered_where_there_is_one(
+    words: str, told: list[str], rendered: bool, lrx: Lrx, tmp_path: Path
+) -> None:
+    done = lrx("prepare", *words.split(), "dataset.root=here")
+    assert done.returncode == 2
+    for word in (*told, "published at http"):
+        assert word in done.stderr
+    assert ("dataset.source=rendered" in done.stderr) == rendered
     assert_nothing_else(tmp_path)
 
 

@@ -21,7 +21,7 @@ NAMES = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
 def written(folder: Path, factors: int, latents: int, cds: float = 0.5) -> Path:
     values = np.eye(factors, latents) * 0.9 + 0.05
     values[:, -1] = 0.0
-    scores = {"cds": cds, "cds_corrected": cds, "completeness": 0.4, "num_informative": 1.0, "num_uncovered": 0.0}
+    scores = {"cds": cds, "cds_corrected": cds, "completeness": 0.4, "num_answering": 1.0, "num_uncovered": 0.0}
     result = AssayResult(
         arrays={
             "matrix": Array(values, AXES, "latent"),

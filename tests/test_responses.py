@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from itertools import islice
 
 import pytest
@@ -11,6 +12,7 @@ from lrx.codes import (
     encode_images,
     evaluating,
     fitting_batch_size,
+    kl_from_prior,
     num_latents,
     placement,
     posterior_of_images,
@@ -67,6 +69,16 @@ class Deterministic(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         return 2 * z
+
+
+def test_the_kl_from_the_prior_is_that_of_gaussians() -> None:
+    mean, std = torch.tensor([[0.0, 1.0, -2.0]]).double(), torch.tensor([[1.0, 0.5, 0.1]]).double()
+    target = torch.distributions.Normal(torch.zeros(3).double(), torch.ones(3).double())
+    expected = torch.distributions.kl_divergence(torch.distributions.Normal(mean, std), target)
+    assert torch.allclose(kl_from_prior(mean, std), expected, rtol=1e-12)
+    assert kl_from_prior(mean, 0 * std).isinf().all()
+    with pytest.raises(ValueError, match="posteriors of the model are not numbers"):
+        kl_from_prior(mean, std * math.nan)
 
 
 def take(base: str, *, count: int, seed: int = 0, batch_size: int = 64, size: int = 300) -> Draws:

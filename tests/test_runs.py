@@ -37,3 +37,14 @@ def test_differences_are_listed_with_both_values(tmp_path: Path) -> None:
 def test_where_and_how_often_may_change(tmp_path: Path) -> None:
     runs.write_config(tmp_path, Flat(**dict.fromkeys(runs.FREE, "before"), seed="1"))
     runs.check_same(tmp_path, Flat(**dict.fromkeys(runs.FREE, "after"), seed="1"))
+
+
+def test_keys_that_came_or_went_in_between_are_the_same_while_they_are_off(tmp_path: Path) -> None:
+    runs.write_config(tmp_path, Flat(seed="1", gone="None"))
+    now = Flat(seed="1", new="None", flag="False")
+    runs.check_same(tmp_path, now)
+    assert runs.kept_identity(tmp_path, now) == "gone=None\nseed=1"
+    assert runs.kept_identity(tmp_path / "empty", now) == runs.identity(now) == "flag=False\nnew=None\nseed=1"
+    for on in (Flat(seed="1", new="True"), Flat(seed="1", new="0"), Flat(seed="1", gone="False"), Flat(gone="None")):
+        with pytest.raises(ValueError, match="another config"):
+            runs.check_same(tmp_path, on)

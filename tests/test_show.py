@@ -81,3 +81,13 @@ def test_what_is_no_results_file_is_refused_in_one_line(lrx: Lrx, tmp_path: Path
         assert done.stderr.count("\n") == 1
         assert words in done.stderr
     assert "lrx show takes one path, not a b" in lrx("show", "a", "b").stderr
+
+
+def test_a_run_folder_without_a_result_points_to_those_in_it(lrx: Lrx, tmp_path: Path) -> None:
+    (tmp_path / "run" / "assay").mkdir(parents=True)
+    (tmp_path / "run" / "config.yaml").write_text("seed: 1")
+    written(tmp_path / "run" / "assay" / "result.h5", 2)
+    done = lrx("show", "run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  lrx show run/assay\n" in done.stdout
+    assert done.stdout.endswith("  lrx report run\n")

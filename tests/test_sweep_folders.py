@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import pytest
+import torch
 
 from lrx import results, runs, status
 from tests.conftest import TINY, Lrx
@@ -111,3 +113,46 @@ def test_an_assay_of_weights_that_went_on_training_is_made_again(lrx: Lrx, tmp_p
     assert done.returncode == 0
     assert "is finished" not in done.stderr
     assert results.read(tmp_path / "outputs/assay/one/result.h5").provenance["checkpoint_sha256"] != before
+
+
+def test_finished_is_what_has_its_last_checkpoint_and_its_result_still(lrx: Lrx, place: Path) -> None:
+    training = ["train", *TINY, "name=run"]
+    assay = ["assay", "ckpt=outputs/train/run", "assay.num_samples=16", "name=run"]
+    weights, result = place / "outputs/train/run/checkpoint.pt", place / "outputs/assay/run/result.h5"
+    config = weights.parent / "config.yaml"
+    config.write_text("".join(line for line in config.read_text().splitlines(True) if line != "trust: []\n"))
+    for words in (training, assay):
+        assert "is finished" in lrx(*words).stderr
+
+    before = torch.load(weights)
+    weights.unlink()
+    assert "is finished" not in lrx(*training).stderr
+    after = torch.load(weights)
+    assert all(torch.equal(after["model"][key], value) for key, value in before["model"].items())
+    torch.save(after | {"step": 10}, weights)  # one of before the end
+    assert "is finished" not in lrx(*training).stderr
+    assert torch.load(weights)["step"] == 20
+
+    for words in (assay, assay):  # of the new checkpoint
+        assert lrx(*words).returncode == 0
+    result.unlink()
+    assert "is finished" not in lrx(*assay).stderr
+    assert result.exists()
+
+
+def test_an_assay_of_other_data_is_refused_where_one_is_finished(lrx: Lrx, place: Path) -> None:
+    words = ["assay", "ckpt=outputs/train/run", "assay.num_samples=16", "name=run"]
+    assert "is finished" in lrx(*words).stderr
+    file = place / "outputs/assay/run/result.h5"
+    with h5py.File(file, "r+") as stored:  # as if the data set had been another one then
+        stored.attrs["dataset_fingerprint"] = "other"
+    refused = lrx(*words)
+    assert refused.returncode == 2
+    assert "outputs/assay/run was measured on other data (fingerprint other, and here " in refused.stderr
+    assert "give the same data, or another name=" in refused.stderr
+    with h5py.File(file, "r+") as stored:
+        stored.attrs["checkpoint_sha256"] = "other"
+    again = lrx(*words)
+    assert again.returncode == 0
+    assert "is finished" not in again.stderr
+    assert results.read(file).provenance["dataset_fingerprint"] != "other"

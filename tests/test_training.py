@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -11,11 +12,11 @@ from typing import ClassVar
 import pytest
 import torch
 
-from lrx import checkpoint
+from lrx import checkpoint, training
 from lrx.data.helix import double_helix
 from lrx.models.betavae import BetaVAE
 from lrx.models.networks.mlp import mlp
-from lrx.training import BatchOrder, Diverged, TrainSettings, derived_seed, schedule, train
+from lrx.training import BatchOrder, Diverged, TrainSettings, compiles, derived_seed, schedule, train
 from lrx.types import Dataset
 
 SETTINGS = TrainSettings(
@@ -280,15 +281,38 @@ def test_settings_name_the_key_and_the_value(key: str, value: object) -> None:
         replace(SETTINGS, **{key: value})  # type: ignore[arg-type]
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # which torch itself only hides
 def test_compiled_parts_keep_their_names_and_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled_parts: list[torch.nn.Module] = []
+    real = torch.compile
 
-    def compile_without_a_c_compiler(part: torch.nn.Module) -> None:
-        compiled_parts.append(part)
-        part._compiled_call_impl = torch.compile(part._call_impl, backend="eager")
+    def compile_without_a_compiler(forward: Callable[..., object], *, dynamic: bool, options: object) -> object:
+        return real(forward, backend="eager", dynamic=dynamic)
 
-    monkeypatch.setattr(torch.nn.Module, "compile", compile_without_a_c_compiler)
+    monkeypatch.setattr(torch, "compile", compile_without_a_compiler)
+    monkeypatch.setattr(training, "compiles", lambda settings, device: settings.compile)
+    frames = torch._dynamo.utils.counters["frames"]
+    frames.clear()
     plain, compiled = run(tmp_path / "a.pt"), run(tmp_path / "b.pt", replace(SETTINGS, compile=True))
-    assert len(compiled_parts) == 2
+    assert frames["ok"] == 2  # encoder and decoder, once each, though both are an nn.Sequential
     assert list(plain.state_dict()) == list(compiled.state_dict())
     assert_same(plain, compiled)
+
+
+def test_compiling_is_for_those_who_ask_and_automatic_for_long_runs_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    monkeypatch.setattr(training.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(Path, "exists", lambda path: True)
+    long = replace(SETTINGS, steps=training.WORTH_COMPILING // 32, batch_size=32)
+    short = replace(long, steps=long.steps - 1)
+    found = [
+        compiles(replace(settings, compile=choice), device)
+        for device in (cpu, cuda)
+        for settings in (short, long)
+        for choice in (False, True, "auto")
+    ]
+    assert found == [False, True, False, False, True, False, False, True, False, False, True, True]
+    monkeypatch.setattr(training.shutil, "which", lambda name: None)
+    monkeypatch.setenv("CXX", "strange++")
+    assert not compiles(replace(long, compile="auto"), cuda)
+    with pytest.raises(ValueError, match=r"trainer\.compile=true needs strange\+\+, which is not there"):
+        compiles(replace(long, compile=True), cpu)

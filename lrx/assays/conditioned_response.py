@@ -16,14 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.checks import is_whole
+from lrx.checks import check_batch_size, check_choice, check_not_negative, check_whole
 from lrx.codes import fitting_batch_size, num_latents
 from lrx.conditioned import GroupResponses, gathered, group_pieces, num_responses
+from lrx.informative import DEAD
 from lrx.pieces import EVERYTHING, Share, Values
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, with_factors
 
 REDUCTIONS = ("mean_of_rms", "pooled")
-INFORMATIVE = 0.5  # a latent is informative above this response to a factor, the authors' threshold on this scale
+ANSWERING = 0.5  # a latent answers to a factor above this, as it is informative above this response to itself
 RESAMPLED = 2**22  # resampled groups held at once
 
 
@@ -54,7 +55,8 @@ def conditioned_response(
     share: who evaluates which groups, see `lrx.pieces`; a shard has no result.
 
     Factors of one value are left out; the setting `left_out` names them. Scores, see `scores_of`: cds, cds_corrected,
-    completeness, num_informative, num_uncovered. A CDS of nothing (no response at all) is NaN.
+    completeness, num_answering, num_uncovered. A CDS of nothing (no response at all) is NaN; the setting `remark` says
+    that no response is above the threshold, so that the scores compare next to nothing.
     A 95 % interval is the estimate ± t standard errors, t of G - 1 degrees of freedom (2.00 for 64 groups): normal and
     not percentile, whose ends the largest of near equals would push up twice.
     ValueError without factors that vary, for a setting out of range, or responses that are not finite.
@@ -105,6 +107,7 @@ def conditioned_response(
             "batch_size": batch_size,
             "left_out": ", ".join(name for name, size in zip(factors.names, factors.sizes, strict=True) if size == 1),
             "num_responses": sum(one.num_responses for one in groups),
+            "remark": _remark(float(matrix_FD.max()), threshold),
         },
     )
 
@@ -117,7 +120,7 @@ def scores_of(matrix_xFD: Tensor, threshold: float) -> dict[str, Tensor]:
     cds_corrected: (cds - 1 / F) / (1 - 1 / F), 0 where every latent answers to all factors alike; NaN for one factor.
     completeness: mean over factors of max_j C_cj / sum_j C_cj, how far each factor is in one latent. A factor that
         nothing answers to counts 0.
-    num_informative: latents that answer to some factor with more than `INFORMATIVE`.
+    num_answering: latents that answer to some factor with more than `ANSWERING`.
     num_uncovered: factors to which no latent answers with more than the threshold.
     """
     factors = matrix_xFD.shape[-2]
@@ -127,7 +130,7 @@ def scores_of(matrix_xFD: Tensor, threshold: float) -> dict[str, Tensor]:
         "cds": cds,
         "cds_corrected": (cds - 1 / factors) / (1 - 1 / factors) if factors > 1 else torch.full_like(cds, math.nan),
         "completeness": torch.where(total > 0, largest / total, 0.0).mean(-1),
-        "num_informative": (matrix_xFD > INFORMATIVE).any(-2).sum(-1).double(),
+        "num_answering": (matrix_xFD > ANSWERING).any(-2).sum(-1).double(),
         "num_uncovered": (largest <= threshold).sum(-1).double(),
     }
 
@@ -174,6 +177,14 @@ def _parts(count: int, number: int) -> list[int]:
     return [min(most, count - start) for start in range(0, count, most)]
 
 
+def _remark(largest: float, threshold: float) -> str | None:
+    """What a reader must know of a matrix whose largest response is this."""
+    if largest > threshold:
+        return None
+    told = f"no latent answers to any factor with more than {threshold:g} (the largest is {largest:.2g}), as of {DEAD}"
+    return f"{told}; CDS and completeness compare next to nothing"
+
+
 def _with_errors(scores: dict[str, Tensor], replicates: dict[str, Tensor]) -> dict[str, float]:
     """Each score beside its standard error, over the replicates that have the score; NaN where the score is."""
     both = {}
@@ -187,12 +198,8 @@ def _with_errors(scores: dict[str, Tensor], replicates: dict[str, Tensor]) -> di
 def _check(
     num_groups: int, max_pairs: int, reduction: str, threshold: float, num_bootstrap: int, batch_size: int | None
 ) -> None:
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"assay.reduction must be one of {', '.join(REDUCTIONS)}, not {reduction!r}")
+    check_choice("reduction", reduction, REDUCTIONS)
     for key, value in (("num_groups", num_groups), ("max_pairs", max_pairs), ("num_bootstrap", num_bootstrap)):
-        if not is_whole(value, 2):
-            raise ValueError(f"assay.{key} must be a whole number of at least 2, not {value!r}")
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold < math.inf:
-        raise ValueError(f"assay.threshold must be a number of at least 0, not {threshold!r}")
-    if batch_size is not None and not is_whole(batch_size, 1):
-        raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
+        check_whole(key, value, 2)
+    check_not_negative("threshold", threshold)
+    check_batch_size(batch_size)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.checks import is_whole
+from lrx.checks import check_batch_size, check_whole
 from lrx.codes import (
     encode_images,
     evaluating,
@@ -239,9 +239,7 @@ def _check(
         "components": (components, 1),
         "neighbours": (neighbours, 1),
         "shown": (shown, 1),
-        "batch_size": (1 if batch_size is None else batch_size, 1),
     }
     for key, (value, least) in wholes.items():
-        if not is_whole(value, least):
-            null = "null or " if key == "batch_size" else ""
-            raise ValueError(f"assay.{key} must be {null}a whole number of at least {least}, not {value!r}")
+        check_whole(key, value, least)
+    check_batch_size(batch_size)

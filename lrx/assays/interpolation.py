@@ -2,8 +2,7 @@
 
 Ways, see `lrx.latent_paths`: `straight`; `response`, its points pulled onto the manifold by h; `graph`, the
 cheapest way over a graph of responses of other images; `relaxed`, the straight way lowered along its cost's gradient.
-Scores of a path: mean |u| by length, the largest jump of pixels over the mean one, length, cost (the integral of
-1 + w |u|), and the share of its inner points on which every factor that both ends share is unchanged.
+Scores of a path: see `lrx.path_scores`.
 Source: Leeb et al. 2022 (arXiv 2106.16091), section 3.2. P pairs, T points of a path, D latents, F factors.
 """
 
@@ -16,24 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.codes import encode_images, evaluating, fitting_batch_size, image_order, num_drawn, placement
-from lrx.decoding import as_stored, observation_axes, observation_unit
+from lrx.checks import check_batch_size, check_not_negative, check_whole, is_number
+from lrx.codes import encode_images, fitting_batch_size, image_order, num_drawn, placement
+from lrx.decoding import observation_axes, observation_unit
 from lrx.factors import FactorSpace
-from lrx.features import Probe, check_probe_settings, factor_probe
+from lrx.features import check_probe_settings, factor_probe
 from lrx.jacobians import loop_of
 from lrx.labels import find_classes
-from lrx.latent_paths import cost, lengths, mean_along, pulled, relaxed, size_and_slope, straight, through_graph
+from lrx.latent_paths import pulled, relaxed, size_and_slope, straight, through_graph
+from lrx.path_scores import DESCRIPTIONS, path_scores, readable
 from lrx.responses import respond
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, FactorDataset
 
 PATHS = ("straight", "response", "graph", "relaxed")
-DESCRIPTIONS = {
-    "mean_u": ("latent", "mean |h(z) - z| along the path, by length"),
-    "jump": ("1", "largest over mean distance of decoded neighbours, 1 where nothing moves"),
-    "length": ("latent", "length of the path"),
-    "cost": ("latent", "integral of 1 + weight |u| along the path"),
-    "kept": ("1", "share of inner points on which all shared factors are unchanged; NaN where none is shared and read"),
-}
 
 
 def interpolation(
@@ -132,16 +126,19 @@ def interpolation(
     sizes, pictures = [], []
     for path_PTD in paths.values():
         u_PT = (h(path_PTD.flatten(0, 1)).view(path_PTD.shape) - path_PTD).norm(dim=-1)
-        jump_P, kept_P, images = _decoded(autoencoder, path_PTD, probe, shared_PF, shown, batch_size, report)
-        measured = {
-            "mean_u": mean_along(path_PTD, u_PT),
-            "jump": jump_P,
-            "length": lengths(path_PTD).sum(1),
-            "cost": cost(path_PTD, u_PT, weight=weight),
-            "kept": kept_P,
-        }
+        measured, images = path_scores(
+            autoencoder,
+            path_PTD,
+            u_PT,
+            probe,
+            shared_PF,
+            weight=weight,
+            shown=shown,
+            batch_size=batch_size,
+            progress=report,
+        )
         for name, values_P in measured.items():
-            table[name].append(values_P.double().cpu())
+            table[name].append(values_P)
         sizes.append(u_PT.cpu())
         pictures.append(images)
 
@@ -195,58 +192,6 @@ def sharing(factors: FactorSpace, a_P: Tensor, b_P: Tensor, share: float, genera
     return torch.where(new_P == a_P, b_P, new_P)
 
 
-def readable(
-    autoencoder: Autoencoder,
-    probe: Probe,
-    a_PD: Tensor,
-    b_PD: Tensor,
-    classes_a_PF: Tensor,
-    classes_b_PF: Tensor,
-    *,
-    batch_size: int,
-) -> Tensor:
-    """The factors of each pair that both images share and the probe reads rightly from both decoded ends: (P, F)."""
-    read = []
-    with evaluating(autoencoder):
-        for z_PD in (a_PD, b_PD):
-            read.append(torch.cat([probe.classes(autoencoder.decode(z_BD)) for z_BD in torch.split(z_PD, batch_size)]))
-    return (classes_a_PF == classes_b_PF) & (read[0] == classes_a_PF) & (read[1] == classes_b_PF)
-
-
-def _decoded(
-    autoencoder: Autoencoder,
-    path_PTD: Tensor,
-    probe: Probe | None,
-    shared_PF: Tensor,
-    shown: int,
-    batch_size: int,
-    report: Callable[[int], None],
-) -> tuple[Tensor, Tensor, np.ndarray]:
-    """Jumps (P,), shares of points that keep what is shared (P,), and the stored images of the first pairs."""
-    jumps, shares, images = [], [], []
-    pairs, points = path_PTD.shape[:2]
-    for group in torch.split(torch.arange(pairs), max(1, batch_size // points)):
-        z_ND = path_PTD[group].flatten(0, 1)
-        with evaluating(autoencoder):
-            x = torch.cat([autoencoder.decode(z_BD) for z_BD in torch.split(z_ND, batch_size)])
-            pieces = (torch.unflatten(x, 0, (-1, points)).diff(dim=1)).flatten(2).double().norm(dim=2)
-            mean = pieces.mean(1)
-            jumps.append(torch.where(mean > 0, pieces.amax(1) / mean, 1.0).clone())
-            if probe is not None:
-                read = torch.cat([probe.classes(part) for part in torch.split(x, batch_size)])
-                read = torch.unflatten(read, 0, (-1, points))
-                same = (read[:, 1:-1] == read[:, :1]) | ~shared_PF[group][:, None]
-                shares.append(same.all(2).double().mean(1))
-        if group[0] < shown:
-            images.append(as_stored(x)[: (shown - int(group[0])) * points])
-        report(len(z_ND))
-    kept_P = torch.cat(shares) if shares else torch.full((pairs,), math.nan, dtype=torch.float64)
-    if probe is not None:
-        kept_P = torch.where(shared_PF.any(1), kept_P, math.nan)
-    stored = np.concatenate(images)
-    return torch.cat(jumps), kept_P, stored.reshape(-1, points, *stored.shape[1:])
-
-
 def _mean(values_P: Tensor) -> tuple[float, float]:
     """The mean over the pairs that have a value, and its standard error; NaN for what too few give."""
     known = values_P[~values_P.isnan()]
@@ -274,13 +219,10 @@ def _check(
         "neighbours": (neighbours, 1),
         "steps": (steps, 0),
         "shown": (shown, 1),
-        "batch_size": (1 if batch_size is None else batch_size, 1),
     }
     for key, (value, least) in wholes.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            null = "null or " if key == "batch_size" else ""
-            raise ValueError(f"assay.{key} must be {null}a whole number of at least {least}, not {value!r}")
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        check_whole(key, value, least)
+    check_batch_size(batch_size)
+    if not is_number(share) or not 0 <= share <= 1:
         raise ValueError(f"assay.share must be a number from 0 to 1, not {share!r}")
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
-        raise ValueError(f"assay.weight must be a number of at least 0, not {weight!r}")
+    check_not_negative("weight", weight)

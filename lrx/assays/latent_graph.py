@@ -1,7 +1,7 @@
 """Latent causal graph: which informative latent moves which other, and how sure the draws make each edge.
 
-M_jk = sqrt(E[(h_k(do(z_j := v)) - h_k(z))^2]), the response matrix on the scale `none`, row j intervened. With
-above(t) = M > max(t, `significant` standard errors of M): latent j is a node where M_jj is above `informative`; two
+M_jk = sqrt(E[(h_k(do(z_j := v)) - h_k(z))^2]), the response matrix on the scale `none`, row j intervened. Latent j is a
+node where it is informative, M_jj > `informative`. With above(t) = M > max(t, `significant` standard errors of M): two
 nodes have an edge both ways where M_jk and M_kj are above `bidirectional`, else an edge j -> k where M_jk alone is
 above `unidirectional`. Significance is against zero (a response borne by one draw has the standard error M / 2); how
 surely a response passes a threshold is what the stability says.
@@ -21,10 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.checks import is_whole
+from lrx.checks import check_batch_size, check_choice, check_not_negative, check_whole
 from lrx.codes import fitting_batch_size, num_latents
+from lrx.informative import informative_array, remark_on
 from lrx.pieces import EVERYTHING, Share, Values
-from lrx.responses import BASES, BLOCK, BlockResponses, blocks, row_pieces
+from lrx.response_rows import BlockResponses, row_pieces
+from lrx.responses import BASES, BLOCK, blocks
 from lrx.types import Array, AssayResult, Autoencoder, Dataset
 
 GROUPS = 128  # groups of draws, at most: the bootstrap draws whole groups
@@ -35,7 +37,7 @@ UNIDIRECTIONAL, BIDIRECTIONAL = 1, 2  # kinds of edges in the array `edge`; 0 is
 
 @dataclass(frozen=True)
 class Rule:
-    """What makes a node and an edge: thresholds on the scale `none`, and a number of standard errors."""
+    """What makes a node and an edge: thresholds on the scale `none`, and a number of standard errors for edges."""
 
     informative: float
     bidirectional: float
@@ -48,7 +50,7 @@ class Rule:
         def above(threshold: float) -> Tensor:
             return matrix_RDD > (self.significant * se_DD).clamp(min=threshold)
 
-        node_RD = above(self.informative).diagonal(dim1=-2, dim2=-1)
+        node_RD = matrix_RDD.diagonal(dim1=-2, dim2=-1) > self.informative
         pair_RDD = node_RD[..., :, None] & node_RD[..., None, :] & ~torch.eye(len(se_DD), dtype=torch.bool)
         weak_RDD, strong_RDD = above(self.bidirectional), above(self.unidirectional)
         both_RDD = pair_RDD & weak_RDD & weak_RDD.mT
@@ -84,7 +86,8 @@ def latent_graph(
 
     Arrays: matrix, matrix_se, edge, stability (D, D), informative (D,); bidirectional edges are there in both places.
     Scores: num_informative, num_unidirectional (edges), num_bidirectional (pairs), with standard errors from the
-    bootstrap; mean_stability over edges, a pair counted once (NaN without edges).
+    bootstrap; mean_stability over edges, a pair counted once (NaN without edges). The setting `remark` says that no
+    latent is informative.
     ValueError for a setting out of range, a base that model or data cannot give, or responses that are not finite.
     """
     thresholds = {"informative": informative, "bidirectional": bidirectional, "unidirectional": unidirectional}
@@ -118,7 +121,7 @@ def latent_graph(
     scores["mean_stability"] = float(stability_DD[once_DD].mean()) if once_DD.any() else math.nan
     labels = np.arange(latents)
     return AssayResult(
-        arrays=_arrays(matrix_DD, se_DD, edge_DD, stability_DD, node_D, rule),
+        arrays=_arrays(matrix_DD, se_DD, edge_DD, stability_DD, rule),
         coordinates={"intervened": labels, "responding": labels},
         scores=scores,
         settings={
@@ -129,6 +132,7 @@ def latent_graph(
             "num_groups": int((sums.counts_G > 0).sum()),
             "num_replicates": num_replicates,
             "batch_size": batch_size,
+            "remark": remark_on(matrix_DD.diagonal(), informative),
         },
     )
 
@@ -201,9 +205,7 @@ def _counts(edge_RDD: Tensor, node_RD: Tensor) -> Tensor:
     return torch.stack([node_RD.sum(1), single_R, both_R // 2], dim=1).double()
 
 
-def _arrays(
-    matrix_DD: Tensor, se_DD: Tensor, edge_DD: Tensor, stability_DD: Tensor, node_D: Tensor, rule: Rule
-) -> dict[str, Array]:
+def _arrays(matrix_DD: Tensor, se_DD: Tensor, edge_DD: Tensor, stability_DD: Tensor, rule: Rule) -> dict[str, Array]:
     axes = ("intervened", "responding")
     legend = "0 none, 1 unidirectional (intervened -> responding), 2 bidirectional (in both places)"
     share = "share of bootstrap replicates with this edge; without an edge, with any edge; diagonal: informative"
@@ -212,23 +214,17 @@ def _arrays(
         "matrix_se": Array(se_DD.numpy(), axes, "latent", "standard error of the latent response matrix"),
         "edge": Array(edge_DD.numpy(), axes, "1", f"kind of edge: {legend}"),
         "stability": Array(stability_DD.numpy(), axes, "1", share),
-        "informative": Array(
-            node_D.numpy().astype(np.uint8), axes[1:], "1", f"1 where M_jj > {rule.informative} on the scale none"
-        ),
+        "informative": informative_array(matrix_DD.diagonal(), "responding", rule.informative),
     }
 
 
 def _check(base: str, num_samples: int, numbers: dict[str, float], num_replicates: int, batch_size: int | None) -> None:
-    if base not in BASES:
-        raise ValueError(f"assay.base must be one of {', '.join(BASES)}, not {base!r}")
-    least = LEAST if base == "prior" else LEAST * BLOCK
-    if not is_whole(num_samples, least):
-        reason = "" if base == "prior" else f" ({LEAST} blocks of draws from data)"
-        raise ValueError(f"assay.num_samples must be a whole number of at least {least}{reason}, not {num_samples!r}")
+    check_choice("base", base, BASES)
+    if base == "prior":
+        check_whole("num_samples", num_samples, LEAST)
+    else:
+        check_whole("num_samples", num_samples, LEAST * BLOCK, reason=f" ({LEAST} blocks of draws from data)")
     for key, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-            raise ValueError(f"assay.{key} must be a number of at least 0, not {value!r}")
-    if not is_whole(num_replicates, 2):
-        raise ValueError(f"assay.num_replicates must be a whole number of at least 2, not {num_replicates!r}")
-    if batch_size is not None and not is_whole(batch_size, 1):
-        raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
+        check_not_negative(key, value)
+    check_whole("num_replicates", num_replicates, 2)
+    check_batch_size(batch_size)

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.checks import is_whole
+from lrx.checks import check_batch_size, check_choice, check_not_negative, check_whole, is_number
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents, posterior_of_images
-from lrx.jacobians import Loop, columns, loop_of, participation, probed_participation, probed_trace, probes
+from lrx.jacobians import Loop, loop_of, participation, probed_participation, probed_trace, probes, whole
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
 
 CODES = ("auto", "mean", "sample")
@@ -54,7 +54,7 @@ def manifold(
     """Measure J at `num_points` prior points, and at the codes of as many images (at most all).
 
     codes: `sample`, a draw from the posterior of each image; `mean`, its mean; `auto`, `sample` where there is one.
-    jacobian: `exact`, one Jacobian-vector product for each latent; `hutchinson`, `num_probes` of them whatever D is:
+    jacobian: `exact`, reverse mode, a row for each latent; `hutchinson`, `num_probes` products J v whatever D is:
     then without spectrum and dimension, divergence and participation ratio being estimates at each point, whose
     noise blurs the holes by divergence too.
     threshold: singular values above it count as surviving directions.
@@ -64,8 +64,7 @@ def manifold(
     uncertain the quantile is. ValueError for a setting out of range, or responses that are not finite.
     """
     _check(num_points, jacobian, num_probes, threshold, quantile, batch_size)
-    if codes not in CODES:
-        raise ValueError(f"assay.codes must be one of {', '.join(CODES)}, not {codes!r}")
+    check_choice("codes", codes, CODES)
     probabilistic = isinstance(autoencoder, Probabilistic)
     if codes == "sample" and not probabilistic:
         raise ValueError(f"assay.codes=sample needs a posterior, and {type(autoencoder).__name__} has none")
@@ -145,11 +144,10 @@ def share_beyond(prior: np.ndarray, posterior: np.ndarray, quantile: float) -> t
 
 def _exact(loop: Loop, z_ND: Tensor, threshold: float, batch_size: int) -> dict[str, Tensor]:
     """What is measured at each point, by name, from whole Jacobians."""
-    latents = z_ND.shape[1]
-    h_ND, jacobian_NDD = columns(loop, z_ND, list(range(latents)), batch_size=batch_size)
+    h_ND, jacobian_NDD = whole(loop, z_ND, batch_size=batch_size)
     spectrum_ND = torch.linalg.svdvals(jacobian_NDD.double())
     return {
-        "divergence": jacobian_NDD.double().diagonal(dim1=1, dim2=2).sum(1) - latents,
+        "divergence": jacobian_NDD.double().diagonal(dim1=1, dim2=2).sum(1) - z_ND.shape[1],
         "magnitude": torch.linalg.vector_norm(h_ND - z_ND, dim=1).double(),
         "participation": participation(spectrum_ND),
         "dimension": (spectrum_ND > threshold).sum(1),
@@ -196,18 +194,10 @@ def _mean(values: np.ndarray) -> tuple[float, float]:
 def _check(
     num_points: int, jacobian: str, num_probes: int, threshold: float, quantile: float, batch_size: int | None
 ) -> None:
-    if jacobian not in JACOBIANS:
-        raise ValueError(f"assay.jacobian must be one of {', '.join(JACOBIANS)}, not {jacobian!r}")
+    check_choice("jacobian", jacobian, JACOBIANS)
     for key, value in (("num_points", num_points), ("num_probes", num_probes)):
-        if not is_whole(value, 2):
-            raise ValueError(f"assay.{key} must be a whole number of at least 2, not {value!r}")
-    if not _number(threshold) or not 0 <= threshold < math.inf:
-        raise ValueError(f"assay.threshold must be a number of at least 0, not {threshold!r}")
-    if not _number(quantile) or not 0 < quantile < 1:
+        check_whole(key, value, 2)
+    check_not_negative("threshold", threshold)
+    if not is_number(quantile) or not 0 < quantile < 1:
         raise ValueError(f"assay.quantile must be a number between 0 and 1, not {quantile!r}")
-    if batch_size is not None and not is_whole(batch_size, 1):
-        raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    check_batch_size(batch_size)

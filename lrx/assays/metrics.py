@@ -14,6 +14,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
+from lrx.checks import check_batch_size, check_choice
 from lrx.codes import encode_images, fitting_batch_size, image_order
 from lrx.labels import known_classes
 from lrx.metrics.dci import IMPORTANCE, TREES
@@ -130,11 +131,8 @@ def _unserved(classes_MF: np.ndarray, eval_votes: int, only: list[str], name: st
 
 
 def _check(preset: str, only: list[str] | None, trees: str, batch_size: int | None) -> None:
-    for key, value, choices in (("preset", preset, tuple(PRESETS)), ("trees", trees, TREES)):
-        if value not in choices:
-            raise ValueError(f"assay.{key} must be one of {', '.join(choices)}, not {value!r}")
+    check_choice("preset", preset, tuple(PRESETS))
+    check_choice("trees", trees, TREES)
     if only is not None and (not isinstance(only, list) or not only or not set(only) <= set(METRICS)):
         raise ValueError(f"assay.only must be null or a list of {', '.join(METRICS)}, not {only!r}")
-    whole = isinstance(batch_size, int) and not isinstance(batch_size, bool) and batch_size >= 1
-    if batch_size is not None and not whole:
-        raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
+    check_batch_size(batch_size)

@@ -15,9 +15,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lrx.checks import is_whole
-from lrx.codes import encode_images, evaluating, fitting_batch_size, image_order, placement, posterior_of_images
+from lrx.checks import check_batch_size, check_not_negative, check_whole
+from lrx.codes import (
+    encode_images,
+    evaluating,
+    fitting_batch_size,
+    image_order,
+    kl_from_prior,
+    placement,
+    posterior_of_images,
+)
 from lrx.decoding import as_stored, observation_axes, observation_unit
+from lrx.devices import moved
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic, as_float
 
 
@@ -40,7 +49,8 @@ def reconstruction(
 
     Scores: squared_error, cross_entropy (of images only; entropy, its least value, beside), kl and negative_elbo (of a
     model with a posterior), all per image with standard errors over images; active_units.
-    Arrays over latents: mean_variance, kl_per_latent and its error. ValueError for a setting out of range.
+    Arrays over latents: mean_variance, kl_per_latent and its error. The setting `remark` says that no unit is active.
+    ValueError for a setting out of range, or a posterior that is not a number.
     """
     _check(num_images, active, shown, batch_size)
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
@@ -53,7 +63,7 @@ def reconstruction(
     parts: dict[str, list[Tensor]] = {}
     pairs: list[Tensor] = []
     for done in range(0, len(indices_N), batch_size):
-        raw = dataset.raw(indices_N[done : done + batch_size]).to(home.device)
+        raw = moved(dataset.raw(indices_N[done : done + batch_size]), home.device)
         x = as_float(raw).to(home)
         with evaluating(autoencoder):
             y = autoencoder.decode(codes_ND[done : done + batch_size])
@@ -69,7 +79,7 @@ def reconstruction(
     arrays = {"mean_variance": Array(variance_D.numpy(), ("latent",), "squared latent", "variance of the codes")}
     if isinstance(autoencoder, Probabilistic):
         mean_ND, std_ND = posterior_of_images(autoencoder, dataset, indices_N, batch_size=batch_size)
-        kl_ND = _kl(mean_ND.double().cpu(), std_ND.double().cpu())
+        kl_ND = kl_from_prior(mean_ND.double().cpu(), std_ND.double().cpu())
         each["kl"] = kl_ND.sum(1)
         if are_images:
             each["negative_elbo"] = each["cross_entropy"] + each["kl"]
@@ -88,7 +98,13 @@ def reconstruction(
         arrays=arrays,
         coordinates={"image": indices_N[:shown].numpy(), "side": np.array(["image", "reconstruction"])},
         scores=scores,
-        settings={"num_images": len(indices_N), "active": float(active), "shown": shown, "batch_size": batch_size},
+        settings={
+            "num_images": len(indices_N),
+            "active": float(active),
+            "shown": shown,
+            "batch_size": batch_size,
+            "remark": _remark(variance_D, active, len(indices_N)),
+        },
     )
 
 
@@ -103,8 +119,12 @@ def _errors(x: Tensor, y: Tensor, are_images: bool) -> dict[str, Tensor]:
     return found
 
 
-def _kl(mean_ND: Tensor, std_ND: Tensor) -> Tensor:
-    return 0.5 * (mean_ND.square() + std_ND.square() - 2 * std_ND.log() - 1)
+def _remark(variance_D: Tensor, active: float, num_images: int) -> str | None:
+    """What a reader must know of codes none of which varies between images."""
+    if num_images < 2 or (variance_D > active).any():
+        return None
+    largest = float(variance_D.max())
+    return f"no latent is active, that is varies by more than {active:g} (the largest variance is {largest:.2g})"
 
 
 def _se(value_N: Tensor) -> Tensor:
@@ -114,9 +134,6 @@ def _se(value_N: Tensor) -> Tensor:
 
 def _check(num_images: int, active: float, shown: int, batch_size: int | None) -> None:
     for key, value in (("num_images", num_images), ("shown", shown)):
-        if not is_whole(value, 1):
-            raise ValueError(f"assay.{key} must be a whole number of at least 1, not {value!r}")
-    if isinstance(active, bool) or not isinstance(active, int | float) or not 0 <= active < math.inf:
-        raise ValueError(f"assay.active must be a number of at least 0, not {active!r}")
-    if batch_size is not None and not is_whole(batch_size, 1):
-        raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
+        check_whole(key, value, 1)
+    check_not_negative("active", active)
+    check_batch_size(batch_size)

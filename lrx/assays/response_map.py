@@ -11,21 +11,22 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.checks import is_whole
+from lrx.checks import check_batch_size, check_choice, check_positive, check_whole, is_number, is_whole
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents, placement
 from lrx.decoding import decoded as decode_all
 from lrx.decoding import observation_axes, observation_unit
 from lrx.fields import MAPS, SMALLEST, plane, plane_field
 from lrx.jacobians import Loop, columns, loop_of
+from lrx.latent_pairs import choose_pairs, remark_on_pairs
 from lrx.pieces import EVERYTHING, Piece, Share, Values
-from lrx.responses import INFORMATIVE, prior_responses, respond
+from lrx.response_rows import prior_responses
+from lrx.responses import respond
 from lrx.types import Array, AssayResult, Autoencoder, Dataset
 
 BASES = ("image", "prior")
@@ -94,7 +95,7 @@ def response_map(
         batch_size=batch_size,
         progress=lambda done: report(done, draws + most * points),
     )
-    pairs, possible, informative = _choose(latents, rows, response_RD, max_pairs)
+    pairs, possible, informative = choose_pairs(latents, rows, response_RD, max_pairs)
 
     axis_n = torch.linspace(-extent, extent, resolution, dtype=torch.float64)
     spacing = float(axis_n[1] - axis_n[0])
@@ -159,7 +160,7 @@ def response_map(
             "num_samples": num_samples,
             "pairs_left_out": possible - len(pairs),
             "batch_size": batch_size,
-            "remark": _remark(mapped, informative),
+            "remark": remark_on_pairs(mapped, informative),
         },
     )
 
@@ -183,29 +184,6 @@ def _pieces(
     for pair in pairs:
         for number, z_BD in enumerate(torch.split(plane(base_D, pair, axis_n), batch_size)):
             yield Piece((*pair, number * batch_size), len(z_BD), functools.partial(evaluate, z_BD, pair))
-
-
-def _choose(
-    latents: str | list[int], rows: list[int], response_RD: Tensor, max_pairs: int
-) -> tuple[list[tuple[int, int]], int, set[int]]:
-    """The pairs to map, how many there were to choose from, and the informative latents among the rows."""
-    informative = {row for place, row in enumerate(rows) if response_RD[place, row] > INFORMATIVE}
-    if isinstance(latents, list):
-        return [(latents[0], latents[1])], 1, informative
-    mutual = (response_RD + response_RD.T).tolist()
-    # without two informative latents: the two that respond most to themselves
-    best = sorted(rows, key=lambda row: -float(response_RD[row, row]))[:2]
-    among = sorted(informative if len(informative) >= 2 else best)
-    pairs = sorted(itertools.combinations(among, 2), key=lambda pair: -mutual[pair[0]][pair[1]])
-    return pairs[: 1 if latents == "auto" else max_pairs], len(pairs), informative
-
-
-def _remark(mapped: list[int], informative: set[int]) -> str | None:
-    silent = [str(latent) for latent in mapped if latent not in informative]
-    if not silent:
-        return None
-    named = f"latent {silent[0]} is" if len(silent) == 1 else f"latents {', '.join(silent)} are"
-    return f"{named} not informative (response to itself at most {INFORMATIVE}): the map shows little of the manifold"
 
 
 def _scores(
@@ -237,7 +215,7 @@ def _image(index: int | None, base: str | list[float], dataset: Dataset) -> int 
     return index
 
 
-def _check(dimensions: int, latents: object, base: object, extent: object, derivative: object) -> None:
+def _check(dimensions: int, latents: object, base: object, extent: float, derivative: str) -> None:
     if dimensions < 2:
         raise ValueError("assay=response_map needs a plane of two latents, and the model has one latent")
     if isinstance(latents, list):
@@ -247,14 +225,12 @@ def _check(dimensions: int, latents: object, base: object, extent: object, deriv
     elif latents not in CHOICES:
         raise ValueError(f"assay.latents must be auto, all, or two latents [j,k], not {latents!r}")
     if isinstance(base, list):
-        if len(base) != dimensions or not all(_number(value) for value in base):
+        if len(base) != dimensions or not all(is_number(value) for value in base):
             raise ValueError(f"assay.base must be image, prior or {dimensions} numbers, not {base}")
     elif base not in BASES:
         raise ValueError(f"assay.base must be image, prior or a list of {dimensions} numbers, not {base!r}")
-    if not isinstance(extent, int | float) or not _number(extent) or extent <= 0:
-        raise ValueError(f"assay.extent must be a positive number, not {extent!r}")
-    if derivative not in DERIVATIVES:
-        raise ValueError(f"assay.derivative must be one of {', '.join(DERIVATIVES)}, not {derivative!r}")
+    check_positive("extent", extent)
+    check_choice("derivative", derivative, DERIVATIVES)
 
 
 def _check_counts(
@@ -267,11 +243,5 @@ def _check_counts(
         ("num_samples", num_samples, 2),
         ("max_pairs", max_pairs, 1),
     ):
-        if not is_whole(value, least):
-            raise ValueError(f"assay.{key} must be a whole number of at least {least}, not {value!r}")
-    if batch_size is not None and not is_whole(batch_size, 1):
-        raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        check_whole(key, value, least)
+    check_batch_size(batch_size)

@@ -10,19 +10,20 @@ of a net takes the place of a draw, and as nets are independent, their spread is
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.checks import is_whole
-from lrx.codes import fitting_batch_size, image_order, num_latents, posterior_of_images
+from lrx.checks import check_batch_size, check_choice, check_positive, check_whole
+from lrx.codes import fitting_batch_size, image_order, kl_from_prior, num_latents, posterior_of_images
 from lrx.half import InBf16
+from lrx.informative import informative_array, remark_on
 from lrx.moments import Moments, feature_sums
 from lrx.pieces import EVERYTHING, Share, Values
-from lrx.responses import BASES, INFORMATIVE, Block, BlockResponses, Draws, blocks, row_pieces
+from lrx.response_rows import BlockResponses, row_pieces
+from lrx.responses import BASES, Block, Draws, blocks
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
 
 NORMALIZATIONS = ("half", "none", "std")
@@ -62,14 +63,13 @@ def response_matrix(
     progress: called with the responses computed so far and the most that there can be.
     share: who evaluates which draws and rows, see `lrx.pieces`; a shard has no result, and no `target_se`.
 
-    Scores: num_informative (M_jj > 0.5 on the scale `none`), largest_se, and of a model with a posterior num_active.
-    Settings: num_samples and target_reached say what was done.
+    Scores: num_informative (see `lrx.informative`), largest_se, and of a model with a posterior num_active.
+    Settings: num_samples and target_reached say what was done, `remark` that no latent is informative.
     ValueError for a setting out of range, a base that model or data cannot give, or responses that are not finite.
     """
     _check(base, num_samples, normalization, target_se, max_samples, batch_size)
-    for key, value, choices in (("draws", draws, DRAWS), ("precision", precision, PRECISIONS)):
-        if value not in choices:
-            raise ValueError(f"assay.{key} must be one of {', '.join(choices)}, not {value!r}")
+    check_choice("draws", draws, DRAWS)
+    check_choice("precision", precision, PRECISIONS)
     if target_se is not None and share is not EVERYTHING:
         raise ValueError(
             f"assay.target_se={target_se} goes on until all draws so far are enough, which no shard knows; set "
@@ -93,7 +93,8 @@ def response_matrix(
             if reached:
                 break
 
-    arrays, scores = _named(moments, normalization)
+    own_D = moments.matrix("none")[0].diagonal()
+    arrays, scores = _named(moments, normalization, own_D)
     if precision == "bf16":
         some = next(blocks(autoencoder, dataset, base=base, generator=generator, batch_size=batch_size)).draws()
         rounding = rounding_error(autoencoder, some.first(JUDGED), normalization=normalization, batch_size=batch_size)
@@ -104,8 +105,10 @@ def response_matrix(
         images = image_order(dataset, generator)[: min(num_samples, IMAGES)]
         posterior = posterior_of_images(autoencoder, dataset, images, batch_size=batch_size)
         mean_ND, std_ND = (part.cpu().double() for part in posterior)
-        kl_D = kl_per_latent(mean_ND, std_ND).numpy()
-        arrays["kl"] = Array(kl_D, ("responding",), "nat", "KL of the posterior from the standard normal")
+        kl_ND = kl_from_prior(mean_ND, std_ND)
+        arrays["kl"] = Array(
+            kl_ND.mean(0).numpy(), ("responding",), "nat", "KL of the posterior from the standard normal"
+        )
         scores["num_active"] = float((mean_ND.var(0, correction=0) > ACTIVE).sum())
     labels = np.arange(latents)
     return AssayResult(
@@ -123,6 +126,7 @@ def response_matrix(
             "target_reached": None if target_se is None else reached,
             "max_samples": max_samples,
             "batch_size": batch_size,
+            "remark": remark_on(own_D),
         },
     )
 
@@ -161,42 +165,27 @@ def row_sums(block: BlockResponses, rows: range, *, net: int = 1) -> Values:
     return feature_sums(block.h_ND, block.moved(rows), partners_NR, centre_D=centre_D, net=net)
 
 
-def kl_per_latent(mean_ND: Tensor, std_ND: Tensor) -> Tensor:
-    """KL of N(mean, std^2) from the standard normal, in nats (D,), averaged over N posteriors."""
-    return 0.5 * (mean_ND.square() + std_ND.square() - 2 * std_ND.log() - 1).mean(0)
-
-
-def _named(moments: Moments, normalization: str) -> tuple[dict[str, Array], dict[str, float]]:
-    """Arrays and scores of the moments."""
+def _named(moments: Moments, normalization: str, own_D: Tensor) -> tuple[dict[str, Array], dict[str, float]]:
+    """Arrays and scores of the moments, and of the responses of latents to themselves on the scale `none`."""
     matrix_DD, se_DD = moments.matrix(normalization)
-    informative_D = moments.matrix("none")[0].diagonal() > INFORMATIVE
     axes, unit = ("intervened", "responding"), "std of response" if normalization == "std" else "latent"
     arrays = {
         "matrix": Array(matrix_DD.numpy(), axes, unit, f"latent response matrix, normalization {normalization}"),
         "matrix_se": Array(se_DD.numpy(), axes, unit, "standard error of the latent response matrix"),
         "mean_square": Array(moments.mean_square().numpy(), axes, "latent^2", "mean square of the change of response"),
         "response_std": Array(moments.response_std().numpy(), axes[1:], "latent", "standard deviation of h(z)"),
-        "informative": Array(
-            informative_D.numpy().astype(np.uint8), axes[1:], "1", f"1 where M_jj > {INFORMATIVE} on the scale none"
-        ),
+        "informative": informative_array(own_D, "responding"),
     }
-    return arrays, {"num_informative": float(informative_D.sum()), "largest_se": float(se_DD.max())}
+    return arrays, {"num_informative": float(arrays["informative"].values.sum()), "largest_se": float(se_DD.max())}
 
 
 def _check(
     base: str, num_samples: int, normalization: str, target_se: float | None, max_samples: int, batch_size: int | None
 ) -> None:
-    for key, value, choices in (("base", base, BASES), ("normalization", normalization, NORMALIZATIONS)):
-        if value not in choices:
-            raise ValueError(f"assay.{key} must be one of {', '.join(choices)}, not {value!r}")
-    if not is_whole(num_samples, 2):
-        raise ValueError(f"assay.num_samples must be a whole number of at least 2, not {num_samples!r}")
-    if batch_size is not None and not is_whole(batch_size, 1):
-        raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
-    if target_se is None:
-        return
-    if isinstance(target_se, bool) or not isinstance(target_se, int | float) or not 0 < target_se < math.inf:
-        raise ValueError(f"assay.target_se must be null or a positive number, not {target_se!r}")
-    if not is_whole(max_samples, num_samples):
-        least = f"assay.num_samples={num_samples}"
-        raise ValueError(f"assay.max_samples must be a whole number of at least {least}, not {max_samples!r}")
+    check_choice("base", base, BASES)
+    check_choice("normalization", normalization, NORMALIZATIONS)
+    check_whole("num_samples", num_samples, 2)
+    check_batch_size(batch_size)
+    check_positive("target_se", target_se, null=True)
+    if target_se is not None:
+        check_whole("max_samples", max_samples, num_samples, reason=", as assay.num_samples")

@@ -14,10 +14,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from lrx.checks import is_whole
+from lrx.checks import check_batch_size, check_positive, check_whole, is_whole
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents
 from lrx.decoding import decoded, observation_axes, observation_unit
-from lrx.responses import INFORMATIVE, intervene, prior_responses, respond
+from lrx.informative import INFORMATIVE, informative_array, rule
+from lrx.response_rows import prior_responses
+from lrx.responses import intervene, respond
 from lrx.types import Array, AssayResult, Autoencoder, Dataset
 
 CHOICES = ("informative", "all")
@@ -39,8 +41,8 @@ def traversal(
 ) -> AssayResult:
     """Walk along latents from the codes of images, in the order of the latents' responses to themselves.
 
-    latents: `informative`, those with M_jj > 0.5 (the response matrix on the scale `none` over `num_samples` prior
-    draws), or all where there is none, which the score num_informative and the setting `remark` say; `all`; or a list.
+    latents: `informative` ones (see `lrx.informative`; M over `num_samples` prior draws), or all where there is none,
+    which the score num_informative and the setting `remark` say; `all`; or a list.
     images: how many, drawn from the generator (at most all), or a list of their indices.
     extent, steps: each latent from -extent to extent in so many steps.
 
@@ -101,9 +103,7 @@ def traversal(
         ),
         "self_response": Array(own_R[chosen].numpy(), WALKS[1:2], "latent", "M_jj of the response matrix, none"),
         "self_response_se": Array(own_se_R[chosen].numpy(), WALKS[1:2], "latent", "standard error of M_jj"),
-        "informative": Array(
-            (own_R[chosen] > INFORMATIVE).numpy().astype(np.uint8), WALKS[1:2], "1", f"1 where M_jj > {INFORMATIVE}"
-        ),
+        "informative": informative_array(own_R[chosen], WALKS[1]),
     }
     return AssayResult(
         arrays=arrays,
@@ -121,7 +121,7 @@ def traversal(
             "steps": steps,
             "num_samples": num_samples,
             "batch_size": batch_size,
-            "remark": None if informative else f"no latent walked is informative (M_jj at most {INFORMATIVE})",
+            "remark": None if informative else f"no latent walked is informative, that is {rule()}",
         },
     )
 
@@ -151,13 +151,10 @@ def _check(latents: object, dimensions: int, images: object, available: int, ext
             )
     elif not is_whole(images, 1):
         raise ValueError(f"assay.images must be a whole number of at least 1, or a list of indices, not {images!r}")
-    if isinstance(extent, bool) or not isinstance(extent, int | float) or not 0 < extent < math.inf:
-        raise ValueError(f"assay.extent must be a positive number, not {extent!r}")
+    check_positive("extent", extent)
 
 
 def _check_counts(steps: int, num_samples: int, batch_size: int | None) -> None:
     for key, value in (("steps", steps), ("num_samples", num_samples)):
-        if not is_whole(value, 2):
-            raise ValueError(f"assay.{key} must be a whole number of at least 2, not {value!r}")
-    if batch_size is not None and not is_whole(batch_size, 1):
-        raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {batch_size!r}")
+        check_whole(key, value, 2)
+    check_batch_size(batch_size)

@@ -18,6 +18,7 @@ from lrx.data.pixels import MappedPixels, MappedRows
 from lrx.data.stored import StoredArray, find_array
 from lrx.data.values import pixel_blocks, vector_blocks
 from lrx.factors import FactorSpace
+from lrx.paths import expanded
 
 NAME = "arrays"
 LAYOUTS = {"channels_first": 1, "channels_last": 3}  # the axis of the channels
@@ -51,7 +52,7 @@ def arrays(
     ValueError for arrays that are not as described, FileNotFoundError where there is no file, OSError where the
     observations cannot be kept.
     """
-    file = Path(os.path.realpath(os.path.expanduser(path)))  # which, unlike pathlib, raise nothing
+    file = Path(os.path.realpath(expanded(path)))  # which, unlike pathlib, raises nothing
     array = find_array(file, images)
     axis = _channel_axis(array, layout)
     known = read_classes(file, classes, factor_names, num_rows=array.shape[0])
@@ -59,7 +60,7 @@ def arrays(
     status = file.stat()
     what = f"array {images} of {file}, channels on axis {axis}"
     origin = Origin(details=f"{what}, {status.st_size} bytes, changed {status.st_mtime_ns}")
-    stem = Path(root) / "converted" / f"{file.stem}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
+    stem = expanded(root) / "converted" / f"{file.stem}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
     open_them = _open_vectors if len(array.shape) == 2 else _open_images
     cache, pixels = open_them(array, axis, stem, origin, progress)
     source = ", ".join((f"array {images!r} of {file.name}", *cache.notes))

@@ -1,12 +1,13 @@
 """A cache of pixels: converted once, streaming, then opened by memory map.
 
 Two files: `<stem>.json`, the manifest, and the raw bytes that it names, `<stem>.<fingerprint>.pixels`. The manifest is
-written last and names its pixels by their content, so that whoever reads a manifest finds the pixels it speaks of, also
-when two processes convert at once.
+written last and names its pixels by their content, so that whoever reads a manifest finds the pixels it speaks of. One
+process at a time converts under a stem, for it removes the pixels of the recipe before.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import math
@@ -17,10 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from lrx.atomic import put, write, written_beside
+from lrx.data.lock import alone
 from lrx.data.release import Release, Watch, digests
 from lrx.factors import FactorSpace
 
 FORMAT = 1
+DIGITS = 16  # of the fingerprint, in the name of the pixels
 FOUND = ("pixels", "source", "fingerprint")  # what every manifest says besides its recipe, as text
 Progress = Callable[[int, int], None]
 Manifest = dict[str, str | int | list[int] | list[str]]
@@ -105,9 +108,13 @@ def open_or_convert(
     blocks: gives the array in order, in pieces along its first axis; called for a conversion alone.
     progress: told (rows done, rows in all) after each piece.
     notes: a list that `blocks()` adds to as it goes; it is kept in the manifest and given back at every opening.
+    Another process that makes a cache under this stem is waited for.
     ValueError when the pieces do not add up to the shape; OSError in one line when the cache cannot be written.
     """
-    return _opened(stem, recipe) or _converted(stem, recipe, blocks(), progress, notes)
+    if found := _opened(stem, recipe):
+        return found
+    with alone(stem, num_bytes=recipe.num_bytes):  # whoever was waited for may have made this very cache
+        return _opened(stem, recipe) or _converted(stem, recipe, blocks(), progress, notes)
 
 
 def _manifest_path(stem: Path) -> Path:
@@ -166,13 +173,13 @@ def _converted(
             raise ValueError(f"{recipe.name} came as {rows} images, not {recipe.shape[0]}")
         check_unchanged(recipe, manifest)
     fingerprint = content.hexdigest()
-    pixels = stem.with_name(f"{stem.name}.{fingerprint[:16]}.pixels")
+    pixels = stem.with_name(f"{stem.name}.{fingerprint[:DIGITS]}.pixels")
     put(temporary, pixels)
     manifest |= {"fingerprint": fingerprint, "pixels": pixels.name}
     if notes:
         manifest["notes"] = notes
     write_manifest(stem, manifest)
-    for former in stem.parent.glob(f"{stem.name}.*.pixels"):
+    for former in stem.parent.glob(f"{glob.escape(stem.name)}.{'[0-9a-f]' * DIGITS}.pixels"):
         if former != pixels:
             former.unlink(missing_ok=True)
     return Cache(pixels, str(manifest["source"]), fingerprint, notes=tuple(notes or ()))

@@ -22,6 +22,7 @@ from lrx.data.pictures import Treatment
 from lrx.data.pixels import MappedPixels, PixelStore
 from lrx.data.release import OfficialFile, Release
 from lrx.factors import FactorSpace
+from lrx.paths import expanded
 
 NAME = "celeba"
 PAGE = "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
@@ -111,7 +112,7 @@ def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile
 
 def _located(root: str, *names: str) -> Path:
     """The first of these files or folders that is there; ValueError for a web page in its place."""
-    folders = (Path(root), Path(root) / NAME)
+    folders = (expanded(root), expanded(root) / NAME)
     for path in (folder / name for name in names for folder in folders):
         if path.exists():
             if path.is_file():

@@ -20,6 +20,7 @@ from lrx.data.pixels import NotBinary, PackedPixels, pack
 from lrx.data.release import OfficialFile, Release
 from lrx.data.render.dsprites import FACTORS, RENDERER, SIDE, render_sprites
 from lrx.factors import FactorSpace
+from lrx.paths import expanded
 
 PAGE = "https://github.com/google-deepmind/dsprites-dataset"
 NPZ = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
@@ -48,7 +49,7 @@ def dsprites(
     OSError where the images cannot be written.
     """
     file = official_file(name="dsprites", root=root, source=source, file_names=(NPZ, HDF5))
-    stem = Path(root) / "rendered" / "dsprites"
+    stem = expanded(root) / "rendered" / "dsprites"
     return correlated(from_file(file, FACTORS, progress) if file else _rendered(stem, progress), correlation)
 
 
@@ -57,7 +58,8 @@ def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile
 
     addresses: where files are fetched from, by file name.
     """
-    return [OfficialFile(name=NPZ, page=PAGE, release=RELEASES[".npz"], address=(addresses or {}).get(NPZ))]
+    address = (addresses or {}).get(NPZ)
+    return [OfficialFile(name=NPZ, page=PAGE, release=RELEASES[".npz"], address=address, rendered=True)]
 
 
 def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:

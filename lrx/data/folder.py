@@ -17,6 +17,7 @@ from lrx.data.picture_stream import check_skipped, check_stream, stream
 from lrx.data.pictures import Treatment, Unreadable, num_channels, opened, upright_size
 from lrx.data.pixels import MappedPixels, PixelStore
 from lrx.factors import FactorSpace
+from lrx.paths import expanded
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm")
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
@@ -50,7 +51,7 @@ def folder(
     if channels not in (None, 1, 3) or isinstance(channels, bool):
         raise ValueError(f"dataset.channels must be 1, 3 or null, not {channels!r}")
     treatment = Treatment(crop, size)
-    place = Path(os.path.realpath(os.path.expanduser(path)))  # which, unlike pathlib, raise nothing
+    place = Path(os.path.realpath(expanded(path)))  # which, unlike pathlib, raises nothing
     listing = _listing(place)
     names = [file.name for file in listing]
     first = _first(place, names, treatment, channels)
@@ -59,7 +60,7 @@ def folder(
     listed = hashlib.sha256(repr(listing).encode(errors="surrogateescape")).hexdigest()
     shape = (len(names), *first.shape)
     recipe = Recipe(NAME, shape, "uint8", NO_FACTORS, Origin(details=f"files {listed}, {told}"))
-    stem = Path(root) / "converted" / f"{place.name}-{hashlib.sha256(f'{place} {told}'.encode()).hexdigest()[:12]}"
+    stem = expanded(root) / "converted" / f"{place.name}-{hashlib.sha256(f'{place} {told}'.encode()).hexdigest()[:12]}"
     skipped: list[str] = []
 
     def blocks() -> Iterator[np.ndarray]:
@@ -106,6 +107,11 @@ class First:
 
 
 def _listing(place: Path) -> list[File]:
+    if place.is_file():
+        raise ValueError(
+            f"{place} is a file, and dataset=folder reads a folder of images; an array in an npz, npy or HDF5 file is "
+            f"dataset=arrays dataset.path={place}"
+        )
     if not place.is_dir():
         raise FileNotFoundError(f"there is no folder {place}; name your images by dataset.path=...")
     found = []

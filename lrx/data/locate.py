@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lrx.paths import expanded
+
 SOURCES = ("auto", "file", "rendered")
 
 
@@ -18,7 +20,7 @@ def official_file(*, name: str, root: str, source: str, file_names: tuple[str, .
         raise ValueError(f"no source {source!r} of {name}; valid sources are {', '.join(SOURCES)}")
     if source == "rendered":
         return None
-    folders = (Path(root), Path(root) / name)
+    folders = (expanded(root), expanded(root) / name)
     for file_name in file_names:
         for folder in folders:
             if (folder / file_name).is_file():

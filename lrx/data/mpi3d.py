@@ -23,6 +23,7 @@ from lrx.data.pixels import MappedPixels
 from lrx.data.release import OfficialFile, Release
 from lrx.data.render.mpi3d import FACTORS, RENDERER, TABLE_DTYPE, TABLE_SHAPE, ArmPixels, render_tables
 from lrx.factors import FactorSpace
+from lrx.paths import expanded
 
 NAME = "mpi3d"
 PAGE = "https://github.com/rr-learning/disentanglement_dataset"
@@ -71,7 +72,7 @@ def mpi3d(
     needed and there is none, OSError where a conversion or rendering cannot be written.
     """
     file = _official_file(root, variant, source)
-    stem = Path(root) / "rendered" / f"{NAME}_{RENDERED}"
+    stem = expanded(root) / "rendered" / f"{NAME}_{RENDERED}"
     factors = _variant(variant).factors
     return correlated(from_file(file, variant, factors, progress) if file else _rendered(stem, progress), correlation)
 
@@ -80,7 +81,8 @@ def official(*, variant: str, addresses: Mapping[str, str] | None = None) -> lis
     """The official file to have for this variant. addresses: where files are fetched from, by file name."""
     chosen = _variant(variant)
     address = (addresses or {}).get(chosen.file)
-    return [OfficialFile(name=chosen.file, page=PAGE, release=chosen.release, address=address)]
+    rendered = variant == RENDERED
+    return [OfficialFile(name=chosen.file, page=PAGE, release=chosen.release, address=address, rendered=rendered)]
 
 
 def from_file(path: Path, variant: str, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:
@@ -128,8 +130,8 @@ def _official_file(root: str, variant: str, source: str) -> Path | None:
     file = official_file(name=NAME, root=root, source="auto" if source == "file" else source, file_names=(name,))
     if file is None:
         raise FileNotFoundError(
-            f"no official file of {NAME} {variant}: looked for {name} in {root} and {Path(root) / NAME}; it comes from "
-            f"{PAGE}; name its folder by dataset.root=... or LRX_DATA, or take dataset.variant={RENDERED}, "
+            f"no official file of {NAME} {variant}: looked for {name} in {root} and {expanded(root) / NAME}; it comes "
+            f"from {PAGE}; name its folder by dataset.root=... or LRX_DATA, or take dataset.variant={RENDERED}, "
             "which is rendered"
         )
     return file

@@ -42,6 +42,7 @@ class OfficialFile:
 
     name: of the file. page: of the project that publishes it. release: its checksum, None where none is published.
     num_bytes: its size, None where none is published. address: to fetch it from, None where there is none.
+    rendered: whether lrx can render its images.
     """
 
     name: str
@@ -49,6 +50,7 @@ class OfficialFile:
     release: Release | None = None
     num_bytes: int | None = None
     address: str | None = None
+    rendered: bool = False
 
 
 def digests(path: Path, algorithms: tuple[str, ...], *, watch: Watch | None = None) -> list[str]:

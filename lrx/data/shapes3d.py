@@ -21,6 +21,7 @@ from lrx.data.release import OfficialFile, Release
 from lrx.data.render.compose import ComposedPixels
 from lrx.data.render.shapes3d import NUM_GEOMETRIES, NUM_MAPS, Scene, render_geometries
 from lrx.factors import FactorSpace
+from lrx.paths import expanded
 
 NAME = "3dshapes"
 PAGE = "https://github.com/google-deepmind/3d-shapes"
@@ -52,14 +53,14 @@ def shapes3d(
     OSError where the images cannot be written.
     """
     file = official_file(name=NAME, root=root, source=source, file_names=(FILE,))
-    stem = Path(root) / "rendered" / NAME
+    stem = expanded(root) / "rendered" / NAME
     return correlated(from_file(file, FACTORS, progress) if file else _rendered(stem, progress), correlation)
 
 
 def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
     """The official file to have. addresses: where files are fetched from, by file name."""
     address = (addresses or {}).get(FILE)
-    return [OfficialFile(name=FILE, page=PAGE, release=RELEASE, num_bytes=FILE_BYTES, address=address)]
+    return [OfficialFile(name=FILE, page=PAGE, release=RELEASE, num_bytes=FILE_BYTES, address=address, rendered=True)]
 
 
 def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:

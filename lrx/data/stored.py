@@ -46,6 +46,11 @@ def find_array(path: Path, key: str) -> StoredArray:
     ValueError in one line when the file is none of the three kinds, is not whole, or has no such array, or when the
     array holds objects; FileNotFoundError when there is no such file.
     """
+    if path.is_dir():
+        raise ValueError(
+            f"{path} is a folder, and dataset=arrays reads one npz, npy or HDF5 file; a folder of images is "
+            f"dataset=folder dataset.path={path}"
+        )
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}; name your array by dataset.path=...")
     with open(path, "rb") as file:

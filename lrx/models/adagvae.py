@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lrx.checks import is_whole
 from lrx.factors import FactorSpace
+from lrx.gaussian import kl_from_standard
 from lrx.models.autoencoder import AutoencoderSettings
 from lrx.models.betavae import BetaVAE
 from lrx.models.gaussian import kl_per_latent, sample
@@ -89,8 +90,7 @@ def shared_latents(mean: Tensor, log_std: Tensor) -> Tensor:
     """
     mean_1, mean_2 = mean.detach().chunk(2)
     log_std_1, log_std_2 = log_std.detach().chunk(2)
-    log_ratio = 2 * (log_std_1 - log_std_2)
-    delta = 0.5 * ((mean_1 - mean_2).square() * (-2 * log_std_2).exp() + log_ratio.exp() - log_ratio - 1)
+    delta = kl_from_standard((mean_1 - mean_2) / log_std_2.exp(), 2 * (log_std_1 - log_std_2))
     threshold = 0.5 * (delta.amax(dim=1, keepdim=True) + delta.amin(dim=1, keepdim=True))
     return (delta < threshold) | (delta == 0)
 

@@ -1,7 +1,7 @@
 """The diagonal Gaussian posterior against the standard normal prior (Kingma and Welling 2014, appendix B).
 
-KL per latent = 1/2 (mu^2 + sigma^2 - log sigma^2 - 1). `authors` has sigma in place of sigma^2, as the code published
-with Leeb et al. 2022 has; it is there to repeat their settings and is no divergence.
+`exact` is the KL of lrx.gaussian. `authors` has sigma in place of sigma^2, as the code published with Leeb et al. 2022
+has; it is there to repeat their settings and is no divergence.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lrx.gaussian import kl_from_standard
 from lrx.noise import normal_like
 
 KINDS = ("exact", "authors")
@@ -16,8 +17,7 @@ KINDS = ("exact", "authors")
 
 def kl_per_latent(mean: Tensor, log_std: Tensor, *, kind: str) -> Tensor:
     """Mean and log standard deviation (B, D) to KL(q(z_j | x) || N(0, 1)) in nats, (B, D)."""
-    log_spread = 2 * log_std if kind == "exact" else log_std
-    return 0.5 * (mean.square() + log_spread.exp() - log_spread - 1)
+    return kl_from_standard(mean, 2 * log_std if kind == "exact" else log_std)
 
 
 def sample(mean: Tensor, log_std: Tensor, generator: torch.Generator) -> Tensor:

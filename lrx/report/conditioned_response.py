@@ -94,7 +94,7 @@ def _small_print(result: AssayResult, provenance: results.Provenance, framed: bo
         f"CDS {_with_error(scores, 'cds')}",
         f"corrected for chance {_with_error(scores, 'cds_corrected')}",
         f"completeness {_with_error(scores, 'completeness')}",
-        f"informative latents {scores['num_informative']:.0f} of {result.arrays['matrix'].values.shape[1]}",
+        f"answering latents {scores['num_answering']:.0f} of {result.arrays['matrix'].values.shape[1]}",
         f"factors without a latent {scores['num_uncovered']:.0f} of {len(groups)}",
         *(["□ the factor each latent answers to most"] if framed else []),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from lrx.report.found import Run
 
 
@@ -33,13 +35,14 @@ def facts(run: Run) -> dict[str, str]:
     elif "dataset._target_" in config:
         asked = f"source {config.get('dataset.source', 'not recorded')}, as asked for"
         told["data"] = f"{config['dataset._target_'].rpartition('.')[2]}: {asked}"
-    steps = last.get("trained_steps") or (run.rows[-1]["step"] if run.rows else None)
+    logged = run.rows[-1]["step"] if run.rows else math.nan
+    steps = _steps(last.get("trained_steps")) or _steps(logged)
     if last.get("checkpoint_origin"):
         told["training"] = f"imported from {last['checkpoint_origin']}"
     elif steps is not None:
         asked = config.get("trainer.steps", "")
-        more = f" of {int(asked):,}" if asked.isdigit() and int(asked) != steps else ""
-        told["training"] = f"trained for {int(steps):,}{more} steps"
+        more = f" of {int(asked):,}" if asked.isdecimal() and int(asked) != steps else ""
+        told["training"] = f"trained for {steps:,}{more} steps"
     if "seed" in config:
         told["seed"] = config["seed"]
     if run.status is not None:
@@ -47,6 +50,11 @@ def facts(run: Run) -> dict[str, str]:
     if "checkpoint_sha256" in last:
         told["checkpoint"] = f"sha256 {last['checkpoint_sha256']}"
     return told
+
+
+def _steps(said: str | int | float | None) -> int | None:
+    """Steps as a file says them, None for what is no count of steps."""
+    return int(said) if isinstance(said, int | float) and math.isfinite(said) and said >= 0 else None
 
 
 def in_words(source: str) -> str:

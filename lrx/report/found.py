@@ -10,16 +10,19 @@ Checkpoints are hashed, never loaded.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
 import yaml
 
 from lrx import curves, results, run_tree, runs, status
+from lrx.paths import CHECKPOINT
 
-CHECKPOINT = "checkpoint.pt"
+# What h5py and PyYAML make of files that are damaged, or were made to harm.
+UNREADABLE = (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, OverflowError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -81,35 +84,37 @@ def read(place: Place) -> Run:
     for file in sorted(place.files, key=lambda file: file.lstat().st_mtime):
         try:
             run_tree.check_file(file, file.parent)
-            whole[file] = results.read(file)
-        except ValueError as error:
+            whole[file], wrong = _sound(results.read(file), file)
+            faults += wrong
+        except UNREADABLE as error:
             if file == place.path:
                 raise
             faults.append(str(error))
-    config: dict[str, str] = {}
-    measuring: dict[str, str] = {}
-    rows: list[dict[str, float]] = []
-    try:
-        config = flat(_config_text(place, list(whole.values())))
-        measuring = flat(str(list(whole.values())[-1].provenance.get("config", "")) if whole else "")
-        if place.trained and (place.trained / curves.JSONL).exists():
-            run_tree.check_file(place.trained / curves.JSONL, place.trained)
-        rows = curves.read(place.trained) if place.trained else []
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        faults.append(f"{place.trained or place.path}: {run_tree.one_line(str(error))}")
+    said: list[dict[str, str]] = []
+    for text in (_config_text, _measuring_text):
+        try:
+            said.append(flat(text(place, list(whole.values()))))
+        except UNREADABLE as error:
+            said.append({})
+            faults.append(f"{place.trained or place.path}: {run_tree.one_line(str(error))}")
+    rows, wrong = _rows(place.trained) if place.trained else ([], [])
     own = place.path if place.path.is_dir() else place.path.parent
-    return Run(place, config, measuring, status_of(own), rows, whole, tuple(faults))
+    return Run(place, said[0], said[1], status_of(own), rows, whole, (*faults, *wrong))
 
 
 def status_of(folder: Path) -> status.Status | None:
     """The status of a run folder, None where there is none that lrx wrote: a file may say anything."""
+    try:
+        run_tree.check_file(folder / status.FILENAME, folder, largest=run_tree.LARGEST_TEXT)
+    except (OSError, ValueError):
+        return None
     said = status.read(folder)
     sound = said is None or all(isinstance(text, str) for text in (said.command, said.error, *said.overrides))
     return said if sound else None
 
 
 def flat(text: str) -> dict[str, str]:
-    """A config's yaml as dotted keys and values as text.
+    """A config's yaml as dotted keys and values as text. ValueError for what is none, or none of a sensible size.
 
     >>> flat("model: {beta: 4.0, betas: [1, 2]}")
     {'model.beta': '4.0', 'model.betas': '[1, 2]'}
@@ -122,7 +127,14 @@ def flat(text: str) -> dict[str, str]:
         elif key:
             yield key, str(node)
 
-    return dict(walk(yaml.safe_load(text), ""))
+    if len(text) > run_tree.LARGEST_TEXT:
+        raise ValueError(f"a config of {len(text):,} characters is none of lrx")
+    try:
+        if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise ValueError("a config with aliases, by which a short text is one of any size, is none of lrx")
+        return dict(walk(yaml.safe_load(text), ""))
+    except (yaml.YAMLError, *UNREADABLE) as error:
+        raise ValueError(str(error)) from error
 
 
 def _config_text(place: Place, measured: list[results.Results]) -> str:
@@ -133,6 +145,43 @@ def _config_text(place: Place, measured: list[results.Results]) -> str:
         return said[-1] if said else ""
     run_tree.check_file(path, path.parent, largest=run_tree.LARGEST_TEXT)
     return path.read_text(encoding="utf-8")
+
+
+def _measuring_text(_: Place, measured: list[results.Results]) -> str:
+    """The config of the newest result; empty where there is none."""
+    return str(measured[-1].provenance.get("config", "")) if measured else ""
+
+
+def _sound(stored: results.Results, file: Path) -> tuple[results.Results, list[str]]:
+    """Results whose provenance can be looked up, and a line for each assay of which the file tells none."""
+    wrong = [name for name, told in stored.provenance_of.items() if not isinstance(told, Mapping)]
+    known = {name: stored.provenance if name in wrong else told for name, told in stored.provenance_of.items()}
+    lines = [f"{file}: the provenance of {name} is no mapping; that of the file is shown" for name in wrong]
+    return replace(stored, provenance_of=known), lines
+
+
+def _rows(folder: Path) -> tuple[list[dict[str, float]], list[str]]:
+    """The training curves of a run folder, steps and values as numbers, and a line for what is none."""
+    path = folder / curves.JSONL
+    if not path.exists():
+        return [], []
+    try:
+        run_tree.check_file(path, folder)
+        read = curves.read(folder)
+    except UNREADABLE as error:
+        return [], [f"{folder}: {run_tree.one_line(str(error))}"]
+    numbers = [{key: found for key, value in row.items() if (found := _number(value)) is not None} for row in read]
+    rows = [row for row in numbers if "loss" in row and math.isfinite(row.get("step", math.nan))]
+    damaged = sum(row not in rows or len(row) < len(whole) for row, whole in zip(numbers, read, strict=True))
+    return rows, [f"{path}: {damaged:,} of {len(read):,} rows hold what is no number"] if damaged else []
+
+
+def _number(value: object) -> float | None:
+    """A value of a log that a curve can show, NaN and infinities among them."""
+    try:
+        return value if isinstance(value, float) else float(value) if isinstance(value, int) else None
+    except OverflowError:
+        return None
 
 
 def _files(run: run_tree.Run) -> tuple[Path, ...]:
@@ -146,7 +195,7 @@ def _measured_on(file: Path) -> tuple[str, str]:
         with h5py.File(file, "r") as opened:
             checkpoint, digest = (str(opened.attrs.get(key, "")) for key in ("checkpoint", "checkpoint_sha256"))
             return checkpoint, digest
-    except (OSError, KeyError, RuntimeError, ValueError):
+    except UNREADABLE:
         return "", ""  # whoever reads the file says why
 
 
@@ -154,7 +203,10 @@ def _training_of(file: Path) -> Path | None:
     """The folder of the checkpoint that a results file names, if that is there and the same."""
     checkpoint, digest = _measured_on(file)
     path = Path(checkpoint)
-    return path.resolve().parent if checkpoint and path.is_file() and _sha256(path) == digest else None
+    try:
+        return path.resolve().parent if checkpoint and path.is_file() and _sha256(path) == digest else None
+    except (OSError, ValueError):  # a name that no system takes, or a file that may not be read
+        return None
 
 
 class _Elsewhere:
@@ -174,7 +226,10 @@ class _Elsewhere:
             for file in sorted(assays.rglob(results.FILENAME)):
                 self._known[assays].setdefault(_measured_on(file)[1], []).append(file)
         known = self._known[assays]
-        return known.get(_sha256(folder / CHECKPOINT), []) if known else []
+        try:
+            return known.get(_sha256(folder / CHECKPOINT), []) if known else []
+        except OSError:
+            return []
 
 
 def _sha256(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -59,6 +60,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
         axes.set_aspect("auto")  # the box has the aspect, but for the gaps
     else:
         axes.axis("off")
+    decimals = {kind: _decimals(result.arrays[f"{kind}_se"].values) for kind, _ in COLUMNS}
     for row, source in enumerate(sources):
         middle = 1 - (row + 0.5) / len(sources)
         _text(axes, -8, middle, WORDS.get(source, source), anchor=0, align="right", size=9)
@@ -66,8 +68,8 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
             value, se = (float(result.arrays[name].values[row]) for name in (kind, f"{kind}_se"))
             place = 72 * (NUMBERS * (column + 0.5) + 0.1)
             if math.isfinite(value):
-                _text(axes, place, middle, _number(value, se), anchor=1, offset=5, size=9)
-                _text(axes, place, middle, f"±{_number(se, se)}", anchor=1, offset=-6, size=7, colour=style.QUIET)
+                _text(axes, place, middle, f"{value:.{decimals[kind]}f}", anchor=1, offset=5, size=9)
+                _text(axes, place, middle, f"±{se:.{decimals[kind]}f}", anchor=1, offset=-6, size=7, colour=style.QUIET)
     for column, (_, words) in enumerate(COLUMNS):
         _text(axes, 72 * (NUMBERS * (column + 0.5) + 0.1), 1, words, anchor=1, offset=14, size=8, colour=style.QUIET)
     head = figure.add_axes((labels / width, (0.1 + high + HEAD) / height, wide / width, 0.01 / height))
@@ -104,10 +106,10 @@ def _text(
     )
 
 
-def _number(value: float, se: float) -> str:
-    """As many decimals as the error's first digit asks for, two at least, four at most."""
-    decimals = 2 if not 0 < se < math.inf else min(4, max(2, -math.floor(math.log10(se))))
-    return f"{value:.{decimals}f}"
+def _decimals(errors: np.ndarray) -> int:
+    """Decimals of a whole column: as many as its largest error's first digit asks for, two at least, four at most."""
+    largest = float(np.nanmax(errors[np.isfinite(errors)], initial=0.0))
+    return min(4, max(2, -math.floor(math.log10(largest)))) if largest > 0 else 2
 
 
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:

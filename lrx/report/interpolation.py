@@ -167,4 +167,15 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
             f"factors read by a probe network (accuracy {result.scores['probe_accuracy']:.2f}), "
             f"{result.scores['num_sharing']:.0f} pairs"
         )
-    return " · ".join(parts)
+    return " · ".join([*parts, *_same(result)])
+
+
+def _same(result: AssayResult) -> list[str]:
+    """Which paths are drawn with the very images of the first one, so that a repeated strip is no puzzle."""
+    images, paths = result.arrays["images"].values, [str(path) for path in result.coordinates["path"]]
+    told = []
+    for path, own in zip(paths[1:], images[1:], strict=True):
+        same = sum(np.array_equal(one, other) for one, other in zip(own, images[0], strict=True))
+        if same:
+            told.append(f"{path} is the same as {paths[0]} in {same} of the {len(own)} pairs shown")
+    return told

@@ -26,6 +26,7 @@ REACH = 1.15  # half the side, where the latents stand on a circle of radius 1
 NODE = 0.09  # radius of a node, at most
 CROWD = 24  # nodes from which arrows bow inwards in full
 WIDEST = 4.0  # points of a line, at the response sqrt 2 of an identity or more
+DRAWN = 40  # arrows, the strongest; more are a tangle
 LISTED = 60  # latents that are not informative, by number
 NAMESPACE = "http://graphml.graphdrawing.org/xmlns"
 NODE_KEYS = {"label": "string", "response": "double", "response_se": "double", "stability": "double"}
@@ -36,7 +37,8 @@ def draw(path_h5: Path, folder: Path) -> list[Path]:
     """Write `latent_graph.png` and `latent_graph.graphml` to the folder; the paths that were written.
 
     Both have the informative latents, in the picture on a circle in their order, clockwise from the top, and the edges
-    between them; the wider and darker an edge, the stronger the response. ValueError when the file has no such assay.
+    between them, in the picture the 40 strongest; the wider and darker an edge, the stronger the response.
+    ValueError when the file has no such assay.
     """
     result, provenance = drawing.read(path_h5, NAME)
     return [*drawing.save(figures, result, provenance, folder), _graphml(result, folder / f"{NAME}.graphml")]
@@ -60,6 +62,12 @@ def edges_of(result: AssayResult) -> dict[tuple[int, int], str]:
     return {(int(j), int(k)): KINDS[int(edge[j, k])] for j, k in np.argwhere(edge)}
 
 
+def _drawn(result: AssayResult) -> list[tuple[int, int]]:
+    """The edges that are drawn, the strongest, in rising order of their response, so that the strong lie on top."""
+    matrix = result.arrays["matrix"].values
+    return sorted(edges_of(result), key=lambda edge: float(matrix[edge]))[-DRAWN:]
+
+
 def _graph(axes: Axes, result: AssayResult) -> None:
     """Nodes, and a bowed arrow for each direction: the two of a pair lie side by side, each as wide as its response."""
     nodes = np.flatnonzero(result.arrays["informative"].values)
@@ -70,7 +78,8 @@ def _graph(axes: Axes, result: AssayResult) -> None:
     radius = min(NODE, 0.6 * math.pi / max(1, len(nodes)))
     gap = radius * 72 * SIDE / (2 * REACH) + 1.5  # in points
     matrix, edges = result.arrays["matrix"].values, edges_of(result)
-    for (j, k), kind in sorted(edges.items(), key=lambda item: float(matrix[item[0]])):  # the strong on top
+    for j, k in _drawn(result):
+        kind = edges[j, k]
         strength = min(1.0, float(matrix[j, k]) / math.sqrt(2))
         width = max(0.6, WIDEST * strength)
         arrow = FancyArrowPatch(
@@ -113,7 +122,7 @@ def _bow(start: tuple[float, float], end: tuple[float, float], nodes: int) -> fl
 
 def _below(axes: Axes, result: AssayResult) -> None:
     """What the colours say, and the latents that are not in the picture."""
-    settings, present = result.settings, set(edges_of(result).values())
+    settings, present = result.settings, {edges_of(result)[edge] for edge in _drawn(result)}
     meaning = {
         "unidirectional": f"one way: only this response > {settings['unidirectional']}",
         "bidirectional": f"both ways: both responses > {settings['bidirectional']}",
@@ -147,7 +156,7 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
     counts = {
         key: f"{scores[f'num_{key}']:.0f} ± {scores[f'num_{key}_se']:.2g}" for key in ("informative", *KINDS.values())
     }
-    stability = scores["mean_stability"]
+    stability, left_out = scores["mean_stability"], len(edges_of(result)) - len(_drawn(result))
     parts = [
         str(provenance.get("model", "model not recorded")).rpartition(".")[2],
         str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
@@ -157,6 +166,7 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
         f"edges: {counts['unidirectional']} one way, {counts['bidirectional']} both ways",
         "" if math.isnan(stability) else f"mean stability {stability:.2f}",
         "wider and darker: stronger response" if edges_of(result) else "",
+        f"the {DRAWN} strongest arrows are drawn, {left_out:,} are left out" if left_out else "",
     ]
     return " · ".join(part for part in parts if part)
 

@@ -52,7 +52,7 @@ ASSAYS = {
             "entropy": "Cross-entropy of an image with itself, in nats: what no model can go below.",
             "kl": "What the posterior of an image spends on its code, in nats: its KL divergence from the prior.",
             "negative_elbo": "Cross-entropy plus KL of an image, in nats: the bound that a VAE lowers.",
-            "active_units": "Latents whose codes vary between images; the others carry nothing.",
+            "active_units": "Latents whose codes vary between images; 0.01 is the usual least variance.",
         },
         ("squared_error", "kl", "active_units"),
         {"reconstruction": "A row of images, their reconstructions below, and bars of what each latent carries."},
@@ -61,9 +61,9 @@ ASSAYS = {
         "Latent response matrix",
         "When one latent is set, decoded and encoded again, how far does each latent's response move?",
         {
-            "num_informative": "Latents that answer to themselves with more than 0.5 (on the scale none).",
+            "num_informative": "Latents that answer to themselves: M_jj > 0.5 on the scale none.",
             "largest_se": "The largest standard error of an entry of the matrix.",
-            "num_active": "Latents whose posterior means vary between images (variance above 0.01).",
+            "num_active": "Latents whose codes vary between images: variance above 0.01.",
         },
         ("num_informative", "num_active"),
         {"response_matrix": "A heat map: a row for each latent that is set, a column for each that answers."},
@@ -75,8 +75,8 @@ ASSAYS = {
             "cds": "Causal Disentanglement Score: how far each latent answers to one factor alone; 1 is best.",
             "cds_corrected": "The CDS where 0 is what equal answers to all factors would give; 1 is best.",
             "completeness": "How far the answers to each factor come from one latent alone; 1 is best.",
-            "num_informative": "Latents that answer to some factor with more than 0.5.",
-            "num_uncovered": "Factors to which no latent answers; 0 is best.",
+            "num_answering": "Latents that answer to some factor with more than 0.5.",
+            "num_uncovered": "Factors to which no latent answers with more than the threshold; 0 is best.",
         },
         ("cds", "completeness", "num_uncovered"),
         {"conditioned_response": "A heat map: a row for each factor that changes, a column for each latent."},
@@ -85,7 +85,7 @@ ASSAYS = {
         "Latent causal graph",
         "Which latents drag which others along, and how sure is that?",
         {
-            "num_informative": "Latents that are nodes of the graph: they answer to themselves.",
+            "num_informative": "Latents that are nodes, as they answer to themselves: M_jj > 0.5 on the scale none.",
             "num_unidirectional": "Edges one way: setting the one latent moves the other, and not the reverse.",
             "num_bidirectional": "Pairs of latents that move each other.",
             "mean_stability": "Share of bootstrap replicates in which an edge is found again, mean over edges.",
@@ -98,7 +98,7 @@ ASSAYS = {
         "What changes in an image when one latent walks through its values?",
         {
             "num_walked": "Latents that were walked along.",
-            "num_informative": "Of those, latents that answer to themselves with more than 0.5 (on the scale none).",
+            "num_informative": "Of those, latents that answer to themselves: M_jj > 0.5 on the scale none.",
             "mean_following": "How far a latent's response follows the value it is set to: 1 freely, 0 not at all.",
         },
         ("mean_following",),
@@ -112,7 +112,7 @@ ASSAYS = {
             "first_latent": "The latent along x in the first map.",
             "second_latent": "The latent along y in the first map.",
             "mapped_latents": "Different latents in all maps.",
-            "mapped_informative": "Of those, latents that answer to themselves with more than 0.5.",
+            "mapped_informative": "Of those, latents that answer to themselves: M_jj > 0.5 on the scale none.",
             "contracting": "Share of the map where the divergence is below 0: responses contract.",
             "divergence_median": "Median divergence over the map; -2 is a flat basin, 0 changes no area.",
             "divergence_least": "The strongest contraction on the map.",
@@ -204,7 +204,7 @@ ASSAYS = {
     "codes": Meaning(
         "Codes",
         "Where does the encoder place the same images in every model?",
-        {"num_informative": "Latents that carry something: their KL, or the variance of their codes, is not near 0."},
+        {"num_carrying": "Latents that carry something: a KL (or without a posterior a variance) above 0.01."},
     ),
 }
 

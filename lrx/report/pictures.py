@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 
 from lrx import results
 from lrx.report import style
+from lrx.report.captions import CAPTIONS
 from lrx.report.meanings import ASSAYS
+from lrx.run_tree import one_line
 from lrx.types import AssayResult
 
 CSS_DPI = 96  # pixels of CSS in an inch
@@ -21,12 +23,13 @@ CSS_DPI = 96  # pixels of CSS in an inch
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as a data URI, its size in pixels of CSS, and what it shows, for those who do not see it."""
+    """A picture as a data URI, its size in pixels of CSS, what it shows in words, and how to read it."""
 
     uri: str
     width: int
     height: int
     alt: str
+    caption: str = ""
 
 
 def of_assay(name: str, result: AssayResult, provenance: results.Provenance, file: Path) -> list[Picture]:
@@ -39,17 +42,26 @@ def of_assay(name: str, result: AssayResult, provenance: results.Provenance, fil
         with style.house():
             figures: Mapping[str, Figure] = importlib.import_module(module).figures(result, provenance)
             return [
-                picture(figure, f"{ASSAYS[name].pictures[key]} {model.rpartition('.')[2]} on {dataset}.")
+                picture(
+                    figure,
+                    f"{ASSAYS[name].pictures[key]} {model.rpartition('.')[2]} on {dataset}.",
+                    caption=CAPTIONS[key],
+                )
                 for key, figure in figures.items()
             ]
-    except (KeyError, IndexError, TypeError, ValueError) as error:  # what drawing makes of arrays that it cannot use
-        told = f"lacks {error}" if isinstance(error, KeyError) else f"cannot be drawn ({error})"
+    except Exception as error:  # whatever drawing makes of arrays that a file may hold
+        told = f"lacks {error}" if isinstance(error, KeyError) else f"cannot be drawn ({reason(error)})"
         raise ValueError(f"{file}: its {name} {told}; was it written by another version of lrx?") from error
 
 
-def picture(figure: Figure, alt: str) -> Picture:
+def reason(error: Exception) -> str:
+    """An error in one line; its kind where it has no words."""
+    return one_line(str(error)) or type(error).__name__
+
+
+def picture(figure: Figure, alt: str, *, caption: str = "") -> Picture:
     """A figure as a picture. To be called within `style.house()`."""
     data = style.png(figure)
     width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))  # of the header of a PNG
     uri = f"data:image/png;base64,{base64.b64encode(data).decode()}"
-    return Picture(uri, round(width * CSS_DPI / style.DPI), round(height * CSS_DPI / style.DPI), alt)
+    return Picture(uri, round(width * CSS_DPI / style.DPI), round(height * CSS_DPI / style.DPI), alt, caption)

@@ -60,7 +60,6 @@ def _one_pair(result: AssayResult, provenance: results.Provenance) -> Figure:
     if "decoded" in result.arrays:
         _decoded(box(1, 1), result)
     style.title(divergence, "Response map", _small_print(result, provenance), characters=150)
-    _remark(divergence, result)
     return figure
 
 
@@ -183,21 +182,6 @@ def _top(values: np.ndarray) -> float:
     return max(float(np.percentile(finite, PERCENTILE)), 1e-6) if len(finite) else 1.0
 
 
-def _remark(axes: Axes, result: AssayResult) -> None:
-    remark = result.settings["remark"]
-    if remark:
-        axes.annotate(
-            str(remark),
-            (0, 1),
-            xytext=(0, 2),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            fontsize=7,
-            color=style.ACCENT,
-            va="bottom",
-        )
-
-
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
     source, settings = provenance.get("dataset_source"), result.settings
     image = f" {settings['index']}" if settings["index"] is not None else ""
@@ -209,5 +193,6 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
         f"base {settings['base']}{image}",
         f"{settings['resolution']} x {settings['resolution']} points",
         f"derivative {settings['derivative']}" + (f", median error {error:.1g}" if error is not None else ""),
+        *([str(settings["remark"])] if settings["remark"] else []),
     ]
     return " · ".join(parts)

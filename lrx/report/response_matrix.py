@@ -93,12 +93,13 @@ def _mark(figure: Figure, axes: Axes, result: AssayResult) -> None:
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
     source = provenance.get("dataset_source")
     informative = result.arrays["informative"].values
+    rule = result.arrays["informative"].description.partition(": ")[2]
     parts = [
         str(provenance.get("model", "model not recorded")).rpartition(".")[2],
         str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
         f"base {result.settings['base']}",
         f"{result.settings['num_samples']:,} draws",
         f"normalization {result.settings['normalization']}",
-        f"▾ informative: {informative.sum()} of {len(informative)}",
+        f"▾ informative: {informative.sum()} of {len(informative)} ({rule})",
     ]
     return " · ".join(parts)

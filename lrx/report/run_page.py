@@ -66,13 +66,14 @@ def view(run: Run) -> View:
         for file, stored in run.results.items()
         if name in stored.assays
     ]
+    curves, undrawn = _curves(run)
     return {
         "title": run.name,
         "summary": summary(run),
         "facts": facts(run),
-        "curves": _curves(run),
+        "curves": curves,
         "sections": sections,
-        "faults": [*run.faults, *(section.fault for section in sections if section.fault)],
+        "faults": [*run.faults, *undrawn, *(section.fault for section in sections if section.fault)],
         "commands": _commands(run),
         "provenance": [(_short(file, run), _provenance(stored)) for file, stored in run.results.items()],
         "configs": [
@@ -136,12 +137,17 @@ def _provenance(stored: results.Results) -> list[tuple[str, str]]:
     return [(words(key), str(value)) for key, value in stored.provenance.items() if key not in LONG]
 
 
-def _curves(run: Run) -> Picture | None:
+def _curves(run: Run) -> tuple[Picture | None, list[str]]:
+    """The training curves, and why there are none where they cannot be drawn."""
     if not run.rows:
-        return None
-    with style.house():
-        shown = f"Training curves of {run.name}: {', '.join(words(key) for key in run.rows[-1] if key != 'step')}."
-        return pictures.picture(training_curves.figure(run.rows), shown)
+        return None, []
+    names = ", ".join(words(key) for key in run.rows[-1] if key != "step")
+    try:
+        with style.house():
+            shown = f"Training curves of {run.name}: {names}."
+            return pictures.picture(training_curves.figure(run.rows), shown), []
+    except Exception as error:  # whatever drawing makes of numbers that a log may hold
+        return None, [f"{run.place.trained}: its training curves cannot be drawn ({pictures.reason(error)})"]
 
 
 def _commands(run: Run) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from lrx import status
-from lrx.report import distributions, pictures, style
+from lrx.report import distributions, found, pictures, style
 from lrx.report.found import Place
 from lrx.report.meanings import ASSAYS, of_score, place_of
 from lrx.report.pictures import Picture
@@ -48,7 +48,11 @@ def view(path: Path, places: Sequence[Place]) -> View:
     """Read the runs one after the other and keep what the page shows of each. Faults are lines, not errors."""
     rows, faults = [], []
     for place in places:
-        row, wrong = read_row(path, place)
+        try:
+            row, wrong = read_row(path, place)
+        except found.UNREADABLE as error:  # of this run alone
+            faults.append(f"{place.path}: {pictures.reason(error)}")
+            continue
         rows.append(row)
         faults += wrong
     keys = varying(rows)

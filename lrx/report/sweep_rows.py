@@ -45,10 +45,13 @@ def read_row(path: Path, place: Place) -> tuple[Row, list[str]]:
                 if not is_error(key, result):
                     scores[name, key] = value
                     errors[name, key] = result.scores.get(f"{key}_se", math.nan)
-            if name in MATRICES and "matrix" in result.arrays and result.arrays["matrix"].values.ndim == 2:
+            if name in MATRICES and "matrix" in result.arrays:
                 alt = f"{ASSAYS[name].pictures[name]} {relative}."
-                with style.house():
-                    matrices[name] = pictures.picture(thumbnails.figure(result), alt)
+                try:
+                    with style.house():
+                        matrices[name] = pictures.picture(thumbnails.figure(result), alt)
+                except Exception as error:  # whatever drawing makes of arrays that a file may hold
+                    faults.append(f"{relative}: its {name} cannot be drawn ({pictures.reason(error)})")
     state = run.status.state if run.status else "unknown"
     if run.status and run.status.error:
         faults.append(f"{relative}: {run.status.error}")

@@ -21,6 +21,8 @@ def figure(result: AssayResult) -> Figure:
     """
     matrix = result.arrays["matrix"]
     rows, columns = matrix.values.shape
+    if 0 in matrix.values.shape:
+        raise ValueError(f"its matrix is {rows} x {columns}")
     high = min(SIDE, SIDE * rows / columns)
     top = 1.0 if result.settings.get("normalization") in ("half", "std") else math.sqrt(2)
     drawn = style.figure(SIDE + 1.0, high + 0.5)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from lrx.report import style
 
 COLUMNS = 3  # panels in a row
+MOST = 24  # panels, for a log may hold any number of scalars
 WIDE, HIGH = 2.5, 1.5  # inches of a panel
 ACROSS, DOWN = 0.65, 0.65  # inches between panels
 STEEP = 20.0  # a scale is logarithmic where the largest value is so many times the smallest
@@ -21,6 +23,7 @@ def figure(rows: Sequence[dict[str, float]]) -> Figure:
     steps = {name: [row["step"] for row in rows if name in row] for name in names}
     values = {name: np.array([row[name] for row in rows if name in row], dtype=np.float64) for name in names}
     names = [name for name in names if name == "loss" or len(np.unique(values[name])) > 1]
+    names = names[:MOST]
     columns, lines = min(COLUMNS, len(names)), -(-len(names) // COLUMNS)
     width, height = columns * (WIDE + ACROSS), lines * (HIGH + DOWN)
     drawn = style.figure(width, height)
@@ -33,6 +36,8 @@ def figure(rows: Sequence[dict[str, float]]) -> Figure:
         finite = values[name][np.isfinite(values[name])]
         if len(finite) and finite.min() > 0 and finite.max() > STEEP * finite.min():
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")  # the usual one is of TeX, which is not read here
+            axes.yaxis.set_minor_formatter(NullFormatter())
         axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         if line == lines - 1 or place + COLUMNS >= len(names):

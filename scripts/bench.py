@@ -1,0 +1,95 @@
+"""Every benchmark, one after the other, each in a process of its own; what they found becomes docs/benchmarks.md.
+
+python scripts/bench.py [--quick] [--threads 2] [--folder kept]
+
+A section that fails does not lose the others: the page is written without it and says so, and the exit status is 1.
+--folder keeps what was measured, a file a section; a section that is there already is not measured again.
+"""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchrate import machine
+from benchtable import Section, arguments, markdown, missed
+
+SCRIPTS = Path(__file__).parent
+PAGE = SCRIPTS.parent / "docs" / "benchmarks.md"
+PICTURE = "images/cost_curves.png"  # as the page sees it
+ORDER = ("response", "conditioned", "maps", "jacobians", "generation", "train", "data", "metrics", "collect", "curves")
+
+HEAD = """# Benchmarks
+
+Each section times lrx against a plain implementation of the same work, with the same weights, in the same run: what a
+competent reader would write from the paper. The sides take turns, each in a process of its own; a value is the median
+of the turns, with the least and the most behind it. The share of the matrix rate is that of the faster of a product of
+2048 x 2048 matrices and a 3 x 3 convolution of 64 channels, in the same precision; it counts the products and
+convolutions of the networks. The page is written by
+
+```
+{command}
+```
+"""
+QUICK = "\nThis was a quick check on tiny sizes: its figures mean little.\n"
+
+
+def measured(names: Sequence[str], folder: Path, *, quick: bool, threads: int) -> tuple[dict[str, Section], list[str]]:
+    """The sections by name, and the names of those that failed; each leaves a pickle in the folder."""
+    found, failed = {}, []
+    for name in names:
+        stored, began = folder / f"{name}.pickle", time.perf_counter()
+        if not stored.exists():
+            words = ["--threads", str(threads), "--store", str(stored), *(["--quick"] if quick else [])]
+            print(f"== {name}", flush=True)
+            done = subprocess.run([sys.executable, str(SCRIPTS / f"bench_{name}.py"), *words], check=False)
+            print(f"   {time.perf_counter() - began:.0f} s", flush=True)
+            if done.returncode:
+                failed.append(name)
+                continue
+        found[name] = pickle.loads(stored.read_bytes())
+    return found, failed
+
+
+def page(
+    sections: Mapping[str, Section], failed: Sequence[str], about: Mapping[str, str], command: str, *, quick: bool
+) -> str:
+    """The page as Markdown: how it was made, on what, what was missed, and a section each."""
+    parts = [HEAD.format(command=command) + (QUICK if quick else "")]
+    parts.append("\n".join(["| machine | |", "|---|---|", *(f"| {key} | {value} |" for key, value in about.items())]))
+    misses = [f"- {section.title}: {line}" for section in sections.values() for line in missed(section)]
+    misses += [f"- {name}: failed, and was not measured" for name in failed]
+    parts.append("\n".join(["What was demanded and missed:\n", *misses]) if misses else "All that was demanded is met.")
+    parts += [markdown(section, PICTURE) for section in sections.values()]
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+def main() -> int:
+    parser = arguments(__doc__)
+    parser.add_argument("--folder", type=Path, help="where to keep what was measured (default: a temporary folder)")
+    parser.add_argument("--page", type=Path, default=PAGE, help="what to write; the picture goes beside it")
+    told = parser.parse_args()
+    folder = told.folder or Path(tempfile.mkdtemp(prefix="bench-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    sections, failed = measured(ORDER, folder, quick=told.quick, threads=told.threads)
+    words = f"python scripts/bench.py --threads {told.threads}{' --quick' if told.quick else ''}"
+    written = page(sections, failed, machine(told.threads), words, quick=told.quick)
+    told.page.write_text(written, encoding="utf-8")
+    for section in sections.values():
+        if section.picture is not None:
+            place = told.page.parent / PICTURE
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(section.picture)
+    print(f"wrote {told.page}; what was measured is in {folder}")
+    if failed:
+        print(f"failed: {', '.join(failed)}; run these again with --folder {folder}", file=sys.stderr)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

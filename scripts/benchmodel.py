@@ -1,0 +1,70 @@
+"""The model that the assays are timed on: conv5 (Leeb et al. 2022, D = 24) on 3D Shapes, trained for a minute.
+
+Trained, because standard errors depend on what a model has learnt. It is kept beside the data and trained once; every
+side of a benchmark reads the same weights.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from lrx import checkpoint
+from lrx.data.grid import GridDataset
+from lrx.data.shapes3d import shapes3d
+from lrx.models.networks.conv5 import conv5
+from lrx.models.vae import VAE
+from lrx.training import TrainSettings, train
+
+ROOT = os.environ.get("LRX_DATA", "data")
+LATENTS, SHAPE = 24, (3, 64, 64)
+STEPS, QUICK_STEPS = 300, 20
+
+
+def shapes() -> GridDataset:
+    return shapes3d(root=ROOT, source="auto")
+
+
+def conv5_vae() -> VAE:
+    """Seeded weights, as they begin."""
+    torch.manual_seed(0)
+    return VAE(
+        network=conv5, observation_shape=SHAPE, latent_dim=LATENTS, reconstruction="bernoulli", variance=1.0, kl="exact"
+    )
+
+
+def kept(quick: bool) -> Path:
+    """The checkpoint, trained now if there is none; to be called before sides that read it begin."""
+    steps = QUICK_STEPS if quick else STEPS
+    path = Path(ROOT) / "bench" / f"conv5-{steps}.pt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    settings = TrainSettings(
+        steps=steps,
+        batch_size=64,
+        lr=1e-3,
+        betas=[0.9, 0.999],
+        amsgrad=False,
+        schedule="constant",
+        warmup_steps=0,
+        clip=None,
+        precision="float32",
+        compile=False,
+        channels_last=True,
+        checkpoint_every=steps,
+        log_every=steps,
+        device="cpu",
+    )
+    train(conv5_vae(), shapes(), settings, seed=0, device=torch.device("cpu"), path=path, config="")
+    return path
+
+
+def trained(path: Path, *, channels_last: bool) -> VAE:
+    """The model in evaluation mode; channels_last: as `lrx assay` has it, else as torch makes it."""
+    model = conv5_vae()
+    model.load_state_dict(checkpoint.load(path).model)
+    model.eval().requires_grad_(False)
+    if channels_last:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model

@@ -1,0 +1,87 @@
+"""What a machine can do at most, and what a piece of work takes: floating-point operations, two to a multiply-add."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+SIDE, REPEATS = 2048, 12
+BATCH, WIDTH, IMAGE = 32, 64, 64
+
+
+def product_rate(dtype: torch.dtype, threads: int) -> float:
+    """The most operations a second that products of 2048 x 2048 matrices reach."""
+    a, b = (_random(SIDE, SIDE).to(dtype) for _ in range(2))
+    return 2 * SIDE**3 / _least(lambda: a @ b, threads)
+
+
+def convolution_rate(dtype: torch.dtype, threads: int) -> float:
+    """The most that a 3 x 3 convolution of 64 channels reaches, a product of another shape and by another library."""
+    x = _random(BATCH, WIDTH, IMAGE, IMAGE).to(dtype, memory_format=torch.channels_last)
+    weight = _random(WIDTH, WIDTH, 3, 3).to(dtype, memory_format=torch.channels_last)
+    with torch.inference_mode():
+        seconds = _least(lambda: torch.conv2d(x, weight, padding=1), threads)
+    return 2 * BATCH * IMAGE**2 * WIDTH**2 * 9 / seconds
+
+
+def matrix_rate(dtype: torch.dtype, threads: int) -> float:
+    """The higher of the two: on some processors torch's product of matrices is the slower one."""
+    return max(product_rate(dtype, threads), convolution_rate(dtype, threads))
+
+
+def _random(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def _least(work: Callable[[], object], threads: int) -> float:
+    torch.set_num_threads(threads)
+    times = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def operations(work: Callable[[], object]) -> int:
+    """The operations of the matrix products and convolutions in a piece of work."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return int(counter.get_total_flops())
+
+
+def has_bf16() -> bool:
+    """Whether the processor multiplies bf16 numbers itself; without that, bf16 is only slower."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def machine(threads: int) -> dict[str, str]:
+    """What a reader has to know of the machine, in words."""
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.is_file() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    rates = {
+        f"{what}, {name}": f"{rate(dtype, threads) / 1e9:.0f} GFLOP/s"
+        for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16))
+        for what, rate in (("matrix product", product_rate), ("convolution", convolution_rate))
+    }
+    return {
+        "processor": models[0] if models else platform.processor() or platform.machine(),
+        "cores": str(os.cpu_count()),
+        "threads": str(threads),
+        "bf16 in hardware": "yes" if has_bf16() else "no",
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+        **rates,
+        "torch": torch.__version__,
+        "numpy, scipy": f"{version('numpy')}, {version('scipy')}",
+        "scikit-learn, lightgbm": f"{version('scikit-learn')}, {version('lightgbm')}",
+        "date": date.today().isoformat(),
+    }

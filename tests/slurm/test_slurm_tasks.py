@@ -1,0 +1,88 @@
+"""One training by two tasks of a real Slurm job: together, two steps side by side, interrupted, and by the launcher."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from lrx import checkpoint
+from tests.slurm.test_slurm import LAUNCHER, Cluster, assert_same_run, facts, has_begun, slurm, until
+
+TRAIN = f"{sys.executable} -m lrx.cli train"
+SHORT = "experiment=helix trainer.steps=20 trainer.batch_size=32 trainer.log_every=5"
+LONG = "experiment=helix trainer.steps=2000 trainer.batch_size=32 trainer.checkpoint_every=200 trainer.log_every=200"
+TASKS = ["+hydra.launcher.additional_parameters.ntasks_per_node=2"]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    return Cluster(tmp_path_factory.mktemp("tasks"))
+
+
+def submit(cluster: Cluster, script: str, name: str) -> str:
+    """Submit a batch script with room for four tasks; the id of its job."""
+    path = cluster.folder / f"{name}.sh"
+    settings = f"LRX_DATA={cluster.folder}/data OMP_NUM_THREADS=1 PYTHONFAULTHANDLER=1"
+    path.write_text(f"#!/bin/bash\nexport {settings}\n{script}\n")
+    words = ["--parsable", "--ntasks=4", "--mem=3000", "--requeue", "--open-mode=append", f"--chdir={cluster.folder}"]
+    return slurm("sbatch", *words, f"--output={cluster.folder}/{name}.out", str(path)).strip()
+
+
+def ends_well(cluster: Cluster, name: str, job: str) -> None:
+    def over() -> bool:
+        state = facts(job)["JobState"]
+        assert state != "FAILED", (cluster.folder / f"{name}.out").read_text()
+        return state == "COMPLETED"
+
+    until(over)
+
+
+def losses(folder: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_two_steps_of_a_job_each_train_with_two_tasks_and_without_srun_one_trains_alone(cluster: Cluster) -> None:
+    step = f"srun --exact --ntasks=2 --mem=1000 {TRAIN} {SHORT}"
+    script = f"{step} seed=0 name=zero & {step} seed=1 name=one & wait %1 && wait %2 && {TRAIN} {SHORT} name=forgot"
+    job = submit(cluster, script, "steps")
+    ends_well(cluster, "steps", job)
+    said = " ".join((cluster.folder / "steps.out").read_text().split())
+    assert said.count("trained 20 steps") == 3  # one of each step speaks
+    assert said.count("this job has 4 tasks, of which one trains") == 1
+    runs = cluster.folder / "outputs/train"
+    for seed, name in enumerate(("zero", "one")):
+        cluster.train(*SHORT.split(), f"seed={seed}", f"name=alone{seed}")
+        alone, together = runs / f"alone{seed}", runs / name
+        assert losses(together) == pytest.approx(losses(alone), rel=1e-5)
+        weights, theirs = (checkpoint.load(path / "checkpoint.pt").model for path in (alone, together))
+        for key, value in weights.items():
+            assert torch.allclose(theirs[key], value, rtol=1e-4, atol=1e-6), key
+    assert_same_run(runs / "forgot", runs / "alone0")
+
+
+@pytest.fixture(scope="module")
+def whole(cluster: Cluster) -> Path:
+    """The run of two tasks that nothing happens to."""
+    ends_well(cluster, "whole", submit(cluster, f"srun --ntasks=2 {TRAIN} {LONG} name=whole", "whole"))
+    return cluster.folder / "outputs/train/whole"
+
+
+def test_a_sweep_whose_jobs_have_two_tasks_trains_each_run_with_both(whole: Path, cluster: Cluster) -> None:
+    job = cluster.submit(*LONG.split(), *TASKS, name="launched")
+    until(has_begun(cluster, "launched"))
+    slurm("scontrol", "requeue", job)
+    until(lambda: facts(job)["JobState"] in ("COMPLETED", "FAILED"))
+    assert facts(job)["JobState"] == "COMPLETED", cluster.log("launched")
+    assert facts(job)["NumTasks"] == "2"
+    assert_same_run(cluster.run_folders("launched")[""], whole)
+
+
+def test_the_launcher_of_jobs_names_no_key_that_it_does_not_have(cluster: Cluster) -> None:
+    sweep = cluster.start("-m", *SHORT.split(), *LAUNCHER, "hydra.launcher.tasks_per_node=2", "name=refused")
+    _, err = sweep.communicate(timeout=60)
+    assert sweep.returncode == 2
+    assert "there is no key hydra.launcher.tasks_per_node" in " ".join(err.split())
