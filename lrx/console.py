@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from rich.cells import cell_len
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from lrx.shell import fitted
-from lrx.tables import heat_tables, score_table, whole_file
-from lrx.wording import printable, with_error
+from lrx.tables import Runs, heat_tables, runs_table, score_table, whole_file
+from lrx.wording import clock, printable, with_error
 from lrx.wording import words as spaced
 
 if TYPE_CHECKING:
@@ -31,11 +28,7 @@ if TYPE_CHECKING:
 
 LINE_EVERY = 30.0  # seconds between two lines of a log
 WIDEST_TABLE = 10  # latents that fit 80 columns with their errors
-LEAST_NAME, LEAST_WORDS = 20, 56  # columns for the name of a run, and for its state and what there is to say of it
 MOST_RUNS = 20  # rows of a table of runs that is not as high as a terminal
-COLOURS = {"running": "cyan", "failed": "red", "interrupted": "yellow", "unknown": "magenta", "done": "green"}
-
-Runs = Sequence[tuple[str, str, str]]  # name, state, and what there is to say
 
 _err = Console(stderr=True, highlight=False)
 
@@ -238,7 +231,7 @@ def show_file(stored: Results) -> None:
 def show_runs(heading: str, runs: Runs) -> None:
     """A line that says how runs are, and a row for each of some, on standard output."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 80)
-    console.print(*_run_table(heading, runs, most=MOST_RUNS, width=console.width), sep="\n")
+    console.print(*runs_table(heading, runs, most=MOST_RUNS, width=console.width), sep="\n")
 
 
 def watch_runs(looks: Iterator[tuple[str, Runs]]) -> None:
@@ -247,32 +240,9 @@ def watch_runs(looks: Iterator[tuple[str, Runs]]) -> None:
     with Live(console=console, auto_refresh=False) as live:
         for heading, runs in looks:
             rows = max(1, console.height - 4)
-            live.update(Group(*_run_table(heading, runs, most=rows, width=console.width)), refresh=True)
+            live.update(Group(*runs_table(heading, runs, most=rows, width=console.width)), refresh=True)
 
 
 def is_watched() -> bool:
     """Whether standard output is a terminal."""
     return sys.stdout.isatty()
-
-
-def _run_table(heading: str, runs: Runs, *, most: int, width: int) -> list[RenderableType]:
-    """The heading, a row for each of the first runs, each in one line, and how many more there are."""
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    widest = max(LEAST_NAME, width - LEAST_WORDS)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column()  # which rich makes narrow, as the others are not to wrap
-    for name, state, words in runs[:most]:
-        known = name if cell_len(name) <= widest else f"{name[: widest - 8]}…{name[-7:]}"  # the end tells runs apart
-        table.add_row(
-            Text(known), Text(state, COLOURS.get(state, "dim")), Text(words, no_wrap=True, overflow="ellipsis")
-        )
-    more = [Text(f"and {len(runs) - most:,} more", "dim")] if len(runs) > most else []
-    return [Text(heading, "bold"), *([table] if runs else []), *more]
-
-
-def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss, or m:ss below an hour."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from lrx.results import Results
     from lrx.types import AssayResult  # which imports torch, and tables need none
 
+LEAST_NAME, LEAST_WORDS = 20, 56  # columns for the name of a run, and for its state and what there is to say of it
+COLOURS = {"running": "cyan", "failed": "red", "interrupted": "yellow", "unknown": "magenta", "done": "green"}
+Runs = Sequence[tuple[str, str, str]]  # name, state, and what there is to say
 LARGEST = 1000  # from which a number is written with its power of ten
 KEY = 30  # characters of a key, beyond which it takes two lines
 CELL, BESIDE = 7, 18  # characters of a cell with its error and frame, and of the names of rows
@@ -125,3 +129,19 @@ def _pairs(title: str, rows: Sequence[tuple[str, str]]) -> Padding:
 
 def _text(text: str, style: str = "") -> Text:
     return Text(printable(text), style)
+
+
+def runs_table(heading: str, runs: Runs, *, most: int, width: int) -> list[RenderableType]:
+    """The heading, a row for each of the first runs, each in one line, and how many more there are."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    widest = max(LEAST_NAME, width - LEAST_WORDS)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column()  # which rich makes narrow, as the others are not to wrap
+    for name, state, said in runs[:most]:
+        known = name if cell_len(name) <= widest else f"{name[: widest - 8]}…{name[-7:]}"  # the end tells runs apart
+        table.add_row(
+            Text(known), Text(state, COLOURS.get(state, "dim")), Text(said, no_wrap=True, overflow="ellipsis")
+        )
+    more = [Text(f"and {len(runs) - most:,} more", "dim")] if len(runs) > most else []
+    return [Text(heading, "bold"), *([table] if runs else []), *more]

@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
-import shutil
-import sys
-import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from lrx import checkpoint
+from lrx.compiling import compile_parts, pays
 from lrx.devices import moved, settle
 from lrx.distributed import ALONE, Ranks
 from lrx.types import Dataset, Grouped, Paired, Sampled, Trainable, as_float
 
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("auto", "float32", "tf32", "bf16")
-# Images of a whole run. A minute of compiling, against a tenth of the time of the steps, is earned back in ten minutes:
-# so many images on a GPU that does 16,000 a second.
-WORTH_COMPILING = 10_000_000
 
 Row = Mapping[str, float]
 
@@ -186,37 +180,8 @@ def train(
 
 
 def compiles(settings: TrainSettings, device: torch.device) -> bool:
-    """Whether a run compiles its networks, which takes its first step a minute longer: as `compile` says.
-
-    auto: on CUDA, where the tools are there and the whole run has WORTH_COMPILING images; not by what is left of it,
-    so that a run that was interrupted goes on with the same kernels. ValueError for `true` without the tools.
-    """
-    if settings.compile is False or (settings.compile == "auto" and device.type == "cpu"):
-        return False  # oneDNN's convolutions are as quick without, and the rest of a network is little
-    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")  # as torch chooses it
-    header = Path(sysconfig.get_path("include"), "Python.h")
-    missing = [what for what, there in ((compiler, shutil.which(compiler)), (header, header.exists())) if not there]
-    if settings.compile == "auto":
-        return not missing and settings.steps * settings.batch_size >= WORTH_COMPILING
-    if missing:
-        raise ValueError(f"trainer.compile=true needs {missing[0]}, which is not there; install it, or give false")
-    return True
-
-
-def compile_parts(model: nn.Module) -> None:
-    """Compile the networks of a model when they are first called; they keep their names and parameters.
-
-    nn.Module.compile leaves torch's own classes as they are, nn.Sequential among them: their code is not traced from
-    its outermost frame. So each part gets an outer frame here. A graph for each shape, and none left from a run
-    before, so that kernels do not depend on what else a process did.
-    """
-    torch.compiler.reset()
-    for part in model.children():
-        part.forward = torch.compile(_framed(part.forward), dynamic=False, options={"deterministic": True})
-
-
-def _framed(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    return lambda *inputs: forward(*inputs)
+    """Whether a run compiles its networks, which takes its first step a minute longer: as `compile` says."""
+    return pays(settings.compile, device, images=settings.steps * settings.batch_size)
 
 
 class BatchOrder:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from lrx import console
 from lrx.run_tree import ORDER, Run, find_runs, summary
+from lrx.tables import Runs
+from lrx.wording import clock
 
 EVERY = 2.0  # seconds between two looks
 QUIET = 5  # looks without a run that runs or waits, after which a sweep is over; a job takes seconds to begin
@@ -29,7 +31,7 @@ def status_command(top: Path, *, once: bool) -> None:
         return
 
 
-def _looks(top: Path) -> Iterator[tuple[str, console.Runs]]:
+def _looks(top: Path) -> Iterator[tuple[str, Runs]]:
     """What there is to show, every two seconds, until all is quiet."""
     quiet = 0
     while quiet < QUIET:
@@ -40,7 +42,7 @@ def _looks(top: Path) -> Iterator[tuple[str, console.Runs]]:
             time.sleep(EVERY)
 
 
-def _look(top: Path, runs: list[Run]) -> tuple[str, console.Runs]:
+def _look(top: Path, runs: list[Run]) -> tuple[str, Runs]:
     """The counts, and name, state and words of each run that a person may want to see, the running ones first."""
     shown = sorted((run for run in runs if run.state not in QUIETLY or run.error), key=_order)
     heading = f"{top}: {summary(run.state for run in runs)}"
@@ -58,7 +60,7 @@ def words(run: Run) -> str:
     told = f"{inner}{part.status.step}/{part.status.steps}"
     if part.status.rate > 0:
         pace = f"{part.status.rate:,.0f}" if part.status.rate >= 100 else f"{part.status.rate:.3g}"
-        told += f"  {pace} steps/s  {console.clock(part.status.seconds_left)} left"
+        told += f"  {pace} steps/s  {clock(part.status.seconds_left)} left"
     return told
 
 

@@ -21,6 +21,7 @@ from bench_collect import LATENTS as RUN_LATENTS
 from bench_collect import make
 from bench_response import by_lrx
 from bench_train import vae
+from benchmodel import train_settings
 from benchsides import Side, Spread, Turns, in_turns, spread
 from benchtable import Row, Section, main
 from matplotlib.ticker import LogLocator
@@ -30,7 +31,7 @@ from lrx.collect import collect
 from lrx.models.networks.conv64 import conv64
 from lrx.models.vae import VAE
 from lrx.report.style import ACCENT, QUIET, figure, house, png
-from lrx.training import TrainSettings, train
+from lrx.training import train
 from lrx.types import as_float
 
 LINEAR = 1.05  # exponents up to this count as linear: timings of a few per cent bend a fit as much
@@ -86,22 +87,8 @@ def over_draws(draws: int) -> Callable[[], object]:
 
 def over_batch(batch_size: int) -> Callable[[], object]:
     steps = 8
-    settings = TrainSettings(
-        steps=steps,
-        batch_size=batch_size,
-        lr=1e-4,
-        betas=[0.9, 0.999],
-        amsgrad=False,
-        schedule="constant",
-        warmup_steps=0,
-        clip=None,
-        precision="float32",
-        compile=False,
-        channels_last=True,
-        checkpoint_every=10**9,
-        log_every=10**9,
-        device="cpu",
-    )
+    never = 10**9
+    settings = train_settings(steps=steps, batch_size=batch_size, lr=1e-4, checkpoint_every=never, log_every=never)
     data = Noise()
 
     def work() -> None:

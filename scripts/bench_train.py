@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from benchmodel import ROOT
+from benchmodel import ROOT, train_settings
 from benchrate import has_bf16, matrix_rate, operations
 from benchsides import Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
@@ -26,7 +26,7 @@ from torch import Tensor
 from lrx.data.dsprites import dsprites
 from lrx.models.networks.conv64 import conv64
 from lrx.models.vae import VAE
-from lrx.training import TrainSettings, train
+from lrx.training import train
 from lrx.types import Dataset
 
 FLOAT32, BF16 = 1.5, 2.0  # demanded
@@ -90,21 +90,14 @@ def run_training(
 ) -> None:
     """One run of so many steps a turn: it waits for its turn between two steps, and once more before the last, which
     writes the checkpoint, as a real run does once in 1,000 steps."""
-    settings = TrainSettings(
+    settings = train_settings(
         steps=WARM_UP + steps * num_turns + 1,
         batch_size=batch_size,
         lr=RATE,
-        betas=[0.9, 0.999],
-        amsgrad=False,
-        schedule="constant",
-        warmup_steps=0,
-        clip=None,
-        precision=precision,
-        compile=compiled,
-        channels_last=True,
         checkpoint_every=10**9,
         log_every=100,
-        device="cpu",
+        precision=precision,
+        compiled=compiled,
     )
     waiting, began, warm = iter(turns), time.perf_counter(), [0.0]
 

@@ -35,27 +35,41 @@ def conv5_vae() -> VAE:
     )
 
 
-def kept(quick: bool) -> Path:
-    """The checkpoint, trained now if there is none; to be called before sides that read it begin."""
-    steps = QUICK_STEPS if quick else STEPS
-    path = Path(ROOT) / "bench" / f"conv5-{steps}.pt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    settings = TrainSettings(
+def train_settings(
+    *,
+    steps: int,
+    batch_size: int,
+    lr: float,
+    checkpoint_every: int,
+    log_every: int,
+    precision: str = "float32",
+    compiled: bool = False,
+) -> TrainSettings:
+    """Plain Adam on the CPU, as configs/trainer/default.yaml has it."""
+    return TrainSettings(
         steps=steps,
-        batch_size=64,
-        lr=1e-3,
+        batch_size=batch_size,
+        lr=lr,
         betas=[0.9, 0.999],
         amsgrad=False,
         schedule="constant",
         warmup_steps=0,
         clip=None,
-        precision="float32",
-        compile=False,
+        precision=precision,
+        compile=compiled,
         channels_last=True,
-        checkpoint_every=steps,
-        log_every=steps,
+        checkpoint_every=checkpoint_every,
+        log_every=log_every,
         device="cpu",
     )
+
+
+def kept(quick: bool) -> Path:
+    """The checkpoint, trained now if there is none; to be called before sides that read it begin."""
+    steps = QUICK_STEPS if quick else STEPS
+    path = Path(ROOT) / "bench" / f"conv5-{steps}.pt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    settings = train_settings(steps=steps, batch_size=64, lr=1e-3, checkpoint_every=steps, log_every=steps)
     train(conv5_vae(), shapes(), settings, seed=0, device=torch.device("cpu"), path=path, config="")
     return path
 

@@ -15,6 +15,7 @@ LEVELS = {
     "wording": 0,
     "gaussian": 0,
     "paths": 0,
+    "compiling": 0,
     "meeting": 0,
     "types": 1,
     "atomic": 0,

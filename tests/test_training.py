@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from lrx import checkpoint, training
+from lrx import checkpoint, compiling, training
 from lrx.data.helix import double_helix
 from lrx.models.betavae import BetaVAE
 from lrx.models.networks.mlp import mlp
@@ -300,9 +300,9 @@ def test_compiled_parts_keep_their_names_and_numbers(tmp_path: Path, monkeypatch
 
 def test_compiling_is_for_those_who_ask_and_automatic_for_long_runs_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    monkeypatch.setattr(training.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: f"/bin/{name}")
     monkeypatch.setattr(Path, "exists", lambda path: True)
-    long = replace(SETTINGS, steps=training.WORTH_COMPILING // 32, batch_size=32)
+    long = replace(SETTINGS, steps=compiling.WORTH_COMPILING // 32, batch_size=32)
     short = replace(long, steps=long.steps - 1)
     found = [
         compiles(replace(settings, compile=choice), device)
@@ -311,7 +311,7 @@ def test_compiling_is_for_those_who_ask_and_automatic_for_long_runs_on_cuda(monk
         for choice in (False, True, "auto")
     ]
     assert found == [False, True, False, False, True, False, False, True, False, False, True, True]
-    monkeypatch.setattr(training.shutil, "which", lambda name: None)
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: None)
     monkeypatch.setenv("CXX", "strange++")
     assert not compiles(replace(long, compile="auto"), cuda)
     with pytest.raises(ValueError, match=r"trainer\.compile=true needs strange\+\+, which is not there"):
