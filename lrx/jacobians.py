@@ -67,7 +67,7 @@ def whole(loop: Loop, z_ND: Tensor, *, batch_size: int) -> tuple[Tensor, Tensor]
         h_ND, jacobian_NDD = torch.empty_like(z_ND), z_ND.new_empty(*z_ND.shape, z_ND.shape[1])
         for start in range(0, len(z_ND), step):
             part = slice(start, start + step)
-            z_BD = z_ND[part].clone().requires_grad_()
+            z_BD = z_ND[part].clone().requires_grad_().clone()  # no leaf, whose gradients hooks of modules do not see
             h_BD = loop(z_BD)
             h_ND[part] = h_BD.detach()
             for row in range(h_BD.shape[1]):  # points of a batch do not touch each other: their rows come together

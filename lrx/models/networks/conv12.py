@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from lrx.models.doubling import DoublingConv
 from lrx.models.network import Network, image_channels, mean_and_log_std
 
 GROUPS = 8
@@ -69,20 +70,6 @@ class Up(nn.Module):
         return out
 
 
-class Out(nn.Module):
-    """Bilinear doubling and a convolution to logits: (B, width, H, W) to (B, C, 2H, 2W)."""
-
-    def __init__(self, width: int, channels: int) -> None:
-        super().__init__()
-        self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
-        self.conv = nn.Conv2d(width, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, width, H, W) to (B, C, 2H, 2W)."""
-        out: Tensor = self.conv(self.up(x))
-        return out
-
-
 def deep_convolutions(
     *,
     channels: int,
@@ -110,7 +97,7 @@ def deep_convolutions(
     decoder = nn.Sequential(
         nn.Sequential(*_mlp([latent_dim, *hidden[::-1], math.prod(start)]), nn.Unflatten(1, start)),
         *(Up(width, double=double) for double in doubles),
-        Out(width, channels),
+        DoublingConv(width, channels),
     )
     return Network(encoder, decoder, mean_and_log_std, tuple(encoder)[:-1], start, tuple(decoder)[1:])
 

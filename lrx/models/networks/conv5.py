@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lrx.models.doubling import DoublingConv
 from lrx.models.network import Network, image_channels, mean_and_log_std
 
 WIDTH = 64
@@ -47,20 +48,6 @@ class Up(nn.Module):
         return out
 
 
-class Out(nn.Module):
-    """Bilinear doubling and a convolution to logits: (B, 64, H, W) to (B, C, 2H, 2W)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
-        self.conv = nn.Conv2d(WIDTH, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 64, H, W) to (B, C, 2H, 2W)."""
-        out: Tensor = self.conv(self.up(x))
-        return out
-
-
 def conv5(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
     """510,067 parameters at C = 3, D = 24 and two heads. ValueError unless the images are 64 x 64."""
     channels = image_channels(observation_shape, side=64, network="conv5")
@@ -82,6 +69,6 @@ def conv5(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) ->
             nn.Unflatten(1, (WIDTH, 2, 2)),
         ),
         *(Up() for _ in range(4)),
-        Out(channels),
+        DoublingConv(WIDTH, channels),
     )
     return Network(encoder, decoder, mean_and_log_std, down, (WIDTH, 2, 2), tuple(decoder)[1:])
