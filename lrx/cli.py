@@ -1,7 +1,7 @@
 """The console script `lrx`: with lrx.config, the one door between configs and code; nothing else knows Hydra.
 
 `lrx <command> key=value ...` takes the command word off, lets Hydra compose configs/<command>.yaml with the overrides,
-and calls the function of that name in lrx.commands with a Config. Torch is imported only then, so that help,
+and calls the function of that name in lrx.commands.table with a Config. Torch is imported only then, so that help,
 completion and --cfg answer at once.
 """
 
@@ -28,10 +28,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from lrx import __version__, refusals, runs, shell, status
+from lrx import __version__
 from lrx.config import Config
-from lrx.refusals import message
+from lrx.runs import run_folder, status
 from lrx.slurm import FrozenSlurmLauncher
+from lrx.terminal import refusals, shell
+from lrx.terminal.refusals import message
 from lrx.wording import listed
 
 UserError = (ValueError, OSError, MemoryError, HydraException, OmegaConfBaseException, yaml.YAMLError)
@@ -53,7 +55,7 @@ def run(command: str, node: DictConfig) -> float | None:
     try:
         if state.mode != RunMode.MULTIRUN or "SUBMITIT_EXECUTOR" in os.environ:  # such a job has a log of its own
             return _run(command, config, node, folder)
-        with importlib.import_module("lrx.console").job(folder.name, command) as done:
+        with importlib.import_module("lrx.terminal.console").job(folder.name, command) as done:
             score = _run(command, config, node, folder)
             if score is not None:
                 done.insert(0, f"loss {score:.4g}")
@@ -74,7 +76,7 @@ def run(command: str, node: DictConfig) -> float | None:
 
 
 def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float | None:
-    commands = importlib.import_module("lrx.commands")
+    commands = importlib.import_module("lrx.commands.table")
     try:
         missing = sorted(OmegaConf.missing_keys(node))
         if missing:
@@ -124,7 +126,7 @@ def _then(then: object, trained: Path) -> tuple[Config, Path]:
     return Config(node, choices, tuple(settings)), trained / words[0]
 
 
-OmegaConf.register_new_resolver("run_id", runs.run_id, replace=True)
+OmegaConf.register_new_resolver("run_id", run_folder.run_id, replace=True)
 
 
 def train_task(node: DictConfig) -> float | None:
@@ -188,7 +190,7 @@ def main(argv: list[str] | None = None) -> int:
     refusals.refused.clear()
     try:
         if command in shell.ON_FOLDERS:
-            importlib.import_module("lrx.folders").run(command, rest)
+            importlib.import_module("lrx.commands.folders").run(command, rest)
             return 0
         shell.check_words(command, rest)
         for word in rest:
@@ -196,7 +198,8 @@ def main(argv: list[str] | None = None) -> int:
                 check_name(word.removeprefix("name=").strip("'\""))
         # Hydra looks for launchers by a name in its own namespace, which need not be where the class lies
         Plugins.instance().class_name_to_class["hydra_plugins.lrx.FrozenSlurmLauncher"] = FrozenSlurmLauncher
-        sys.argv = ["lrx", *shell.flags_first(runs.named(runs.sharded([runs.globbed(word) for word in rest])))]
+        typed = run_folder.named(run_folder.sharded([run_folder.globbed(word) for word in rest]))
+        sys.argv = ["lrx", *shell.flags_first(typed)]
         task = hydra.main(version_base="1.3", config_path="pkg://lrx.configs", config_name=command)(TASKS[command])
         if {"-h", "--help"} & set(rest):
             with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(SystemExit):

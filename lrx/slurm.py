@@ -23,9 +23,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from lrx import status
-from lrx.checks import is_whole
-from lrx.refusals import SweepError
+from lrx.estimators.checks import is_whole
+from lrx.runs import status
+from lrx.terminal.refusals import SweepError
 
 if TYPE_CHECKING:
     import submitit  # comes with the extra `sweep`; those who do without have no need of it

@@ -9,7 +9,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from lrx.checkpoint import UNREADABLE, read_tensors
+from lrx.training.checkpoint import UNREADABLE, read_tensors
 from lrx.wording import listed
 
 # Where training scripts of this field put the state dict inside a larger file.

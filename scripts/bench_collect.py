@@ -17,9 +17,11 @@ import numpy as np
 from benchsides import Side, Turns, in_turns, spread
 from benchtable import Row, Section, main
 
-from lrx import curves, results, runs, status
-from lrx.collect import collect
-from lrx.run_tree import find_runs, summary
+from lrx import results
+from lrx.runs import run_folder, status
+from lrx.runs.collect import collect
+from lrx.runs.run_tree import find_runs, summary
+from lrx.training import curves
 from lrx.types import Array, AssayResult
 
 DEMANDED = 10.0  # seconds, at most, for 1,000 runs
@@ -39,7 +41,7 @@ network:
   _target_: lrx.models.networks.conv64.conv64
   _partial_: true
 trainer:
-  _target_: lrx.training.TrainSettings
+  _target_: lrx.training.loop.TrainSettings
   steps: 100000
   betas:
   - 0.9
@@ -77,8 +79,8 @@ def make(top: Path, number: int, latents: int) -> None:
         place.mkdir(parents=True)
         status.write(place, status.Status("done", command, words if command == "train" else ("assay=paper",)))
     config = CONFIG.format(latents=latents, seed=seed, beta=beta)
-    (folder / runs.FILENAME).write_text(config)
-    (folder / "paper" / runs.FILENAME).write_text(ASSAY.format(ckpt=folder))
+    (folder / run_folder.FILENAME).write_text(config)
+    (folder / "paper" / run_folder.FILENAME).write_text(ASSAY.format(ckpt=folder))
     rows = [json.dumps({"step": step, "loss": 100 / step, "kl": 1.0}) for step in range(1, 101)]
     (folder / curves.JSONL).write_text("\n".join(rows) + "\n")
     provenance = {"checkpoint_sha256": str(number), "checkpoint_config": config, "seed": 0, "trained_steps": 100_000}

@@ -22,7 +22,7 @@ from benchtable import Row, Section, main
 from torch import Tensor
 
 from lrx.codes import fitting_batch_size
-from lrx.conditioned import conditioned_responses, group_indices
+from lrx.estimators.conditioned import conditioned_responses, group_indices
 from lrx.responses import respond
 from lrx.types import Autoencoder, FactorDataset
 

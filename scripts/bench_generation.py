@@ -25,7 +25,7 @@ from torch import Tensor
 
 from lrx.assays.generation import generation
 from lrx.codes import image_order
-from lrx.distances import GROUPS
+from lrx.samples.distances import GROUPS
 from lrx.types import Dataset, Probabilistic
 
 PLAIN, LRX = "plain", "lrx"

@@ -18,8 +18,8 @@ from benchtable import Row, Section, main
 from torch import Tensor
 
 from lrx.codes import fitting_batch_size
-from lrx.fields import plane, plane_field
-from lrx.jacobians import columns, loop_of
+from lrx.estimators.fields import plane, plane_field
+from lrx.estimators.jacobians import columns, loop_of
 from lrx.responses import respond
 from lrx.types import Autoencoder
 

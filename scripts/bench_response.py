@@ -21,7 +21,7 @@ from benchtable import Row, Section, main, words
 from torch import Tensor
 
 from lrx.assays.response_matrix import response_matrix
-from lrx.moments import Moments, feature_sums
+from lrx.estimators.moments import Moments, feature_sums
 from lrx.responses import respond
 from lrx.types import Autoencoder
 

@@ -26,7 +26,7 @@ from torch import Tensor
 from lrx.data.dsprites import dsprites
 from lrx.models.networks.conv64 import conv64
 from lrx.models.vae import VAE
-from lrx.training import train
+from lrx.training.loop import train
 from lrx.types import Dataset
 
 FLOAT32, BF16 = 1.5, 2.0  # demanded
@@ -81,7 +81,7 @@ def plain_side(batch_size: int, steps: int, turns: Turns) -> None:
 
 
 def lrx_side(batch_size: int, steps: int, num_turns: int, precision: str, compiled: bool, turns: Turns) -> None:
-    """lrx.training.train, as `lrx train` calls it; it finds how many seconds its first steps took."""
+    """lrx.training.loop.train, as `lrx train` calls it; it finds how many seconds its first steps took."""
     run_training(vae(), dsprites(root=ROOT, source="auto"), batch_size, steps, num_turns, precision, compiled, turns)
 
 

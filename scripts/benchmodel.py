@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 
-from lrx import checkpoint
 from lrx.data.grid import GridDataset
 from lrx.data.shapes3d import shapes3d
 from lrx.models.networks.conv5 import conv5
 from lrx.models.vae import VAE
-from lrx.training import TrainSettings, train
+from lrx.training import checkpoint
+from lrx.training.loop import TrainSettings, train
 
 ROOT = os.environ.get("LRX_DATA", "data")
 LATENTS, SHAPE = 24, (3, 64, 64)

@@ -28,15 +28,20 @@ import numpy as np
 import torch
 import yaml
 
-from lrx import checkpoint, results, status
+from lrx import results
 from lrx.paths import CHECKPOINT
+from lrx.runs import status
+from lrx.training import checkpoint
 
 SEED = 0
 LONGEST = 120.0  # seconds that a command may take
 SERVER = """
 import json, os, signal, sys, time
 import torch._dynamo
-from lrx import cli, collect, commands, folders
+from lrx import cli
+from lrx.runs import collect
+from lrx.commands import table
+from lrx.commands import folders
 import lrx.assays.response_matrix, lrx.data.helix, lrx.models.betavae, lrx.models.networks.mlp
 import lrx.report.response_matrix
 print("ready", flush=True)

@@ -13,7 +13,7 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from lrx import checkpoint
+from lrx.training import checkpoint
 from tests.bad_data import Case, Make, loop, npz
 from tests.bad_runs import FIRST, RUN
 

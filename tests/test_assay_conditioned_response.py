@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx.assays.conditioned_response import bootstrap, conditioned_response, scores_of
-from lrx.conditioned import GroupResponses, conditioned_responses, draw_pairs, ends, group_indices
+from lrx.estimators.conditioned import GroupResponses, conditioned_responses, draw_pairs, ends, group_indices
 from lrx.factors import FactorSpace
 from lrx.types import AssayResult
 from tests.models_for_tests import Ignoring, values
@@ -318,8 +318,8 @@ def test_many_latents_and_many_values_go_in_bounded_batches(monkeypatch: pytest.
     small = Linear(torch.ones(7, 2), torch.ones(2, 7) / 7)
     settings = {"num_groups": 50, "max_pairs": 6, "batch_size": 100}
     whole = conditioned_responses(small, grid, 0, generator=torch.Generator(), **settings)
-    monkeypatch.setattr("lrx.conditioned.POINTS", 50)
-    monkeypatch.setattr("lrx.conditioned.PAIRS", 50)
+    monkeypatch.setattr("lrx.estimators.conditioned.POINTS", 50)
+    monkeypatch.setattr("lrx.estimators.conditioned.PAIRS", 50)
     parts = conditioned_responses(small, grid, 0, generator=torch.Generator(), **settings)
     assert torch.allclose(whole.mean_square_GD, parts.mean_square_GD)
     assert whole.num_responses == parts.num_responses == 50 * (3 + 7 * 6)

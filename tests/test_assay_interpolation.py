@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from lrx.assays.interpolation import interpolation, sharing
+from lrx.estimators.jacobians import loop_of
+from lrx.estimators.latent_paths import size_and_slope
 from lrx.factors import FactorSpace
-from lrx.jacobians import loop_of
-from lrx.latent_paths import size_and_slope
 from lrx.types import AssayResult
 from tests.models_for_tests import one_thread as one_thread
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lrx.assays.latent_graph import Rule, Sums, latent_graph
 from lrx.assays.response_matrix import response_matrix
-from lrx.response_rows import row_pieces
+from lrx.estimators.response_rows import row_pieces
 from lrx.responses import blocks
 from lrx.types import AssayResult
 from tests.models_for_tests import Ignoring, Noisy, Vectors, values

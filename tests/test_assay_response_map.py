@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx.assays.response_map import response_map
-from lrx.fields import plane
+from lrx.estimators.fields import plane
 from lrx.types import AssayResult
 from tests.models_for_tests import Linear, Vectors, values
 from tests.models_for_tests import one_thread as one_thread

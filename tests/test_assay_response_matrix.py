@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from lrx.assays.response_matrix import response_matrix, response_matrix_of, row_sums
-from lrx.moments import Moments, feature_sums
-from lrx.response_rows import row_pieces
+from lrx.estimators.moments import Moments, feature_sums
+from lrx.estimators.response_rows import row_pieces
 from lrx.responses import Block, Draws, blocks, intervene
 from lrx.types import AssayResult
 from tests.models_for_tests import Ignoring, Linear, Vectors, values

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from lrx import checkpoint
 from lrx.paths import CHECKPOINT
+from lrx.training import checkpoint
 
 DATA = {"name": "toy", "source": "made", "fingerprint": "abc"}
 

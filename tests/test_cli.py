@@ -15,7 +15,9 @@ import safetensors.torch
 import torch
 import xarray
 
-from lrx import checkpoint, cli, status
+from lrx import cli
+from lrx.runs import status
+from lrx.training import checkpoint
 from tests.conftest import TINY, Lrx
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from lrx import results, status
-from lrx.collect import collect, settings_of
+from lrx import results
+from lrx.runs import status
+from lrx.runs.collect import collect, settings_of
 from lrx.types import Array, AssayResult
 from tests.conftest import TINY, Lrx
 

@@ -16,13 +16,13 @@ from hydra import compose, initialize_config_module
 from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from lrx import checkpoint
-from lrx.commands import build_model
+from lrx.commands.table import build_model
 from lrx.config import Config
 from lrx.data.helix import double_helix
 from lrx.factors import FactorSpace
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.training import train
+from lrx.training import checkpoint
+from lrx.training.loop import train
 from lrx.types import AssayResult, Autoencoder, Dataset, Probabilistic, Trainable
 
 ROOT = Path(lrx.configs.__path__[0])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from lrx import console
+from lrx.terminal import console
 from lrx.types import Array, AssayResult
 
 AXES = ("intervened", "responding")

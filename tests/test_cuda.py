@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lrx.assays.response_matrix import response_matrix
 from lrx.devices import moved, settle
 from lrx.models.betavae import BetaVAE
-from lrx.training import TrainSettings, train
+from lrx.training.loop import TrainSettings, train
 from lrx.types import Trainable
 from tests.test_configs import GROUPS, ToyGrid, model_from
 from tests.test_training import SETTINGS, Killed, assert_same, helix_model, kill_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from lrx.curves import CSV, JSONL, Curves, read
+from lrx.training.curves import CSV, JSONL, Curves, read
 
 
 def started(folder: Path, step: int = 0) -> Curves:

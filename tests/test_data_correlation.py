@@ -15,7 +15,7 @@ from lrx.codes import image_order
 from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
 from lrx.factors import FactorSpace
-from lrx.training import TrainSettings, train
+from lrx.training.loop import TrainSettings, train
 
 SIZES = (8, 8, 30)
 STEP = 8  # grey levels between two classes

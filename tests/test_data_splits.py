@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from lrx import checkpoint, results
+from lrx import results
 from lrx.codes import image_order, num_drawn
 from lrx.data import splits
 from lrx.data.helix import double_helix
+from lrx.training import checkpoint
 from tests.conftest import TINY, Lrx
 from tests.test_configs import ToyGrid
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.decoding import as_stored, decoded, observation_axes, observation_unit
+from lrx.estimators.decoding import as_stored, decoded, observation_axes, observation_unit
 
 
 class Flat(nn.Module):

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from torch import nn
 
-from lrx import atomic, checkpoint, curves, results, status
-from lrx.curves import Curves
+from lrx import atomic, results
+from lrx.runs import status
+from lrx.training import checkpoint, curves
+from lrx.training.curves import Curves
 from lrx.types import Array, AssayResult
 from tests.conftest import TINY, Lrx
 from tests.test_checkpoint import DATA

@@ -8,7 +8,7 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from lrx.distances import compare, fewest_points, gaussian_distance
+from lrx.samples.distances import compare, fewest_points, gaussian_distance
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -19,10 +19,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx import checkpoint, cli, distributed, training
-from lrx.distributed import ALONE, Ranks, ranks_of
-from lrx.meeting import meet, meeting_place
+from lrx import cli
 from lrx.noise import normal_like, row_generator
+from lrx.training import checkpoint, distributed, loop
+from lrx.training.distributed import ALONE, Ranks, ranks_of
+from lrx.training.meeting import meet, meeting_place
 from tests.conftest import TINY, Lrx
 from tests.test_configs import GROUPS, model_from
 from tests.test_training import SETTINGS
@@ -195,7 +196,7 @@ class Noisy(nn.Module):
 def train_noisy(path: Path, ranks: Ranks) -> tuple[list[dict[str, float]], dict[str, Tensor]]:
     """What is logged over 12 steps with batches of 11 pairs and clipped gradients, and the weights then."""
     model, rows = Noisy(), []
-    training.train(
+    loop.train(
         *(model, Points(), replace(SETTINGS, batch_size=11, clip=0.5, log_every=1)),
         seed=1,
         device=CPU,
@@ -245,14 +246,14 @@ def lrx_process(
     os.chdir(folder)
     for stream, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{name}{rank}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
-    schedule = training.schedule
+    schedule = loop.schedule
 
-    def watched(settings: training.TrainSettings, step: int) -> float:
+    def watched(settings: loop.TrainSettings, step: int) -> float:
         if step == killed_at:
             os.kill(os.getpid(), with_signal)
         return schedule(settings, step)
 
-    training.schedule = watched
+    loop.schedule = watched
     sys.exit(cli.main(words))
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from lrx import features
 from lrx.data.helix import double_helix
 from lrx.factors import FactorSpace
-from lrx.feature_spaces import chosen_features
-from lrx.features import check_probe_settings, factor_probe, pixel_components, spread, train_probe
+from lrx.samples import features
+from lrx.samples.feature_spaces import chosen_features
+from lrx.samples.features import check_probe_settings, factor_probe, pixel_components, spread, train_probe
 
 
 @pytest.fixture(autouse=True, scope="module")

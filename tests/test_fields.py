@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrx.fields import exact_curvature, grid_curvature, grid_divergence
+from lrx.estimators.fields import exact_curvature, grid_curvature, grid_divergence
 
 A = np.array([[0.3, -1.2], [0.5, -0.9]])
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from lrx import checkpoint
 from lrx.data.arrays import arrays
 from lrx.data.celeba import celeba
+from lrx.training import checkpoint
 from lrx.weights import read_state_dict
 from tests import bad_data, bad_runs
 from tests.conftest import Lrx

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx import checkpoint
+from lrx.training import checkpoint
 from lrx.types import Probabilistic
 from tests.conftest import Lrx
 from tests.test_configs import ToyGrid, model_from

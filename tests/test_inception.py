@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from lrx import inception
 from lrx.assays.generation import generation
-from lrx.distances import Estimate
-from lrx.inception import InceptionV3, prepared, read_inception
+from lrx.samples import inception
+from lrx.samples.distances import Estimate
+from lrx.samples.inception import InceptionV3, prepared, read_inception
 
 # Names within a block and the convolution's shape (out, in, height, width), one block of every kind.
 BLOCKS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from lrx.informative import INFORMATIVE, informative_array, remark_on, rule
-from lrx.latent_pairs import choose_pairs, remark_on_pairs
+from lrx.estimators.informative import INFORMATIVE, informative_array, remark_on, rule
+from lrx.estimators.latent_pairs import choose_pairs, remark_on_pairs
 
 
 def test_a_latent_is_informative_above_the_threshold_and_not_at_it() -> None:

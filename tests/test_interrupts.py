@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from lrx import checkpoint
+from lrx.training import checkpoint
 from tests.conftest import TINY, Lrx
 
 LONG = ["experiment=helix", "trainer.steps=1000000", "trainer.batch_size=8", "trainer.checkpoint_every=1000000"]

@@ -7,7 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from lrx.codes import Remembering
-from lrx.jacobians import columns, loop_of, participation, probed_participation, probed_trace, probes, products, whole
+from lrx.estimators.jacobians import (
+    columns,
+    loop_of,
+    participation,
+    probed_participation,
+    probed_trace,
+    probes,
+    products,
+    whole,
+)
 from lrx.models.networks.conv5 import conv5
 from lrx.models.vae import VAE
 

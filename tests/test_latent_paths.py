@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lrx.latent_paths import cost, evenly, lengths, mean_along, pulled, relaxed, straight, through_graph
+from lrx.estimators.latent_paths import cost, evenly, lengths, mean_along, pulled, relaxed, straight, through_graph
 
 
 @pytest.fixture(autouse=True, scope="module")

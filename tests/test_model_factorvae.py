@@ -13,7 +13,7 @@ from lrx.data.helix import double_helix
 from lrx.models.factorvae import FactorVAE, permute_latents
 from lrx.models.networks.mlp import mlp
 from lrx.models.vae import VAE
-from lrx.training import TrainSettings, train
+from lrx.training.loop import TrainSettings, train
 from lrx.types import Grouped
 
 HELIX = {

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from lrx import results, tables
+from lrx import results
 from lrx.report import facts, found, meanings, page
+from lrx.terminal import tables
 from lrx.types import Array, AssayResult
 from tests.test_report_page import AXES, Page, matrix_result, written
 

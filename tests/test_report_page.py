@@ -12,9 +12,10 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from lrx import results, status
+from lrx import results
 from lrx.metrics import table
 from lrx.report import meanings, page, pictures
+from lrx.runs import status
 from lrx.types import Array, AssayResult
 from tests.conftest import TINY, Lrx
 from tests.test_configs import GROUPS, ToyGrid, composed, model_from

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lrx import runs
+from lrx.runs import run_folder
 
 
 class Flat:
@@ -20,31 +20,33 @@ class Flat:
 
 
 def test_a_new_folder_and_the_same_config_are_welcome(tmp_path: Path) -> None:
-    runs.check_same(tmp_path, Flat(seed="1"))
-    runs.write_config(tmp_path, Flat(seed="1"))
-    runs.check_same(tmp_path, Flat(seed="1"))
+    run_folder.check_same(tmp_path, Flat(seed="1"))
+    run_folder.write_config(tmp_path, Flat(seed="1"))
+    run_folder.check_same(tmp_path, Flat(seed="1"))
 
 
 def test_differences_are_listed_with_both_values(tmp_path: Path) -> None:
-    runs.write_config(tmp_path, Flat(seed="1", lr="0.1", old="x"))
+    run_folder.write_config(tmp_path, Flat(seed="1", lr="0.1", old="x"))
     with pytest.raises(ValueError, match="another config") as caught:
-        runs.check_same(tmp_path, Flat(seed="2", lr="0.1", new="y"))
+        run_folder.check_same(tmp_path, Flat(seed="2", lr="0.1", new="y"))
     for words in ("seed (was 1, now 2)", "new (was not there, now y)", "old (was x, now not there)"):
         assert words in str(caught.value)
     assert "lr (" not in str(caught.value)
 
 
 def test_where_and_how_often_may_change(tmp_path: Path) -> None:
-    runs.write_config(tmp_path, Flat(**dict.fromkeys(runs.FREE, "before"), seed="1"))
-    runs.check_same(tmp_path, Flat(**dict.fromkeys(runs.FREE, "after"), seed="1"))
+    run_folder.write_config(tmp_path, Flat(**dict.fromkeys(run_folder.FREE, "before"), seed="1"))
+    run_folder.check_same(tmp_path, Flat(**dict.fromkeys(run_folder.FREE, "after"), seed="1"))
 
 
 def test_keys_that_came_or_went_in_between_are_the_same_while_they_are_off(tmp_path: Path) -> None:
-    runs.write_config(tmp_path, Flat(seed="1", gone="None"))
+    run_folder.write_config(tmp_path, Flat(seed="1", gone="None"))
     now = Flat(seed="1", new="None", flag="False")
-    runs.check_same(tmp_path, now)
-    assert runs.kept_identity(tmp_path, now) == "gone=None\nseed=1"
-    assert runs.kept_identity(tmp_path / "empty", now) == runs.identity(now) == "flag=False\nnew=None\nseed=1"
+    run_folder.check_same(tmp_path, now)
+    assert run_folder.kept_identity(tmp_path, now) == "gone=None\nseed=1"
+    assert (
+        run_folder.kept_identity(tmp_path / "empty", now) == run_folder.identity(now) == "flag=False\nnew=None\nseed=1"
+    )
     for on in (Flat(seed="1", new="True"), Flat(seed="1", new="0"), Flat(seed="1", gone="False"), Flat(gone="None")):
         with pytest.raises(ValueError, match="another config"):
-            runs.check_same(tmp_path, on)
+            run_folder.check_same(tmp_path, on)

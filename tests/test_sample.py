@@ -61,7 +61,7 @@ def assay(name: str, dataset: Half | HalfGrid, *overrides: str) -> AssayResult:
         ("traversal", ["assay.images=20"]),
         ("response_map", []),
         ("manifold", []),
-        ("interpolation", ["assay.probe_steps=null"]),  # a probe is trained on all images, see lrx.features
+        ("interpolation", ["assay.probe_steps=null"]),  # a probe is trained on all images, see lrx.samples.features
         ("generation", ["assay.features=pixels"]),
         ("metrics", ["assay.preset=fast"]),
     ],

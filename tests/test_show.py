@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from lrx import results, tables
+from lrx import results
+from lrx.terminal import tables
 from lrx.types import Array, AssayResult
 from tests.conftest import Lrx
 

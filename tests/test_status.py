@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from lrx import status
+from lrx.runs import status
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from lrx import status
+from lrx.runs import status
 with status.working(Path(sys.argv[1]), command="train", overrides=("seed=0",), config="c") as work:
     work.tell(step=5, steps=10)
     print("working", flush=True)

@@ -8,7 +8,8 @@ import h5py
 import pytest
 import torch
 
-from lrx import results, runs, status
+from lrx import results
+from lrx.runs import run_folder, status
 from tests.conftest import TINY, Lrx
 
 
@@ -23,13 +24,13 @@ def folders(sweep: Path) -> dict[str, Path]:
 
 def test_a_folder_is_named_after_what_is_computed() -> None:
     words = ["name=s", "model=vae", "seed=0", "dataset.root=/data", "network.hidden=[8,8]"]
-    name = runs.run_id(words)
+    name = run_folder.run_id(words)
     assert name.startswith("vae-8_8-0-")
-    assert name == runs.run_id(words[::-1])
-    assert name == runs.run_id(["name=other", *words[1:3], "dataset.root=/elsewhere", words[4]])
-    assert name != runs.run_id([*words[:2], "latent_dim=0", *words[3:]])  # the same values under other keys
+    assert name == run_folder.run_id(words[::-1])
+    assert name == run_folder.run_id(["name=other", *words[1:3], "dataset.root=/elsewhere", words[4]])
+    assert name != run_folder.run_id([*words[:2], "latent_dim=0", *words[3:]])  # the same values under other keys
     assert "=" not in name
-    assert len(runs.run_id(["ckpt=" + "x" * 300])) < 80
+    assert len(run_folder.run_id(["ckpt=" + "x" * 300])) < 80
 
 
 def test_a_pattern_names_runs_and_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,10 +40,10 @@ def test_a_pattern_names_runs_and_checkpoints(tmp_path: Path, monkeypatch: pytes
         if name != "empty":
             (tmp_path / "runs" / name / "checkpoint.pt").touch()
     (tmp_path / "runs" / "single.pt").touch()
-    assert runs.globbed("ckpt=glob(runs/*)") == "ckpt='runs/a','runs/b','runs/single.pt'"
-    assert runs.globbed("name=glob(runs/*)") == "name=glob(runs/*)"
+    assert run_folder.globbed("ckpt=glob(runs/*)") == "ckpt='runs/a','runs/b','runs/single.pt'"
+    assert run_folder.globbed("name=glob(runs/*)") == "name=glob(runs/*)"
     with pytest.raises(ValueError, match=r"ckpt=glob\(nothing/\*\) matches no run folder"):
-        runs.globbed("ckpt=glob(nothing/*)")
+        run_folder.globbed("ckpt=glob(nothing/*)")
 
 
 def test_a_sweep_grows_and_what_is_done_is_left_alone(lrx: Lrx, tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import pytest
 import yaml
 from hydra.errors import ConfigCompositionException
 
-from lrx import checkpoint, cli, curves, status
+from lrx import cli
+from lrx.runs import status
+from lrx.training import checkpoint, curves
 from tests.conftest import TINY, Lrx
 
 SLURM = ["-m", "hydra/launcher=lrx_slurm"]

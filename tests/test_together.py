@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lrx import atomic, results, status
+from lrx import atomic, results
+from lrx.runs import status
 from tests.conftest import TINY, Lrx
 
 WRITERS = """
@@ -21,7 +22,8 @@ import os, sys
 from pathlib import Path
 import numpy as np, torch
 import torch._dynamo
-from lrx import features, results
+from lrx import results
+from lrx.samples import features
 from lrx.data.grid import GridDataset
 from lrx.factors import FactorSpace
 from lrx.types import Array, AssayResult

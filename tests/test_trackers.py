@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lrx.trackers import TRACKERS, Trackers
+from lrx.training.trackers import TRACKERS, Trackers
 from tests.conftest import TINY, Lrx
 
 
@@ -45,7 +45,7 @@ def test_tensorboard_has_the_curves_and_a_resumed_run_has_them_once(tmp_path: Pa
 
 def test_wandb_works_without_a_network(tmp_path: Path, environment: dict[str, str]) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom lrx.trackers import Trackers\n"
+        "import sys\nfrom pathlib import Path\nfrom lrx.training.trackers import Trackers\n"
         "with Trackers(['wandb'], Path(sys.argv[1]), 'seed: 0') as trackers:\n"
         "    trackers.start(0)\n"
         "    for step in (5, 10): trackers.log(step, {'loss': 1 / step})\n"

@@ -12,11 +12,11 @@ from typing import ClassVar
 import pytest
 import torch
 
-from lrx import checkpoint, compiling, training
 from lrx.data.helix import double_helix
 from lrx.models.betavae import BetaVAE
 from lrx.models.networks.mlp import mlp
-from lrx.training import BatchOrder, Diverged, TrainSettings, compiles, derived_seed, schedule, train
+from lrx.training import checkpoint, compiling, loop
+from lrx.training.loop import BatchOrder, Diverged, TrainSettings, compiles, derived_seed, schedule, train
 from lrx.types import Dataset
 
 SETTINGS = TrainSettings(
@@ -289,7 +289,7 @@ def test_compiled_parts_keep_their_names_and_numbers(tmp_path: Path, monkeypatch
         return real(forward, backend="eager", dynamic=dynamic)
 
     monkeypatch.setattr(torch, "compile", compile_without_a_compiler)
-    monkeypatch.setattr(training, "compiles", lambda settings, device: settings.compile)
+    monkeypatch.setattr(loop, "compiles", lambda settings, device: settings.compile)
     frames = torch._dynamo.utils.counters["frames"]
     frames.clear()
     plain, compiled = run(tmp_path / "a.pt"), run(tmp_path / "b.pt", replace(SETTINGS, compile=True))

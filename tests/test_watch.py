@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lrx import console, status, watch
+from lrx.runs import status, watch
+from lrx.terminal import console
 from tests.conftest import TINY, Lrx
 
 

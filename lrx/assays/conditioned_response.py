@@ -1,6 +1,7 @@
 """Conditioned response matrix: how far each latent's own response moves when one factor changes, and scores of it.
 
-C_cj = mean over groups of sqrt(mean over pairs of d^2), factor c, latent j; d and groups as in `lrx.conditioned`.
+C_cj = mean over groups of sqrt(mean over pairs of d^2), factor c, latent j; d and groups as in
+`lrx.estimators.conditioned`.
 Causal Disentanglement Score: CDS = sum_j max_c C_cj / sum_cj C_cj.
 Source: Leeb et al. 2022 (arXiv 2106.16091), section 3. F factors of more than one value, D latents, G groups, B
 bootstrap replicates.
@@ -16,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.checks import check_batch_size, check_choice, check_not_negative, check_whole
 from lrx.codes import fitting_batch_size, num_latents
-from lrx.conditioned import GroupResponses, gathered, group_pieces, num_responses
-from lrx.informative import DEAD
-from lrx.pieces import EVERYTHING, Share, Values
+from lrx.estimators.checks import check_batch_size, check_choice, check_not_negative, check_whole
+from lrx.estimators.conditioned import GroupResponses, gathered, group_pieces, num_responses
+from lrx.estimators.informative import DEAD
+from lrx.estimators.pieces import EVERYTHING, Share, Values
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, with_factors
 
 REDUCTIONS = ("mean_of_rms", "pooled")
@@ -52,7 +53,7 @@ def conditioned_response(
     same scale (a latent that one factor alone moves through a unit variance has sqrt 2).
     num_bootstrap: replicates over groups, from which standard errors come; see `bootstrap`.
     progress: called with the responses done so far, and all that there are.
-    share: who evaluates which groups, see `lrx.pieces`; a shard has no result.
+    share: who evaluates which groups, see `lrx.estimators.pieces`; a shard has no result.
 
     Factors of one value are left out; the setting `left_out` names them. Scores, see `scores_of`: cds, cds_corrected,
     completeness, num_answering, num_uncovered. A CDS of nothing (no response at all) is NaN; the setting `remark` says

@@ -1,8 +1,8 @@
 """Factor inference: how well few labels read a factor from the latents that its conditioned response names.
 
 Latent j is named by factor c when C_cj is at least a share of the largest C_cj' of the factor, C the conditioned
-response of `lrx.conditioned` (mean over groups of the root mean square). A probe, multinomial logistic regression on
-standardised codes, learns the factor from those latents alone, from all, and from as many random ones.
+response of `lrx.estimators.conditioned` (mean over groups of the root mean square). A probe, multinomial logistic
+regression on standardised codes, learns the factor from those latents alone, from all, and from as many random ones.
 Source: Leeb et al. 2022 (arXiv 2106.16091), section 4. F varying factors, D latents, L numbers of labels, R repeats.
 """
 
@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_drawn
-from lrx.conditioned import conditioned_responses
+from lrx.estimators.conditioned import conditioned_responses
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, with_factors
 
 LATENTS = ("named", "all", "random")
@@ -49,7 +49,7 @@ def factor_inference(
     repeats: each with other images, and other random latents. Where the data set is too small for images that no two
     repeats share (the setting `disjoint` is false), standard errors are too small.
     threshold: the share of a factor's largest conditioned response from which a latent is named.
-    num_groups, max_pairs: of the conditioned response, for each factor, see `lrx.conditioned`.
+    num_groups, max_pairs: of the conditioned response, for each factor, see `lrx.estimators.conditioned`.
     progress: called with probes and factors done, and all that there are.
 
     Scores: means over factors `accuracy_named_100`, of factors that name a latent, and `num_named`, latents a factor.

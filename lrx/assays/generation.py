@@ -4,7 +4,7 @@ Sources of latents: `prior`, standard normal; `hybrid`, each latent of encoded i
 h applied n times to the same prior samples; `posterior`, encoder means of images, which decode to reconstructions;
 `posterior_sample`, a draw from each of their posteriors. A sixth, `data`, is those images themselves: what a perfect
 generator would score with so many samples. All are judged against other images, in a space of features.
-Source: Leeb et al. 2022 (arXiv 2106.16091), sections 3 and 5; the distances are those of `lrx.distances`.
+Source: Leeb et al. 2022 (arXiv 2106.16091), sections 3 and 5; the distances are those of `lrx.samples.distances`.
 N samples of each source, D latents, K features.
 """
 
@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.checks import check_batch_size, check_whole
 from lrx.codes import (
     encode_images,
     evaluating,
@@ -27,11 +26,12 @@ from lrx.codes import (
     placement,
     posterior_of_images,
 )
-from lrx.decoding import as_stored, observation_axes, observation_unit
-from lrx.distances import Estimate, compare, fewest_points
-from lrx.feature_spaces import check_features, chosen_features, feature_space
-from lrx.features import check_probe_settings, spread
+from lrx.estimators.checks import check_batch_size, check_whole
+from lrx.estimators.decoding import as_stored, observation_axes, observation_unit
 from lrx.responses import respond
+from lrx.samples.distances import Estimate, compare, fewest_points
+from lrx.samples.feature_spaces import check_features, chosen_features, feature_space
+from lrx.samples.features import check_probe_settings, spread
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic, as_float
 
 DESCRIPTIONS = {
@@ -71,8 +71,8 @@ def generation(
     are, as in published distances. Those are of 50,000 samples; of fewer than its 2048 features, frechet_bias falls
     short of what is added.
     components: of pixels, at most. neighbours: of precision and recall.
-    probe_steps, cache: of the probe's training, and the folder that keeps it, see `lrx.features.factor_probe`.
-    inception: the weights file that `inception` needs, see `lrx.inception`; the result says which one it was.
+    probe_steps, cache: of the probe's training, and the folder that keeps it, see `lrx.samples.features.factor_probe`.
+    inception: the weights file that `inception` needs, see `lrx.samples.inception`; the result says which one it was.
     shown: samples of each source that are kept as images.
     progress: called with the samples and training steps done, and all that there are.
 

@@ -1,8 +1,8 @@
 """Interpolation: what lies on the way between the codes of two images, for each way to go.
 
-Ways, see `lrx.latent_paths`: `straight`; `response`, its points pulled onto the manifold by h; `graph`, the
+Ways, see `lrx.estimators.latent_paths`: `straight`; `response`, its points pulled onto the manifold by h; `graph`, the
 cheapest way over a graph of responses of other images; `relaxed`, the straight way lowered along its cost's gradient.
-Scores of a path: see `lrx.path_scores`.
+Scores of a path: see `lrx.estimators.path_scores`.
 Source: Leeb et al. 2022 (arXiv 2106.16091), section 3.2. P pairs, T points of a path, D latents, F factors.
 """
 
@@ -15,16 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.checks import check_batch_size, check_not_negative, check_whole, is_number
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_drawn, placement
-from lrx.decoding import observation_axes, observation_unit
+from lrx.estimators.checks import check_batch_size, check_not_negative, check_whole, is_number
+from lrx.estimators.decoding import observation_axes, observation_unit
+from lrx.estimators.jacobians import loop_of
+from lrx.estimators.latent_paths import pulled, relaxed, size_and_slope, straight, through_graph
+from lrx.estimators.path_scores import DESCRIPTIONS, path_scores, readable
 from lrx.factors import FactorSpace
-from lrx.features import check_probe_settings, factor_probe
-from lrx.jacobians import loop_of
 from lrx.labels import find_classes
-from lrx.latent_paths import pulled, relaxed, size_and_slope, straight, through_graph
-from lrx.path_scores import DESCRIPTIONS, path_scores, readable
 from lrx.responses import respond
+from lrx.samples.features import check_probe_settings, factor_probe
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, FactorDataset
 
 PATHS = ("straight", "response", "graph", "relaxed")
@@ -59,9 +59,10 @@ def interpolation(
     weight: w, what a unit of |u| costs over a unit of length. steps: of the descent of `relaxed`, each of which takes
     as long as about three responses of every point.
     probe_steps: training of the probe network that reads factors from decoded points, kept in the folder `cache` (see
-    `lrx.features.factor_probe`); None reads none. A factor of a pair counts when both images have the same class of it
-    and the probe reads that class from both decoded ends. Labels of what is no grid are read alike; of those, a pair
-    shares what chance gives it, often many: that all of them stay says more than on a grid, and compares with no grid.
+    `lrx.samples.features.factor_probe`); None reads none. A factor of a pair counts when both images have the same
+    class of it and the probe reads that class from both decoded ends. Labels of what is no grid are read alike; of
+    those, a pair shares what chance gives it, often many: that all of them stay says more than on a grid, and compares
+    with no grid.
     shown: pairs whose points are kept as images.
     progress: called with the responses (or what takes as long) done so far, and all that there are.
 

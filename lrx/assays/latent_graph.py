@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.checks import check_batch_size, check_choice, check_not_negative, check_whole
 from lrx.codes import fitting_batch_size, num_latents
-from lrx.informative import informative_array, remark_on
-from lrx.pieces import EVERYTHING, Share, Values
-from lrx.response_rows import BlockResponses, row_pieces
+from lrx.estimators.checks import check_batch_size, check_choice, check_not_negative, check_whole
+from lrx.estimators.informative import informative_array, remark_on
+from lrx.estimators.pieces import EVERYTHING, Share, Values
+from lrx.estimators.response_rows import BlockResponses, row_pieces
 from lrx.responses import BASES, BLOCK, blocks
 from lrx.types import Array, AssayResult, Autoencoder, Dataset
 
@@ -82,7 +82,7 @@ def latent_graph(
     num_replicates: of the bootstrap over groups of draws, in which thresholds are applied anew.
     batch_size: responses per forward pass, None for one that fits the memory; changes no result beyond rounding.
     progress: called with the responses computed so far and how many there will be.
-    share: who evaluates which draws and rows, see `lrx.pieces`; a shard has no result.
+    share: who evaluates which draws and rows, see `lrx.estimators.pieces`; a shard has no result.
 
     Arrays: matrix, matrix_se, edge, stability (D, D), informative (D,); bidirectional edges are there in both places.
     Scores: num_informative, num_unidirectional (edges), num_bidirectional (pairs), with standard errors from the

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.checks import check_batch_size, check_choice, check_not_negative, check_whole, is_number
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents, posterior_of_images
-from lrx.jacobians import Loop, loop_of, participation, probed_participation, probed_trace, probes, whole
+from lrx.estimators.checks import check_batch_size, check_choice, check_not_negative, check_whole, is_number
+from lrx.estimators.jacobians import Loop, loop_of, participation, probed_participation, probed_trace, probes, whole
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
 
 CODES = ("auto", "mean", "sample")

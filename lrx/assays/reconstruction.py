@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lrx.checks import check_batch_size, check_not_negative, check_whole
 from lrx.codes import (
     encode_images,
     evaluating,
@@ -25,8 +24,9 @@ from lrx.codes import (
     placement,
     posterior_of_images,
 )
-from lrx.decoding import as_stored, observation_axes, observation_unit
 from lrx.devices import moved
+from lrx.estimators.checks import check_batch_size, check_not_negative, check_whole
+from lrx.estimators.decoding import as_stored, observation_axes, observation_unit
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic, as_float
 
 

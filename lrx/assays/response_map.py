@@ -17,15 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.checks import check_batch_size, check_choice, check_positive, check_whole, is_number, is_whole
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents, placement
-from lrx.decoding import decoded as decode_all
-from lrx.decoding import observation_axes, observation_unit
-from lrx.fields import MAPS, SMALLEST, plane, plane_field
-from lrx.jacobians import Loop, columns, loop_of
-from lrx.latent_pairs import choose_pairs, remark_on_pairs
-from lrx.pieces import EVERYTHING, Piece, Share, Values
-from lrx.response_rows import prior_responses
+from lrx.estimators.checks import check_batch_size, check_choice, check_positive, check_whole, is_number, is_whole
+from lrx.estimators.decoding import decoded as decode_all
+from lrx.estimators.decoding import observation_axes, observation_unit
+from lrx.estimators.fields import MAPS, SMALLEST, plane, plane_field
+from lrx.estimators.jacobians import Loop, columns, loop_of
+from lrx.estimators.latent_pairs import choose_pairs, remark_on_pairs
+from lrx.estimators.pieces import EVERYTHING, Piece, Share, Values
+from lrx.estimators.response_rows import prior_responses
 from lrx.responses import respond
 from lrx.types import Array, AssayResult, Autoencoder, Dataset
 
@@ -63,7 +63,7 @@ def response_map(
     extent, resolution: both latents from -extent to extent at `resolution` values.
     derivative: `grid`, differences on the map, with errors estimated; `exact`, Jacobian-vector products, two a point.
     num_posterior: codes of images stored beside the map, at most all; decoded: decoded images a side, 0 for none.
-    share: who evaluates which points of the map, see `lrx.pieces`; a shard has no result, but M whole.
+    share: who evaluates which points of the map, see `lrx.estimators.pieces`; a shard has no result, but M whole.
 
     Curvature is NaN at fixed points. ValueError for a setting out of range or a model with one latent.
     """

@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.checks import check_batch_size, check_choice, check_positive, check_whole
 from lrx.codes import fitting_batch_size, image_order, kl_from_prior, num_latents, posterior_of_images
+from lrx.estimators.checks import check_batch_size, check_choice, check_positive, check_whole
+from lrx.estimators.informative import informative_array, remark_on
+from lrx.estimators.moments import Moments, feature_sums
+from lrx.estimators.pieces import EVERYTHING, Share, Values
+from lrx.estimators.response_rows import BlockResponses, row_pieces
 from lrx.half import InBf16
-from lrx.informative import informative_array, remark_on
-from lrx.moments import Moments, feature_sums
-from lrx.pieces import EVERYTHING, Share, Values
-from lrx.response_rows import BlockResponses, row_pieces
 from lrx.responses import BASES, Block, Draws, blocks
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
 
@@ -61,9 +61,9 @@ def response_matrix(
     largest difference that this makes to the matrix of some of the draws, and the array `rounding` each entry's.
     batch_size: responses per forward pass, None for one that fits the memory; changes no result beyond rounding.
     progress: called with the responses computed so far and the most that there can be.
-    share: who evaluates which draws and rows, see `lrx.pieces`; a shard has no result, and no `target_se`.
+    share: who evaluates which draws and rows, see `lrx.estimators.pieces`; a shard has no result, and no `target_se`.
 
-    Scores: num_informative (see `lrx.informative`), largest_se, and of a model with a posterior num_active.
+    Scores: num_informative (see `lrx.estimators.informative`), largest_se, and of a model with a posterior num_active.
     Settings: num_samples and target_reached say what was done, `remark` that no latent is informative.
     ValueError for a setting out of range, a base that model or data cannot give, or responses that are not finite.
     """

@@ -14,11 +14,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from lrx.checks import check_batch_size, check_positive, check_whole, is_whole
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents
-from lrx.decoding import decoded, observation_axes, observation_unit
-from lrx.informative import INFORMATIVE, informative_array, rule
-from lrx.response_rows import prior_responses
+from lrx.estimators.checks import check_batch_size, check_positive, check_whole, is_whole
+from lrx.estimators.decoding import decoded, observation_axes, observation_unit
+from lrx.estimators.informative import INFORMATIVE, informative_array, rule
+from lrx.estimators.response_rows import prior_responses
 from lrx.responses import intervene, respond
 from lrx.types import Array, AssayResult, Autoencoder, Dataset
 
@@ -41,8 +41,8 @@ def traversal(
 ) -> AssayResult:
     """Walk along latents from the codes of images, in the order of the latents' responses to themselves.
 
-    latents: `informative` ones (see `lrx.informative`; M over `num_samples` prior draws), or all where there is none,
-    which the score num_informative and the setting `remark` say; `all`; or a list.
+    latents: `informative` ones (see `lrx.estimators.informative`; M over `num_samples` prior draws), or all where there
+    is none, which the score num_informative and the setting `remark` say; `all`; or a list.
     images: how many, drawn from the generator (at most all), or a list of their indices.
     extent, steps: each latent from -extent to extent in so many steps.
 

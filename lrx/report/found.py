@@ -18,8 +18,10 @@ from pathlib import Path
 import h5py
 import yaml
 
-from lrx import curves, results, run_tree, runs, status
+from lrx import results
 from lrx.paths import CHECKPOINT
+from lrx.runs import run_folder, run_tree, status
+from lrx.training import curves
 
 # What h5py and PyYAML make of files that are damaged, or were made to harm.
 UNREADABLE = (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, OverflowError, MemoryError)
@@ -140,7 +142,7 @@ def flat(text: str) -> dict[str, str]:
 def _config_text(place: Place, measured: list[results.Results]) -> str:
     """The config of the training: what its results say of it, or its folder; empty where neither does."""
     said = [str(one.provenance["checkpoint_config"]) for one in measured if "checkpoint_config" in one.provenance]
-    path = place.trained / runs.FILENAME if place.trained else None
+    path = place.trained / run_folder.FILENAME if place.trained else None
     if said or path is None or not path.is_file():
         return said[-1] if said else ""
     run_tree.check_file(path, path.parent, largest=run_tree.LARGEST_TEXT)

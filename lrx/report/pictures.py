@@ -15,7 +15,7 @@ from lrx import results
 from lrx.report import style
 from lrx.report.captions import CAPTIONS
 from lrx.report.meanings import ASSAYS
-from lrx.run_tree import one_line
+from lrx.runs.run_tree import one_line
 from lrx.types import AssayResult
 
 CSS_DPI = 96  # pixels of CSS in an inch

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from lrx import status
 from lrx.report import distributions, found, pictures, style
 from lrx.report.found import Place
 from lrx.report.meanings import ASSAYS, of_score, place_of
 from lrx.report.pictures import Picture
 from lrx.report.sweep_rows import MATRICES, SEEDS, Key, Row, grouped, head, read_row, telling, value_of, varying
+from lrx.runs import status
 from lrx.wording import with_error, words
 
 

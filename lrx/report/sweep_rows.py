@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrx import runs
 from lrx.report import found, pictures, style, thumbnails
 from lrx.report.found import Place, Run
 from lrx.report.meanings import ASSAYS, is_error
 from lrx.report.pictures import Picture
+from lrx.runs import run_folder
 
 MATRICES = ("response_matrix", "conditioned_response")
 MEASURED = ("seed", "split")  # keys that an assay's config has for itself
@@ -64,7 +64,7 @@ def varying(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         for key, value in row.config.items():
             values.setdefault(key, set()).add(value)
-    free = {key for key in values if key in runs.FREE or key.split(".")[0] in runs.FREE}
+    free = {key for key in values if key in run_folder.FREE or key.split(".")[0] in run_folder.FREE}
     return [key for key, several in values.items() if len(several) > 1 and key not in free]
 
 

@@ -18,7 +18,8 @@ STEEP = 20.0  # a scale is logarithmic where the largest value is so many times 
 
 
 def figure(rows: Sequence[dict[str, float]]) -> Figure:
-    """The curves of rows as `lrx.curves.read` gives them; scalars that never change are left out, but for the loss."""
+    """The curves of rows as `lrx.training.curves.read` gives them; scalars that never change are left out,
+    but for the loss."""
     names = [name for name in dict.fromkeys(key for row in rows for key in row) if name != "step"]
     steps = {name: [row["step"] for row in rows if name in row] for name in names}
     values = {name: np.array([row[name] for row in rows if name in row], dtype=np.float64) for name in names}

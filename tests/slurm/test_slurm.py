@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lrx import checkpoint, status
+from lrx.runs import status
+from lrx.training import checkpoint
 
 LAUNCHER = ["hydra/launcher=lrx_slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1"]
 # Some twenty seconds of work on an idle core, more than a job that is told to end may go on for (KillWait in up.sh). It

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lrx import checkpoint
+from lrx.training import checkpoint
 from tests.slurm.test_slurm import LAUNCHER, Cluster, assert_same_run, facts, has_begun, slurm, until
 
 TRAIN = f"{sys.executable} -m lrx.cli train"

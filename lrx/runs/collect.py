@@ -1,8 +1,8 @@
 """What the runs of a tree say, a row for each: settings, the losses logged last, every score, and what went wrong.
 
-`lrx collect outputs/train/my-sweep` writes collected.h5 and collected.csv there, see lrx.collected. Whatever a folder
-holds, half-written, foreign or hostile, it costs its row a line of explanation and stops nothing. Both files are put in
-place whole.
+`lrx collect outputs/train/my-sweep` writes collected.h5 and collected.csv there, see lrx.runs.collected. Whatever a
+folder holds, half-written, foreign or hostile, it costs its row a line of explanation and stops nothing. Both files are
+put in place whole.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from lrx import console, curves, results, runs
+from lrx import results
 from lrx.atomic import replacing
-from lrx.collected import write_hdf5
-from lrx.result_scan import Scanned, scan
-from lrx.run_table import RANKED, TRAINED, Row, Setting, Table, cap, write_csv
-from lrx.run_tree import LARGEST_TEXT, Run, check_file, find_runs, one_line, summary
+from lrx.runs import run_folder
+from lrx.runs.collected import write_hdf5
+from lrx.runs.result_scan import Scanned, scan
+from lrx.runs.run_table import RANKED, TRAINED, Row, Setting, Table, cap, write_csv
+from lrx.runs.run_tree import LARGEST_TEXT, Run, check_file, find_runs, one_line, summary
+from lrx.terminal import console
+from lrx.training import curves
 
 TAIL = 65536  # bytes of a log that its last line is looked for in
 MOST_KEYS = 10_000  # of a config
@@ -115,7 +118,7 @@ class _Part:
             if name in self.run.files:
                 path = self.run.folder / name
                 try:
-                    check_file(path, top, largest=LARGEST_TEXT if name == runs.FILENAME else None)
+                    check_file(path, top, largest=LARGEST_TEXT if name == run_folder.FILENAME else None)
                     reader(self, path)
                 except (ValueError, OSError) as error:
                     self.errors.append(one_line(str(error)))
@@ -144,7 +147,7 @@ class _Part:
 
 
 READERS = {
-    runs.FILENAME: _Part.read_config,
+    run_folder.FILENAME: _Part.read_config,
     curves.JSONL: _Part.read_losses,
     results.FILENAME: _Part.read_result,
 }
@@ -223,7 +226,7 @@ def _rank(rows: list[Row]) -> None:
         if why:
             row.fault(f"its codes cannot be ranked: {why}")
             continue
-        same = {key: value for key, value in row.training.items() if key not in runs.FREE and key != "seed"}
+        same = {key: value for key, value in row.training.items() if key not in run_folder.FREE and key != "seed"}
         images = hashlib.sha256(members["image"].tobytes()).hexdigest(), len(values_ND)
         what = row.provenance.get("dataset_fingerprint"), row.provenance.get("trained_steps")
         alike[repr((sorted(same.items()), images, what))].append((row, values_ND, carrying_D))

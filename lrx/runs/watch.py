@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lrx import console
-from lrx.run_tree import ORDER, Run, find_runs, summary
-from lrx.tables import Runs
+from lrx.runs.run_tree import ORDER, Run, find_runs, summary
+from lrx.terminal import console
+from lrx.terminal.tables import Runs
 from lrx.wording import clock
 
 EVERY = 2.0  # seconds between two looks

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from lrx.atomic import replacing
-from lrx.checkpoint import UNREADABLE, read_tensors
 from lrx.labels import KnownClasses, known_classes
 from lrx.paths import expanded
+from lrx.training.checkpoint import UNREADABLE, read_tensors
 from lrx.types import Dataset, FactorDataset, as_float
 
 FORMAT = "lrx probe 1"  # part of a kept probe's name: another network or another training needs another number

@@ -17,7 +17,7 @@ from typing import cast
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import InstantiationException, OverrideParseException
 
-from lrx import shell
+from lrx.terminal import shell
 from lrx.wording import printable
 
 # Hydra's way to say that a group has no such file; its choices are listed one a line.

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lrx.checkpoint import load_weights
+from lrx.training.checkpoint import load_weights
 from lrx.weights import read_state_dict
 
 FEATURES = 2048

@@ -1,6 +1,6 @@
 """Training curves in other people's viewers: TensorBoard, and Weights & Biases offline. Imported only when asked for.
 
-metrics.jsonl and metrics.csv are written whatever else follows a run (lrx.curves).
+metrics.jsonl and metrics.csv are written whatever else follows a run (lrx.training.curves).
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from lrx.result_scan import Scanned, is_name
-from lrx.run_tree import one_line
+from lrx.runs.result_scan import Scanned, is_name
+from lrx.runs.run_tree import one_line
 
 Setting = str | int | float | bool | None
 V = TypeVar("V")

@@ -17,14 +17,17 @@ from typing import cast
 
 import torch
 
-from lrx import checkpoint, console, results, runs, shards, status
 from lrx import config as configs
+from lrx import results
 from lrx.allocator import keep_freed_memory
-from lrx.building import Config, build_model, open_dataset, whole_seed, working
+from lrx.commands.building import Config, build_model, open_dataset, whole_seed, working
 from lrx.data import splits
 from lrx.devices import choose_device, settle
+from lrx.estimators.pieces import EVERYTHING, Shard, ShardDone, Share
 from lrx.paths import PART
-from lrx.pieces import EVERYTHING, Shard, ShardDone, Share
+from lrx.runs import run_folder, shards, status
+from lrx.terminal import console
+from lrx.training import checkpoint
 from lrx.types import AssayResult
 
 
@@ -53,7 +56,7 @@ def join(folder: Path) -> bool:
     for count in shards.complete(folder):
         part = folder / f"1of{count}"
         about, before = shards.read_about(part / PART), status.read(part)
-        text = (part / runs.FILENAME).read_text(encoding="utf-8")
+        text = (part / run_folder.FILENAME).read_text(encoding="utf-8")
         config = configs.Config.from_text(text, {"assay": about.assay}, before.overrides if before else ())
         joined |= _join(config.replaced("shard", None), folder, count)
     return joined
@@ -62,7 +65,8 @@ def join(folder: Path) -> bool:
 def _join(config: Config, folder: Path, count: int) -> bool:
     """The same for shards of this number, of the assay that `config` describes without a shard."""
     inputs = _inputs(config)
-    if status.finished(folder, runs.kept_identity(folder, config), inputs) and (folder / results.FILENAME).is_file():
+    identity = run_folder.kept_identity(folder, config)
+    if status.finished(folder, identity, inputs) and (folder / results.FILENAME).is_file():
         return True
     with shards.opened(folder, count, whole=_whole(config, inputs)) as parts:
         if parts is None:
@@ -91,7 +95,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         raise ValueError(f"assay={name} is one piece of work, which no shards can share; leave out assay.shards")
     path, inputs = checkpoint.find(str(config.value("ckpt"))), _inputs(config)
     trained = checkpoint.load(path)
-    runs.check_same(folder, config)
+    run_folder.check_same(folder, config)
     stored = config.stored(trained.config, override="dataset")
     dataset = splits.part(open_dataset(stored), measured_part(config, stored))
     if _is_finished(config, folder, inputs, dataset.fingerprint):
@@ -114,7 +118,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         except ShardDone:
             assert isinstance(share, Shard)
             whole = _whole(config.replaced("shard", None), inputs)
-            runs.write_config(folder, config)
+            run_folder.write_config(folder, config)
             shards.write(folder, share, shards.About(whole, dataset.fingerprint, name, time.monotonic() - began))
             console.note(f"{folder / PART}: {len(share.found)} pieces of {name.replace('_', ' ')}")
             return
@@ -137,7 +141,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             "wall_time_s": time.monotonic() - began + (share.seconds if isinstance(share, shards.Parts) else 0),
             "shards": share.count if isinstance(share, shards.Parts) else 1,
         }
-        runs.write_config(folder, config)  # now, so that refused settings do not stay as the folder's
+        run_folder.write_config(folder, config)  # now, so that refused settings do not stay as the folder's
         results.write(target, found, provenance)
         pictures = [picture for part in found for picture in draw(part, target, folder)]
     console.show_results(found)
@@ -151,7 +155,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
 
 def _is_finished(config: Config, folder: Path, inputs: Mapping[str, str], fingerprint: str) -> bool:
     """Whether what this would give lies in the folder, of these inputs. ValueError when it is of other data."""
-    if not status.finished(folder, runs.kept_identity(folder, config), inputs):
+    if not status.finished(folder, run_folder.kept_identity(folder, config), inputs):
         return False
     if config.value("shard") is not None:
         if not (folder / PART).is_file():
@@ -181,7 +185,7 @@ def _inputs(config: Config) -> dict[str, str]:
 
 def _whole(config: Config, inputs: Mapping[str, str]) -> str:
     """What the shards of an assay have in common, as SHA-256."""
-    return status.digest(f"{runs.identity(config)}\n{sorted(inputs.items())}")
+    return status.digest(f"{run_folder.identity(config)}\n{sorted(inputs.items())}")
 
 
 def measured_part(config: Config, stored: Config) -> str:

@@ -9,7 +9,7 @@ import itertools
 
 from torch import Tensor
 
-from lrx.informative import INFORMATIVE, rule
+from lrx.estimators.informative import INFORMATIVE, rule
 
 
 def choose_pairs(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lrx.codes import num_latents
-from lrx.pieces import Piece, Values
+from lrx.estimators.pieces import Piece, Values
 from lrx.responses import POINTS, Block, Draws, draws, intervene, respond
 from lrx.types import Autoencoder, Dataset
 

@@ -14,19 +14,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lrx import checkpoint, console, distributed, interrupts, runs, status
 from lrx.allocator import keep_freed_memory
-from lrx.assaying import assay_command
 from lrx.atomic import replacing
-from lrx.building import Config, build_model, open_dataset, whole_seed, working
-from lrx.curves import Curves, last_loss
+from lrx.commands.assaying import assay_command
+from lrx.commands.building import Config, build_model, open_dataset, whole_seed, working
+from lrx.commands.prepare import prepare_command
 from lrx.data import splits
 from lrx.devices import choose_device
 from lrx.layouts import Layout
 from lrx.paths import CHECKPOINT, expanded
-from lrx.prepare import prepare_command
-from lrx.trackers import Trackers
-from lrx.training import TrainSettings, compiles, train
+from lrx.runs import run_folder, status
+from lrx.terminal import console
+from lrx.training import checkpoint, distributed, interrupts
+from lrx.training.curves import Curves, last_loss
+from lrx.training.loop import TrainSettings, compiles, train
+from lrx.training.trackers import Trackers
 from lrx.types import Autoencoder, Dataset, Trainable, as_float
 from lrx.weights import read_state_dict, without_prefix
 
@@ -36,7 +38,7 @@ SPLIT = "split.npz"  # the part of each image, where training draws from one par
 def train_command(config: Config, folder: Path) -> float | None:
     """Train in the run folder, or go on there; nothing to do if the run is finished. Returns the last logged loss.
 
-    Of several processes (lrx.distributed), the first one has the folder, and the others only work for it.
+    Of several processes (lrx.training.distributed), the first one has the folder, and the others only work for it.
     """
     keep_freed_memory()
     settings = cast(TrainSettings, config.build("trainer"))
@@ -47,11 +49,11 @@ def train_command(config: Config, folder: Path) -> float | None:
 def _train(
     config: Config, folder: Path, settings: TrainSettings, ranks: distributed.Ranks, device: torch.device
 ) -> float | None:
-    keys = dict(line.partition("=")[::2] for line in runs.identity(config).splitlines())
+    keys = dict(line.partition("=")[::2] for line in run_folder.identity(config).splitlines())
     ranks.agree_on(keys, "start them all with the same command")
-    runs.check_same(folder, config)
+    run_folder.check_same(folder, config)
     path = folder / CHECKPOINT
-    done = status.finished(folder, runs.kept_identity(folder, config))
+    done = status.finished(folder, run_folder.kept_identity(folder, config))
     done = done and path.is_file() and checkpoint.load(path).step == settings.steps
     ranks.agree_on({"whether the run is finished": str(done)}, "they must see the same run folder")
     if done:
@@ -89,7 +91,7 @@ def _train(
         trackers,
         console.TrainProgress(settings.steps, settings.batch_size) as progress,
     ):
-        runs.write_config(folder, config)
+        run_folder.write_config(folder, config)
         if dataset is not whole:
             with replacing(folder / SPLIT) as beside, beside.open("wb") as file:
                 np.savez_compressed(file, part=splits.codes(whole).numpy())
@@ -119,7 +121,7 @@ def import_command(config: Config, folder: Path) -> None:
     layout = cast(Layout, config.build("layout"))
     source = expanded(str(config.value("weights")))
     weights = read_state_dict(source)
-    runs.check_same(folder, config)
+    run_folder.check_same(folder, config)
     dataset = open_dataset(config)
     model = build_model(config, dataset)
     try:
@@ -132,7 +134,7 @@ def import_command(config: Config, folder: Path) -> None:
     path = folder / CHECKPOINT
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     with working(config, folder, "import", {"weights": digest}):
-        runs.write_config(folder, config)
+        run_folder.write_config(folder, config)
         checkpoint.save(
             path,
             model=model,

@@ -9,10 +9,11 @@ import os
 import shlex
 from pathlib import Path
 
-from lrx import console, results, shell
-from lrx.collect import collect_command
+from lrx import results
 from lrx.paths import PART, expanded
-from lrx.watch import status_command
+from lrx.runs.collect import collect_command
+from lrx.runs.watch import status_command
+from lrx.terminal import console, shell
 from lrx.wording import printable
 
 MOST_FILES = 20  # results that are listed
@@ -50,7 +51,7 @@ def join_shards(top: Path) -> None:
     """Join the parts of assays that were split, where all are there and no job has joined them."""
     for folder in sorted({part.parent.parent for part in top.rglob(PART)}):
         if not (folder / results.FILENAME).exists():
-            from lrx import assaying  # torch, which only joining needs
+            from lrx.commands import assaying  # torch, which only joining needs
 
             try:
                 assaying.join(folder)

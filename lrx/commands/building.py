@@ -10,12 +10,13 @@ from typing import Protocol, cast
 import torch
 from torch import nn
 
-from lrx import console, runs, status
 from lrx.codes import num_drawn
+from lrx.runs import run_folder, status
+from lrx.terminal import console
 from lrx.types import Autoencoder, Dataset
 
 
-class Config(runs.RunConfig, Protocol):
+class Config(run_folder.RunConfig, Protocol):
     """The part of lrx.cli.Config that commands use; described there."""
 
     choices: dict[str, str]
@@ -91,7 +92,7 @@ def working(
 ) -> Iterator[status.Working]:
     """Hold the run folder for the block, and say in it how the block went."""
     with status.working(
-        folder, command=command, overrides=config.overrides, config=runs.identity(config), inputs=inputs
+        folder, command=command, overrides=config.overrides, config=run_folder.identity(config), inputs=inputs
     ) as work:
-        runs.check_same(folder, config)  # again: another process may have been here first
+        run_folder.check_same(folder, config)  # again: another process may have been here first
         yield work

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from lrx.codes import encode_images, num_latents
+from lrx.estimators.pieces import EVERYTHING, Piece, Values
 from lrx.factors import FactorSpace
-from lrx.pieces import EVERYTHING, Piece, Values
 from lrx.responses import POINTS, respond
 from lrx.types import Autoencoder, FactorDataset
 

@@ -5,8 +5,8 @@ the same for all. A group for each assay, for `train` (the losses logged last) a
 its standard error beside it, and as coordinates the settings that differ, so that
 xarray.open_dataset(file, engine="h5netcdf", group="metrics").mig.groupby("model_beta").mean() needs nothing else.
 Names are letters, digits and underscores: `model_beta` is model.beta, which is its long_name.
-Arrays of at most lrx.result_scan.SMALL bytes whose shape and labels are the same in all runs that have the assay are
-stacked over `run`; larger ones and others stay in the runs' own files. What a run does not have is NaN, or no text.
+Arrays of at most lrx.runs.result_scan.SMALL bytes whose shape and labels are the same in all runs that have the assay
+are stacked over `run`; larger ones and others stay in the runs' own files. What a run does not have is NaN, or no text.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ import numpy as np
 
 import lrx
 from lrx import results
-from lrx.result_scan import SMALL, Description, Scanned, describe, is_name
-from lrx.run_table import MOST, Row, Setting, Table, text
-from lrx.run_tree import one_line
+from lrx.runs.result_scan import SMALL, Description, Scanned, describe, is_name
+from lrx.runs.run_table import MOST, Row, Setting, Table, text
+from lrx.runs.run_tree import one_line
 
 FORMAT = "lrx-collected-1"
 COMMON = "in_common"

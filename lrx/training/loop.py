@@ -2,7 +2,7 @@
 
 Everything random in step t derives from (seed, t): the batch, and the noise of the loss. A run that was killed at
 any moment and started again therefore ends, on the same machine, with bit for bit the weights of one that was not.
-Several processes share each batch, see lrx.distributed.
+Several processes share each batch, see lrx.training.distributed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lrx import checkpoint
-from lrx.compiling import compile_parts, pays
 from lrx.devices import moved, settle
-from lrx.distributed import ALONE, Ranks
+from lrx.training import checkpoint
+from lrx.training.compiling import compile_parts, pays
+from lrx.training.distributed import ALONE, Ranks
 from lrx.types import Dataset, Grouped, Paired, Sampled, Trainable, as_float
 
 SCHEDULES = ("constant", "cosine")

@@ -16,10 +16,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lrx import results, runs, status
+from lrx import results
+from lrx.runs import run_folder, status
 from lrx.wording import printable
 
-MARKS = {status.FILENAME, runs.FILENAME, results.FILENAME}
+MARKS = {status.FILENAME, run_folder.FILENAME, results.FILENAME}
 UNKNOWN = "unknown"  # the state of a run whose folder does not say it
 ORDER = ("running", "failed", "interrupted", UNKNOWN, "queued", "done")  # what a person wants to see first
 SHARD = re.compile(r"\d+of\d+")  # the folder of a part of an assay

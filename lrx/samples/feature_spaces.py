@@ -1,6 +1,7 @@
 """The space in which samples are compared with images: which features were asked for, and what is known of them.
 
-Pixels and probe are those of `lrx.features`; Inception is that of published Fréchet distances, see `lrx.inception`.
+Pixels and probe are those of `lrx.samples.features`; Inception is that of published Fréchet distances, see
+`lrx.samples.inception`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from lrx.features import factor_probe, pixel_components
-from lrx.inception import FILES, read_inception
 from lrx.labels import find_classes, known_classes
 from lrx.paths import expanded
+from lrx.samples.features import factor_probe, pixel_components
+from lrx.samples.inception import FILES, read_inception
 from lrx.types import Dataset, as_float
 
 FEATURES = ("auto", "pixels", "probe", "inception")

@@ -26,8 +26,8 @@ import torch.distributed.nn.functional
 from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
-from lrx import meeting
 from lrx.noise import row_generator
+from lrx.training import meeting
 from lrx.types import Paired, Trainable
 
 PATIENCE = "LRX_PATIENCE"  # the variable that says for how long, in seconds, processes wait for one another

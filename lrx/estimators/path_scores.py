@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from lrx.codes import evaluating
-from lrx.decoding import as_stored
-from lrx.features import Probe
-from lrx.latent_paths import cost, lengths, mean_along
+from lrx.estimators.decoding import as_stored
+from lrx.estimators.latent_paths import cost, lengths, mean_along
+from lrx.samples.features import Probe
 from lrx.types import Autoencoder
 
 DESCRIPTIONS = {

@@ -17,8 +17,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lrx.shell import fitted
-from lrx.tables import Runs, heat_tables, runs_table, score_table, whole_file
+from lrx.terminal.shell import fitted
+from lrx.terminal.tables import Runs, heat_tables, runs_table, score_table, whole_file
 from lrx.wording import clock, printable, with_error
 from lrx.wording import words as spaced
 

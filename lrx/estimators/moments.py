@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lrx.pieces import Values
+from lrx.estimators.pieces import Values
 
 
 def feature_sums(

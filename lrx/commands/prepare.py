@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
-from lrx import console
 from lrx.data.download import fetch, verdict
 from lrx.data.release import OfficialFile
 from lrx.paths import expanded
+from lrx.terminal import console
 from lrx.types import Dataset
 
 

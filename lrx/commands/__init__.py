@@ -1,0 +1,1 @@
+"""What each command of lrx does with a composed config."""
