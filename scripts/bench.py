@@ -30,7 +30,8 @@ Each section times lrx against a plain implementation of the same work, with the
 competent reader would write from the paper. The sides take turns, each in a process of its own; a value is the median
 of the turns, with the least and the most behind it. The share of the matrix rate is that of the faster of a product of
 2048 x 2048 matrices and a 3 x 3 convolution of 64 channels, in the same precision; it counts the products and
-convolutions of the networks. The page is written by
+convolutions of the networks. Plain sides have networks of torch's own layers; lrx has quicker forms of two of them
+(`lrx/models/doubling.py`, `lrx/models/transposed.py`), with the same weights. The page is written by
 
 ```
 {command}

@@ -57,14 +57,14 @@ def published(
 
 
 def published_side(path: Path, groups: int, turns: Turns) -> None:
-    model, data = trained(path, channels_last=False), shapes()
+    model, data = trained(path, plain=True), shapes()
     respond(model, torch.zeros(BASE_POINTS, LATENTS), batch_size=BASE_POINTS)
     for factor in turns:
         turns.found = published(model, data, factor, groups, factor).numpy(), 2 * BASE_POINTS * LATENTS * groups
 
 
 def lrx_side(path: Path, groups: int, turns: Turns) -> None:
-    model, data = trained(path, channels_last=True), shapes()
+    model, data = trained(path, plain=False), shapes()
     respond(model, torch.zeros(BASE_POINTS, LATENTS), batch_size=BASE_POINTS)
     for factor in turns:
         found = conditioned_responses(
@@ -91,7 +91,7 @@ def measure(*, quick: bool, threads: int) -> Section:
     matrices = {name: np.stack([rms.mean(0) for rms, _ in side.found]) for name, side in found.items()}
     squares = {name: relative_square(side, matrices[LRX]) for name, side in found.items()}
 
-    model = trained(path, channels_last=True)
+    model = trained(path, plain=False)
     response = operations(lambda: respond(model, torch.zeros(8, LATENTS), batch_size=8)) / 8
     rate = matrix_rate(torch.float32, threads)
     rows = []

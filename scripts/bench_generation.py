@@ -145,10 +145,10 @@ def side(
     work: Callable[[Probabilistic, Dataset, int, int], dict[str, tuple[float, float]]],
     path: Path,
     samples: int,
-    channels_last: bool,
+    plainly: bool,
     turns: Turns,
 ) -> None:
-    model, data = trained(path, channels_last=channels_last), shapes()
+    model, data = trained(path, plain=plainly), shapes()
     work(model, data, 64, 0)
     for turn in turns:
         turns.found = work(model, data, samples, turn)
@@ -158,11 +158,11 @@ def measure(*, quick: bool, threads: int) -> Section:
     turns, samples = (2, 64) if quick else (3, 256)
     path = kept(quick)
     sides = [
-        Side(PLAIN, functools.partial(side, plain, path, samples, False), keep_memory=False),
-        Side(LRX, functools.partial(side, by_lrx, path, samples, True)),
+        Side(PLAIN, functools.partial(side, plain, path, samples, True), keep_memory=False),
+        Side(LRX, functools.partial(side, by_lrx, path, samples, False)),
     ]
     found = in_turns(sides, turns=turns, threads=threads)
-    model, data, few = trained(path, channels_last=False), shapes(), 64
+    model, data, few = trained(path, plain=True), shapes(), 64
     rows, rate = [], matrix_rate(torch.float32, threads)
     for name, work in ((PLAIN, plain), (LRX, by_lrx)):
         network = operations(functools.partial(work, model, data, few, 0)) * samples / few  # with few, the networks'

@@ -48,7 +48,7 @@ def by_lrx(model: Autoencoder, data: Dataset, points: int) -> AssayResult:
 
 
 def plain_side(path: Path, points: int, turns: Turns) -> None:
-    model = trained(path, channels_last=False)
+    model = trained(path, plain=True)
     z_ND = torch.randn(points, LATENTS, generator=torch.Generator().manual_seed(0))
     spectra(model, z_ND[:2])
     for _ in turns:
@@ -56,7 +56,7 @@ def plain_side(path: Path, points: int, turns: Turns) -> None:
 
 
 def lrx_side(path: Path, points: int, turns: Turns) -> None:
-    model, data = trained(path, channels_last=True), shapes()
+    model, data = trained(path, plain=False), shapes()
     by_lrx(model, data, 2)
     for _ in turns:
         result = by_lrx(model, data, points)
@@ -71,7 +71,7 @@ def measure(*, quick: bool, threads: int) -> Section:
         Side(LRX, functools.partial(lrx_side, path, points // 2)),
     ]
     found = in_turns(sides, turns=turns, threads=threads)
-    model, data, few = trained(path, channels_last=False), shapes(), 8
+    model, data, few = trained(path, plain=True), shapes(), 8
     work = {  # of a point: the two sides differ in what they compute, not only in how fast
         PLAIN: operations(lambda: spectra(model, torch.zeros(few, LATENTS))) / few,
         LRX: operations(lambda: by_lrx(model, data, few // 2)) / few,

@@ -80,9 +80,9 @@ def exactly(model: Autoencoder, base_D: Tensor, resolution: int) -> Maps:
 
 
 def side(
-    work: Callable[[Autoencoder, Tensor, int], Maps], path: Path, resolution: int, channels_last: bool, turns: Turns
+    work: Callable[[Autoencoder, Tensor, int], Maps], path: Path, resolution: int, plain: bool, turns: Turns
 ) -> None:
-    model = trained(path, channels_last=channels_last)
+    model = trained(path, plain=plain)
     work(model, torch.zeros(LATENTS), 6)
     for _ in turns:
         turns.found = work(model, torch.zeros(LATENTS), resolution)["divergence"]
@@ -92,13 +92,13 @@ def measure(*, quick: bool, threads: int) -> Section:
     turns, fine, coarse = (2, 16, 6) if quick else (3, 48, 8)
     path = kept(quick)
     sides = [
-        Side(LOOP, functools.partial(side, row_by_row, path, fine, False), keep_memory=False),
-        Side(GRID, functools.partial(side, on_grid, path, fine, True)),
-        Side(POINTS, functools.partial(side, point_by_point, path, coarse, False), keep_memory=False),
-        Side(EXACT, functools.partial(side, exactly, path, coarse, True)),
+        Side(LOOP, functools.partial(side, row_by_row, path, fine, True), keep_memory=False),
+        Side(GRID, functools.partial(side, on_grid, path, fine, False)),
+        Side(POINTS, functools.partial(side, point_by_point, path, coarse, True), keep_memory=False),
+        Side(EXACT, functools.partial(side, exactly, path, coarse, False)),
     ]
     found = in_turns(sides, turns=turns, threads=threads)
-    model = trained(path, channels_last=True)
+    model = trained(path, plain=False)
     response = operations(lambda: respond(model, torch.zeros(8, LATENTS), batch_size=8)) / 8
     rate = matrix_rate(torch.float32, threads)
     rows, remarks = [], []

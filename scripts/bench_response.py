@@ -85,14 +85,14 @@ def by_lrx(
 
 
 def published_side(path: Path, samples: int, turns: Turns) -> None:
-    model = trained(path, channels_last=False)
+    model = trained(path, plain=True)
     published(model, LATENTS, 8, 0)
     for turn in turns:
         turns.found = published(model, LATENTS, samples, 2 * turn)
 
 
 def lrx_side(path: Path, samples: int, draws: str, precision: str, turns: Turns) -> None:
-    model = trained(path, channels_last=True)
+    model = trained(path, plain=False)
     by_lrx(model, SHAPE, 8, 0, draws=draws, precision=precision)
     for turn in turns:  # other draws than the published side's, so that the errors are tested
         turns.found = by_lrx(model, SHAPE, samples, 2 * turn + 1, draws=draws, precision=precision)
@@ -112,7 +112,7 @@ def measure(*, quick: bool, threads: int) -> Section:
         sides.append(Side(BF16, functools.partial(lrx_side, path, many, "quasi", "bf16")))
     found = in_turns(sides, turns=turns, threads=threads)
 
-    model = trained(path, channels_last=True)
+    model = trained(path, plain=False)
     response = operations(lambda: respond(model, torch.zeros(8, LATENTS), batch_size=8)) / 8
     independent = variance(found[SAME], draws[SAME])  # that of the published procedure too, which draws the same way
     worth = {name: independent / variance(side, draws[name]) for name, side in found.items()}

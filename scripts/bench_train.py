@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from benchmodel import ROOT, train_settings
+from benchmodel import ROOT, of_torch, train_settings
 from benchrate import has_bf16, matrix_rate, operations
 from benchsides import Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
@@ -72,7 +72,7 @@ def plain_steps(model: VAE, images: Tensor, batch_size: int) -> Iterator[Tensor]
 def plain_side(batch_size: int, steps: int, turns: Turns) -> None:
     data = dsprites(root=ROOT, source="auto")
     images = data.images(torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:IMAGES])
-    trained = plain_steps(vae(), images, batch_size)
+    trained = plain_steps(of_torch(vae()), images, batch_size)
     for _ in range(WARM_UP):
         next(trained)
     for _ in turns:

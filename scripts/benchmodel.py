@@ -6,19 +6,25 @@ side of a benchmark reads the same weights.
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from lrx.data.grid import GridDataset
 from lrx.data.shapes3d import shapes3d
+from lrx.models.doubling import DoublingConv
 from lrx.models.networks.conv5 import conv5
+from lrx.models.transposed import TransposedConv
 from lrx.models.vae import VAE
 from lrx.training import checkpoint
 from lrx.training.loop import TrainSettings, train
 
 ROOT = os.environ.get("LRX_DATA", "data")
+M = TypeVar("M", bound=nn.Module)
 LATENTS, SHAPE = 24, (3, 64, 64)
 STEPS, QUICK_STEPS = 300, 20
 
@@ -74,11 +80,24 @@ def kept(quick: bool) -> Path:
     return path
 
 
-def trained(path: Path, *, channels_last: bool) -> VAE:
-    """The model in evaluation mode; channels_last: as `lrx assay` has it, else as torch makes it."""
+def trained(path: Path, *, plain: bool) -> VAE:
+    """The model in evaluation mode, as `lrx assay` has it, or plain: contiguous tensors and torch's own layers."""
     model = conv5_vae()
     model.load_state_dict(checkpoint.load(path).model)
     model.eval().requires_grad_(False)
-    if channels_last:
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if plain:
+        return of_torch(model)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model
+
+
+def of_torch(model: M) -> M:
+    """The same model with torch's own layers, as papers write them, in place of the quicker forms that lrx has."""
+    for parent in list(model.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, DoublingConv):
+                doubling = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+                setattr(parent, name, nn.Sequential(doubling, layer.conv))
+            elif isinstance(layer, TransposedConv):
+                layer.forward = functools.partial(nn.ConvTranspose2d.forward, layer)  # type: ignore[method-assign]
     return model

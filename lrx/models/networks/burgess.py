@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx.models.network import Network, image_channels
+from lrx.models.transposed import TransposedConv
 
 START = (32, 4, 4)
 
@@ -46,10 +47,10 @@ class Decoder(nn.Module):
         self.lin1 = nn.Linear(latent_dim, 256)
         self.lin2 = nn.Linear(256, 256)
         self.lin3 = nn.Linear(256, 512)
-        self.convT_64 = nn.ConvTranspose2d(32, 32, 4, 2, 1)
-        self.convT1 = nn.ConvTranspose2d(32, 32, 4, 2, 1)
-        self.convT2 = nn.ConvTranspose2d(32, 32, 4, 2, 1)
-        self.convT3 = nn.ConvTranspose2d(32, channels, 4, 2, 1)
+        self.convT_64 = TransposedConv(32, 32, 4, 2, 1)
+        self.convT1 = TransposedConv(32, 32, 4, 2, 1)
+        self.convT2 = TransposedConv(32, 32, 4, 2, 1)
+        self.convT3 = TransposedConv(32, channels, 4, 2, 1)
 
     def forward(self, z: Tensor) -> Tensor:
         """(B, D) to (B, C, 64, 64)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import nn
 
 from lrx.models.network import Network, image_channels, mean_and_log_variance
+from lrx.models.transposed import TransposedConv
 
 
 def conv64(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
@@ -27,10 +28,10 @@ def conv64(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -
         *(nn.Linear(latent_dim, 256), nn.ReLU(inplace=True)),
         *(nn.Linear(256, 1024), nn.ReLU(inplace=True)),
         nn.Unflatten(1, (64, 4, 4)),
-        *(nn.ConvTranspose2d(64, 64, 4, 2, 1), nn.ReLU(inplace=True)),
-        *(nn.ConvTranspose2d(64, 32, 4, 2, 1), nn.ReLU(inplace=True)),
-        *(nn.ConvTranspose2d(32, 32, 4, 2, 1), nn.ReLU(inplace=True)),
-        nn.ConvTranspose2d(32, channels, 4, 2, 1),
+        *(TransposedConv(64, 64, 4, 2, 1), nn.ReLU(inplace=True)),
+        *(TransposedConv(64, 32, 4, 2, 1), nn.ReLU(inplace=True)),
+        *(TransposedConv(32, 32, 4, 2, 1), nn.ReLU(inplace=True)),
+        TransposedConv(32, channels, 4, 2, 1),
     )
     down = tuple(encoder[i : i + 2] for i in range(0, 8, 2))
     up = tuple(decoder[i : i + 2] for i in range(5, 12, 2))

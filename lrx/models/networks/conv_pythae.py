@@ -12,6 +12,7 @@ import itertools
 from torch import nn
 
 from lrx.models.network import Network, image_channels, mean_and_log_variance
+from lrx.models.transposed import TransposedConv
 
 
 def conv_pythae(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
@@ -27,12 +28,10 @@ def conv_pythae(*, observation_shape: tuple[int, ...], latent_dim: int, heads: i
     shapes = ((1024, 512, 2, 0), (512, 256, 1, 0), (256, 128, 2, 1))
     up = (
         *(
-            nn.Sequential(
-                nn.ConvTranspose2d(width, out, 5, 2, padding, extra), nn.BatchNorm2d(out), nn.ReLU(inplace=True)
-            )
+            nn.Sequential(TransposedConv(width, out, 5, 2, padding, extra), nn.BatchNorm2d(out), nn.ReLU(inplace=True))
             for width, out, padding, extra in shapes
         ),
-        nn.Sequential(nn.ConvTranspose2d(128, channels, 5, 1, 1)),
+        nn.Sequential(TransposedConv(128, channels, 5, 1, 1)),
     )
     start = (1024, 8, 8)
     decoder = nn.Sequential(nn.Sequential(nn.Linear(latent_dim, 1024 * 8 * 8), nn.Unflatten(1, start)), *up)
