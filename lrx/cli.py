@@ -76,7 +76,7 @@ def run(command: str, node: DictConfig) -> float | None:
 
 
 def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float | None:
-    commands = importlib.import_module("lrx.commands.table")
+    commands = importlib.import_module("lrx.commands.table").COMMANDS
     try:
         missing = sorted(OmegaConf.missing_keys(node))
         if missing:
@@ -85,12 +85,11 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
         strange = sorted({str(key) for key in node} - known_keys(command))
         if strange:
             raise ValueError(f"lrx {command} has no key {listed(strange)}; lrx {command} --help lists the keys")
-        after = (
-            _then(node.then, folder) if node.get("then") else None
-        )  # composed now: a mistake in it costs no training
-        score: float | None = commands.COMMANDS[command](config, folder)
-        if after is not None and commands.leads():
-            commands.COMMANDS["assay"](*after)
+        # composed now: a mistake in it costs no training
+        after = _then(node.then, folder) if node.get("then") else None
+        score: float | None = commands[command](config, folder)
+        if after is not None and importlib.import_module("lrx.training.distributed").ranks_of(os.environ).leads:
+            commands["assay"](*after)
         return score
     except RuntimeError as error:
         if not OUT_OF_MEMORY.search(str(error)):

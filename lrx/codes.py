@@ -143,6 +143,6 @@ class Remembering(nn.Module):
             codes = encode_images(self.autoencoder, dataset, new, batch_size=batch_size)
             if not self._codes.numel():
                 self._codes = torch.empty(len(dataset), codes.shape[1], dtype=codes.dtype, device=codes.device)
-            self._codes[new] = codes
+            self._codes[moved(new, self._codes.device)] = codes
             self._known[new] = True
-        return self._codes[indices]
+        return self._codes[moved(indices, self._codes.device)]

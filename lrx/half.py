@@ -21,16 +21,17 @@ FEW = 1024  # places of a map up to which torch's bf16 GroupNorm is slower than 
 
 
 class InBf16(nn.Module):
-    """The same autoencoder; encode and decode run under bf16 autocast, and codes come back in the latents' dtype."""
+    """The same autoencoder; encode and decode run under bf16 autocast, which leaves float64 as it is."""
 
     def __init__(self, autoencoder: Autoencoder) -> None:
         super().__init__()
         self.autoencoder = autoencoder
 
     def encode(self, x: Tensor) -> Tensor:
-        """See Autoencoder; float32."""
+        """See Autoencoder; float32, of a model in float64 float64."""
         with torch.autocast(x.device.type, torch.bfloat16), QuickKernels():
-            return self.autoencoder.encode(x).float()
+            code = self.autoencoder.encode(x)
+        return code.float() if code.dtype == torch.bfloat16 else code
 
     def decode(self, z: Tensor) -> Tensor:
         """See Autoencoder; in what the last layer gives under autocast."""
@@ -39,12 +40,12 @@ class InBf16(nn.Module):
 
 
 class QuickKernels(TorchFunctionMode):
-    """Within it, elu, max_pool2d and group_norm of bf16 tensors on a CPU go the quicker way. For passes without
-    gradients; nothing is done in place."""
+    """Within it, elu, max_pool2d and group_norm of bf16 tensors on a CPU go the quicker way. Where gradients are
+    recorded, torch's own stay, which have backward passes."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         quick = QUICK.get(func)
-        if quick and args[0].dtype == torch.bfloat16 and args[0].device.type == "cpu":
+        if quick and not torch.is_grad_enabled() and args[0].dtype == torch.bfloat16 and args[0].device.type == "cpu":
             return quick(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 
@@ -52,9 +53,9 @@ class QuickKernels(TorchFunctionMode):
 def elu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """exp(x) - 1 below zero: expm1 is what takes the time, and bf16 does not keep its digits."""
     if alpha != 1:
-        return F.elu(x, alpha)
-    below = torch.exp(x).clamp_(max=1).sub_(1)
-    return torch.maximum(x, below, out=below)
+        return F.elu(x, alpha, inplace)
+    below = torch.exp(x).clamp_max_(1).sub_(1)
+    return x.clamp_min_(below) if inplace else below.clamp_min_(x)
 
 
 def max_pool2d(x: Tensor, kernel_size: Any, stride: Any = None, **rest: Any) -> Tensor:
@@ -62,7 +63,8 @@ def max_pool2d(x: Tensor, kernel_size: Any, stride: Any = None, **rest: Any) -> 
     plain = all(rest.get(name, usual) in (usual, (usual, usual)) for name, usual in PLAIN.items())
     halving = all(size in (2, (2, 2)) for size in (kernel_size, stride or kernel_size))
     even = x.ndim == 4 and x.shape[2] % 2 == x.shape[3] % 2 == 0
-    if not (plain and halving and even and x.is_contiguous(memory_format=torch.channels_last)):
+    # asked of the permuted image, as vmap knows no channels_last
+    if not (plain and halving and even and x.permute(0, 2, 3, 1).is_contiguous()):
         pooled: Tensor = F.max_pool2d(x, kernel_size, stride, **rest)
         return pooled
     batch, channels, height, width = x.shape
@@ -71,11 +73,14 @@ def max_pool2d(x: Tensor, kernel_size: Any, stride: Any = None, **rest: Any) -> 
     return torch.maximum(rows[:, :, 0], rows[:, :, 1]).permute(0, 3, 1, 2)
 
 
-def group_norm(x: Tensor, num_groups: int, *args: Any, **kwargs: Any) -> Tensor:
+def group_norm(
+    x: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
     """In float32 on small maps (B, C, H, W)."""
-    if x[0, 0].numel() >= FEW:
-        return F.group_norm(x, num_groups, *args, **kwargs)
-    return F.group_norm(x.float(), num_groups, *args, **kwargs).to(x.dtype)
+    halves = any(part is not None and part.dtype != torch.float32 for part in (weight, bias))
+    if halves or x.shape[2:].numel() >= FEW:  # torch takes no half weights with a float32 input
+        return F.group_norm(x, num_groups, weight, bias, eps)
+    return F.group_norm(x.float(), num_groups, weight, bias, eps).to(x.dtype)
 
 
 QUICK: dict[Any, Callable[..., Tensor]] = {

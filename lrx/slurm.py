@@ -23,7 +23,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from lrx.estimators.checks import is_whole
+from lrx.checks import is_whole
 from lrx.runs import status
 from lrx.terminal.refusals import SweepError
 

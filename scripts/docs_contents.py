@@ -11,7 +11,7 @@ import torch
 from docs_tables import code, table
 from hydra import compose, initialize_config_module
 
-from lrx.commands.building import build_model
+from lrx.commands.from_config import build_model
 from lrx.config import Config
 from lrx.data.grid import GridDataset
 from lrx.factors import FactorSpace

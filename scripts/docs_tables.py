@@ -104,7 +104,7 @@ def settings(node: str) -> str:
     titles = ("key", "default", "type", "meaning")
     if not any(row[2] for row in rows):  # keys of a command have no signature
         rows, titles = [(*row[:2], row[3]) for row in rows], (*titles[:2], titles[3])
-    return table(titles, rows) if rows else "No settings.\n"
+    return f'<div class="settings" markdown>\n\n{table(titles, rows)}\n</div>\n' if rows else "No settings.\n"
 
 
 def annotations(build: Callable[..., object] | None) -> dict[str, str]:

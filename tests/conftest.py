@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from lrx import cli
+from lrx.report import style
 
 Lrx = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -72,6 +74,15 @@ def place(lrx: Lrx, tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("LRX_DATA", "data")
     return tmp_path
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are saved while the test runs."""
+    saved: list[Figure] = []
+    real = style.save
+    monkeypatch.setattr(style, "save", lambda figure, path: (saved.append(figure), real(figure, path))[1])
+    return saved
 
 
 @pytest.fixture

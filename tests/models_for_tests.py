@@ -1,4 +1,4 @@
-"""Data and models with known answers, which the tests of several assays share."""
+"""Data and models with known answers, and settings of a short training, which several test files share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,26 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from lrx.training.loop import TrainSettings
 from lrx.types import AssayResult
+
+# A few small steps; a test says what it wants otherwise by `replace(TRAINING, ...)`.
+TRAINING = TrainSettings(
+    steps=8,
+    batch_size=32,
+    lr=0.01,
+    betas=[0.9, 0.999],
+    amsgrad=False,
+    schedule="constant",
+    warmup_steps=0,
+    clip=None,
+    precision="float32",
+    compile=False,
+    channels_last=True,
+    checkpoint_every=8,
+    log_every=8,
+    device="cpu",
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -69,6 +88,17 @@ class Ignoring(Noisy):
 
     def decode(self, z: Tensor) -> Tensor:
         return torch.full_like(z, 0.3)
+
+
+def stage_inputs(decoder: nn.Module, z: Tensor) -> list[Tensor]:
+    """The features that each of a decoder's `stages` is given, then what the decoder gives."""
+    seen: list[Tensor] = []
+    hooks = [stage.register_forward_pre_hook(lambda _, given: seen.append(given[0])) for stage in decoder.stages]
+    with torch.no_grad():
+        seen.append(decoder(z))
+    for hook in hooks:
+        hook.remove()
+    return seen
 
 
 def values(result: AssayResult, name: str = "matrix") -> np.ndarray:

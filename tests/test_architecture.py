@@ -13,6 +13,7 @@ ROOT = Path(lrx.__file__).parent
 LEVELS = {
     "allocator": 0,
     "atomic": 0,
+    "checks": 0,
     "devices": 0,
     "factors": 0,
     "gaussian": 0,

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from lrx.assays.factor_inference import factor_inference, named, probed
 from lrx.factors import FactorSpace
 from lrx.types import AssayResult
+from tests.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {
     "labels": [100, 400],
@@ -21,14 +21,6 @@ SETTINGS: dict[str, Any] = {
     "max_pairs": 6,
     "batch_size": 512,
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Classes:

@@ -71,6 +71,8 @@ def test_a_constant_response_has_dimension_zero_and_no_participation() -> None:
     assert result.scores["mean_dimension_prior"] == 0
     assert math.isnan(result.scores["mean_participation_prior"])
     assert (result.arrays["divergence_prior"].values == -4).all()
+    assert str(result.settings["remark"]).startswith("at all prior points and codes of images the Jacobian is 0, as of")
+    assert assay(Linear(torch.eye(4))).settings["remark"] is None
 
 
 def test_probes_agree_with_the_whole_jacobian_within_their_errors() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from lrx.codes import Remembering
 from lrx.factors import FactorSpace
 from lrx.metrics.table import METRICS, PRESETS, Preset
 from lrx.types import AssayResult
+from tests.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {"preset": "small", "only": None, "trees": "lightgbm", "batch_size": 64}
 SMALL = Preset(num_train=400, num_test=200, train_votes=400, eval_votes=200)
@@ -20,12 +20,8 @@ NO_ERROR = {"dci_disentanglement", "dci_completeness", "irs", "factorvae_latents
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "small", SMALL)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Grid:

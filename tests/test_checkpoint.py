@@ -13,6 +13,7 @@ from torch import nn
 
 from lrx.paths import CHECKPOINT
 from lrx.training import checkpoint
+from tests.pickle_payload import Payload
 
 DATA = {"name": "toy", "source": "made", "fingerprint": "abc"}
 
@@ -90,16 +91,6 @@ def test_foreign_and_broken_files_are_refused_in_one_line(tmp_path: Path) -> Non
         checkpoint.load(tmp_path / "foreign.pt")
     with pytest.raises(FileNotFoundError):
         checkpoint.load(tmp_path / "nowhere.pt")
-
-
-class Payload:
-    """A pickle that would make a file when it is loaded."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return os.mkdir, (str(self.path),)
 
 
 def test_a_pickle_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:

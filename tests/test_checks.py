@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lrx.estimators.checks import (
+from lrx.checks import (
     check_batch_size,
     check_choice,
     check_not_negative,

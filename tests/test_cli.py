@@ -269,7 +269,7 @@ def test_lrx_debug_shows_the_traceback(lrx_process: Lrx) -> None:
     done = lrx_process("train", *TINY, "trainer.lr=-1", LRX_DEBUG="1")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
-    assert "training.py" in done.stderr
+    assert "loop.py" in done.stderr
 
 
 def test_a_target_outside_lrx_in_a_checkpoint_is_refused_and_not_run(

@@ -16,7 +16,7 @@ from hydra import compose, initialize_config_module
 from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from lrx.commands.table import build_model
+from lrx.commands.from_config import build_model
 from lrx.config import Config
 from lrx.data.helix import double_helix
 from lrx.factors import FactorSpace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from lrx.codes import image_order
 from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
 from lrx.factors import FactorSpace
-from lrx.training.loop import TrainSettings, train
+from lrx.training.loop import train
+from tests.models_for_tests import TRAINING
 
 SIZES = (8, 8, 30)
 STEP = 8  # grey levels between two classes
@@ -110,22 +112,7 @@ def test_training_and_assays_draw_from_the_kept_images(tmp_path: Path) -> None:
             asked.update(data.factors.index(classes).tolist())
             return {"loss": (x.flatten(1) * self.weight).sum()}
 
-    settings = TrainSettings(
-        steps=len(kept) // 50,
-        batch_size=50,
-        lr=0.1,
-        betas=[0.9, 0.999],
-        amsgrad=False,
-        schedule="constant",
-        warmup_steps=0,
-        clip=None,
-        precision="float32",
-        compile=False,
-        channels_last=False,
-        checkpoint_every=1000,
-        log_every=1000,
-        device="cpu",
-    )
+    settings = replace(TRAINING, steps=len(kept) // 50, batch_size=50)
     train(Watching(), data, settings, seed=0, device=torch.device("cpu"), path=tmp_path / "c.pt", config="")
     assert asked <= kept
     assert len(asked) == 50 * (len(kept) // 50)

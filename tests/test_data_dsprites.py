@@ -14,6 +14,7 @@ import torch
 from lrx.data import dsprites as module
 from lrx.data.dsprites import HDF5, NPZ, dsprites, from_file
 from lrx.factors import FactorSpace
+from tests.pickle_payload import Payload
 
 FACTORS = FactorSpace(
     names=("color", "shape", "scale", "orientation", "position_x", "position_y"), sizes=(1, 3, 2, 2, 3, 4)
@@ -24,16 +25,6 @@ CLASSES = FACTORS.classes(torch.arange(N)).numpy()
 VALUES = CLASSES / 10
 NOT_PUBLISHED = "ignore:.*is not the file that was published"
 pytestmark = pytest.mark.filterwarnings(NOT_PUBLISHED)
-
-
-class Payload:
-    """Unpickling an instance makes a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return (os.mkdir, (str(self.path),))
 
 
 def write_npz(path: Path, *, trap: Path | None = None, **changes: np.ndarray) -> Path:

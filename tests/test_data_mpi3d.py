@@ -1,7 +1,6 @@
 """MPI3D from small files made exactly in the official format, a sparse one of full size, and a renderer."""
 
 import json
-import os
 import struct
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from lrx.data import dsprites, mpi3d, npz, shapes3d
 from lrx.data.cache import Origin, Recipe
 from lrx.data.mpi3d import FACTORS, VARIANTS, from_file, official
 from lrx.factors import FactorSpace
+from tests.pickle_payload import Payload
 
 SMALL = FactorSpace(names=FACTORS.names, sizes=(2, 3, 2, 1, 1, 2, 3))
 N = SMALL.num_points
@@ -25,16 +25,6 @@ IMAGES = np.random.default_rng(0).integers(0, 256, size=(N, 64, 64, 3), dtype=np
 FILE = VARIANTS["toy"].file
 NOT_PUBLISHED = "ignore:.*is not the file that was published"
 pytestmark = pytest.mark.filterwarnings(NOT_PUBLISHED)
-
-
-class Payload:
-    """Unpickling an instance makes a folder."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return (os.mkdir, (str(self.path),))
 
 
 def write(path: Path, images: np.ndarray = IMAGES, *, compressed: bool = False) -> Path:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import scipy.linalg
@@ -9,14 +7,7 @@ import torch
 from torch import Tensor
 
 from lrx.samples.distances import compare, fewest_points, gaussian_distance
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+from tests.models_for_tests import one_thread as one_thread
 
 
 def normal(count: int, features: int, seed: int) -> Tensor:

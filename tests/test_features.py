@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,7 @@ from lrx.factors import FactorSpace
 from lrx.samples import features
 from lrx.samples.feature_spaces import chosen_features
 from lrx.samples.features import check_probe_settings, factor_probe, pixel_components, spread, train_probe
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+from tests.models_for_tests import one_thread as one_thread
 
 
 class Bars:

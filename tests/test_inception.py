@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from lrx.assays.generation import generation
 from lrx.samples import inception
 from lrx.samples.distances import Estimate
 from lrx.samples.inception import InceptionV3, prepared, read_inception
+from tests.models_for_tests import one_thread as one_thread
 
 # Names within a block and the convolution's shape (out, in, height, width), one block of every kind.
 BLOCKS = {
@@ -83,14 +83,6 @@ STAGES = {
     "Mixed_7c": (2048, 8),
 }
 OF_NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def empty(variant: str) -> InceptionV3:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -19,14 +17,7 @@ from lrx.estimators.jacobians import (
 )
 from lrx.models.networks.conv5 import conv5
 from lrx.models.vae import VAE
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+from tests.models_for_tests import one_thread as one_thread
 
 
 class Tanh(nn.Module):

@@ -1,21 +1,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
 from lrx.estimators.latent_paths import cost, evenly, lengths, mean_along, pulled, relaxed, straight, through_graph
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+from tests.models_for_tests import one_thread as one_thread
 
 
 def circle(z: Tensor) -> Tensor:

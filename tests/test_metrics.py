@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -23,16 +23,9 @@ from lrx.metrics.modularity import explicitness, modularity
 from lrx.metrics.points import SharedValues, checked
 from lrx.metrics.sap import SAP, sap
 from lrx.metrics.unsupervised import gaussian_correlations, unsupervised
+from tests.models_for_tests import one_thread as one_thread
 
 SIZES = (4, 5, 3)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def seeded(seed: int = 0) -> torch.Generator:

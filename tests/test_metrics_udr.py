@@ -90,7 +90,7 @@ def test_codes_of_other_images_are_refused() -> None:
     one = codes(0)
     with pytest.raises(ValueError, match=r"codes must be of the same 2 or more images, not \(3, 6\) and \(4000, 6\)"):
         udr([one, one[:3]], all_of(one, one), [0, 1])
-    with pytest.raises(ValueError, match="informative must have one place a latent"):
+    with pytest.raises(ValueError, match="carrying must have one place a latent"):
         udr([one, one], [np.ones(6), np.ones(5)], [0, 1])
     broken = one.copy()
     broken[0, 0] = np.nan

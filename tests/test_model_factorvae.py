@@ -13,8 +13,9 @@ from lrx.data.helix import double_helix
 from lrx.models.factorvae import FactorVAE, permute_latents
 from lrx.models.networks.mlp import mlp
 from lrx.models.vae import VAE
-from lrx.training.loop import TrainSettings, train
+from lrx.training.loop import train
 from lrx.types import Grouped
+from tests.models_for_tests import TRAINING
 
 HELIX = {
     "network": functools.partial(mlp, hidden=[16], activation="elu", spread="log_std"),
@@ -25,22 +26,6 @@ HELIX = {
     "kl": "exact",
 }
 OWN = {"gamma": 6.0, "layers": 2, "width": 16, "discriminator_lr": 1e-3, "discriminator_betas": [0.5, 0.9]}
-SETTINGS = TrainSettings(
-    steps=8,
-    batch_size=32,
-    lr=0.01,
-    betas=[0.9, 0.999],
-    amsgrad=False,
-    schedule="constant",
-    warmup_steps=0,
-    clip=None,
-    precision="float32",
-    compile=False,
-    channels_last=False,
-    checkpoint_every=8,
-    log_every=8,
-    device="cpu",
-)
 
 
 def factorvae(**changes: object) -> FactorVAE:
@@ -63,7 +48,7 @@ def gradients(loss: torch.Tensor, part: torch.nn.Module) -> tuple[torch.Tensor |
 
 def trained(model: VAE, folder: Path) -> VAE:
     data = double_helix(num_points=256, noise=0.1, seed=0)
-    train(model, data, SETTINGS, seed=3, device=torch.device("cpu"), path=folder / "checkpoint.pt", config="text")
+    train(model, data, TRAINING, seed=3, device=torch.device("cpu"), path=folder / "checkpoint.pt", config="text")
     return model
 
 

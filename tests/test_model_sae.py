@@ -14,6 +14,7 @@ from lrx.models.networks.conv64 import conv64
 from lrx.models.networks.mlp import mlp
 from lrx.models.sae import SAE
 from lrx.models.structural import StructuralLayer, chunk_sizes, places
+from tests.models_for_tests import stage_inputs
 
 NETWORKS = {
     "mlp": (functools.partial(mlp, hidden=[8, 8, 8, 8], activation="elu", spread="log_std"), (5,)),
@@ -27,17 +28,6 @@ def built(cls: type[SAE] | type[AdaAE], network: str, *, latent_dim: int, levels
     factory, shape = NETWORKS[network]
     settings = {"observation_shape": shape, "latent_dim": latent_dim, "reconstruction": "gaussian", "variance": 1.0}
     return cls(network=factory, levels=levels, **settings)
-
-
-def entering_each_stage(model: nn.Module, z: Tensor) -> list[Tensor]:
-    """The features that each decoder stage is given, then what the decoder gives."""
-    seen: list[Tensor] = []
-    hooks = [stage.register_forward_pre_hook(lambda _, given: seen.append(given[0])) for stage in model.decoder.stages]
-    with torch.no_grad():
-        seen.append(model.decoder(z))
-    for hook in hooks:
-        hook.remove()
-    return seen
 
 
 def test_chunks_are_as_even_as_can_be() -> None:
@@ -67,12 +57,12 @@ def test_levels_that_make_no_sense_are_refused(cls: type[SAE], levels: object) -
 def test_a_chunk_reaches_the_features_behind_its_place_and_none_before(network: str, levels: int) -> None:
     model = built(SAE, network, latent_dim=12, levels=levels)
     z = torch.randn(2, 12, generator=torch.Generator().manual_seed(1))
-    plain = entering_each_stage(model, z)
+    plain = stage_inputs(model.decoder, z)
     size = 12 // levels
     for level, place in enumerate(places(levels, num_places=len(model.decoder.stages))):
         moved = z.clone()
         moved[:, level * size : (level + 1) * size] += 1
-        changed = [not torch.equal(*pair) for pair in zip(plain, entering_each_stage(model, moved), strict=True)]
+        changed = [not torch.equal(*pair) for pair in zip(plain, stage_inputs(model.decoder, moved), strict=True)]
         assert changed == [stage >= place for stage in range(len(plain))]
 
 
@@ -82,13 +72,13 @@ def test_every_layer_of_adaae_sees_every_latent() -> None:
     given: list[Tensor] = []
     for layer in model.decoder.layers:
         layer.register_forward_pre_hook(lambda _, inputs: given.append(inputs[1]))
-    plain = entering_each_stage(model, z)
+    plain = stage_inputs(model.decoder, z)
     assert len(given) == 3
     assert all(torch.equal(chunk, z) for chunk in given)
     for latent in range(5):  # from the decoder's start on
         moved = z.clone()
         moved[:, latent] += 1
-        assert not any(torch.equal(*pair) for pair in zip(plain, entering_each_stage(model, moved), strict=True))
+        assert not any(torch.equal(*pair) for pair in zip(plain, stage_inputs(model.decoder, moved), strict=True))
 
 
 def test_with_one_level_sae_and_adaae_are_the_same() -> None:
@@ -106,7 +96,7 @@ def test_layers_with_zero_weights_leave_a_decoder_constant(cls: type[SAE]) -> No
     z = 3 * torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
     decoded = model.decode(z)
     constant = model.decoder.constant
-    assert torch.equal(entering_each_stage(model, z)[0], constant.expand(3, -1, -1, -1))
+    assert torch.equal(stage_inputs(model.decoder, z)[0], constant.expand(3, -1, -1, -1))
     expected = constant[None]
     for stage in model.decoder.stages:
         expected = stage(expected)

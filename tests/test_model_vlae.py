@@ -14,6 +14,7 @@ from lrx.models.networks.conv5 import conv5
 from lrx.models.networks.conv64 import conv64
 from lrx.models.networks.mlp import mlp
 from lrx.models.vlae import VLAE
+from tests.models_for_tests import stage_inputs
 
 NETWORKS = {
     "mlp": (functools.partial(mlp, hidden=[8, 8, 8, 8], activation="elu", spread="log_std"), (1, 4, 4)),
@@ -62,21 +63,11 @@ def test_a_chunk_is_read_from_the_stages_up_to_its_own(network: str, places: tup
 def test_a_chunk_enters_the_decoder_at_its_place(network: str, places: tuple[int, ...]) -> None:
     model = built(network, latent_dim=12, levels=len(places))
     z, size = torch.randn(2, 12, generator=torch.Generator().manual_seed(1)), 12 // len(places)
-
-    def entering_each_stage(z: Tensor) -> list[Tensor]:
-        seen: list[Tensor] = []
-        hooks = [s.register_forward_pre_hook(lambda _, given: seen.append(given[0])) for s in model.decoder.stages]
-        with torch.no_grad():
-            seen.append(model.decoder(z))
-        for hook in hooks:
-            hook.remove()
-        return seen
-
-    plain = entering_each_stage(z)
+    plain = stage_inputs(model.decoder, z)
     for level, place in enumerate(places):
         moved = z.clone()
         moved[:, level * size : (level + 1) * size] += 1
-        changed = [not torch.equal(*pair) for pair in zip(plain, entering_each_stage(moved), strict=True)]
+        changed = [not torch.equal(*pair) for pair in zip(plain, stage_inputs(model.decoder, moved), strict=True)]
         assert changed == [stage >= place for stage in range(len(plain))]
 
 

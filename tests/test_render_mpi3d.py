@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -24,22 +21,10 @@ from lrx.data.render.mpi3d import (
 )
 from lrx.data.render.mpi3d_scene import SCENE, Camera, body
 from lrx.data.render.mpi3d_solids import FAR, Convex, box, cone, cylinder, meet, prism, pyramid, sphere
+from scripts import fit_mpi3d
 
-HERE = Path(__file__).parent
 COLOUR, SHAPE, SIZE, CAMERA, BACKGROUND, HORIZONTAL, VERTICAL = range(7)
 MIDDLE = np.array([3, 1, 1, 1, 1, 22, 21])  # a blue cube above the elbow
-
-
-def _script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fit_mpi3d", HERE.parent / "scripts" / "fit_mpi3d.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fit_mpi3d = _script()
 FRAMES = np.load(fit_mpi3d.OFFICIAL)["toy"].reshape(-1, 64, 64, 3)
 CLASSES = fit_mpi3d.schedule().reshape(-1, 7)
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-import importlib.util
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -26,24 +23,12 @@ from lrx.data.render.shapes3d import (
     Scene,
     render_geometries,
 )
+from scripts import fit_shapes3d
 
-HERE = Path(__file__).parent
 SIZES = (10, 10, 10, 8, 4, 15)
 FULL = HUE_LEVELS.max()  # the level of a channel at 1
 CUBE, CYLINDER, SPHERE, CAPSULE = range(4)
 AHEAD = 7  # the orientation of 0 degrees
-
-
-def _script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fit_shapes3d", HERE.parent / "scripts" / "fit_shapes3d.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fit_shapes3d = _script()
 OFFICIAL = np.load(fit_shapes3d.OFFICIAL)
 
 

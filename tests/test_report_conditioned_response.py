@@ -11,15 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from lrx import results
-from lrx.report import conditioned_response, style
+from lrx.report import conditioned_response
 from lrx.types import Array, AssayResult
 
 AXES = ("factor", "latent")
 NAMES = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
 
 
-def written(folder: Path, factors: int, latents: int, cds: float = 0.5) -> Path:
-    values = np.eye(factors, latents) * 0.9 + 0.05
+def written(
+    folder: Path, factors: int, latents: int, cds: float = 0.5, *, remark: str | None = None, gain: float = 1.0
+) -> Path:
+    values = (np.eye(factors, latents) * 0.9 + 0.05) * gain
     values[:, -1] = 0.0
     scores = {"cds": cds, "cds_corrected": cds, "completeness": 0.4, "num_answering": 1.0, "num_uncovered": 0.0}
     result = AssayResult(
@@ -30,21 +32,12 @@ def written(folder: Path, factors: int, latents: int, cds: float = 0.5) -> Path:
         },
         coordinates={"factor": np.array(NAMES[:factors]), "latent": np.arange(latents)},
         scores=scores | {f"{name}_se": 0.012 for name in scores},
-        settings={"reduction": "mean_of_rms", "threshold": 0.1},
+        settings={"reduction": "mean_of_rms", "threshold": 0.1, "remark": remark},
     )
     path = folder / "result.h5"
     provenance = {"model": "lrx.models.vae.VAE", "dataset": "3dshapes", "dataset_source": "official file"}
     results.write(path, {"conditioned_response": result}, provenance)
     return path
-
-
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are saved while the test runs."""
-    saved: list[Figure] = []
-    real = style.save
-    monkeypatch.setattr(style, "save", lambda figure, path: (saved.append(figure), real(figure, path))[1])
-    return saved
 
 
 @pytest.mark.parametrize(("factors", "latents"), [(1, 1), (2, 3), (6, 24), (6, 25), (6, 256)])
@@ -70,13 +63,23 @@ def test_rows_are_factors_and_a_frame_marks_the_factor_of_a_latent(tmp_path: Pat
     frames = [patch.get_xy() for patch in axes.patches if isinstance(patch, Rectangle)]
     assert [(round(x), round(y)) for x, y in frames] == [(0, 0), (1, 1)]  # the last latent answers to nothing
     (said,) = [text.get_text() for text in axes.texts if text.get_text().startswith("VAE ·")]
-    for part in ("3dshapes (official file)", "64 groups of a factor", "CDS 0.50±0.01", "completeness 0.40±0.01"):
+    for part in ("3dshapes (official file)", "64 groups of a factor", "CDS 0.5 ± 0.012", "completeness 0.4 ± 0.012"):
         assert part in " ".join(said.split())
 
 
 def test_a_score_of_nothing_is_said_to_be_undefined(tmp_path: Path, figures: list[Figure]) -> None:
     conditioned_response.draw(written(tmp_path, 2, 3, cds=math.nan), tmp_path)
     assert any("CDS not defined" in " ".join(text.get_text().split()) for text in figures[0].axes[0].texts)
+
+
+def test_a_remark_is_drawn_and_a_frame_is_told_of_where_there_is_one(tmp_path: Path, figures: list[Figure]) -> None:
+    for gain, remark in ((1.0, None), (0.01, "no latent answers to any factor")):
+        conditioned_response.draw(written(tmp_path, 2, 3, remark=remark, gain=gain), tmp_path)
+    alive, dead = (" ".join(" ".join(text.get_text() for text in one.axes[0].texts).split()) for one in figures)
+    assert "□ the factor each latent answers to most" in alive
+    assert "□" not in dead
+    assert "no latent answers to any factor" in dead
+    assert "no latent answers" not in alive
 
 
 def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:

@@ -8,20 +8,12 @@ import pytest
 from matplotlib.figure import Figure
 
 from lrx import results
-from lrx.report import factor_inference, generation, interpolation, style
+from lrx.report import factor_inference, generation, interpolation
 from lrx.types import Array, AssayResult
 
 PROVENANCE = {"model": "lrx.models.betavae.BetaVAE", "dataset": "dsprites", "dataset_source": "official file"}
 SOURCES = ("data", "prior", "hybrid", "refined", "posterior")
 PATHS = ("straight", "response", "graph", "relaxed")
-
-
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    saved: list[Figure] = []
-    real = style.save
-    monkeypatch.setattr(style, "save", lambda figure, path: (saved.append(figure), real(figure, path))[1])
-    return saved
 
 
 def whole(path: Path) -> bool:
@@ -63,6 +55,7 @@ def test_samples_stand_beside_their_scores(tmp_path: Path, figures: list[Figure]
     for expected in ("1,024 samples", "(accuracy 0.91)", "0.77 is due to finite samples", "hybrid", "3.10", "±0.02"):
         assert expected in text
     assert "nan" not in text
+    assert text.count("–") == 1  # images have no latents
 
 
 @pytest.mark.parametrize(("images", "pairs"), [(True, 3), (False, 1)])
@@ -76,6 +69,7 @@ def test_paths_are_strips_with_scores(tmp_path: Path, figures: list[Figure], ima
     shown = min(2, pairs)
     decoded, axes = observations(images, 4, shown, 7)
     arrays["images"] = Array(decoded, ("path", "shown", "point", *axes))
+    arrays["ends"] = Array(np.arange(2 * pairs).reshape(pairs, 2) + 70, ("pair", "end"))
     settings = {"num_pairs": pairs, "pulls": 4, "num_nodes": 9, "steps": 5, "weight": 1.5}
     result = AssayResult(arrays, {"path": np.array(PATHS)}, scores, settings)
     results.write(tmp_path / "result.h5", {"interpolation": result}, PROVENANCE)
@@ -86,6 +80,30 @@ def test_paths_are_strips_with_scores(tmp_path: Path, figures: list[Figure], ima
     assert text.count("3.50") == 20
     assert text.count("±0.25") == (0 if pairs == 1 else 20)
     assert "length + 1.5 times the integral" in text
+    assert "from image 70 to image 71" in text
+
+
+def test_ways_that_gave_the_same_strip_are_told_of(tmp_path: Path, figures: list[Figure]) -> None:
+    decoded, axes = observations(True, 4, 2, 7)
+    decoded[1] += 1  # `response` is like `straight` in no pair, `graph` in the first, `relaxed` in both
+    decoded[2, 1, 3] += 1
+    scores = {f"mean_u_{path}{end}": 1.0 for path in PATHS for end in ("", "_se")}
+    arrays = {
+        "u": Array(np.ones((4, 2, 7)), ("path", "pair", "point")),
+        "mean_u": Array(np.array([[1.0, np.nan]] * 4), ("path", "pair")),
+        "images": Array(decoded, ("path", "shown", "point", *axes)),
+        "ends": Array(np.arange(4).reshape(2, 2), ("pair", "end")),
+    }
+    settings = {"num_pairs": 2, "pulls": 4, "num_nodes": 9, "steps": 5, "weight": 1.0, "remark": "of two pairs"}
+    result = AssayResult(arrays, {"path": np.array(PATHS)}, scores, settings)
+    results.write(tmp_path / "result.h5", {"interpolation": result}, PROVENANCE)
+    interpolation.draw(tmp_path / "result.h5", tmp_path)
+    text = said(figures[0])
+    assert "response is the same" not in text
+    assert "graph is the same as straight in 1 of the 2 pairs shown" in text
+    assert "relaxed is the same as straight in 2 of the 2 pairs shown" in text
+    assert "of two pairs" in text
+    assert text.count("–") == 4  # where a pair has no score
 
 
 @pytest.mark.parametrize("factors", [1, 5])

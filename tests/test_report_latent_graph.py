@@ -15,6 +15,7 @@ from lrx.report import latent_graph, style
 from lrx.types import Array, AssayResult
 
 AXES = ("intervened", "responding")
+RULE = "1 where informative: M_jj > 0.5 on the scale none"
 
 
 def written(folder: Path, latents: int, informative: list[int], edge: dict[tuple[int, int], int]) -> Path:
@@ -30,7 +31,7 @@ def written(folder: Path, latents: int, informative: list[int], edge: dict[tuple
             "matrix_se": Array(matrix / 50, AXES, "latent"),
             "edge": Array(kinds, AXES),
             "stability": Array(1 - matrix / 3, AXES),
-            "informative": Array(np.isin(np.arange(latents), informative).astype(np.uint8), AXES[1:]),
+            "informative": Array(np.isin(np.arange(latents), informative).astype(np.uint8), AXES[1:], "1", RULE),
         },
         coordinates=dict.fromkeys(AXES, np.arange(latents)),
         scores={
@@ -38,7 +39,13 @@ def written(folder: Path, latents: int, informative: list[int], edge: dict[tuple
             **{f"{key}_se": 0.25 for key in number},
             "mean_stability": 0.875 if edge else float("nan"),
         },
-        settings={"base": "prior", "num_samples": 4096, "bidirectional": 0.1, "unidirectional": 0.5},
+        settings={
+            "base": "prior",
+            "num_samples": 4096,
+            "bidirectional": 0.1,
+            "unidirectional": 0.5,
+            "remark": None if informative else "no latent is informative: too little training",
+        },
     )
     path = folder / "result.h5"
     provenance = {"model": "lrx.models.betavae.BetaVAE", "dataset": "dsprites", "dataset_source": "official file"}
@@ -47,15 +54,6 @@ def written(folder: Path, latents: int, informative: list[int], edge: dict[tuple
 
 
 SOME = {(0, 1): 1, (1, 3): 2, (3, 1): 2}
-
-
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are saved while the test runs."""
-    saved: list[Figure] = []
-    real = style.save
-    monkeypatch.setattr(style, "save", lambda figure, path: (saved.append(figure), real(figure, path))[1])
-    return saved
 
 
 def test_networkx_reads_the_same_graph_back(tmp_path: Path) -> None:
@@ -94,12 +92,13 @@ def test_a_graph_of_any_size_becomes_a_picture(
 ) -> None:
     picture, graphml = latent_graph.draw(written(tmp_path, latents, informative, edge), tmp_path)
     pixels = matplotlib.image.imread(picture)[..., :3]
-    assert 600 < pixels.shape[0] < 1300
+    assert (600 if informative else 200) < pixels.shape[0] < 1300
     assert 600 < pixels.shape[1] < 1300
     assert (pixels[[0, -1]] == 1).all()  # nothing is cut off at the edge
     assert (pixels[:, [0, -1]] == 1).all()
     patches = figures[0].axes[0].patches
     assert sum(isinstance(patch, Circle) for patch in patches) == len(informative)
+    assert sum(line.get_marker() == "v" for line in figures[0].axes[0].lines) == len(informative)
     assert sum(isinstance(patch, FancyArrowPatch) for patch in patches) == min(len(edge), latent_graph.DRAWN)
     graph = networkx.read_graphml(graphml)
     assert (len(graph.nodes), len(graph.edges)) == (len(informative), len(edge))
@@ -123,7 +122,13 @@ def test_the_picture_says_what_was_measured_and_who_is_left_out(tmp_path: Path, 
     latent_graph.draw(written(tmp_path, 6, [0, 1, 3], SOME), tmp_path)
     axes = figures[0].axes[0]
     said = " ".join(" ".join(text.get_text().split()) for text in axes.texts)
-    for words in ("BetaVAE", "dsprites (official file)", "base prior", "4,096 draws", "informative: 3 ± 0.25 of 6"):
+    for words in (
+        "BetaVAE",
+        "dsprites (official file)",
+        "base prior",
+        "4,096 draws",
+        "▾ informative: 3 ± 0.25 of 6 (M_jj > 0.5 on the scale none)",
+    ):
         assert words in said
     for words in ("edges: 1 ± 0.25 one way, 1 ± 0.25 both ways", "mean stability 0.88", "not informative: 2, 4, 5"):
         assert words in said
@@ -133,6 +138,14 @@ def test_the_picture_says_what_was_measured_and_who_is_left_out(tmp_path: Path, 
         "one way: only this response > 0.5",
         "both ways: both responses > 0.1",
     ]
+
+
+def test_a_graph_without_nodes_is_small_and_says_why(tmp_path: Path, figures: list[Figure]) -> None:
+    picture, _ = latent_graph.draw(written(tmp_path, 6, [], {}), tmp_path)
+    assert matplotlib.image.imread(picture).shape[0] < 400
+    said = " ".join(" ".join(text.get_text() for text in figures[0].axes[0].texts).split())
+    assert "no latent is informative: too little training" in said
+    assert "not informative: 0, 1, 2, 3, 4, 5" in said
 
 
 def test_the_same_file_gives_the_same_files_and_matplotlib_keeps_its_settings(tmp_path: Path) -> None:

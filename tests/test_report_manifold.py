@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from lrx import results
 from lrx.report import manifold
@@ -21,7 +22,8 @@ def written(folder: Path, *, latents: int = 6, points: int = 40, probed: bool = 
             if not constant:
                 values = random.normal(size=points)
             arrays[f"{name}_{source}"] = Array(values, (axis,))
-        scores |= {f"mean_participation_{source}": 2.5, f"mean_dimension_{source}": 3.0}
+        scores |= {f"mean_participation_{source}": np.nan if constant else 2.5, f"mean_dimension_{source}": 3.0}
+        scores[f"mean_participation_{source}_se"] = np.nan if constant else 0.125
         scores[f"mean_dimension_{source}_se"] = 0.1
         if not probed:
             spectrum = -np.sort(-random.random((points, latents)), axis=1)
@@ -29,6 +31,7 @@ def written(folder: Path, *, latents: int = 6, points: int = 40, probed: bool = 
     settings = {"num_points": points, "num_images": points, "codes": "sample", "quantile": 0.99}
     settings |= {"jacobian": "hutchinson", "num_probes": 8, "threshold": None} if probed else {}
     settings = {"jacobian": "exact", "num_probes": None, "threshold": 0.1} | settings
+    settings |= {"remark": "the Jacobian is 0" if constant else None}
     path = folder / "result.h5"
     coordinates = {} if probed else {"rank": np.arange(1, latents + 1)}
     results.write(path, {"manifold": AssayResult(arrays, coordinates, scores, settings)}, {"model": "a.VAE"})
@@ -52,6 +55,27 @@ def test_a_result_of_any_size_becomes_a_picture(tmp_path: Path, shape: dict[str,
     assert path.name == "manifold.png"
     assert (pixels[[0, -1]] == 1).all()
     assert len(np.unique(pixels.mean(axis=-1))) > 20
+
+
+@pytest.mark.parametrize("probed", [False, True])
+def test_a_participation_ratio_of_nothing_has_its_reason(tmp_path: Path, figures: list[Figure], probed: bool) -> None:
+    for constant in (False, True):
+        manifold.draw(written(tmp_path, constant=constant, probed=probed), tmp_path)
+    alive, dead = (" ".join(" ".join(text.get_text() for text in one.axes[0].texts).split()) for one in figures)
+    assert "participation ratio 2.5 ± 0.12 (prior), 2.5 ± 0.12 (posterior)" in alive
+    assert "the Jacobian is 0" not in alive
+    assert "participation ratio not defined (prior), not defined (posterior)" in dead
+    assert dead.endswith("the Jacobian is 0")
+
+
+def test_a_far_zero_does_not_press_the_histogram_of_divergence(tmp_path: Path, figures: list[Figure]) -> None:
+    path = written(tmp_path)
+    stored = results.read(path)
+    for source in ("prior", "posterior"):
+        stored.assays["manifold"].arrays[f"divergence_{source}"].values[:] -= 100.0
+    results.write(tmp_path / "far.h5", stored.assays, {})
+    manifold.draw(tmp_path / "far.h5", tmp_path)
+    assert figures[0].axes[1].get_xlim()[1] < -90.0
 
 
 def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:

@@ -9,37 +9,33 @@ import pytest
 from matplotlib.figure import Figure
 
 from lrx import results
-from lrx.report import response_matrix, style
+from lrx.report import response_matrix
 from lrx.types import Array, AssayResult
 
 AXES = ("intervened", "responding")
 
 
-def written(folder: Path, latents: int, normalization: str = "half", fill: float | None = None) -> Path:
+RULE = "1 where informative: M_jj > 0.5 on the scale none"
+
+
+def written(
+    folder: Path, latents: int, normalization: str = "half", fill: float | None = None, remark: str | None = None
+) -> Path:
     values = np.eye(latents) * 0.9 + 0.05 if fill is None else np.full((latents, latents), fill)
     informative = (np.arange(latents) % 2).astype(np.uint8)
     result = AssayResult(
         arrays={
             "matrix": Array(values, AXES, "latent"),
             "matrix_se": Array(np.full_like(values, 0.0021), AXES, "latent"),
-            "informative": Array(informative, AXES[1:]),
+            "informative": Array(informative, AXES[1:], "1", RULE),
         },
         coordinates=dict.fromkeys(AXES, np.arange(latents)),
-        settings={"base": "prior", "num_samples": 1024, "normalization": normalization},
+        settings={"base": "prior", "num_samples": 1024, "normalization": normalization, "remark": remark},
     )
     path = folder / "result.h5"
     provenance = {"model": "lrx.models.betavae.BetaVAE", "dataset": "dsprites", "dataset_source": "official file"}
     results.write(path, {"response_matrix": result}, provenance)
     return path
-
-
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are saved while the test runs."""
-    saved: list[Figure] = []
-    real = style.save
-    monkeypatch.setattr(style, "save", lambda figure, path: (saved.append(figure), real(figure, path))[1])
-    return saved
 
 
 def texts(figure: Figure) -> list[str]:
@@ -70,8 +66,9 @@ def test_cells_hold_values_and_errors_and_axes_are_named(tmp_path: Path, figures
     assert texts(figures[0]).count("0.05") == 6
     assert texts(figures[0]).count("±0.002") == 9
     (small_print,) = [text for text in texts(figures[0]) if text.startswith("BetaVAE ·")]
-    for said in ("dsprites (official file)", "base prior", "1,024 draws", "normalization half", "informative: 1 of 3"):
+    for said in ("dsprites (official file)", "base prior", "1,024 draws", "normalization half"):
         assert said in " ".join(small_print.split())
+    assert "▾ informative: 1 of 3 (M_jj > 0.5 on the scale none)" in " ".join(small_print.split())
     marks = axes.collections[0].get_offsets()
     assert np.asarray(marks)[:, 0].tolist() == [1]
     assert "latent" in figures[0].axes[0].child_axes[0].get_ylabel()
@@ -86,6 +83,11 @@ def test_colours_reach_from_zero_to_the_identity_or_beyond(
 ) -> None:
     response_matrix.draw(written(tmp_path, 2, normalization, fill), tmp_path)
     assert figures[0].axes[0].images[0].get_clim() == (0, top)
+
+
+def test_a_remark_is_drawn(tmp_path: Path, figures: list[Figure]) -> None:
+    response_matrix.draw(written(tmp_path, 2, fill=0.0, remark="no latent is informative"), tmp_path)
+    assert any("no latent is informative" in " ".join(text.split()) for text in texts(figures[0]))
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lrx import results
-from lrx.report import metrics, style
+from lrx.report import metrics
 from lrx.types import Array, AssayResult
 
 AXES = ("latent", "factor")
@@ -33,15 +33,6 @@ def written(folder: Path, latents: int = 10, factors: int = 5, full: bool = True
     return path
 
 
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are saved while the test runs."""
-    saved: list[Figure] = []
-    real = style.save
-    monkeypatch.setattr(style, "save", lambda figure, path: (saved.append(figure), real(figure, path))[1])
-    return saved
-
-
 @pytest.mark.parametrize(("latents", "factors", "full"), [(1, 1, True), (10, 5, True), (256, 7, True), (3, 2, False)])
 def test_any_size_becomes_a_picture(tmp_path: Path, latents: int, factors: int, full: bool) -> None:
     paths = metrics.draw(written(tmp_path, latents, factors, full), tmp_path)
@@ -60,10 +51,11 @@ def test_scores_are_dots_with_errors_and_matrices_name_their_factors(tmp_path: P
     dots = [line.get_xdata()[0] for line in scores.lines if line.get_marker() == "o"]
     assert np.allclose(dots, np.arange(len(metrics.BOUNDED)) / (len(metrics.BOUNDED) + len(metrics.UNBOUNDED)))
     said = [text.get_text() for text in scores.texts]
-    assert "0.000 ±0.012" in said
+    assert "0.000 ± 0.012" in said
     assert "0.500" in said  # irs, without error
     assert "1/5" in said
-    assert [label.get_text() for label in information.get_xticklabels()] == [f"factor_{k}" for k in range(5)]
+    assert [label.get_text() for label in information.get_xticklabels()] == [f"factor {k}" for k in range(5)]
+    assert "0.7143 ± 0.012" in said  # without an upper bound
     assert len(information.texts) == 50
     small_print = " ".join(" ".join(said).split())
     for part in ("BetaVAE", "dsprites (official file)", "preset fast", "3,000 images", "left out: color"):

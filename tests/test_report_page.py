@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import math
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from hydra.utils import instantiate
 
 from lrx import results
 from lrx.metrics import table
-from lrx.report import meanings, page, pictures
+from lrx.report import commands, meanings, page, pictures, sweep_page
+from lrx.report.sweep_rows import Row
 from lrx.runs import status
 from lrx.types import Array, AssayResult
 from tests.conftest import TINY, Lrx
@@ -126,6 +129,13 @@ def test_every_score_that_assays_produce_has_a_meaning_and_every_picture_a_text(
 def test_a_part_of_a_name_has_its_word_in_the_sentence() -> None:
     assert "draws from the prior" in meanings.of_score("generation", "frechet_prior")
     assert "all latents, learned from 1000 labels" in meanings.of_score("factor_inference", "accuracy_all_1000")
+    names = ["frechet_refined", "recall_prior", "frechet_data", "frechet_prior", "beauty"]
+    ordered = sorted(names, key=lambda name: meanings.place_of("generation", name))
+    assert ordered == ["frechet_data", "frechet_prior", "frechet_refined", "recall_prior", "beauty"]
+    labels = sorted(
+        ("1000", "100", "9" * 5000), key=lambda n: meanings.place_of("factor_inference", f"accuracy_all_{n}")
+    )
+    assert labels.index("100") < labels.index("1000")
     assert meanings.of_score("generation", "beauty") == meanings.of_score("of_mine", "cds") == ""
 
 
@@ -159,6 +169,7 @@ def test_a_trained_run_is_told_with_its_curves_and_the_assays_of_its_checkpoint(
 
     assert lrx("report", "outputs/assay/of-a/result.h5", "out=one.html").returncode == 0
     alone = Page(tmp_path / "one.html")
+    assert "of-a, measured on a" in alone.text
     assert alone.images[0]["alt"].startswith("Training curves")  # of the checkpoint that it names
     (tmp_path / "outputs/train/a/checkpoint.pt").write_bytes(b"another one")
     assert lrx("report", "outputs/assay/of-a", "out=two.html").returncode == 0
@@ -261,6 +272,9 @@ def test_a_sweep_is_a_table_a_plot_and_matrices(lrx: Lrx, tmp_path: Path) -> Non
     assert runs["vae-4-1"]["values"] == [None, None]
     captions = [image["alt"] for image in told.images if "A heat map" in image["alt"]]
     assert [caption.rpartition(" ")[2] for caption in captions] == ["vae-1-0.", "vae-1-1.", "vae-4-0."]
+    assert "Data: dsprites (rendered by lrx, not the official file)." in told.text
+    assert "Make it again lrx train -m seed=0,1" in " ".join(told.text.split())
+    assert "response matrix: largest se The largest standard error of an entry" in " ".join(told.text.split())
     values = [tag["data-value"] for name, tag in told.tags if name == "td" and "data-value" in tag]
     assert values[:3] == ["2.0", "2.0", "2.0"]
 
@@ -306,6 +320,24 @@ def test_a_sweep_of_assays_differs_in_how_they_measured(tmp_path: Path) -> None:
     told = Page(out)
     assert "They differ in assay.num_samples." in told.text
     assert json.loads(told.scripts[0])["groups"] == ["num_samples 16", "num_samples 64"]
+
+
+def test_the_first_plot_shows_scores_of_two_assays_that_most_runs_have() -> None:
+    keys = [("reconstruction", "squared_error"), ("reconstruction", "kl"), ("traversal", "mean_following"), ("a", "b")]
+    every = [dict(zip(keys, values, strict=True)) for values in ((1.0, 2.0, 0.1, 7.0), (3.0, math.nan, 0.2, 7.0))]
+    rows = [Row(str(place), "done", {}, scores, {}, {}, "", []) for place, scores in enumerate(every)]
+    assert sweep_page._first_two(rows, keys, keys) == (0, 2)
+    assert sweep_page._first_two(rows, keys, keys[:2]) == (0, 1)  # kl differs between no runs: the first two there are
+
+
+def test_commands_are_told_as_they_are_typed() -> None:
+    said = ("assay", ("assay=paper", "ckpt='outputs/train/one'", "name='1'", "note='a b'"))
+    (line,) = commands.typed([said])
+    assert shlex.split(line) == ["lrx", "assay", "assay=paper", "ckpt=outputs/train/one", "name='1'", "note='a b'"]
+    runs = [("train", (f"model={model}", f"seed={seed}", "name=x")) for model in ("ae", "vae") for seed in (0, 1)]
+    assert commands.of_sweep(runs) == ["lrx train -m model=ae,vae seed=0,1 name=x"]
+    assert commands.of_sweep(runs[:3]) == commands.typed(runs[:3])  # no product of choices
+    assert commands.of_sweep([*runs, ("import", ())])[1:] == ["lrx import"]
 
 
 def test_hostile_names_in_a_sweep_stay_text(tmp_path: Path) -> None:

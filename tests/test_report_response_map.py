@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lrx import results
-from lrx.report import response_map, style
+from lrx.report import response_map
 from lrx.report.observations import sheet
 from lrx.types import Array, AssayResult
 
@@ -63,14 +63,6 @@ def written(
     provenance = {"model": "lrx.models.vae.VAE", "dataset": "dsprites", "dataset_source": "official file"}
     results.write(path, {"response_map": result}, provenance)
     return path
-
-
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    saved: list[Figure] = []
-    real = style.save
-    monkeypatch.setattr(style, "save", lambda figure, path: (saved.append(figure), real(figure, path))[1])
-    return saved
 
 
 def said(figure: Figure) -> str:

@@ -8,15 +8,15 @@ import pytest
 from matplotlib.figure import Figure
 
 from lrx import results
-from lrx.report import style, traversal
+from lrx.report import traversal
 from lrx.types import Array, AssayResult
 
 
-def written(folder: Path, images: int, latents: int, *, vectors: bool = False) -> Path:
+def written(folder: Path, images: int, latents: int, *, vectors: bool = False, offset: float = 0.0) -> Path:
     steps = np.linspace(-3, 3, 5)
     shape, axes = ((3,), ("dimension",)) if vectors else ((3, 8, 8), ("channel", "height", "width"))
     walks = np.full((images, latents, 5, *shape), 7, dtype=np.float32 if vectors else np.uint8)
-    own = np.broadcast_to(0.5 * steps, (images, latents, 5)).copy()
+    own = np.broadcast_to(0.5 * steps + offset, (images, latents, 5)).copy()
     row = np.linspace(1, 0, latents)
     result = AssayResult(
         arrays={
@@ -24,7 +24,7 @@ def written(folder: Path, images: int, latents: int, *, vectors: bool = False) -
             "own_response": Array(own, ("image", "latent", "step")),
             "self_response": Array(row, ("latent",)),
             "self_response_se": Array(0 * row + 0.02, ("latent",)),
-            "informative": Array((row > 0.5).astype(np.uint8), ("latent",)),
+            "informative": Array((row > 0.5).astype(np.uint8), ("latent",), "1", "1 where informative: M_jj > 0.5"),
         },
         coordinates={"step": steps, "latent": np.arange(latents) + 10, "image": np.arange(images) + 100},
         settings={"latents": "informative", "num_images": images, "extent": 3.0, "remark": None},
@@ -38,11 +38,8 @@ def written(folder: Path, images: int, latents: int, *, vectors: bool = False) -
     ("images", "latents", "vectors"), [(1, 1, False), (4, 3, False), (1, 40, False), (1, 1, True), (3, 2, True)]
 )
 def test_walks_of_any_number_become_a_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: int, latents: int, vectors: bool
+    tmp_path: Path, figures: list[Figure], images: int, latents: int, vectors: bool
 ) -> None:
-    figures: list[Figure] = []
-    real = style.save
-    monkeypatch.setattr(style, "save", lambda figure, path: (figures.append(figure), real(figure, path))[1])
     assert traversal.draw(written(tmp_path, images, latents, vectors=vectors), tmp_path) == [tmp_path / "traversal.png"]
     pixels = matplotlib.image.imread(tmp_path / "traversal.png")[..., :3]
     assert (pixels[[0, -1]] == 1).all()
@@ -50,6 +47,20 @@ def test_walks_of_any_number_become_a_picture(
     texts = [text.get_text() for axes in figures[0].axes for text in axes.texts]
     assert texts.count("image 100") == texts.count("latent 10") == texts.count("1.00 ± 0.02") == 1
     assert any(f"16 of {latents}" in " ".join(text.split()) for text in texts) == (latents > 16)
+
+
+def test_informative_latents_have_their_mark_and_the_rule_is_told(tmp_path: Path, figures: list[Figure]) -> None:
+    traversal.draw(written(tmp_path, 1, 5), tmp_path)
+    texts = [" ".join(text.get_text().split()) for axes in figures[0].axes for text in axes.texts]
+    assert texts.count("▾") == 2  # of 1, 3/4, 1/2, 1/4, 0
+    assert any("▾ informative: 2 of 5 (M_jj > 0.5)" in text for text in texts)
+
+
+def test_a_response_beyond_the_values_that_are_set_is_seen(tmp_path: Path, figures: list[Figure]) -> None:
+    traversal.draw(written(tmp_path, 1, 1, offset=-7.0), tmp_path)
+    (low, high), line = figures[0].axes[1].get_ylim(), figures[0].axes[1].lines[1]
+    assert low < line.get_ydata().min()
+    assert high > 3.0
 
 
 def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:

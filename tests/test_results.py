@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -194,6 +196,47 @@ def test_links_are_not_followed(path: Path, kind: str) -> None:
             file["one"].create_dataset("stolen", (3,), "f8", external=storage)
     with pytest.raises(ValueError, match="/one/stolen leads elsewhere"):
         results.read(path)
+
+
+# HDF5's own calls on such attributes may abort the process, so that another one than ours reads
+DAMAGE = """
+import sys
+import h5py, numpy as np
+from lrx import results
+
+path = sys.argv[1]
+kinds = {
+    "number": np.int32(1),
+    "numbers": np.arange(3),
+    "words": np.array([b"DIMENSION_SCALE", b"x"]),
+    "other": "TABLE",
+    "empty": h5py.Empty("S16"),
+    "bytes": np.void(bytes([255, 254])),
+    "none": None,
+}
+for kind, value in kinds.items():
+    with h5py.File(path, "r+") as file:
+        attributes = file["one/latent"].attrs
+        attributes.pop("CLASS", None)
+        if value is not None:
+            attributes["CLASS"] = value
+    try:
+        results.read(path)
+    except ValueError as error:
+        print(f"{kind}: {error}")
+"""
+
+
+def test_a_dimension_scale_of_another_class_is_one_error_and_no_crash(path: Path) -> None:
+    results.write(path, {"one": sample()}, PROVENANCE)
+    done = subprocess.run(
+        [sys.executable, "-c", DAMAGE, str(path)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    kinds = ["number", "numbers", "words", "other", "empty", "bytes", "none"]
+    for kind, line in zip(kinds, lines, strict=True):
+        assert line.startswith(f"{kind}: {path} is not a readable results file of lrx: ")
 
 
 def test_the_environment_is_named() -> None:

@@ -20,9 +20,12 @@ class Flat:
 
 
 def test_a_new_folder_and_the_same_config_are_welcome(tmp_path: Path) -> None:
-    run_folder.check_same(tmp_path, Flat(seed="1"))
-    run_folder.write_config(tmp_path, Flat(seed="1"))
-    run_folder.check_same(tmp_path, Flat(seed="1"))
+    config = Flat(seed="1")
+    run_folder.check_same(tmp_path, config)
+    assert not list(tmp_path.iterdir())  # to look leaves nothing behind
+    run_folder.write_config(tmp_path, config)
+    run_folder.check_same(tmp_path, config)
+    assert run_folder.kept_identity(tmp_path, config) == run_folder.identity(config) == "seed=1"
 
 
 def test_differences_are_listed_with_both_values(tmp_path: Path) -> None:
@@ -36,7 +39,9 @@ def test_differences_are_listed_with_both_values(tmp_path: Path) -> None:
 
 def test_where_and_how_often_may_change(tmp_path: Path) -> None:
     run_folder.write_config(tmp_path, Flat(**dict.fromkeys(run_folder.FREE, "before"), seed="1"))
-    run_folder.check_same(tmp_path, Flat(**dict.fromkeys(run_folder.FREE, "after"), seed="1"))
+    after = Flat(**dict.fromkeys(run_folder.FREE, "after"), seed="1")
+    run_folder.check_same(tmp_path, after)
+    assert run_folder.identity(after) == "seed=1"
 
 
 def test_keys_that_came_or_went_in_between_are_the_same_while_they_are_off(tmp_path: Path) -> None:

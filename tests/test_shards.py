@@ -17,7 +17,7 @@ from lrx.assays.conditioned_response import conditioned_response
 from lrx.assays.latent_graph import latent_graph
 from lrx.assays.response_map import response_map
 from lrx.assays.response_matrix import response_matrix
-from lrx.commands import assaying
+from lrx.commands import assay
 from lrx.estimators.pieces import EVERYTHING, Joined, Key, Piece, Shard, ShardDone, Values
 from lrx.factors import FactorSpace
 from lrx.runs import run_folder, shards, status
@@ -183,7 +183,7 @@ def test_a_shard_is_named_as_one_of_many() -> None:
 @pytest.fixture
 def trained(lrx: Lrx, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The words of an assay of a small model, without its pictures."""
-    monkeypatch.setattr(assaying, "draw", lambda name, result, folder: [])
+    monkeypatch.setattr(assay, "draw", lambda name, result, folder: [])
     assert lrx("train", *TINY, "latent_dim=5", "name=run").returncode == 0
     return ["assay", "ckpt=outputs/train/run", "assay.num_samples=300"]
 
@@ -210,7 +210,7 @@ def test_a_sweep_of_shards_gives_the_file_of_one_process_and_goes_on_where_it_wa
     assert set(before) == {"1of3", "2of3", "3of3"}
     for file in ("2of3/part.npz", "2of3/status.json", "result.h5", "status.json"):
         (folder / file).unlink()
-    assert assaying.join(folder) is False
+    assert assay.join(folder) is False
     again = lrx(*words, "assay.shards=3")
     assert again.stderr.count("is finished") == 2
     now = stamps(folder)
@@ -227,14 +227,14 @@ def test_parts_can_be_joined_later_and_only_where_they_belong_together(
     whole = results.read(folder / "result.h5")
     for name in ("result.h5", "status.json", "config.yaml"):
         (folder / name).unlink()
-    assert assaying.join(folder) is True
+    assert assay.join(folder) is True
     assert_equal(results.read(folder / "result.h5").assays["response_map"], whole.assays["response_map"])
     state = status.read(folder)
     assert state is not None
     assert state.state == "done"
     assert not [word for word in state.overrides if word.startswith("shard")]
-    assert assaying.join(folder) is True  # it is done
-    assert assaying.join(tmp_path / "outputs/train") is False
+    assert assay.join(folder) is True  # it is done
+    assert assay.join(tmp_path / "outputs/train") is False
 
     (folder / "status.json").unlink()
     part = folder / "2of2/part.npz"
@@ -243,13 +243,13 @@ def test_parts_can_be_joined_later_and_only_where_they_belong_together(
     other = str(content["about"]).replace(str(whole.provenance["dataset_fingerprint"]), "else")
     np.savez(part, **(content | {"about": np.array(other)}))
     with pytest.raises(ValueError, match="2of2 was measured on other data"):
-        assaying.join(folder)
+        assay.join(folder)
     np.savez(part, about=content["about"])
     with pytest.raises(ValueError, match="do not fit together"):
-        assaying.join(folder)
+        assay.join(folder)
     part.write_bytes(part.read_bytes()[:100])
     with pytest.raises(ValueError, match=r"2of2/part\.npz is no part of an assay"):
-        assaying.join(folder)
+        assay.join(folder)
 
 
 def test_a_sweep_is_split_and_joined_job_by_job_and_anew_for_another_checkpoint(

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
+import pytest
 from rich.console import Console
 
 from lrx import results
-from lrx.terminal import tables
+from lrx.runs import collected
+from lrx.terminal import heat, tables
 from lrx.types import Array, AssayResult
 from tests.conftest import Lrx
 
@@ -92,3 +99,122 @@ def test_a_run_folder_without_a_result_points_to_those_in_it(lrx: Lrx, tmp_path:
     assert (done.returncode, done.stderr) == (0, "")
     assert "  lrx show run/assay\n" in done.stdout
     assert done.stdout.endswith("  lrx report run\n")
+
+
+def test_informative_latents_are_marked_and_the_rule_is_told(lrx: Lrx, tmp_path: Path) -> None:
+    result = results.read(written(tmp_path / "result.h5", 3)).assays["response_matrix"]
+    rule = "M_jj > 0.5 on the scale none"
+    for values, head in (([0, 1, 1], "┃ 0┃ ▾1┃ ▾2┃"), ([0, 0, 0], "┃ 0┃ 1┃ 2┃")):
+        marked = Array(np.array(values, np.uint8), AXES[1:], "1", f"1 where informative: {rule}")
+        results.write(
+            tmp_path / "result.h5",
+            {"response_matrix": AssayResult({**result.arrays, "informative": marked}, result.coordinates)},
+            {},
+        )
+        shown = lrx("show", "result.h5").stdout
+        assert head in " ".join(shown.split()).replace("┃ ┃", "┃").replace("  ", " ")
+        assert (f"▾ informative: {rule}" in " ".join(shown.split())) == any(values)
+
+
+def test_a_very_large_matrix_is_cut_to_its_largest_values_and_says_so(lrx: Lrx, tmp_path: Path) -> None:
+    values = np.zeros((64, 64))
+    values[40, 40], values[63, 2] = 0.75, 0.25
+    results.write(tmp_path / "result.h5", {"mine": AssayResult({"matrix": Array(values, AXES)}, {})}, {})
+    shown = lrx("show", "result.h5").stdout
+    assert "shown are 24 of 64 rows and 24 of 64 columns, those with the largest values" in shown
+    words = shown.replace("│", " ").split()
+    assert words.count("0.75") == words.count("0.25") == 1
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "standard error" not in shown  # it has none
+
+
+def test_an_error_that_is_not_zero_is_not_shown_as_zero() -> None:
+    result = AssayResult(
+        {
+            "matrix": Array(np.array([[0.001, 123.456], [12345.678, -1e7]]), AXES),
+            "matrix_se": Array(np.array([[1.6e-4, 0.0], [12.345, np.nan]]), AXES),
+        },
+        {},
+    )
+    screen = io.StringIO()
+    Console(file=screen, width=80).print(*heat.heat_tables("mine", result, 10))
+    words = screen.getvalue().replace("│", " ").split()
+    for value in ("0.00", "2e-04", "123.5", "0.000", "12346", "12.35", "-1e+07"):
+        assert value in words
+
+
+@pytest.mark.parametrize("width", [40, 60, 200])
+def test_columns_are_as_many_as_fit(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    written(tmp_path / "result.h5", 24)
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = lrx("show", "result.h5").stdout.splitlines()
+    assert max(map(len, lines)) <= width
+    assert len([line for line in lines if line.startswith("┏")]) == -(-24 // ((width - 5) // 7))
+
+
+def test_a_terminal_without_unicode_gets_letters_that_it_has(lrx_process: Lrx, tmp_path: Path) -> None:
+    written(tmp_path / "result.h5", 2)
+    done = lrx_process("show", "result.h5", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+    assert "cds              0.75 +- 0.012" in done.stdout
+    assert "|  | 0.000| 0.025|" in done.stdout
+    assert "intervened 2 x responding 2" in done.stdout
+
+
+def test_a_terminal_gets_colours_unless_it_asks_for_none(environment: dict[str, str], tmp_path: Path) -> None:
+    written(tmp_path / "result.h5", 2)
+
+    def drawn(**variables: str) -> str:
+        ours, theirs = pty.openpty()
+        plain = {key: value for key, value in environment.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
+        command = [sys.executable, "-m", "lrx.cli", "show", "result.h5"]
+        with subprocess.Popen(command, cwd=tmp_path, env=plain | variables, stdout=theirs, stdin=theirs) as process:
+            os.close(theirs)
+            parts = []
+            try:
+                while part := os.read(ours, 65536):
+                    parts.append(part)
+            except OSError:  # how Linux says that the other side is closed
+                pass
+        os.close(ours)
+        assert process.returncode == 0
+        return b"".join(parts).decode()
+
+    assert "\x1b[38;2;255;255;255;48;2;0;34;78m" in drawn(TERM="xterm", COLORTERM="truecolor")
+    assert "48;" not in drawn(TERM="xterm", COLORTERM="truecolor", NO_COLOR="1")
+    assert "\x1b" not in drawn(TERM="dumb")
+
+
+def test_a_reader_that_leaves_early_is_no_error(environment: dict[str, str], tmp_path: Path) -> None:
+    written(tmp_path / "result.h5", 24)
+    ours, theirs = os.pipe()
+    os.close(ours)  # nobody reads
+    done = subprocess.run(
+        [sys.executable, "-m", "lrx.cli", "show", "result.h5"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_of_hashes_the_first_digits_are_shown(lrx: Lrx, tmp_path: Path) -> None:
+    provenance = {"checkpoint_sha256": "0123456789ab" + 52 * "c", "wall_time_s": 1.23456789, "checkpoint_origin": ""}
+    results.write(tmp_path / "result.h5", {"mine": AssayResult({}, {}, {"cds": 1.0})}, provenance)
+    lines = [line.split() for line in lrx("show", "result.h5").stdout.splitlines()]
+    assert ["checkpoint", "sha256", "0123456789ab…"] in lines
+    assert ["wall", "time", "s", "1.23457"] in lines
+    assert not any(line[:2] == ["checkpoint", "origin"] for line in lines)
+
+
+def test_a_table_of_runs_is_told_apart(lrx: Lrx, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "collected.h5", "w") as file:
+        file.attrs["format"] = collected.FORMAT
+    done = lrx("show", "collected.h5")
+    assert done.returncode == 2
+    assert "is lrx collect's table of runs, not a result.h5: read collected.csv, or draw it with" in done.stderr

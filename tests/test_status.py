@@ -98,14 +98,14 @@ def test_the_second_process_is_refused_and_a_dead_one_holds_nothing(tmp_path: Pa
 
 def test_a_look_does_not_keep_a_run_from_starting(tmp_path: Path) -> None:
     looking = (
-        "import sys, pathlib\nfrom lrx import status\nprint('looking', flush=True)\n"
+        "import sys, pathlib\nfrom lrx.runs import status\nprint('looking', flush=True)\n"
         "while True: status.is_locked(pathlib.Path(sys.argv[1]))"
     )
     (tmp_path / status.LOCK).touch()
     with another_process(looking, tmp_path):
         for _ in range(5):
             with working(tmp_path):
-                pass
+                assert status.read(tmp_path).state == "running"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"state": "flying"}', '{"state": 1}', "\x00\x01"])

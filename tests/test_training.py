@@ -18,23 +18,9 @@ from lrx.models.networks.mlp import mlp
 from lrx.training import checkpoint, compiling, loop
 from lrx.training.loop import BatchOrder, Diverged, TrainSettings, compiles, derived_seed, schedule, train
 from lrx.types import Dataset
+from tests.models_for_tests import TRAINING
 
-SETTINGS = TrainSettings(
-    steps=12,
-    batch_size=32,
-    lr=0.01,
-    betas=[0.9, 0.999],
-    amsgrad=False,
-    schedule="constant",
-    warmup_steps=0,
-    clip=None,
-    precision="float32",
-    compile=False,
-    channels_last=True,
-    checkpoint_every=5,
-    log_every=4,
-    device="cpu",
-)
+SETTINGS = replace(TRAINING, steps=12, checkpoint_every=5, log_every=4)
 
 
 def helix_model(seed: int = 0, kind: type[BetaVAE] = BetaVAE) -> BetaVAE:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from lrx.checks import check_batch_size, check_whole
 from lrx.codes import encode_images, fitting_batch_size, image_order, kl_from_prior, posterior_of_images
-from lrx.estimators.checks import check_batch_size, check_whole
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
 
 CARRYING = 0.01  # nat of KL, or squared latent units of variance

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.checks import check_batch_size, check_choice, check_not_negative, check_whole
 from lrx.codes import fitting_batch_size, num_latents
-from lrx.estimators.checks import check_batch_size, check_choice, check_not_negative, check_whole
 from lrx.estimators.conditioned import GroupResponses, gathered, group_pieces, num_responses
 from lrx.estimators.informative import DEAD
 from lrx.estimators.pieces import EVERYTHING, Share, Values

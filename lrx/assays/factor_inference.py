@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
+from lrx.checks import check_batch_size, check_whole, is_number, is_whole
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_drawn
 from lrx.estimators.conditioned import conditioned_responses
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, with_factors
@@ -230,20 +231,16 @@ def _checked(
     max_pairs: int,
     batch_size: int | None,
 ) -> list[int]:
-    whole = not isinstance(labels, str | int) and all(isinstance(n, int) and not isinstance(n, bool) for n in labels)
-    if not whole or not labels or min(labels) < 2:
+    if isinstance(labels, str | int) or not labels or not all(is_whole(count, 2) for count in labels):
         raise ValueError(f"assay.labels must be whole numbers of at least 2, as in [100, 1000], not {labels!r}")
-    wholes = {
-        "num_test": (num_test, 1),
-        "repeats": (repeats, 1),
-        "num_groups": (num_groups, 1),
-        "max_pairs": (max_pairs, 2),
-        "batch_size": (1 if batch_size is None else batch_size, 1),
-    }
-    for key, (value, least) in wholes.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            null = "null or " if key == "batch_size" else ""
-            raise ValueError(f"assay.{key} must be {null}a whole number of at least {least}, not {value!r}")
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 < threshold <= 1:
+    for key, value, least in (
+        ("num_test", num_test, 1),
+        ("repeats", repeats, 1),
+        ("num_groups", num_groups, 1),
+        ("max_pairs", max_pairs, 2),
+    ):
+        check_whole(key, value, least)
+    check_batch_size(batch_size)
+    if not is_number(threshold) or not 0 < threshold <= 1:
         raise ValueError(f"assay.threshold must be a number above 0 and up to 1, not {threshold!r}")
     return list(labels)

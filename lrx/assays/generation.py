@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.checks import check_batch_size, check_whole
 from lrx.codes import (
     encode_images,
     evaluating,
@@ -26,7 +27,6 @@ from lrx.codes import (
     placement,
     posterior_of_images,
 )
-from lrx.estimators.checks import check_batch_size, check_whole
 from lrx.estimators.decoding import as_stored, observation_axes, observation_unit
 from lrx.responses import respond
 from lrx.samples.distances import Estimate, compare, fewest_points

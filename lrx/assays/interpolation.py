@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.checks import check_batch_size, check_not_negative, check_whole, is_number
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_drawn, placement
-from lrx.estimators.checks import check_batch_size, check_not_negative, check_whole, is_number
 from lrx.estimators.decoding import observation_axes, observation_unit
 from lrx.estimators.jacobians import loop_of
 from lrx.estimators.latent_paths import pulled, relaxed, size_and_slope, straight, through_graph

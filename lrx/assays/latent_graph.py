@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.checks import check_batch_size, check_choice, check_not_negative, check_whole
 from lrx.codes import fitting_batch_size, num_latents
-from lrx.estimators.checks import check_batch_size, check_choice, check_not_negative, check_whole
 from lrx.estimators.informative import informative_array, remark_on
 from lrx.estimators.pieces import EVERYTHING, Share, Values
 from lrx.estimators.response_rows import BlockResponses, row_pieces

@@ -11,14 +11,15 @@ Source: Leeb et al. 2022 (arXiv 2106.16091), section 3. N points, D latents, K p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.checks import check_batch_size, check_choice, check_not_negative, check_whole, is_number
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents, posterior_of_images
-from lrx.estimators.checks import check_batch_size, check_choice, check_not_negative, check_whole, is_number
+from lrx.estimators.informative import DEAD
 from lrx.estimators.jacobians import Loop, loop_of, participation, probed_participation, probed_trace, probes, whole
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
 
@@ -61,7 +62,8 @@ def manifold(
     quantile: |u| above this quantile of its values at codes of images is a hole.
 
     Scores are means over points with standard errors. Those of the holes are binomial; that by |u| also counts how
-    uncertain the quantile is. ValueError for a setting out of range, or responses that are not finite.
+    uncertain the quantile is. The setting `remark` says where no direction survives.
+    ValueError for a setting out of range, or responses that are not finite.
     """
     _check(num_points, jacobian, num_probes, threshold, quantile, batch_size)
     check_choice("codes", codes, CODES)
@@ -120,7 +122,20 @@ def manifold(
             "threshold": threshold if jacobian == "exact" else None,
             "quantile": quantile,
             "batch_size": batch_size,
+            "remark": _remark(found),
         },
+    )
+
+
+def _remark(found: Mapping[str, Mapping[str, np.ndarray]]) -> str | None:
+    """Why there is no participation ratio, where the Jacobian is 0 at all points of a source."""
+    names = {"prior": "prior points", "posterior": "codes of images"}
+    dead = [names[source] for source in SOURCES if np.isnan(found[source]["participation"]).all()]
+    if not dead:
+        return None
+    return (
+        f"at all {' and '.join(dead)} the Jacobian is 0, as of {DEAD}: no direction survives, and without one there is "
+        "no participation ratio"
     )
 
 

@@ -14,8 +14,8 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
+from lrx.checks import check_batch_size, check_choice
 from lrx.codes import encode_images, fitting_batch_size, image_order
-from lrx.estimators.checks import check_batch_size, check_choice
 from lrx.labels import known_classes
 from lrx.metrics.dci import IMPORTANCE, TREES
 from lrx.metrics.points import alone

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lrx.checks import check_batch_size, check_not_negative, check_whole
 from lrx.codes import (
     encode_images,
     evaluating,
@@ -25,7 +26,6 @@ from lrx.codes import (
     posterior_of_images,
 )
 from lrx.devices import moved
-from lrx.estimators.checks import check_batch_size, check_not_negative, check_whole
 from lrx.estimators.decoding import as_stored, observation_axes, observation_unit
 from lrx.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic, as_float
 

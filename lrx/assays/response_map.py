@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.checks import check_batch_size, check_choice, check_positive, check_whole, is_number, is_whole
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents, placement
-from lrx.estimators.checks import check_batch_size, check_choice, check_positive, check_whole, is_number, is_whole
 from lrx.estimators.decoding import decoded as decode_all
 from lrx.estimators.decoding import observation_axes, observation_unit
 from lrx.estimators.fields import MAPS, SMALLEST, plane, plane_field

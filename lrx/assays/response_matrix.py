@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.checks import check_batch_size, check_choice, check_positive, check_whole
 from lrx.codes import fitting_batch_size, image_order, kl_from_prior, num_latents, posterior_of_images
-from lrx.estimators.checks import check_batch_size, check_choice, check_positive, check_whole
 from lrx.estimators.informative import informative_array, remark_on
 from lrx.estimators.moments import Moments, feature_sums
 from lrx.estimators.pieces import EVERYTHING, Share, Values

@@ -14,8 +14,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from lrx.checks import check_batch_size, check_positive, check_whole, is_whole
 from lrx.codes import encode_images, fitting_batch_size, image_order, num_latents
-from lrx.estimators.checks import check_batch_size, check_positive, check_whole, is_whole
 from lrx.estimators.decoding import decoded, observation_axes, observation_unit
 from lrx.estimators.informative import INFORMATIVE, informative_array, rule
 from lrx.estimators.response_rows import prior_responses

@@ -9,12 +9,14 @@ import os
 import shlex
 from pathlib import Path
 
+import h5py
+
 from lrx import results
 from lrx.paths import PART, expanded
+from lrx.runs import collected
 from lrx.runs.collect import collect_command
 from lrx.runs.watch import status_command
 from lrx.terminal import console, shell
-from lrx.wording import printable
 
 MOST_FILES = 20  # results that are listed
 OPTIONS = {"collect": "out=", "report": "out=", "status": "--once"}
@@ -51,10 +53,10 @@ def join_shards(top: Path) -> None:
     """Join the parts of assays that were split, where all are there and no job has joined them."""
     for folder in sorted({part.parent.parent for part in top.rglob(PART)}):
         if not (folder / results.FILENAME).exists():
-            from lrx.commands import assaying  # torch, which only joining needs
+            from lrx.commands import assay  # torch, which only joining needs
 
             try:
-                assaying.join(folder)
+                assay.join(folder)
             except (ValueError, OSError) as error:
                 console.warn(f"{folder}: {error}")
 
@@ -66,10 +68,13 @@ def show_command(path: Path) -> None:
     """
     file = path / results.FILENAME if path.is_dir() else path
     if file.is_file():
-        console.show_file(results.read(file))
+        try:
+            stored = results.read(file)
+        except ValueError as error:
+            raise ValueError(_table_of_runs(file) or str(error)) from error
+        console.show_file(stored)
     elif path.is_dir() and (found := _files_of(path)) is not None:
-        for line in found:
-            print(line)
+        console.show_lines(found)
     else:
         raise FileNotFoundError(f"{file}: no such file; give a {results.FILENAME}, or a folder that has one")
 
@@ -88,8 +93,21 @@ def _files_of(folder: Path) -> list[str] | None:
     more = [f"  and {len(names) - MOST_FILES:,} more"] if len(names) > MOST_FILES else []
     head = f"no {results.FILENAME} lies in this folder itself; its results:" if files else "nothing is measured yet"
     told = [head, *commands, *more, "all of it as one page, with curves and pictures:"]
-    lines = [*told, f"  lrx report {shlex.quote(str(folder))}"]
-    return [line[: len(line) - len(line.lstrip())] + printable(line) for line in lines]
+    return [*told, f"  lrx report {shlex.quote(str(folder))}"]
+
+
+def _table_of_runs(file: Path) -> str | None:
+    """What to do with a file of `lrx collect` instead; None for others."""
+    try:
+        with h5py.File(file, "r") as opened:
+            if opened.attrs.get("format") != collected.FORMAT:
+                return None
+    except (OSError, RuntimeError):
+        return None
+    return (
+        f"{file} is lrx collect's table of runs, not a {results.FILENAME}: read {file.with_suffix('.csv')}, "
+        f"or draw it with lrx report {shlex.quote(str(file.parent))}"
+    )
 
 
 def report_command(path: Path, out: Path | None) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lrx.checks import is_whole
 from lrx.data.cache import Origin, Progress, Recipe, open_or_convert
 from lrx.data.celeba_files import FOLDER, WIDTH, decode, jpegs, refuse_web_page
 from lrx.data.celeba_lists import attribute_classes, attribute_header, image_name, split_codes
@@ -20,7 +21,6 @@ from lrx.data.picture_stream import check_skipped, check_stream, stream
 from lrx.data.pictures import Treatment
 from lrx.data.pixels import MappedPixels, PixelStore
 from lrx.data.release import OfficialFile, Release
-from lrx.estimators.checks import is_whole
 from lrx.factors import FactorSpace
 from lrx.paths import expanded
 

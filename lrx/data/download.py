@@ -16,9 +16,9 @@ from io import FileIO
 from pathlib import Path
 
 from lrx.atomic import rename
+from lrx.checks import is_whole
 from lrx.data.release import OfficialFile, digests
 from lrx.data.web import LONGEST_WAIT, Answer, Lost, Refused, ask, check_web
-from lrx.estimators.checks import is_whole
 
 FIRST_PAUSE = 1.0  # seconds
 Notice = Callable[[str], None]

@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
+from lrx.checks import is_whole
 from lrx.data.pictures import Unreadable
-from lrx.estimators.checks import is_whole
 
 BLOCK_BYTES = 2 << 20  # of pixels that a thread makes at a time
 ON_CORRUPT = ("error", "skip")

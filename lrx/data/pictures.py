@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from lrx.estimators.checks import is_whole
+from lrx.checks import is_whole
 
 SQUARE = "square"
 FILTER, FILTER_NAME = Image.Resampling.BILINEAR, "antialiased bilinear"

@@ -1,1 +1,1 @@
-"""What assays are made of: draws, moments and their errors, Jacobians, fields, and paths between codes."""
+"""What assays are made of: rows of responses, moments and their errors, pieces of work, Jacobians, fields, paths."""

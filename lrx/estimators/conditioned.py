@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from lrx.codes import encode_images, num_latents
+from lrx.devices import moved
 from lrx.estimators.pieces import EVERYTHING, Piece, Values
 from lrx.factors import FactorSpace
 from lrx.responses import POINTS, respond
@@ -201,7 +202,7 @@ def _moved(
     for start in range(0, len(d_N), points):
         row = torch.arange(start, min(start + points, len(d_N))) // pairs_RP.shape[1]
         a, b = ends(pairs_RP.flatten()[start : start + points], codes_GKD.shape[1])
-        group, latent, a, b = (x.to(codes_GKD.device) for x in (groups_R[row], latents_R[row], a, b))
+        group, latent, a, b = (moved(x, codes_GKD.device) for x in (groups_R[row], latents_R[row], a, b))
         at_ND = codes_GKD[group, a]
         at_ND.scatter_(1, latent[:, None], codes_GKD[group, b, latent][:, None])
         moved_N = respond(autoencoder, at_ND, batch_size=batch_size).gather(1, latent[:, None])[:, 0]

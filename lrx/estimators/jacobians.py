@@ -1,6 +1,6 @@
 """The Jacobian J of the latent response h(z) = encode(decode(z)), whole, some of its columns, or probed.
 
-J_kj = dh_k/dz_j. Columns and probes come by forward mode: a Jacobian-vector product J v costs about two and a half
+J_kj = dh_k/dz_j. Columns and probes come by forward mode: a Jacobian-vector product J v takes as long as four to five
 responses and gives h beside it. The whole comes by reverse mode, row by row from one response. Probes: E[v . J v] is
 tr J for v with independent +-1 (Hutchinson 1990).
 N samples, D latents, K probes or directions, B points of a batch.

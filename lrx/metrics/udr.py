@@ -2,10 +2,10 @@
 
 UDR_ij = 1/(d_a + d_b) (sum_b r_b^2 / sum_a R_ab + sum_a r_a^2 / sum_b R_ab), where R_ab is the absolute Spearman
 correlation of latent a of model i and latent b of model j, r_b = max_a R_ab, r_a = max_b R_ab, and d_a, d_b are the
-numbers of informative latents, the only ones that count. The score of a model is the median over its partners. It needs
+numbers of carrying latents, the only ones that count. The score of a model is the median over its partners. It needs
 no labels: models that agree up to order and sign have 1.
 Source: Duan et al. 2020 (arXiv 1905.12614), UDR with Spearman correlations. As in the authors' code, a latent that is
-not informative is left out of R as a whole. Where d_a and d_b differ, that code averages two means; this is the formula
+not carrying is left out of R as a whole. Where d_a and d_b differ, that code averages two means; this is the formula
 of the paper. N images, D latents.
 """
 
@@ -19,22 +19,22 @@ from scipy.stats import rankdata
 
 
 def udr(
-    codes: Sequence[np.ndarray], informative: Sequence[np.ndarray], seeds: Sequence[object]
+    codes: Sequence[np.ndarray], carrying: Sequence[np.ndarray], seeds: Sequence[object]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The score of each of M models (M,), and the number of its partners (M,).
 
-    codes: (N, D) of each model, of the same N images; D may differ. informative: bool (D,) of each. seeds: of each;
-    two models are partners where theirs differ. NaN without a partner; a pair of which one model has no informative
+    codes: (N, D) of each model, of the same N images; D may differ. carrying: bool (D,) of each. seeds: of each;
+    two models are partners where theirs differ. NaN without a partner; a pair of which one model has no carrying
     latent scores 0. ValueError for other shapes, or codes that are not finite.
     """
-    for codes_ND, informative_D in zip(codes, informative, strict=True):
+    for codes_ND, carrying_D in zip(codes, carrying, strict=True):
         if codes_ND.ndim != 2 or len(codes_ND) < 2 or len(codes_ND) != len(codes[0]):
             raise ValueError(f"codes must be of the same 2 or more images, not {codes_ND.shape} and {codes[0].shape}")
-        if informative_D.shape != codes_ND.shape[1:]:
-            raise ValueError(f"informative must have one place a latent of {codes_ND.shape}, not {informative_D.shape}")
+        if carrying_D.shape != codes_ND.shape[1:]:
+            raise ValueError(f"carrying must have one place a latent of {codes_ND.shape}, not {carrying_D.shape}")
         if not np.isfinite(codes_ND).all():
             raise ValueError("codes must be finite")
-    ranks = [_standard_ranks(part[:, keep.astype(bool)]) for part, keep in zip(codes, informative, strict=True)]
+    ranks = [_standard_ranks(part[:, keep.astype(bool)]) for part, keep in zip(codes, carrying, strict=True)]
     pairs = np.full((len(ranks), len(ranks)), math.nan)
     for i, ranks_i in enumerate(ranks):
         for j, ranks_j in enumerate(ranks[:i]):

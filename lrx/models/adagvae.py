@@ -13,7 +13,7 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from lrx.estimators.checks import is_whole
+from lrx.checks import is_whole
 from lrx.factors import FactorSpace
 from lrx.gaussian import kl_from_standard
 from lrx.models.autoencoder import AutoencoderSettings

@@ -36,7 +36,7 @@ class AnnealedVAE(VAE):
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """The loss, with `reconstruction`, `kl` and `capacity` (both nats per image) beside it."""
         terms = self.terms(x, generator)
-        capacity = terms.kl.new_tensor(self.capacity(step))
+        capacity = torch.full_like(terms.kl, self.capacity(step))  # made on the device: nothing waits for a copy
         return {
             "loss": terms.reconstruction + self.gamma * (terms.kl - capacity).abs(),
             "reconstruction": terms.reconstruction,

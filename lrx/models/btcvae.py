@@ -24,7 +24,7 @@ from typing import NamedTuple, Unpack
 import torch
 from torch import Tensor
 
-from lrx.estimators.checks import is_whole
+from lrx.checks import is_whole
 from lrx.models.autoencoder import AutoencoderSettings
 from lrx.models.settings import check_number
 from lrx.models.vae import VAE
@@ -51,7 +51,7 @@ class BTCVAE(VAE):
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """The loss, with `reconstruction`, `kl` (exact) and the three estimated parts of the KL in nats beside it."""
         terms = self.terms(x, generator)
-        log_weights = log_importance_weights(len(x), self.dataset_size, self.estimator).to(terms.z)
+        log_weights = log_importance_weights(len(x), self.dataset_size, self.estimator, device=x.device).to(terms.z)
         parts = decompose(terms.z, terms.mean, terms.log_std, log_weights)
         return {
             "loss": terms.reconstruction + terms.kl + (self.beta - 1) * parts.total_correlation,
@@ -79,17 +79,22 @@ def decompose(z_BD: Tensor, mean_BD: Tensor, log_std_BD: Tensor, log_weights_BB:
     return Parts((own_B - joint_B).mean(), (joint_B - marginals_B).mean(), (marginals_B - prior_B).mean())
 
 
-def log_importance_weights(batch_size: int, dataset_size: int, estimator: str) -> Tensor:
+def log_importance_weights(
+    batch_size: int, dataset_size: int, estimator: str, *, device: torch.device | None = None
+) -> Tensor:
     """Log weights (B, B) in float64: row i says how much each posterior of a batch counts in q(z) of draw i.
 
+    device: where they are made, None for the CPU; a loss has them made where it needs them, and waits for no copy.
     ValueError where `stratified` has no other image to weigh.
     """
     if estimator == "weighted":
-        return torch.full((batch_size, batch_size), -math.log(dataset_size * batch_size), dtype=torch.float64)
+        log_weight = -math.log(dataset_size * batch_size)
+        return torch.full((batch_size, batch_size), log_weight, dtype=torch.float64, device=device)
     if batch_size < 2:
         raise ValueError("model.estimator=stratified needs batches of at least 2 images; raise trainer.batch_size")
     others = (dataset_size - 1) / (dataset_size * (batch_size - 1))
-    return torch.full((batch_size, batch_size), others, dtype=torch.float64).fill_diagonal_(1 / dataset_size).log()
+    weights_BB = torch.full((batch_size, batch_size), others, dtype=torch.float64, device=device)
+    return weights_BB.fill_diagonal_(1 / dataset_size).log()
 
 
 def _log_normal(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from lrx.estimators.checks import is_whole
+from lrx.checks import is_whole
 from lrx.models.network import Network, NetworkFactory
 
 HIDDEN = (64, 128)

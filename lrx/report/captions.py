@@ -1,6 +1,7 @@
 """How to read each picture: a sentence that says what is good and what is bad, by the name of its file."""
 
 CAPTIONS = {
+    "training_curves": "Good: losses that fall and have come to rest; bad: still falling at the end, or leaping.",
     "reconstruction": (
         "Good: each lower image is its upper one again, with few coloured bars; bad: blur, or what changed."
     ),

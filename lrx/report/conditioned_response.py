@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import offset_copy
 
 from lrx import results
 from lrx.report import drawing, style
+from lrx.report.cells import annotate
+from lrx.report.small_print import small_print
 from lrx.types import AssayResult
+from lrx.wording import with_error, words
 
 NAME = "conditioned_response"
 ANNOTATED = 24  # up to so many latents, cells hold their numbers
@@ -49,58 +50,45 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     label = "response (latent)" if factors > 3 else "response"
     figure.colorbar(image, cax=bar, label=label).outline.set_visible(False)
     axes.set_xlabel("latent")
-    axes.set_yticks(range(factors), [str(name).replace("_", " ") for name in result.coordinates["factor"]])
+    axes.set_yticks(range(factors), [words(str(name)) for name in result.coordinates["factor"]])
     axes.tick_params(axis="y", length=0)
     if annotated:
         axes.set_xticks(range(latents), [str(label) for label in result.coordinates["latent"]])
         axes.tick_params(length=0)
-        _annotate(figure, axes, matrix, result.arrays["matrix_se"].values, top)
-        _frame(axes, matrix, float(result.settings["threshold"] or 0))
+        annotate(figure, axes, matrix, result.arrays["matrix_se"].values, top)
+        framed = _frame(axes, matrix, float(result.settings["threshold"] or 0))
     else:
+        framed = False
         axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, steps=[1, 2, 4, 8, 10]))
-    small_print = _small_print(result, provenance, annotated)
-    style.title(axes, "Conditioned response matrix", small_print, characters=max(44, int(17 * width)))
+    said = _small_print(result, provenance, framed)
+    style.title(axes, "Conditioned response matrix", said, characters=int(17 * (width + 0.8)))
     return {NAME: figure}
 
 
-def _annotate(figure: Figure, axes: Axes, matrix: np.ndarray, se: np.ndarray, top: float) -> None:
-    """The value of each cell, and below it its standard error: two decimals, or one digit where that is nothing."""
-    above, below = (offset_copy(axes.transData, figure, y=points, units="points") for points in (4, -6))
-    for (row, column), value in np.ndenumerate(matrix):
-        error = se[row, column]
-        small = f"±{error:.2f}" if error == 0 or error >= 0.005 else f"±{error:.1g}"
-        colour = "black" if value > 0.5 * top else "white"
-        for text, size, place in ((f"{value:.2f}", 8, above), (small, 6, below)):
-            cell = axes.text(column, row, text, fontsize=size, color=colour, ha="center", va="center", transform=place)
-            cell.set_in_layout(False)  # inside the axes anyway; measuring hundreds of texts takes seconds
-
-
-def _frame(axes: Axes, matrix: np.ndarray, threshold: float) -> None:
-    """A frame around the largest cell of each column that has one above the threshold."""
-    for column in np.flatnonzero(matrix.max(axis=0) > threshold):
+def _frame(axes: Axes, matrix: np.ndarray, threshold: float) -> bool:
+    """A frame around the largest cell of each column that has one above the threshold; whether there is any."""
+    columns = np.flatnonzero(matrix.max(axis=0) > threshold)
+    for column in columns:
         corner = (column - 0.46, matrix[:, column].argmax() - 0.46)
         axes.add_patch(Rectangle(corner, 0.92, 0.92, fill=False, edgecolor=style.ACCENT, linewidth=1.2))
+    return len(columns) > 0
 
 
 def _small_print(result: AssayResult, provenance: results.Provenance, framed: bool) -> str:
-    source, scores = provenance.get("dataset_source"), result.scores
-    groups = result.arrays["num_groups"].values
+    scores, groups = result.scores, result.arrays["num_groups"].values
     spread = f"{groups.min()}" if groups.min() == groups.max() else f"{groups.min()} to {groups.max()}"
-    parts = [
-        str(provenance.get("model", "model not recorded")).rpartition(".")[2],
-        str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
+    cds, corrected, completeness = (
+        with_error(scores[name], scores[f"{name}_se"]) for name in ("cds", "cds_corrected", "completeness")
+    )
+    return small_print(
+        result,
+        provenance,
         f"{spread} groups of a factor",
-        str(result.settings["reduction"]).replace("_", " "),
-        f"CDS {_with_error(scores, 'cds')}",
-        f"corrected for chance {_with_error(scores, 'cds_corrected')}",
-        f"completeness {_with_error(scores, 'completeness')}",
+        words(str(result.settings["reduction"])),
+        f"CDS {cds}",
+        f"corrected for chance {corrected}",
+        f"completeness {completeness}",
         f"answering latents {scores['num_answering']:.0f} of {result.arrays['matrix'].values.shape[1]}",
         f"factors without a latent {scores['num_uncovered']:.0f} of {len(groups)}",
-        *(["□ the factor each latent answers to most"] if framed else []),
-    ]
-    return " · ".join(parts)
-
-
-def _with_error(scores: Mapping[str, float], name: str) -> str:
-    value = scores[name]
-    return "not defined" if np.isnan(value) else f"{value:.2f}±{scores[f'{name}_se']:.2f}"
+        "□\N{NO-BREAK SPACE}the factor each latent answers to most" if framed else "",
+    )

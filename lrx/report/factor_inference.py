@@ -11,7 +11,9 @@ from matplotlib.ticker import NullLocator
 
 from lrx import results
 from lrx.report import drawing, style
+from lrx.report.small_print import small_print
 from lrx.types import AssayResult
+from lrx.wording import words
 
 NAME = "factor_inference"
 COLUMNS = 3  # panels in a row
@@ -50,13 +52,12 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
             axes.set_xlabel("labels")
     head = figure.add_axes((0.6 / width, (0.5 + high + 0.55) / height, wide / width, 0.01 / height))
     head.axis("off")
-    handles, words = figure.axes[0].get_legend_handles_labels()
+    handles, names = figure.axes[0].get_legend_handles_labels()
     head.legend(
-        handles, words, loc="center left", bbox_to_anchor=(-0.01, 0), ncols=4, frameon=False, fontsize=8,
+        handles, names, loc="center left", bbox_to_anchor=(-0.01, 0), ncols=4, frameon=False, fontsize=8,
         handletextpad=0.4, columnspacing=1.2, borderpad=0,
     )  # fmt: skip
-    small_print = _small_print(result, provenance)
-    style.title(head, "Factor inference", small_print, characters=int(17 * wide))
+    style.title(head, "Factor inference", _small_print(result, provenance), characters=int(17 * wide))
     return {NAME: figure}
 
 
@@ -65,7 +66,7 @@ def _panel(axes: Axes, result: AssayResult, place: int) -> None:
     labels = result.coordinates["labels"].astype(float)
     accuracy, se = (result.arrays[name].values[place] for name in ("accuracy", "accuracy_se"))
     for row, kind in enumerate(result.coordinates["latents"]):
-        colour, marker, words = LOOKS[str(kind)]
+        colour, marker, label = LOOKS[str(kind)]
         axes.errorbar(
             labels * 1.06 ** (row - 1),  # beside each other, so that equal ones are seen
             accuracy[row],
@@ -75,7 +76,7 @@ def _panel(axes: Axes, result: AssayResult, place: int) -> None:
             markersize=4,
             linewidth=1.2,
             elinewidth=0.8,
-            label=words,
+            label=label,
         )
     axes.axhline(result.arrays["chance"].values[place], color=style.QUIET, linewidth=0.8, linestyle=":", label="chance")
     axes.set_xscale("log")
@@ -87,7 +88,7 @@ def _panel(axes: Axes, result: AssayResult, place: int) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     chosen = np.flatnonzero(result.arrays["named"].values[place])
     listed = ", ".join(str(latent) for latent in chosen[:8]) + (" …" if len(chosen) > 8 else "")
-    axes.set_title(str(result.coordinates["factor"][place]).replace("_", " "), fontsize=9, loc="left", pad=15)
+    axes.set_title(words(str(result.coordinates["factor"][place])), fontsize=9, loc="left", pad=15)
     axes.annotate(
         f"names {listed}" if len(chosen) else "names no latent",
         (0, 1),
@@ -100,14 +101,12 @@ def _panel(axes: Axes, result: AssayResult, place: int) -> None:
 
 
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
-    source = provenance.get("dataset_source")
     settings = result.settings
-    parts = [
-        str(provenance.get("model", "model not recorded")).rpartition(".")[2],
-        str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
+    return small_print(
+        result,
+        provenance,
         "logistic regression on codes",
         f"{settings['num_test']:,} held-out images",
         f"{settings['repeats']} repeats ± standard error",
         f"named: a response of at least {settings['threshold']:g} of the factor's largest",
-    ]
-    return " · ".join(parts)
+    )

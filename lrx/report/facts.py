@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from lrx.report.found import Run
+from lrx.report.small_print import in_words
 
 
 def summary(run: Run) -> str:
@@ -12,7 +13,7 @@ def summary(run: Run) -> str:
     known = facts(run)
     said = known["model"].partition(",")[0]
     said += f" with {known['latents']} latents" if "latents" in known else ""
-    said += f" on {known['data'].replace(': ', ' (', 1)})" if "data" in known else ""
+    said += f" on {in_brackets(known['data'])}" if "data" in known else ""
     return said + (f", {known['training']}." if "training" in known else ".")
 
 
@@ -52,17 +53,15 @@ def facts(run: Run) -> dict[str, str]:
     return told
 
 
+def in_brackets(data: str) -> str:
+    """The fact `data` within a sentence.
+
+    >>> in_brackets("dsprites: official file")
+    'dsprites (official file)'
+    """
+    return f"{data.replace(': ', ' (', 1)})"
+
+
 def _steps(said: str | int | float | None) -> int | None:
     """Steps as a file says them, None for what is no count of steps."""
     return int(said) if isinstance(said, int | float) and math.isfinite(said) and said >= 0 else None
-
-
-def in_words(source: str) -> str:
-    """The source of a data set for someone who does not know the word.
-
-    >>> in_words("rendered, train part, 100 images")
-    'rendered by lrx, not the official file; train part, 100 images'
-    """
-    kind, _, rest = source.partition(", ")
-    told = {"rendered": "rendered by lrx, not the official file"}.get(kind, kind)
-    return told + (f"; {rest}" if rest else "")

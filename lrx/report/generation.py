@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 
 from lrx import results
 from lrx.report import drawing, style
+from lrx.report.cells import NONE, error_digits
 from lrx.report.observations import is_image, show_sheet
+from lrx.report.small_print import small_print
 from lrx.types import AssayResult
 
 NAME = "generation"
@@ -67,15 +69,17 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
         for column, (kind, _) in enumerate(COLUMNS):
             value, se = (float(result.arrays[name].values[row]) for name in (kind, f"{kind}_se"))
             place = 72 * (NUMBERS * (column + 0.5) + 0.1)
-            if math.isfinite(value):
-                _text(axes, place, middle, f"{value:.{decimals[kind]}f}", anchor=1, offset=5, size=9)
-                _text(axes, place, middle, f"±{se:.{decimals[kind]}f}", anchor=1, offset=-6, size=7, colour=style.QUIET)
+            if not math.isfinite(value):
+                _text(axes, place, middle, NONE, anchor=1, size=9, colour=style.QUIET)
+                continue
+            error = f"±{error_digits(se, decimals[kind])}"
+            _text(axes, place, middle, f"{value:.{decimals[kind]}f}", anchor=1, offset=5, size=9)
+            _text(axes, place, middle, error, anchor=1, offset=-6, size=7, colour=style.QUIET)
     for column, (_, words) in enumerate(COLUMNS):
         _text(axes, 72 * (NUMBERS * (column + 0.5) + 0.1), 1, words, anchor=1, offset=14, size=8, colour=style.QUIET)
     head = figure.add_axes((labels / width, (0.1 + high + HEAD) / height, wide / width, 0.01 / height))
     head.axis("off")
-    small_print = _small_print(result, provenance)
-    style.title(head, "Generation", small_print, characters=int(17 * (wide + table)))
+    style.title(head, "Generation", _small_print(result, provenance), characters=int(17 * (wide + table)))
     return {NAME: figure}
 
 
@@ -113,7 +117,6 @@ def _decimals(errors: np.ndarray) -> int:
 
 
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
-    source = provenance.get("dataset_source")
     settings = result.settings
     bias = dict(zip(result.coordinates["source"], result.arrays["frechet_bias"].values, strict=True))
     judged = f"{settings['num_features']} principal components of pixels"
@@ -126,12 +129,11 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
             f"{settings['num_features']} features of Inception v3 ({settings['inception_variant']} weights, "
             f"sha256 {str(settings['inception_sha256'])[:8]})"
         )
-    parts = [
-        str(provenance.get("model", "model not recorded")).rpartition(".")[2],
-        str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
+    return small_print(
+        result,
+        provenance,
         f"{settings['num_samples']:,} samples a source against as many held-out images",
         judged,
         f"refined: h {settings['refinements']} times",
         f"of the Fréchet distance of data, {bias['data']:.2f} is due to finite samples",
-    ]
-    return " · ".join(parts)
+    )

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 
 from lrx import results
 from lrx.report import drawing, style
+from lrx.report.cells import NONE, error_digits
 from lrx.report.observations import is_image, show_lines, show_sheet
+from lrx.report.small_print import small_print
 from lrx.types import AssayResult
 
 NAME = "interpolation"
@@ -66,10 +68,12 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
             for column, (_, words) in enumerate(columns):
                 at = (72 * (NUMBERS * (column + 0.5) + 0.1), 14.0)
                 _text(axes, (1, 1), at, words, size=8, colour=style.QUIET)
+        else:
+            start, end = result.arrays["ends"].values[place - 1]
+            _text(axes, (0, 1), (0, 7), f"from image {start} to image {end}", align="left", size=7, colour=style.QUIET)
     top = figure.add_axes((labels / width, (0.1 + high - BETWEEN + head) / height, wide / width, 0.01 / height))
     top.axis("off")
-    small_print = _small_print(result, provenance)
-    style.title(top, "Interpolation", small_print, characters=int(17 * (wide + table)))
+    style.title(top, "Interpolation", _small_print(result, provenance), characters=int(17 * (wide + table)))
     return {NAME: figure}
 
 
@@ -115,15 +119,13 @@ def _cell(
     """The score of a path: of one pair, or of all pairs (pair -1) with its standard error below."""
     if pair >= 0:
         value = float(result.arrays[kind].values[row, pair])
-        if math.isfinite(value):
-            _text(axes, where, offset, f"{value:.2f}", size=8, colour=style.QUIET)
+        _text(axes, where, offset, f"{value:.2f}" if math.isfinite(value) else NONE, size=8, colour=style.QUIET)
         return
     name = f"{kind}_{result.coordinates['path'][row]}"
     value, se = result.scores[name], result.scores[f"{name}_se"]
-    if math.isfinite(value):
-        _text(axes, where, (offset[0], 5), f"{value:.2f}", size=9)
+    _text(axes, where, (offset[0], 5), f"{value:.2f}" if math.isfinite(value) else NONE, size=9)
     if math.isfinite(se):
-        _text(axes, where, (offset[0], -6), f"±{se:.2f}", size=7, colour=style.QUIET)
+        _text(axes, where, (offset[0], -6), f"±{error_digits(se)}", size=7, colour=style.QUIET)
 
 
 def _text(
@@ -151,11 +153,8 @@ def _text(
 
 
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
-    source = provenance.get("dataset_source")
     settings = result.settings
     parts = [
-        str(provenance.get("model", "model not recorded")).rpartition(".")[2],
-        str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
         f"above: |u| along the paths and scores, means over {settings['num_pairs']} pairs; below: single pairs",
         f"response: h {settings['pulls']} times",
         f"graph: {settings['num_nodes']} nodes",
@@ -167,7 +166,7 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
             f"factors read by a probe network (accuracy {result.scores['probe_accuracy']:.2f}), "
             f"{result.scores['num_sharing']:.0f} pairs"
         )
-    return " · ".join([*parts, *_same(result)])
+    return small_print(result, provenance, *parts, *_same(result))
 
 
 def _same(result: AssayResult) -> list[str]:

@@ -16,12 +16,14 @@ from matplotlib.patches import Circle, FancyArrowPatch
 from lrx import results
 from lrx.atomic import replacing
 from lrx.report import drawing, style
+from lrx.report.small_print import informative, small_print
 from lrx.types import AssayResult
 
 NAME = "latent_graph"
 KINDS = {1: "unidirectional", 2: "bidirectional"}  # as in the array `edge`
 COLOURS = {"unidirectional": "black", "bidirectional": style.ACCENT}
 SIDE = 5.0  # inches, for the circle and a margin
+EMPTY = 1.0  # inches in height of a graph without nodes
 REACH = 1.15  # half the side, where the latents stand on a circle of radius 1
 NODE = 0.09  # radius of a node, at most
 CROWD = 24  # nodes from which arrows bow inwards in full
@@ -46,7 +48,7 @@ def draw(path_h5: Path, folder: Path) -> list[Path]:
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
     """The picture, by the name of its file."""
-    figure = style.figure(SIDE, SIDE)
+    figure = style.figure(SIDE, SIDE if result.arrays["informative"].values.any() else EMPTY)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH))
     axes.axis("off")
@@ -98,6 +100,8 @@ def _graph(axes: Axes, result: AssayResult) -> None:
         axes.add_patch(arrow)
     for node, (x, y) in place.items():
         axes.add_patch(Circle((x, y), radius, facecolor="white", edgecolor=style.QUIET, linewidth=1.0, zorder=3))
+        # the mark of an informative latent, as above the columns of a response matrix
+        axes.plot(x, y + 0.68 * radius, "v", color=style.ACCENT, markersize=44 * radius, markeredgewidth=0, zorder=4)
         label = str(result.coordinates["responding"][node])
         axes.text(x, y, label, ha="center", va="center", fontsize=min(10.0, 120 * radius), zorder=4)
     if not edges:
@@ -152,23 +156,22 @@ def _below(axes: Axes, result: AssayResult) -> None:
 
 
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
-    source, scores, settings = provenance.get("dataset_source"), result.scores, result.settings
+    scores, settings = result.scores, result.settings
     counts = {
         key: f"{scores[f'num_{key}']:.0f} ± {scores[f'num_{key}_se']:.2g}" for key in ("informative", *KINDS.values())
     }
     stability, left_out = scores["mean_stability"], len(edges_of(result)) - len(_drawn(result))
-    parts = [
-        str(provenance.get("model", "model not recorded")).rpartition(".")[2],
-        str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
+    return small_print(
+        result,
+        provenance,
         f"base {settings['base']}",
         f"{settings['num_samples']:,} draws",
-        f"informative: {counts['informative']} of {len(result.arrays['informative'].values)}",
+        informative(result, counts["informative"]),
         f"edges: {counts['unidirectional']} one way, {counts['bidirectional']} both ways",
         "" if math.isnan(stability) else f"mean stability {stability:.2f}",
         "wider and darker: stronger response" if edges_of(result) else "",
         f"the {DRAWN} strongest arrows are drawn, {left_out:,} are left out" if left_out else "",
-    ]
-    return " · ".join(part for part in parts if part)
+    )
 
 
 def _graphml(result: AssayResult, path: Path) -> Path:

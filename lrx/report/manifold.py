@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 
 from lrx import results
 from lrx.report import drawing, style
+from lrx.report.small_print import small_print
 from lrx.types import AssayResult
+from lrx.wording import with_error
 
 COLOURS = {"prior": style.ACCENT, "posterior": "#00429d"}
 NAMES = {"prior": "prior points", "posterior": "codes of images"}
@@ -35,7 +37,9 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     else:
         _histogram(boxes[0], result, "participation", "participation ratio")
     _histogram(boxes[1], result, "divergence", "divergence tr J − D")
-    boxes[1].axvline(0, ymax=0.8, color=style.QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+    low, high = boxes[1].get_xlim()
+    if min(abs(low), abs(high)) < 2 * (high - low):  # a line far away would press the histogram to a stroke
+        boxes[1].axvline(0, ymax=0.8, color=style.QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
     _histogram(boxes[2], result, "magnitude", "|u| (latent)")
     boxes[2].set_ylabel("")
     for axes, name in ((boxes[1], "divergence"), (boxes[2], "magnitude")):
@@ -45,8 +49,8 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
         axes.set_title(text, fontsize=7.5, color=style.ACCENT, loc="left", pad=4)
     level = float(np.quantile(result.arrays["magnitude_posterior"].values, float(result.settings["quantile"] or 0)))
     boxes[2].axvline(level, ymax=0.8, color=style.QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
-    small_print = _small_print(result, provenance)
-    style.title(boxes[0], "Manifold of responses", small_print, characters=185)
+    said = _small_print(result, provenance)
+    style.title(boxes[0], "Manifold of responses", said, characters=165, above=9)
     return {NAME: figure}
 
 
@@ -98,14 +102,16 @@ def _ordinal(result: AssayResult) -> str:
 
 
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
-    source, settings = provenance.get("dataset_source"), result.settings
-    ratios = [f"{result.scores[f'mean_participation_{where}']:.1f} ({where})" for where in COLOURS]
-    parts = [
-        str(provenance.get("model", "model not recorded")).rpartition(".")[2],
-        str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
+    settings = result.settings
+    ratios = [
+        f"{with_error(*(result.scores[f'mean_participation_{where}{end}'] for end in ('', '_se')))} ({where})"
+        for where in COLOURS
+    ]
+    return small_print(
+        result,
+        provenance,
         f"{settings['num_points']:,} prior points, {settings['num_images']:,} images (codes: {settings['codes']})",
         f"jacobian {settings['jacobian']}" + (f", {settings['num_probes']} probes" if settings["num_probes"] else ""),
         f"participation ratio {', '.join(ratios)}",
-        *([f"threshold {settings['threshold']}"] if settings["threshold"] is not None else []),
-    ]
-    return " · ".join(parts)
+        f"threshold {settings['threshold']}" if settings["threshold"] is not None else "",
+    )

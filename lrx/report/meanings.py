@@ -130,7 +130,7 @@ ASSAYS = {
         {
             "mean_divergence_{}": "Mean divergence of the response at {}; minus the number of latents: all contracts.",
             "mean_magnitude_{}": "Mean distance that a point moves when decoded and encoded again, at {}.",
-            "mean_participation_{}": "Effective number of directions that survive at {}, without a threshold.",
+            "mean_participation_{}": "Effective number of directions that survive at {}; not defined where none does.",
             "mean_dimension_{}": "Directions that survive (singular value of the Jacobian above threshold) at {}.",
             "holes_by_divergence": "Share of the prior where responses do not contract: holes.",
             "holes_by_magnitude": "Share of the prior that moves further than nearly all codes of images do: holes.",
@@ -216,9 +216,14 @@ def of_score(assay: str, score: str) -> str:
     return sentences[place].format(*(WORDS.get(word, word) for word in words)) if place < len(sentences) else ""
 
 
-def place_of(assay: str, score: str) -> int:
-    """The place of a score among those of its assay; behind them for what this version does not know."""
-    return _found(assay, score)[0]
+def place_of(assay: str, score: str) -> tuple[int, ...]:
+    """The place of a score among those of its assay, then of the parts of its name; behind what this version knows."""
+    place, parts = _found(assay, score)
+    known = list(WORDS)
+    return place, *(
+        known.index(part) if part in WORDS else len(known) + (int(part) if part.isdecimal() and len(part) < 10 else 0)
+        for part in parts
+    )
 
 
 def is_error(score: str, result: AssayResult) -> bool:

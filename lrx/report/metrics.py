@@ -12,7 +12,10 @@ from matplotlib.transforms import offset_copy
 
 from lrx import results
 from lrx.report import drawing, style
+from lrx.report.cells import error_digits
+from lrx.report.small_print import small_print
 from lrx.types import AssayResult
+from lrx.wording import with_error, words
 
 NAME = "metrics"
 ANNOTATED = 16  # up to so many latents and factors, cells hold their numbers
@@ -74,8 +77,8 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
         left = LEFT + DOTS + GAP * 0.55 + place * (wide + GAP)
         axes = box(left, 0.45, wide, cell * latents)
         _heat(figure, axes, box(left + wide + 0.08, 0.45, 0.1, cell * latents), result, name)
-    small_print = _small_print(result, provenance)
-    style.title(scores, "Disentanglement metrics", small_print, characters=int(17 * (width - LEFT)))
+    said = _small_print(result, provenance)
+    style.title(scores, "Disentanglement metrics", said, characters=int(17 * (width - LEFT)), above=9)
     return {NAME: figure}
 
 
@@ -88,7 +91,7 @@ def _dots(axes: Axes, result: AssayResult) -> None:
         axes.plot([value], [row], "o", markersize=4.5, color=style.ACCENT, clip_on=False)
         if error is not None:
             axes.errorbar([value], [row], xerr=[error], elinewidth=1.2, capsize=2.5, color=style.ACCENT, clip_on=False)
-        said = f"{value:.3f}" if error is None else f"{value:.3f} ±{error:.3f}"
+        said = f"{value:.3f}" if error is None else f"{value:.3f} ± {error_digits(error, 3)}"
         axes.annotate(said, (1, row), (6, 0), ("axes fraction", "data"), "offset points", fontsize=7, va="center")
     factors = len(result.coordinates["factor"])
     axes.axvline(1 / factors, color=style.QUIET, linewidth=1.0, linestyle=(0, (1, 2)))
@@ -110,7 +113,7 @@ def _numbers(figure: Figure, axes: Axes, result: AssayResult) -> None:
     for row, name in enumerate(known, start=1):
         value, error = result.scores[name], result.scores[f"{name}_se"]
         y = -ROW * 72 * 0.8 * row - 14
-        texts = ((UNBOUNDED[name], 0, -5, "right"), (f"{value:.3f} ±{error:.3f}", 1, 6, "left"))
+        texts = ((UNBOUNDED[name], 0, -5, "right"), (with_error(value, error), 1, 6, "left"))
         for text, side, aside, align in texts:
             shift = offset_copy(axes.transAxes, figure, aside, y, "points")
             axes.text(side, 0, text, fontsize=7, ha=align, va="center", transform=shift)
@@ -126,9 +129,11 @@ def _heat(figure: Figure, axes: Axes, bar: Axes, result: AssayResult, name: str)
     bar.tick_params(labelsize=7)
     unit = "" if matrix.unit == "1" else f" ({matrix.unit})"
     axes.set_title(MATRICES[name] + unit, fontsize=9, loc="left", pad=4)
-    axes.set_xticks(range(factors), [str(label) for label in result.coordinates["factor"]], rotation=40, ha="right")
+    axes.set_xticks(
+        range(factors), [words(str(label)) for label in result.coordinates["factor"]], rotation=40, ha="right"
+    )
     axes.tick_params(axis="x", pad=1, labelsize=8 if factors <= ANNOTATED else 5)
-    axes.set_ylabel("latent", labelpad=1)
+    axes.set_ylabel("latent", labelpad=3)
     if latents > ANNOTATED:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, steps=[1, 2, 4, 8, 10]))
         return
@@ -143,15 +148,15 @@ def _heat(figure: Figure, axes: Axes, bar: Axes, result: AssayResult, name: str)
 
 
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
-    source, left_out = provenance.get("dataset_source"), result.settings["factors_left_out"]
-    parts = [
-        str(provenance.get("model", "model not recorded")).rpartition(".")[2],
-        str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
-        f"preset {result.settings['preset']}",
-        f"{result.settings['num_images']:,} images",
-        "± one standard error, where it can be estimated; dotted: 1 / factors, chance for FactorVAE and BetaVAE",
-    ]
-    votes = result.settings.get("metrics_left_out")
-    said = [f"one-valued, left out: {left_out}"] if left_out else []
-    said += [f"too few images share a class, left out: {votes}"] if votes else []
-    return " · ".join(parts + said)
+    settings = result.settings
+    one_valued, rare = settings["factors_left_out"], settings.get("metrics_left_out")
+    return small_print(
+        result,
+        provenance,
+        f"preset {settings['preset']}",
+        f"{settings['num_images']:,} images",
+        "± one standard error, where it can be estimated",
+        "dotted: 1 / factors, chance for FactorVAE and BetaVAE",
+        f"one-valued, left out: {one_valued}" if one_valued else "",
+        f"too few images share a class, left out: {rare}" if rare else "",
+    )

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from lrx import results
 from lrx.report import drawing, style
 from lrx.report.observations import is_image, show_sheet
+from lrx.report.small_print import small_print
 from lrx.types import AssayResult
+from lrx.wording import with_error
 
 NAME = "reconstruction"
 CELL = 0.55  # inches of an image
@@ -61,6 +63,7 @@ def _latents(axes: Axes, result: AssayResult) -> None:
     axes.bar(np.arange(len(values)), values[order], color=colours, yerr=errors, error_kw={"linewidth": 0.7})
     axes.set_xticks(np.arange(len(values)), [str(latent) for latent in order], fontsize=7 if len(values) <= 32 else 4)
     axes.set_xlim(-0.6, len(values) - 0.4)
+    axes.set_xlabel("latent, largest first", fontsize=8, labelpad=1)
     axes.set_title(
         "KL of each latent in nats" if name == "kl_per_latent" else "variance of each latent's codes",
         fontsize=8,
@@ -71,18 +74,17 @@ def _latents(axes: Axes, result: AssayResult) -> None:
 
 
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
-    scores, source = result.scores, provenance.get("dataset_source")
+    scores, settings = result.scores, result.settings
 
     def told(name: str) -> str:
-        return f"{scores[name]:.4g} ± {scores[f'{name}_se']:.2g}"
+        return with_error(scores[name], scores[f"{name}_se"])
 
-    parts = [
-        str(provenance.get("model", "model not recorded")).rpartition(".")[2],
-        str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
-        f"{result.settings['num_images']} images, the first {result.settings['shown']} shown",
+    return small_print(
+        result,
+        provenance,
+        f"{settings['num_images']:,} images, the first {settings['shown']} shown",
         f"squared error {told('squared_error')} an image",
-        *([f"cross-entropy {told('cross_entropy')} nats"] if "cross_entropy" in scores else []),
-        *([f"KL {told('kl')} nats"] if "kl" in scores else []),
+        f"cross-entropy {told('cross_entropy')} nats" if "cross_entropy" in scores else "",
+        f"KL {told('kl')} nats" if "kl" in scores else "",
         f"{scores['active_units']:.0f} active latents (coloured)",
-    ]
-    return " · ".join(parts)
+    )

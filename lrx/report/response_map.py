@@ -13,6 +13,7 @@ from matplotlib.image import AxesImage
 from lrx import results
 from lrx.report import drawing, style
 from lrx.report.observations import is_image, show_sheet
+from lrx.report.small_print import small_print
 from lrx.types import AssayResult
 
 DIVERGING = "RdBu_r"  # white at 0, blue where responses contract
@@ -59,7 +60,7 @@ def _one_pair(result: AssayResult, provenance: results.Provenance) -> Figure:
     _bar(curvature, _map(curvature, result, values, _around_zero(values)), "mean curvature (1/latent)")
     if "decoded" in result.arrays:
         _decoded(box(1, 1), result)
-    style.title(divergence, "Response map", _small_print(result, provenance), characters=150)
+    style.title(divergence, "Response map", _small_print(result, provenance), characters=125, above=9)
     return figure
 
 
@@ -99,8 +100,8 @@ def _all_pairs(result: AssayResult, provenance: results.Provenance) -> Figure:
     for place, (label, image) in enumerate(bars.items()):
         bar = page.inset_axes((1 + 0.15 / total, 0.55 * (1 - place), 0.14 / total, 0.45))
         figure.colorbar(image, cax=bar, label=label, extend="both" if place == 0 else "max").outline.set_visible(False)
-    small_print = _small_print(result, provenance)
-    style.title(page, "Response maps of pairs of latents", small_print, characters=max(50, int(17 * total)))
+    said = _small_print(result, provenance)
+    style.title(page, "Response maps of pairs of latents", said, characters=max(50, int(17 * total)))
     return figure
 
 
@@ -183,16 +184,13 @@ def _top(values: np.ndarray) -> float:
 
 
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
-    source, settings = provenance.get("dataset_source"), result.settings
+    settings, error = result.settings, result.scores.get("divergence_error_median")
     image = f" {settings['index']}" if settings["index"] is not None else ""
-    error = result.scores.get("divergence_error_median")
-    parts = [
-        str(provenance.get("model", "model not recorded")).rpartition(".")[2],
-        str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
+    return small_print(
+        result,
+        provenance,
         f"latents {settings['latents']}",
         f"base {settings['base']}{image}",
         f"{settings['resolution']} x {settings['resolution']} points",
         f"derivative {settings['derivative']}" + (f", median error {error:.1g}" if error is not None else ""),
-        *([str(settings["remark"])] if settings["remark"] else []),
-    ]
-    return " · ".join(parts)
+    )

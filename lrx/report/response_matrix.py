@@ -13,6 +13,8 @@ from matplotlib.transforms import offset_copy
 
 from lrx import results
 from lrx.report import drawing, style
+from lrx.report.cells import annotate
+from lrx.report.small_print import informative, small_print
 from lrx.types import AssayResult
 
 NAME = "response_matrix"
@@ -43,10 +45,10 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     figure.colorbar(image, cax=bar, label=f"change of response ({matrix.unit})").outline.set_visible(False)
     _label(axes, result)
     if latents <= ANNOTATED:
-        _annotate(figure, axes, matrix.values, result.arrays["matrix_se"].values, top)
+        annotate(figure, axes, matrix.values, result.arrays["matrix_se"].values, top)
     _mark(figure, axes, result)
-    small_print = _small_print(result, provenance)
-    style.title(axes, "Latent response matrix", small_print, characters=max(44, int(17 * side)))
+    said = _small_print(result, provenance)
+    style.title(axes, "Latent response matrix", said, characters=int(17 * (side + 0.8)), above=4)
     return {NAME: figure}
 
 
@@ -61,18 +63,6 @@ def _label(axes: Axes, result: AssayResult) -> None:
             axis.set_major_locator(MaxNLocator(nbins=9, integer=True, steps=[1, 2, 4, 8, 10]))
     if len(result.coordinates["responding"]) <= ANNOTATED:
         axes.tick_params(length=0)
-
-
-def _annotate(figure: Figure, axes: Axes, matrix: np.ndarray, se: np.ndarray, top: float) -> None:
-    """The value of each cell, and below it its standard error: two decimals, or one digit where that is nothing."""
-    above, below = (offset_copy(axes.transData, figure, y=points, units="points") for points in (4, -6))
-    for (row, column), value in np.ndenumerate(matrix):
-        error = se[row, column]
-        small = f"±{error:.2f}" if error == 0 or error >= 0.005 else f"±{error:.1g}"
-        colour = "black" if value > 0.5 * top else "white"
-        for text, size, place in ((f"{value:.2f}", 8, above), (small, 6, below)):
-            cell = axes.text(column, row, text, fontsize=size, color=colour, ha="center", va="center", transform=place)
-            cell.set_in_layout(False)  # inside the axes anyway; measuring hundreds of texts takes seconds
 
 
 def _mark(figure: Figure, axes: Axes, result: AssayResult) -> None:
@@ -91,15 +81,12 @@ def _mark(figure: Figure, axes: Axes, result: AssayResult) -> None:
 
 
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
-    source = provenance.get("dataset_source")
-    informative = result.arrays["informative"].values
-    rule = result.arrays["informative"].description.partition(": ")[2]
-    parts = [
-        str(provenance.get("model", "model not recorded")).rpartition(".")[2],
-        str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
-        f"base {result.settings['base']}",
-        f"{result.settings['num_samples']:,} draws",
-        f"normalization {result.settings['normalization']}",
-        f"▾ informative: {informative.sum()} of {len(informative)} ({rule})",
-    ]
-    return " · ".join(parts)
+    settings = result.settings
+    return small_print(
+        result,
+        provenance,
+        f"base {settings['base']}",
+        f"{settings['num_samples']:,} draws",
+        f"normalization {settings['normalization']}",
+        informative(result, str(result.arrays["informative"].values.sum())),
+    )

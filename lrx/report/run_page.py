@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 from lrx import results
-from lrx.report import pictures, style, training_curves
+from lrx.report import commands, pictures, style, training_curves
+from lrx.report.captions import CAPTIONS
 from lrx.report.facts import facts, summary
-from lrx.report.found import Run, status_of
+from lrx.report.found import Run
 from lrx.report.meanings import ASSAYS, is_error, of_score, place_of
 from lrx.report.pictures import Picture
 from lrx.types import Array, AssayResult
@@ -68,13 +68,13 @@ def view(run: Run) -> View:
     ]
     curves, undrawn = _curves(run)
     return {
-        "title": run.name,
+        "title": _title(run),
         "summary": summary(run),
         "facts": facts(run),
         "curves": curves,
         "sections": sections,
         "faults": [*run.faults, *undrawn, *(section.fault for section in sections if section.fault)],
-        "commands": _commands(run),
+        "commands": commands.typed(commands.of_run(run, started=True)),
         "provenance": [(_short(file, run), _provenance(stored)) for file, stored in run.results.items()],
         "configs": [
             (f"{words(key)} of {_short(file, run)}", str(stored.provenance[key]))
@@ -83,6 +83,12 @@ def view(run: Run) -> View:
             if key in stored.provenance
         ],
     }
+
+
+def _title(run: Run) -> str:
+    """The run's name; of a measurement, also the name of what it was made on."""
+    own = run.place.path if run.place.path.is_dir() else run.place.path.parent
+    return run.name if run.place.trained in (None, own) else f"{run.name}, measured on {run.place.trained.name}"
 
 
 def _short(file: Path, run: Run) -> str:
@@ -145,17 +151,7 @@ def _curves(run: Run) -> tuple[Picture | None, list[str]]:
     try:
         with style.house():
             shown = f"Training curves of {run.name}: {names}."
-            return pictures.picture(training_curves.figure(run.rows), shown), []
+            drawn = training_curves.figure(run.rows)
+            return pictures.picture(drawn, shown, caption=CAPTIONS["training_curves"]), []
     except Exception as error:  # whatever drawing makes of numbers that a log may hold
         return None, [f"{run.place.trained}: its training curves cannot be drawn ({pictures.reason(error)})"]
-
-
-def _commands(run: Run) -> list[str]:
-    """The commands that made the run and its results, as typed, oldest first."""
-    folders = [run.place.trained, *(file.parent for file in run.results), run.place.path]
-    commands = dict.fromkeys(
-        f"lrx {said.command} {shlex.join(said.overrides)}"
-        for folder in folders
-        if folder is not None and (said := status_of(folder)) is not None and said.command
-    )
-    return list(commands)

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lrx.atomic import write
+from lrx.report.small_print import SEPARATOR
 
 SEQUENTIAL = "cividis"  # made for colour-blind eyes, even in lightness (Nuñez et al. 2018)
 ACCENT = "#b3391f"
@@ -48,14 +49,17 @@ def figure(width: float, height: float) -> Figure:
     return blank
 
 
-def title(axes: Axes, text: str, small_print: str, *, characters: int) -> None:
-    """A bold title above the axes, and below it small print, wrapped at so many characters."""
-    lines = textwrap.wrap(small_print, characters)
-    axes.set_title(text, fontweight="bold", fontsize=11, loc="left", pad=18 + 10 * len(lines))
+def title(axes: Axes, text: str, small_print: str, *, characters: int, above: float = 0) -> None:
+    """A bold title above the axes, and below it small print, wrapped at so many characters.
+
+    above: points over the axes that heads of panels take.
+    """
+    lines = wrapped(small_print, characters)
+    axes.set_title(text, fontweight="bold", fontsize=11, loc="left", pad=above + 18 + 10 * len(lines))
     axes.annotate(
         "\n".join(lines),
         (0, 1),
-        xytext=(0, 13),
+        xytext=(0, above + 13),
         xycoords="axes fraction",
         textcoords="offset points",
         fontsize=7,
@@ -63,6 +67,21 @@ def title(axes: Axes, text: str, small_print: str, *, characters: int) -> None:
         va="bottom",
         linespacing=1.3,
     )
+
+
+def wrapped(small_print: str, characters: int) -> list[str]:
+    """Lines of at most so many characters, which keep the parts of small print whole where they fit on a line.
+
+    >>> wrapped("VAE · a part of small print · one-valued", 24)
+    ['VAE', 'a part of small print', 'one-valued']
+    """
+    lines: list[str] = []
+    for part in small_print.split(SEPARATOR):
+        if lines and len(lines[-1]) + len(SEPARATOR) + len(part) <= characters:
+            lines[-1] += SEPARATOR + part
+        else:
+            lines += textwrap.wrap(part, characters, break_on_hyphens=False)
+    return lines
 
 
 def save(drawn: Figure, path: Path) -> Path:

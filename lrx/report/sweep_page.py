@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from lrx.report import distributions, found, pictures, style
+from lrx.report import commands, distributions, found, pictures, style
+from lrx.report.facts import in_brackets
 from lrx.report.found import Place
 from lrx.report.meanings import ASSAYS, of_score, place_of
 from lrx.report.pictures import Picture
@@ -33,14 +34,17 @@ class View(TypedDict):
     title: str
     states: str
     varying: list[str]
+    data: list[str]
     columns: list[str]
     rows: list[tuple[Row, list[str]]]
     main: list[Column]
     every: list[Column]
+    meanings: list[tuple[str, str]]
     plot: dict[str, object]
     chosen: tuple[int, int]
     spreads: list[Picture]
     matrices: list[tuple[str, str, list[tuple[str, Picture]]]]
+    commands: list[str]
     faults: list[str]
 
 
@@ -66,18 +70,21 @@ def view(path: Path, places: Sequence[Place]) -> View:
         title=path.resolve().name,
         states=", ".join(f"{counted[state]} {state}" for state in (*status.STATES, "unknown") if counted[state]),
         varying=[head(key) for key in keys],
+        data=list(dict.fromkeys(in_brackets(row.data) for row in rows if row.data)),
         columns=[head(key) for key in columns],
         rows=[(row, [value_of(row.config, key) for key in columns]) for row in rows],
         main=[_column(rows, key) for key in main],
         every=[_column(rows, key) for key in scores],
+        meanings=[(_named(key), of_score(*key)) for key in scores],
         plot=_plot(rows, groups, scores),
-        chosen=_first_two(scores, main),
+        chosen=_first_two(rows, scores, main),
         spreads=_spreads(rows, groups, main),
         matrices=[
             (name, ASSAYS[name].title, [(row.name, row.matrices[name]) for row in rows if name in row.matrices])
             for name in MATRICES
             if any(name in row.matrices for row in rows)
         ],
+        commands=commands.of_sweep(said for row in rows for said in row.commands),
         faults=faults,
     )
 
@@ -89,19 +96,24 @@ def _scores(rows: Sequence[Row]) -> list[Key]:
     return sorted(there, key=lambda key: (assays.get(key[0], len(assays)), key[0], place_of(*key)))
 
 
+def _named(key: Key) -> str:
+    """A score with its assay, as the page writes it."""
+    return f"{words(key[0])}: {words(key[1])}"
+
+
 def _column(rows: Sequence[Row], key: Key) -> Column:
     cells: list[tuple[str, float | None]] = []
     for row in rows:
         value = row.scores.get(key)
         text = "–" if value is None else with_error(value, row.errors[key])
         cells.append((text, _finite(value)))
-    return Column(f"{words(key[0])}: {words(key[1])}", of_score(*key), cells)
+    return Column(_named(key), of_score(*key), cells)
 
 
 def _plot(rows: Sequence[Row], groups: Sequence[str], scores: Sequence[Key]) -> dict[str, object]:
     """What the scatter plot is drawn from: names of scores, and values and errors of each run, null where not known."""
     return {
-        "scores": [f"{words(name)}: {words(score)}" for name, score in scores],
+        "scores": [_named(key) for key in scores],
         "groups": list(dict.fromkeys(groups)),
         "runs": [
             {
@@ -115,26 +127,31 @@ def _plot(rows: Sequence[Row], groups: Sequence[str], scores: Sequence[Key]) -> 
     }
 
 
-def _first_two(scores: Sequence[Key], main: Sequence[Key]) -> tuple[int, int]:
-    """The places of the two scores that are drawn against each other first."""
-    first = [scores.index(key) for key in main[:2]]
-    return (first[0], first[1]) if len(first) == 2 else (0, min(1, max(0, len(scores) - 1)))
+def _first_two(rows: Sequence[Row], scores: Sequence[Key], main: Sequence[Key]) -> tuple[int, int]:
+    """The places of the two scores that are drawn against each other first.
+
+    They are main scores that differ between runs, of two assays where there are, known of as many runs as possible.
+    """
+    values = {key: [value for row in rows if (value := _finite(row.scores.get(key))) is not None] for key in main}
+    telling = sorted((key for key in main if len(set(values[key])) > 1), key=lambda key: -len(values[key]))
+    others = [key for key in telling if key[0] != telling[0][0]] or telling[1:]
+    return (scores.index(telling[0]), scores.index(others[0])) if others else (0, min(1, max(0, len(scores) - 1)))
 
 
 def _spreads(rows: Sequence[Row], groups: Sequence[str], main: Sequence[Key]) -> list[Picture]:
-    """A strip of points for each group, of each main score that is not the same in all runs."""
+    """A strip of points for each group, of each main score that is not the same in all runs, and what it means."""
     drawn = []
     for key in main:
-        values: dict[str, list[float]] = {group: [] for group in groups}
+        values: dict[str, list[tuple[float, float]]] = {group: [] for group in groups}
         for row, group in zip(rows, groups, strict=True):
             value = _finite(row.scores.get(key))
             if value is not None:
-                values[group].append(value)
-        if len({value for some in values.values() for value in some}) > 1:
-            title = f"{words(key[0])}: {words(key[1])}"
+                values[group].append((value, row.errors[key]))
+        if len({value for some in values.values() for value, _ in some}) > 1:
+            title = _named(key)
             with style.house():
-                alt = f"{title}: a dot a run, a line at the median of each group."
-                drawn.append(pictures.picture(distributions.figure(title, values), alt))
+                alt = f"{title}: a dot a run with its standard error, a line at the median of each group."
+                drawn.append(pictures.picture(distributions.figure(title, values), alt, caption=of_score(*key)))
     return drawn
 
 

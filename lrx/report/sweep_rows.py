@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrx.report import found, pictures, style, thumbnails
+from lrx.report import commands, found, pictures, style, thumbnails
+from lrx.report.facts import facts
 from lrx.report.found import Place, Run
 from lrx.report.meanings import ASSAYS, is_error
 from lrx.report.pictures import Picture
@@ -29,6 +30,8 @@ class Row:
     scores: Mapping[Key, float]
     errors: Mapping[Key, float]
     matrices: Mapping[str, Picture]
+    data: str
+    commands: list[commands.Said]
 
 
 def read_row(path: Path, place: Place) -> tuple[Row, list[str]]:
@@ -55,7 +58,8 @@ def read_row(path: Path, place: Place) -> tuple[Row, list[str]]:
     state = run.status.state if run.status else "unknown"
     if run.status and run.status.error:
         faults.append(f"{relative}: {run.status.error}")
-    return Row(str(relative), state, _config(run), scores, errors, matrices), faults
+    data, said = facts(run).get("data", ""), commands.of_run(run, started=False)
+    return Row(str(relative), state, _config(run), scores, errors, matrices, data, said), faults
 
 
 def varying(rows: Sequence[Row]) -> list[str]:

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 
 from lrx import results
 from lrx.report import drawing, style
+from lrx.report.cells import error_digits
 from lrx.report.observations import is_image, show_lines, show_sheet
+from lrx.report.small_print import MARK, informative, small_print
 from lrx.types import AssayResult
 
 NAME = "traversal"
@@ -57,8 +59,8 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
         curve = figure.add_axes((left / width, bottom / height, CURVE / width, row_height / height))
         _response(curve, result, row, last=row == rows - 1)
     assert first is not None
-    small_print = _small_print(result, provenance, rows, images)
-    style.title(first, "Traversals along latents", small_print, characters=max(50, int(17 * width)))
+    said = _small_print(result, provenance, rows, images)
+    style.title(first, "Traversals along latents", said, characters=max(50, int(17 * (width - 0.9))), above=4)
     return {NAME: figure}
 
 
@@ -79,17 +81,20 @@ def _strip(axes: Axes, result: AssayResult, walk: np.ndarray, *, last: bool) -> 
     axes.set_ylim(float(every.min()) - margin, float(every.max()) + margin)
     axes.set_xlim(values[0], values[-1])
     axes.set_xticks([values[0], 0] if last else [])  # the last value would touch the next walk's first
-    axes.tick_params(labelsize=6)
+    axes.tick_params(labelsize=7)
 
 
 def _name(axes: Axes, result: AssayResult, row: int) -> None:
-    """The latent of a row and its response to itself; in quiet print where it is not informative."""
+    """The latent of a row and its response to itself; an informative one has the mark, another is in quiet print."""
     value, error = (result.arrays[name].values[row] for name in ("self_response", "self_response_se"))
-    colour = "black" if result.arrays["informative"].values[row] else style.QUIET
+    answers = bool(result.arrays["informative"].values[row])
+    colour = "black" if answers else style.QUIET
     latent = result.coordinates["latent"][row]
-    shift = -6 if is_image(result.arrays["walk"].values) else -24
+    shift = -15 if is_image(result.arrays["walk"].values) else -33
     _say(axes, f"latent {latent}", (0, 0.5), (shift, 1), 8, colour, "right", "bottom")
-    _say(axes, f"{value:.2f} ± {error:.2f}", (0, 0.5), (shift, -1), 6, colour, "right", "top")
+    _say(axes, f"{value:.2f} ± {error_digits(error)}", (0, 0.5), (shift, -1), 7, colour, "right", "top")
+    if answers:
+        _say(axes, MARK, (0, 0.5), (shift + 11, 1), 8, style.ACCENT, "right", "bottom")
 
 
 def _say(
@@ -123,25 +128,25 @@ def _response(axes: Axes, result: AssayResult, row: int, *, last: bool) -> None:
     for own in result.arrays["own_response"].values[:, row]:
         axes.plot(values, own, color=style.ACCENT, linewidth=0.9, alpha=0.8)
     axes.set_xlim(values[0], values[-1])
-    axes.set_ylim(1.1 * values[0], 1.1 * values[-1])
+    every = result.arrays["own_response"].values[:IMAGES, :ROWS]
+    axes.set_ylim(1.1 * min(values[0], every.min()), 1.1 * max(values[-1], every.max()))
     axes.set_xticks([values[0], 0, values[-1]] if last else [])
     axes.set_yticks([values[0], 0, values[-1]])
-    axes.tick_params(labelsize=6, length=2)
+    axes.tick_params(labelsize=7, length=2)
     axes.yaxis.tick_right()
     if row == 0:
         axes.set_title("response to value", fontsize=7, color=style.QUIET, loc="left", pad=3)
 
 
 def _small_print(result: AssayResult, provenance: results.Provenance, rows: int, images: int) -> str:
-    source, settings = provenance.get("dataset_source"), result.settings
-    walked = len(result.coordinates["latent"])
-    parts = [
-        str(provenance.get("model", "model not recorded")).rpartition(".")[2],
-        str(provenance.get("dataset", "data set not recorded")) + (f" ({source})" if source else ""),
+    settings, walked = result.settings, len(result.coordinates["latent"])
+    more = images < len(result.coordinates["image"])
+    return small_print(
+        result,
+        provenance,
         f"latents {settings['latents']}, most responding first" + (f", {rows} of {walked}" if rows < walked else ""),
-        *([f"{images} of {settings['num_images']} images"] if images < len(result.coordinates["image"]) else []),
+        f"{images} of {settings['num_images']} images" if more else "",
         f"values from {-float(settings['extent'] or 0):g} to {settings['extent']:g}",
         "below each latent its response to itself ± standard error, normalization none",
-        *([str(settings["remark"])] if settings["remark"] else []),
-    ]
-    return " · ".join(parts)
+        informative(result, str(result.arrays["informative"].values.sum())),
+    )

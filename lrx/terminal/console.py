@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -17,8 +17,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from lrx.terminal import heat
+from lrx.terminal.screen import screen, spelling
 from lrx.terminal.shell import fitted
-from lrx.terminal.tables import Runs, heat_tables, runs_table, score_table, whole_file
+from lrx.terminal.tables import Runs, runs_table, score_table, whole_file
 from lrx.wording import clock, printable, with_error
 from lrx.wording import words as spaced
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from lrx.types import AssayResult  # which imports torch, and a table of runs needs none
 
 LINE_EVERY = 30.0  # seconds between two lines of a log
-WIDEST_TABLE = 10  # latents that fit 80 columns with their errors
+WIDEST_TABLE = 10  # latents that fit 80 columns with their errors; more are left to the picture, and to lrx show
 MOST_RUNS = 20  # rows of a table of runs that is not as high as a terminal
 
 _err = Console(stderr=True, highlight=False)
@@ -213,30 +215,37 @@ def show_results(results: Mapping[str, AssayResult]) -> None:
             score = f", {spaced(first[0])} {with_error(first[1], result.scores.get(f'{first[0]}_se'))}" if first else ""
             _jobs[-1].came.append(spaced(name) + score)
         return
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 80)
+    console = screen()
     if len(results) == 1:
         ((name, result),) = results.items()
         if "matrix" in result.arrays and max(result.arrays["matrix"].values.shape) <= WIDEST_TABLE:
-            console.print(*heat_tables(name, result, WIDEST_TABLE))
+            console.print(*heat.heat_tables(name, result, heat.across(result, console.width)))
     console.print(score_table(results))
 
 
 def show_file(stored: Results) -> None:
     """All that a results file says, on standard output."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 80)
+    console = screen()
     for part in whole_file(stored, console.width):
         console.print(part)
 
 
+def show_lines(lines: Iterable[str]) -> None:
+    """Lines on standard output, without what a terminal would obey."""
+    for line in lines:
+        indent = line[: len(line) - len(line.lstrip(" "))]
+        _write(spelling(), indent + printable(line))
+
+
 def show_runs(heading: str, runs: Runs) -> None:
     """A line that says how runs are, and a row for each of some, on standard output."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 80)
+    console = screen()
     console.print(*runs_table(heading, runs, most=MOST_RUNS, width=console.width), sep="\n")
 
 
 def watch_runs(looks: Iterator[tuple[str, Runs]]) -> None:
     """The same on a terminal, in place of what was shown before, with as many rows as fit."""
-    console = Console(highlight=False)
+    console = screen()
     with Live(console=console, auto_refresh=False) as live:
         for heading, runs in looks:
             rows = max(1, console.height - 4)

@@ -53,7 +53,8 @@ Writes report.html to the folder, or FILE.html.""",
     "show": """usage: lrx show PATH
 
 Prints a result.h5, or the one in a folder: matrices as heat, scores with their
-errors, settings and provenance.""",
+errors, settings and provenance. Of a run folder without a result.h5 it lists
+the results in it, and the command for its report.""",
 }
 
 COMPLETION_HELP = """usage: lrx completion bash
@@ -95,18 +96,22 @@ def usage() -> str:
 
 
 def fitted(text: str, stream: TextIO) -> str:
-    """A text whose lines are broken between words where its reader has a narrow screen: COLUMNS, or a terminal's.
+    """A text whose lines are broken between words where its reader has a narrow screen.
 
     Elsewhere, as in a pipe, a line stays a line, so that grep finds it whole. A broken command can be pasted.
     """
+    width = width_of(stream)
+    return text if width is None else "\n".join(_broken(line, width) for line in text.split("\n"))
+
+
+def width_of(stream: TextIO) -> int | None:
+    """Characters of a line for who reads a stream: COLUMNS, or a terminal's; None where neither says it."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdigit() and int(columns):
-        width = int(columns)
-    elif stream.isatty():
-        width = os.get_terminal_size(stream.fileno()).columns or 80  # some terminals say 0
-    else:
-        return text
-    return "\n".join(_broken(line, width) for line in text.split("\n"))
+        return int(columns)
+    if stream.isatty():
+        return os.get_terminal_size(stream.fileno()).columns or 80  # some terminals say 0
+    return None
 
 
 def _broken(line: str, width: int) -> str:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
+
+from lrx.training import curves
 
 
 class Tracker(Protocol):
@@ -33,21 +36,24 @@ class TensorBoard:
     """Event files in `<run folder>/tensorboard`: tensorboard --logdir outputs/train."""
 
     def __init__(self, folder: Path, config: str) -> None:
-        self._folder, self._config = folder / "tensorboard", config
+        self._run, self._folder, self._config = folder, folder / "tensorboard", config
 
     def start(self, step: int) -> None:
-        """Open a file whose events after this step replace those of before."""
+        """Open a file whose events after this step replace those of before; the first one tells what came before."""
         from torch.utils.tensorboard import SummaryWriter  # takes seconds to import
 
-        self._writer = SummaryWriter(str(self._folder), purge_step=step + 1 if step else None)
-        if not step:
+        told = any(self._folder.glob("events.*"))
+        self._writer = SummaryWriter(str(self._folder), purge_step=step + 1 if told else None)
+        if not told:
             text = "\n".join(f"    {line}" for line in self._config.splitlines())  # four blanks: as it is
             self._writer.add_text("config", text)
+            _tell_again(self, self._run, step)
 
     def log(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Add a point to each curve."""
+        """Add a point to each curve, which a kill does not lose: a checkpoint of this step may follow."""
         for name, value in scalars.items():
             self._writer.add_scalar(f"train/{name}", value, step)
+        self._writer.flush()
 
     def close(self) -> None:
         """Write what is left."""
@@ -56,15 +62,21 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """An offline run in `<run folder>/wandb`, for `wandb sync`; each start of one run has the same identity."""
+    """An offline run in `<run folder>/wandb`, for `wandb sync`; each start of one run has the same identity.
+
+    A run that was synced later replaces an earlier one of its identity (github.com/wandb/wandb/issues/3841), so a run
+    that goes on is told from its first step, and what an earlier start wrote is removed.
+    """
 
     def __init__(self, folder: Path, config: str) -> None:
         self._folder, self._config = folder, config
 
     def start(self, step: int) -> None:
-        """Open the run without a network."""
+        """Open the run without a network, with the rows up to this step."""
         import wandb
 
+        for before in (self._folder / "wandb").glob("offline-run-*"):
+            shutil.rmtree(before)
         name = hashlib.sha256(str(self._folder.resolve()).encode()).hexdigest()[:12]
         self._run = wandb.init(
             project="lrx",
@@ -75,6 +87,7 @@ class WeightsAndBiases:
             mode="offline",
             settings=wandb.Settings(silent=True, console="off"),
         )
+        _tell_again(self, self._folder, step)
 
     def log(self, step: int, scalars: Mapping[str, float]) -> None:
         """Add a point to each curve."""
@@ -84,6 +97,13 @@ class WeightsAndBiases:
         """Write what is left."""
         if hasattr(self, "_run"):
             self._run.finish()
+
+
+def _tell_again(tracker: Tracker, folder: Path, step: int) -> None:
+    """Tell a tracker the rows up to a step that the run's own curves have kept."""
+    for row in curves.read(folder):
+        if row["step"] <= step:
+            tracker.log(int(row["step"]), {name: value for name, value in row.items() if name != "step"})
 
 
 TRACKERS: dict[str, type[TensorBoard] | type[WeightsAndBiases]] = {

@@ -110,6 +110,7 @@ def test_the_plot_shows_the_scores_that_are_chosen(browser: Chromium, sweep_repo
         "[...document.querySelectorAll('#scatter path:has(> title)')].map((p) => p.getBoundingClientRect().y)"
     )
     assert heights[1] < heights[2] < heights[0]  # 0.128, 0.058 and 0.028, upwards
+    assert browser.run("document.getElementById('lacking').textContent") == "1 of 4 runs lack one of these scores."
     assert browser.problems == []
 
 

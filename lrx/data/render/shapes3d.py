@@ -4,7 +4,7 @@
 
 with n the normal, v the viewing direction, l the direction to the lamp and d the lamp's axis: OpenGL's fixed pipeline
 with a headlight and one spot lamp that casts a shadow. Only floor and walls have a texture, only the object a white
-highlight. Traced at 192 x 192 without antialiasing and reduced to 64 x 64 by Lanczos-3, as the official images were.
+highlight. Traced at 192 x 192 without antialiasing and reduced to 64 x 64 (`lanczos.py`), as the official images were.
 
 Source: Burgess and Kim, "3D Shapes Dataset", 2018, rendered with MuJoCo's room of the Generative Query Networks data.
 The constants of `Scene` are fitted to 25 official images by `scripts/fit_shapes3d.py`. Lengths are in units in which
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lrx.data.render.lanczos import LOBES, REDUCTION, SIDE, reduced, traced
 from lrx.data.render.solids import FAR, Array, Solid, dot, meet, unit
 from lrx.data.render.tiles import brightness
 
@@ -38,10 +39,6 @@ NUM_LEVELS = 6
 FLOOR, WALL, OBJECT, SKY, NUM_MAPS = 0, 6, 12, 18, 21  # first map: of six levels of three materials, of the sky's rgb
 SKY_RGB = (153, 226, 249)  # grey levels, flat in every official image
 UNITS = 64  # maps are integers in 1 / 64 of a grey level
-
-_SIDE, _REDUCTION = 64, 3
-_LOBES = 3  # of the Lanczos filter, in pixels to either side
-_WEIGHT, _PARTS = 4096, 8  # sum of the filter's integer weights; parts of a grey level kept between its two passes
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def render_geometries(
         (480, NUM_MAPS, 64, 64) int16 in 1 / UNITS of a grey level, ordered (scale, shape, orientation), last fastest.
     """
     scene = scene or Scene()
-    maps = np.empty((len(SCALES), len(SHAPES), len(ORIENTATIONS), NUM_MAPS, _SIDE, _SIDE), np.int16)
+    maps = np.empty((len(SCALES), len(SHAPES), len(ORIENTATIONS), NUM_MAPS, SIDE, SIDE), np.int16)
     done = 0
     for o, azimuth in enumerate(ORIENTATIONS):
         room = Room(scene, azimuth)
@@ -100,7 +97,7 @@ def render_geometries(
                 done += 1
                 if progress is not None:
                     progress(done, NUM_GEOMETRIES)
-    return maps.reshape(NUM_GEOMETRIES, NUM_MAPS, _SIDE, _SIDE)
+    return maps.reshape(NUM_GEOMETRIES, NUM_MAPS, SIDE, SIDE)
 
 
 class Room:
@@ -119,14 +116,14 @@ class Room:
         rise, run = np.sin(scene.pitch), np.cos(scene.pitch)
         self.view = run * ahead - np.array([0.0, 0.0, rise])
         down = -rise * ahead - np.array([0.0, 0.0, run])
-        across = (np.arange(_SIDE * _REDUCTION) + 0.5) / _REDUCTION - _SIDE / 2
+        across = (np.arange(SIDE * REDUCTION) + 0.5) / REDUCTION - SIDE / 2
         u, v = np.meshgrid(across / scene.focal, across / scene.focal)
         self.eye = -scene.distance * ahead + np.array([0.0, 0.0, scene.height])
         self.rays = self.view + u[..., None] * right + v[..., None] * down
         self.surface, self.points = self._planes()
         self.texture = self._tiled()
         self.picture = self._empty()
-        self.maps = _reduce(self.picture, slice(0, _SIDE), slice(0, _SIDE))
+        self.maps = reduced(self.picture, slice(0, SIDE), slice(0, SIDE), units=UNITS)
 
     def _planes(self) -> tuple[npt.NDArray[np.int64], Array]:
         """What every ray meets, 0 floor, 1 back wall, 2 left wall, 3 right wall, 4 sky, and where."""
@@ -167,7 +164,7 @@ class Room:
     def furnished(self, shape: str, solid: Solid) -> npt.NDArray[np.int16]:
         """Maps, (NUM_MAPS, 64, 64), of the room with an object in it; only the part that it changes is traced."""
         rows, columns = self._changed(shape, solid)
-        window = (_traced(rows), _traced(columns))
+        window = (traced(rows), traced(columns))
         picture = self.picture[:, *window].copy()
         body, shadow, reach, normals = self._objects(shape, solid, window)
         points = self.eye + reach[body, None] * self.rays[window][body]
@@ -176,18 +173,18 @@ class Room:
         ground = self._dim(np.array([0.0, 0.0, 1.0]))
         picture[FLOOR : FLOOR + NUM_LEVELS, shadow] = _grey_levels(ground * self.texture[window][shadow])
         maps = self.maps.copy()
-        maps[:, rows, columns] = _reduce(picture, rows, columns)
+        maps[:, rows, columns] = reduced(picture, rows, columns, units=UNITS)
         return maps
 
     def _changed(self, shape: str, solid: Solid) -> tuple[slice, slice]:
         """Rows and columns of the 64 x 64 image that an object or its shadow reaches, through the filter too."""
-        centres = slice(_REDUCTION // 2, None, _REDUCTION)
+        centres = slice(REDUCTION // 2, None, REDUCTION)
         body, shadow, _, _ = self._objects(shape, solid, (centres, centres))
-        margin = 1 + _LOBES  # one pixel between two centres
+        margin = 1 + LOBES  # one pixel between two centres
         ranges = []
         for axis in (1, 0):
             touched = np.flatnonzero((body | shadow).any(axis=axis))
-            ranges.append(slice(max(0, touched[0] - margin), min(_SIDE, touched[-1] + 1 + margin)))
+            ranges.append(slice(max(0, touched[0] - margin), min(SIDE, touched[-1] + 1 + margin)))
         return ranges[0], ranges[1]
 
     def _objects(self, shape: str, solid: Solid, window: tuple[slice, slice]) -> tuple[Mask, Mask, Array, Array]:
@@ -225,34 +222,3 @@ def _grey_levels(light: Array, white: Array | float = 0.0) -> Grey:
     tints = np.arange(NUM_LEVELS).reshape(-1, *[1] * light.ndim) / (NUM_LEVELS - 1)
     levels: Grey = np.rint(255 * np.minimum(1, tints * light + white)).astype(np.float32)
     return levels
-
-
-def _traced(pixels: slice) -> slice:
-    """The traced pixels that the filter mixes into a range of pixels."""
-    side = _SIDE * _REDUCTION
-    return slice(max(0, (pixels.start - _LOBES) * _REDUCTION), min(side, (pixels.stop + _LOBES) * _REDUCTION))
-
-
-def _reduce(picture: Grey, rows: slice, columns: slice) -> npt.NDArray[np.int16]:
-    """Lanczos-3 of the traced pixels around a window, (M, p, q), to the window, (M, rows, columns), in 1 / UNITS.
-
-    Grey levels, weights and all their sums are whole numbers below 2**24, which float32 adds without rounding: the
-    bytes depend neither on the order of summation nor on the number of threads.
-    """
-    down, across = _LANCZOS[rows, _traced(rows)], _LANCZOS[columns, _traced(columns)]
-    lines = picture.reshape(-1, picture.shape[-1])  # one product of matrices: many small ones wait for threads
-    half = np.rint(lines @ across.T * (_PARTS / _WEIGHT)).reshape(len(picture), -1, len(across))
-    whole: npt.NDArray[np.int16] = np.rint(down @ half * (UNITS / _PARTS / _WEIGHT)).astype(np.int16)
-    return whole
-
-
-def _lanczos() -> npt.NDArray[np.float32]:
-    """Integer weights, (64, P), of every traced pixel in every pixel; a row sums to _WEIGHT up to rounding."""
-    side = _SIDE * _REDUCTION
-    offset = (np.arange(side) + 0.5) / _REDUCTION - (np.arange(_SIDE)[:, None] + 0.5)
-    weights = np.where(np.abs(offset) < _LOBES, np.sinc(offset) * np.sinc(offset / _LOBES), 0.0)
-    whole: Grey = np.rint(_WEIGHT * weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-    return whole
-
-
-_LANCZOS = _lanczos()

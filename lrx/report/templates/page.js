@@ -57,6 +57,8 @@ function scatter(data) {
     return { at: (value) => from + (to - from) * (value - low) / (up - low), ticks: ticks(low, up) };
   };
   box.replaceChildren();
+  const lacking = data.runs.length - runs.length;
+  document.getElementById("lacking").textContent = lacking ? `${lacking} of ${data.runs.length} runs lack one of these scores.` : "";
   const drawn = element("svg", { width: wide, height: high, role: "img", "aria-label": `${data.scores[y]} against ${data.scores[x]}, ${runs.length} runs` }, box);
   if (!runs.length) {
     element("text", { x: 10, y: 30 }, drawn, "no run has both scores");

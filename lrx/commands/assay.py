@@ -20,7 +20,7 @@ import torch
 from lrx import config as configs
 from lrx import results
 from lrx.allocator import keep_freed_memory
-from lrx.commands.building import Config, build_model, open_dataset, whole_seed, working
+from lrx.commands.from_config import Config, build_model, open_dataset, whole_seed, working
 from lrx.data import splits
 from lrx.devices import choose_device, settle
 from lrx.estimators.pieces import EVERYTHING, Shard, ShardDone, Share

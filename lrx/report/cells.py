@@ -1,0 +1,29 @@
+"""Numbers with their standard errors as they stand in pictures: one above the other, in the cells of a matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import offset_copy
+
+NONE = "–"  # where a number is not defined
+
+
+def error_digits(error: float, decimals: int = 2) -> str:
+    """A standard error to stand behind ±: so many decimals, or one digit where those would be nothing.
+
+    >>> error_digits(0.0312), error_digits(0.0021), error_digits(0.0)
+    ('0.03', '0.002', '0.00')
+    """
+    return f"{error:.{decimals}f}" if error == 0 or error >= 0.5 * 10**-decimals else f"{error:.1g}"
+
+
+def annotate(figure: Figure, axes: Axes, matrix: np.ndarray, se: np.ndarray, top: float) -> None:
+    """The value of each cell, and below it its standard error. top: the value of the brightest colour."""
+    above, below = (offset_copy(axes.transData, figure, y=points, units="points") for points in (4, -6))
+    for (row, column), value in np.ndenumerate(matrix):
+        colour = "black" if value > 0.5 * top else "white"
+        for text, size, place in ((f"{value:.2f}", 8, above), (f"±{error_digits(float(se[row, column]))}", 6, below)):
+            cell = axes.text(column, row, text, fontsize=size, color=colour, ha="center", va="center", transform=place)
+            cell.set_in_layout(False)  # inside the axes anyway; measuring hundreds of texts takes seconds
