@@ -188,7 +188,8 @@ def _read_result(group: h5py.Group) -> AssayResult:
 
 def axes(file: h5py.File, array: h5py.Dataset) -> tuple[str, ...]:
     """The names of an array's axes; not by h5py's `dims`, as HDF5 crashes on attributes of other kinds than its own."""
-    scales = [places[0] for places in array.attrs["DIMENSION_LIST"]] if array.ndim else []
+    named = array.ndim > 0 and "DIMENSION_LIST" in array.attrs
+    scales = [places[0] for places in array.attrs["DIMENSION_LIST"]] if named else []
     if len(scales) != array.ndim or not all(isinstance(scale, h5py.Reference) for scale in scales):
         raise ValueError(f"{array.name} does not say what its axes are")
     return tuple(str(file[scale].name).rpartition("/")[2] for scale in scales)

@@ -168,7 +168,7 @@ def _submitit() -> ModuleType:
         import submitit
     except ImportError as error:
         raise ValueError(
-            "hydra/launcher=lrx_slurm needs submitit: pip install '.[sweep]' in the checkout of lrx"
+            "hydra/launcher=lrx_slurm needs submitit: pip install -e '.[sweep]' in the checkout of lrx"
         ) from error
     if shutil.which("srun") is None:
         raise ValueError(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lrx.runs import status
 from lrx.terminal import console
 from lrx.training import checkpoint
 from tests.conftest import TINY, Lrx
@@ -94,6 +95,9 @@ def test_a_run_that_was_interrupted_ends_with_the_weights_of_one_that_was_not(
         stopped = lrx("train", *TINY, "name=resumed")
     assert stopped.returncode == 130
     assert "stopped at step 8 of 20, which is saved" in stopped.stderr
+    kept = status.read(tmp_path / "outputs/train/resumed")
+    assert kept is not None
+    assert kept.step == 8  # though no such step is logged
     on = lrx("train", *TINY, "name=resumed")
     assert on.returncode == 0
     assert "resuming at step 8 of 20" in on.stderr

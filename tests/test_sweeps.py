@@ -158,7 +158,8 @@ def test_what_is_missing_is_named(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.
     done = lrx("train", *SLURM, *TINY)
     assert done.returncode == 2
     assert (
-        done.stderr == "lrx: hydra/launcher=lrx_slurm needs submitit: pip install '.[sweep]' in the checkout of lrx\n"
+        done.stderr
+        == "lrx: hydra/launcher=lrx_slurm needs submitit: pip install -e '.[sweep]' in the checkout of lrx\n"
     )
 
 
@@ -167,4 +168,4 @@ def test_a_choice_that_an_extra_brings_names_the_extra(choice: str, extra: str) 
     group = choice.partition("/")[0]
     text = f"Could not find 'hydra/{choice}'\n\nAvailable options in 'hydra/{group}':\n\tbasic\nConfig search path:"
     line = cli.message(ConfigCompositionException(text))
-    assert line.endswith(f"the choices are basic; it comes with pip install '.[{extra}]' in the checkout of lrx")
+    assert line.endswith(f"the choices are basic; it comes with pip install -e '.[{extra}]' in the checkout of lrx")

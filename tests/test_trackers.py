@@ -132,7 +132,7 @@ def test_what_is_unknown_or_not_installed_is_refused(tmp_path: Path, monkeypatch
             Trackers(names, tmp_path, "")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     for name in TRACKERS:
-        with pytest.raises(ValueError, match=rf"track={name} needs a package: pip install '\.\[{name}\]'"):
+        with pytest.raises(ValueError, match=rf"track={name} needs a package: pip install -e '\.\[{name}\]'"):
             Trackers([name], tmp_path, "")
     Trackers([], tmp_path, "")
 

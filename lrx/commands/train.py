@@ -103,6 +103,12 @@ def _train(
 
         # several processes get the signal in different steps, and would wait for each other
         with interrupts.requested() if ranks.size == 1 else nullcontext() as stopping:
-            fit(on_start=on_start, on_step=progress.step, on_log=on_log, stopping=stopping)
+
+            def on_step(step: int) -> None:
+                progress.step(step)
+                if stopping is not None and stopping():  # this step is saved, whether or not it is logged
+                    work.tell(step=step)
+
+            fit(on_start=on_start, on_step=on_step, on_log=on_log, stopping=stopping)
     console.note(f"trained {settings.steps} steps on {dataset.name} ({dataset.source}): {path}")
     return last_loss(folder)

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lrx.terminal import heat
-from lrx.terminal.screen import screen, spelling
-from lrx.terminal.shell import fitted
+from lrx.terminal.screen import Console, spelling
+from lrx.terminal.shell import fitted, width_of
 from lrx.terminal.tables import Runs, runs_table, score_table, whole_file
 from lrx.wording import clock, printable, with_error
 from lrx.wording import words as spaced
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lrx.types import AssayResult  # which imports torch, and a table of runs needs none
 
 LINE_EVERY = 30.0  # seconds between two lines of a log
-WIDEST_TABLE = 10  # latents that fit 80 columns with their errors; more are left to the picture, and to lrx show
+WIDEST_TABLE = 10  # latents that fit 80 columns with their errors
 MOST_RUNS = 20  # rows of a table of runs that is not as high as a terminal
 
 _err = Console(stderr=True, highlight=False)
@@ -215,7 +215,7 @@ def show_results(results: Mapping[str, AssayResult]) -> None:
             score = f", {spaced(first[0])} {with_error(first[1], result.scores.get(f'{first[0]}_se'))}" if first else ""
             _jobs[-1].came.append(spaced(name) + score)
         return
-    console = screen()
+    console = _screen()
     if len(results) == 1:
         ((name, result),) = results.items()
         if "matrix" in result.arrays and max(result.arrays["matrix"].values.shape) <= WIDEST_TABLE:
@@ -225,7 +225,7 @@ def show_results(results: Mapping[str, AssayResult]) -> None:
 
 def show_file(stored: Results) -> None:
     """All that a results file says, on standard output."""
-    console = screen()
+    console = _screen()
     for part in whole_file(stored, console.width):
         console.print(part)
 
@@ -239,17 +239,23 @@ def show_lines(lines: Iterable[str]) -> None:
 
 def show_runs(heading: str, runs: Runs) -> None:
     """A line that says how runs are, and a row for each of some, on standard output."""
-    console = screen()
+    console = _screen()
     console.print(*runs_table(heading, runs, most=MOST_RUNS, width=console.width), sep="\n")
 
 
 def watch_runs(looks: Iterator[tuple[str, Runs]]) -> None:
     """The same on a terminal, in place of what was shown before, with as many rows as fit."""
-    console = screen()
+    console = _screen()
     with Live(console=console, auto_refresh=False) as live:
         for heading, runs in looks:
             rows = max(1, console.height - 4)
             live.update(Group(*runs_table(heading, runs, most=rows, width=console.width)), refresh=True)
+
+
+def _screen() -> Console:
+    """Standard output: a terminal, whose width may change, or a pipe, which has that of COLUMNS or 80."""
+    out = spelling()
+    return Console(highlight=False, width=None if out.isatty() else width_of(out) or 80)
 
 
 def is_watched() -> bool:

@@ -61,7 +61,7 @@ def heat_tables(name: str, result: AssayResult, columns: int) -> Iterator[Render
         if len(parts) > 1:
             title += f", {matrix.axes[1]} {column_names[part[0]]} to {column_names[part[-1]]}"
         caption = f"row: {matrix.axes[0]}, column: {matrix.axes[1]}"
-        told = [caption, f"{MARK} informative: {rule}"] if marked.intersection(part) else [caption]
+        told = [caption, *([f"{MARK} informative{rule and f': {rule}'}"] if marked.intersection(part) else [])]
         table = Table(
             title=_text(title, "italic"),
             caption=Text("\n").join(_text(line, "dim italic") for line in told),
@@ -70,7 +70,9 @@ def heat_tables(name: str, result: AssayResult, columns: int) -> Iterator[Render
         table.add_column("", overflow="fold")  # names of factors take two lines rather than lose their end
         for place in part:
             mark = MARK if place in marked else ""
-            table.add_column(_text(f"{mark}{column_names[place]}"), justify="right", overflow="fold", max_width=CELL)
+            table.add_column(
+                _text(f"{mark}{column_names[place]}"), justify="right", overflow="fold", max_width=DIGITS + 1
+            )
         for row in rows:
             cells = [_cell(float(values_RC[row, place]), float(errors_RC[row, place]), top) for place in part]
             table.add_row(_text(words(row_names[row])), *cells)

@@ -42,7 +42,7 @@ def message(error: BaseException) -> str:
     found = NO_CHOICE.match(text)
     if found is not None:
         extra = EXTRAS.get(f"{found['group']}={found['choice']}")
-        more = f"; it comes with pip install '.[{extra}]' in the checkout of lrx" if extra else ""
+        more = f"; it comes with pip install -e '.[{extra}]' in the checkout of lrx" if extra else ""
         return f"no {found['group']}={found['choice']}; the choices are {', '.join(found['choices'].split())}{more}"
     unknown = re.match(r"Could not override '([^']*)'", text)
     if unknown is not None:

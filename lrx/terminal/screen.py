@@ -1,4 +1,4 @@
-"""Standard output as rich's console: as wide as who reads it, in the letters that its encoding has."""
+"""Standard output for its reader: as wide as it reads, in the letters that its encoding has, until it leaves."""
 
 from __future__ import annotations
 
@@ -7,26 +7,17 @@ import io
 import sys
 from typing import TextIO
 
-from rich.console import Console
+import rich.console
 
-from lrx.terminal.shell import width_of
-
-WIDTH = 80  # of a pipe
 SPELLED = {"±": "+-", "×": "x", "▾": "*", "…": "~"}  # where an encoding such as ASCII lacks them
 
 
-class Screen(Console):
-    """A console whose reader may leave: the command line knows what that means."""
+class Console(rich.console.Console):
+    """Rich's, but a reader that leaves, such as head, is python's error, where rich would end with status 1."""
 
     def on_broken_pipe(self) -> None:
-        """Tell it as python does, where rich would end the process with status 1."""
+        """What rich calls where a pipe has nobody to read it."""
         raise BrokenPipeError
-
-
-def screen() -> Screen:
-    """Standard output as a console; a terminal may change its width, a pipe has that of COLUMNS, or 80."""
-    out = spelling()
-    return Screen(highlight=False, width=None if out.isatty() else width_of(out) or WIDTH)
 
 
 def spelling() -> TextIO:

@@ -136,7 +136,10 @@ def find(ckpt: str) -> Path:
     if path.is_dir():
         inside = path / CHECKPOINT
         if not inside.is_file():
-            raise FileNotFoundError(f"ckpt={ckpt}: this folder has no {CHECKPOINT}; give a run folder or a checkpoint")
+            raise FileNotFoundError(
+                f"ckpt={ckpt}: this folder has no {CHECKPOINT}; give a run folder or a checkpoint, or all runs of a "
+                f"sweep by -m 'ckpt=glob({ckpt}/*)'"
+            )
         return inside
     if not path.is_file():
         raise FileNotFoundError(f"ckpt={ckpt}: no such file or folder; give a run folder or a checkpoint file")

@@ -120,7 +120,9 @@ class Trackers:
             raise ValueError(f"track must list some of {', '.join(TRACKERS)}, as in track=[tensorboard], not {names!r}")
         absent = [name for name in names if importlib.util.find_spec(name) is None]
         if absent:
-            raise ValueError(f"track={absent[0]} needs a package: pip install '.[{absent[0]}]' in the checkout of lrx")
+            raise ValueError(
+                f"track={absent[0]} needs a package: pip install -e '.[{absent[0]}]' in the checkout of lrx"
+            )
         self._all: list[Tracker] = [TRACKERS[name](folder, config) for name in names]
 
     def __enter__(self) -> Trackers:
