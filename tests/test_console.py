@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import time
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from lrx.terminal import console
+from lrx.terminal.progress import TrainProgress, WorkProgress
 from lrx.types import Array, AssayResult
 
 AXES = ("intervened", "responding")
@@ -64,8 +66,8 @@ def test_training_without_a_terminal_is_one_plain_line_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(float(second) for second in range(0, 10_000, 10))
-    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
-    with console.TrainProgress(steps=10, batch_size=64) as progress:
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with TrainProgress(steps=10, batch_size=64) as progress:
         progress.start(2)
         progress.log({"loss": 123.456, "kl": 1.0, "lr": 0.1})
         for step in range(3, 11):
@@ -83,8 +85,8 @@ def test_the_first_step_of_a_compiled_run_is_told_apart(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(float(second) for second in range(0, 10_000, 10))
-    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
-    with console.TrainProgress(steps=10, batch_size=64) as progress:
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with TrainProgress(steps=10, batch_size=64) as progress:
         progress.start(0, compiles=True)
         progress.step(1)
         assert "compiled in 10 s" in capsys.readouterr().err
@@ -94,8 +96,10 @@ def test_the_first_step_of_a_compiled_run_is_told_apart(
 
 def test_progress_on_a_terminal_of_80_columns_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
-    monkeypatch.setattr(console, "_err", Console(file=written, force_terminal=True, width=80, color_system=None))
-    with console.TrainProgress(steps=100_000, batch_size=64) as progress:
+    monkeypatch.setattr(
+        "lrx.terminal.progress.ERRORS", Console(file=written, force_terminal=True, width=80, color_system=None)
+    )
+    with TrainProgress(steps=100_000, batch_size=64) as progress:
         progress.start(0)
         progress.log({"loss": 12345.678, "reconstruction": 12300.0, "kl": 45.6})
         progress.step(50_000)
@@ -109,7 +113,7 @@ def test_progress_on_a_terminal_of_80_columns_is_not_cut(monkeypatch: pytest.Mon
 def test_a_job_of_a_sweep_is_one_line_with_the_first_score(capsys: pytest.CaptureFixture[str]) -> None:
     with console.job("vae-0", "assay"):
         console.note("before work")
-        with console.WorkProgress("working") as progress:
+        with WorkProgress("working") as progress:
             progress(1, 2)
         console.note("not now")
         console.show_results({"response_matrix": result(3)})
@@ -120,10 +124,10 @@ def test_a_job_of_a_sweep_is_one_line_with_the_first_score(capsys: pytest.Captur
 
 
 def test_work_without_a_terminal_is_announced_once(capsys: pytest.CaptureFixture[str]) -> None:
-    with console.WorkProgress("rendering") as progress:
+    with WorkProgress("rendering") as progress:
         for done in range(100):
             progress(done + 1, 100)
     assert capsys.readouterr().err == "rendering\n"
-    with console.WorkProgress("nothing to do"):
+    with WorkProgress("nothing to do"):
         pass
     assert capsys.readouterr().err == ""

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from lrx.runs import status
-from lrx.terminal import console
+from lrx.terminal.progress import TrainProgress
 from lrx.training import checkpoint
 from tests.conftest import TINY, Lrx
 
@@ -83,15 +83,15 @@ def test_a_run_that_was_interrupted_ends_with_the_weights_of_one_that_was_not(
     lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert lrx("train", *TINY, "name=whole").returncode == 0
-    step = console.TrainProgress.step
+    step = TrainProgress.step
 
-    def interrupted(progress: console.TrainProgress, done: int) -> None:
+    def interrupted(progress: TrainProgress, done: int) -> None:
         step(progress, done)
         if done == 7:
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        patched.setattr(console.TrainProgress, "step", interrupted)
+        patched.setattr(TrainProgress, "step", interrupted)
         stopped = lrx("train", *TINY, "name=resumed")
     assert stopped.returncode == 130
     assert "stopped at step 8 of 20, which is saved" in stopped.stderr

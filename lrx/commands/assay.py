@@ -27,6 +27,7 @@ from lrx.estimators.pieces import EVERYTHING, Shard, ShardDone, Share
 from lrx.paths import PART
 from lrx.runs import run_folder, shards, status
 from lrx.terminal import console
+from lrx.terminal.progress import WorkProgress
 from lrx.training import checkpoint
 from lrx.types import AssayResult
 
@@ -113,7 +114,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         if isinstance(share, shards.Parts):
             share.check(dataset.fingerprint)
         try:
-            with console.WorkProgress(name.replace("_", " ")) as progress:
+            with WorkProgress(name.replace("_", " ")) as progress:
                 measured = assay(model, dataset, torch.Generator().manual_seed(seed), progress=progress, **shared)
         except ShardDone:
             assert isinstance(share, Shard)

@@ -14,7 +14,8 @@ import h5py
 from lrx import results
 from lrx.paths import PART, expanded
 from lrx.runs import collected
-from lrx.runs.collect import collect_command
+from lrx.runs.collect import collect
+from lrx.runs.run_tree import summary
 from lrx.runs.watch import status_command
 from lrx.terminal import console, shell
 
@@ -47,6 +48,17 @@ def run(command: str, words: list[str]) -> None:
         show_command(top)
     else:
         report_command(top, out)
+
+
+def collect_command(top: Path, out: Path | None) -> None:
+    """Collect, and say what was found; what did not end well is listed with its reason."""
+    path = top / "collected.h5" if out is None else out
+    rows = collect(top, path)
+    console.show_runs(
+        f"{top}: {summary(row.state for row in rows)}",
+        [(row.run, row.state, row.error) for row in rows if row.error or row.state != "done"],
+    )
+    console.note(f"{path}\n{path.with_suffix('.csv')}")
 
 
 def join_shards(top: Path) -> None:

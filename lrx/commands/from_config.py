@@ -12,7 +12,7 @@ from torch import nn
 
 from lrx.codes import num_drawn
 from lrx.runs import run_folder, status
-from lrx.terminal import console
+from lrx.terminal.progress import WorkProgress
 from lrx.types import Autoencoder, Dataset
 
 
@@ -53,7 +53,7 @@ class Config(run_folder.RunConfig, Protocol):
 
 def open_dataset(config: Config) -> Dataset:
     """The data set of a config; the first time, what has to be rendered or converted shows its progress."""
-    with console.WorkProgress("preparing the data set (once)") as progress:
+    with WorkProgress("preparing the data set (once)") as progress:
         return cast(Dataset, config.build("dataset", progress=progress))
 
 

@@ -11,6 +11,7 @@ from lrx.data.download import fetch, verdict
 from lrx.data.release import OfficialFile
 from lrx.paths import expanded
 from lrx.terminal import console
+from lrx.terminal.progress import WorkProgress
 from lrx.types import Dataset
 
 
@@ -71,7 +72,7 @@ def _prepare_files(config: Config, name: str, download: bool) -> None:
 
 def _fetch(config: Config, file: OfficialFile, folder: Path) -> None:
     console.note(f"{file.name}: fetching {file.address}")
-    with console.WorkProgress(f"fetching {file.name}") as progress:
+    with WorkProgress(f"fetching {file.name}") as progress:
         path = fetch(
             file,
             folder,
@@ -85,7 +86,7 @@ def _fetch(config: Config, file: OfficialFile, folder: Path) -> None:
 
 
 def _open(config: Config, **given: object) -> None:
-    with console.WorkProgress("preparing the data set (once)") as progress:
+    with WorkProgress("preparing the data set (once)") as progress:
         dataset = cast(Dataset, config.build("dataset", progress=progress, **given))
     what = "images" if len(dataset.observation_shape) == 3 else "points"
     console.note(f"ready: {dataset.name}, {len(dataset):,} {what}, {dataset.source}")

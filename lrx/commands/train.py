@@ -19,6 +19,7 @@ from lrx.devices import choose_device
 from lrx.paths import CHECKPOINT
 from lrx.runs import run_folder, status
 from lrx.terminal import console
+from lrx.terminal.progress import TrainProgress
 from lrx.training import checkpoint, distributed, interrupts
 from lrx.training.curves import Curves, last_loss
 from lrx.training.loop import TrainSettings, compiles, train
@@ -82,7 +83,7 @@ def _train(
     with (
         working(config, folder, "train") as work,
         trackers,
-        console.TrainProgress(settings.steps, settings.batch_size) as progress,
+        TrainProgress(settings.steps, settings.batch_size) as progress,
     ):
         run_folder.write_config(folder, config)
         if dataset is not whole:

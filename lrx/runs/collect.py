@@ -25,8 +25,7 @@ from lrx.runs import run_folder
 from lrx.runs.collected import write_hdf5
 from lrx.runs.result_scan import Scanned, scan
 from lrx.runs.run_table import RANKED, TRAINED, Row, Setting, Table, cap, write_csv
-from lrx.runs.run_tree import LARGEST_TEXT, Run, check_file, find_runs, one_line, summary
-from lrx.terminal import console
+from lrx.runs.run_tree import LARGEST_TEXT, Run, check_file, find_runs, one_line
 from lrx.training import curves
 
 TAIL = 65536  # bytes of a log that its last line is looked for in
@@ -34,17 +33,6 @@ MOST_KEYS = 10_000  # of a config
 MOST_LATENTS = 4096  # of a model whose codes are compared: each pair of latents is
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where PyYAML has libyaml
 TEXTS = ("config", "checkpoint_config")  # of the provenance: taken apart into settings
-
-
-def collect_command(top: Path, out: Path | None) -> None:
-    """Collect, and say what was found; what did not end well is listed with its reason."""
-    path = top / "collected.h5" if out is None else out
-    rows = collect(top, path)
-    console.show_runs(
-        f"{top}: {summary(row.state for row in rows)}",
-        [(row.run, row.state, row.error) for row in rows if row.error or row.state != "done"],
-    )
-    console.note(f"{path}\n{path.with_suffix('.csv')}")
 
 
 def collect(top: Path, out: Path) -> list[Row]:
