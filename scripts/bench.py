@@ -31,7 +31,8 @@ competent reader would write from the paper. The sides take turns, each in a pro
 of the turns, with the least and the most behind it. The share of the matrix rate is that of the faster of a product of
 2048 x 2048 matrices and a 3 x 3 convolution of 64 channels, in the same precision; it counts the products and
 convolutions of the networks. Plain sides have networks of torch's own layers; lrx has quicker forms of two of them
-(`lrx/models/doubling.py`, `lrx/models/transposed.py`), with the same weights. The page is written by
+(`lrx/models/layers/upsample_conv.py`, `lrx/models/layers/transposed_conv.py`), with the same weights. The page is
+written by
 
 ```
 {command}

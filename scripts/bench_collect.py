@@ -17,12 +17,12 @@ import numpy as np
 from benchsides import Side, Turns, in_turns, spread
 from benchtable import Row, Section, main
 
-from lrx import results
+from lrx.core.types import Array, AssayResult
 from lrx.runs import run_folder, status
 from lrx.runs.collect import collect
 from lrx.runs.run_tree import find_runs, summary
-from lrx.training import curves
-from lrx.types import Array, AssayResult
+from lrx.storage import results
+from lrx.training import metrics_log
 
 DEMANDED = 10.0  # seconds, at most, for 1,000 runs
 SEEDS, IMAGES, LATENTS = 10, 1000, 10
@@ -82,7 +82,7 @@ def make(top: Path, number: int, latents: int) -> None:
     (folder / run_folder.FILENAME).write_text(config)
     (folder / "paper" / run_folder.FILENAME).write_text(ASSAY.format(ckpt=folder))
     rows = [json.dumps({"step": step, "loss": 100 / step, "kl": 1.0}) for step in range(1, 101)]
-    (folder / curves.JSONL).write_text("\n".join(rows) + "\n")
+    (folder / metrics_log.JSONL).write_text("\n".join(rows) + "\n")
     provenance = {"checkpoint_sha256": str(number), "checkpoint_config": config, "seed": 0, "trained_steps": 100_000}
     results.write(folder / "paper" / results.FILENAME, assays(latents, np.random.default_rng(number)), provenance)
 

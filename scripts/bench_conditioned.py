@@ -21,10 +21,10 @@ from benchsides import Measured, Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
 from torch import Tensor
 
-from lrx.codes import fitting_batch_size
-from lrx.estimators.conditioned import conditioned_responses, group_indices
-from lrx.responses import respond
-from lrx.types import Autoencoder, FactorDataset
+from lrx.core.types import Autoencoder, FactorDataset
+from lrx.responses.conditioned import conditioned_responses, group_indices
+from lrx.responses.encoding import fitting_batch_size
+from lrx.responses.latent_response import respond
 
 DEMANDED = 10.0
 BASE_POINTS = 32  # of a group and row, of the published procedure

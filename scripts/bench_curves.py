@@ -27,12 +27,12 @@ from benchtable import Row, Section, main
 from matplotlib.ticker import LogLocator
 from PIL import Image
 
+from lrx.assays.plotting.style import ACCENT, QUIET, figure, house, png
+from lrx.core.types import as_float
 from lrx.models.networks.conv64 import conv64
 from lrx.models.vae import VAE
-from lrx.report.style import ACCENT, QUIET, figure, house, png
 from lrx.runs.collect import collect
 from lrx.training.loop import train
-from lrx.types import as_float
 
 LINEAR = 1.05  # exponents up to this count as linear: timings of a few per cent bend a fit as much
 SHAPE = (1, 64, 64)

@@ -21,12 +21,12 @@ from benchsides import Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
 from PIL import Image
 
+from lrx.core.types import Dataset, as_float
 from lrx.data.arrays import arrays
 from lrx.data.dsprites import dsprites
 from lrx.data.folder import folder
 from lrx.data.helix import double_helix
 from lrx.data.mpi3d import mpi3d
-from lrx.types import Dataset, as_float
 
 DEMANDED = 5.0
 TRAINING = "training consumes"

@@ -23,10 +23,10 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from lrx.assays.generation import generation
-from lrx.codes import image_order
-from lrx.samples.distances import GROUPS
-from lrx.types import Dataset, Probabilistic
+from lrx.assays.generation.assay import generation
+from lrx.core.types import Dataset, Probabilistic
+from lrx.responses.encoding import image_order
+from lrx.sample_quality.distances import GROUPS
 
 PLAIN, LRX = "plain", "lrx"
 COMPONENTS, NEIGHBOURS, REFINEMENTS, BATCH = 32, 3, 4, 128

@@ -16,8 +16,8 @@ from benchsides import Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
 from torch import Tensor
 
-from lrx.assays.manifold import manifold
-from lrx.types import AssayResult, Autoencoder, Dataset
+from lrx.assays.manifold.assay import manifold
+from lrx.core.types import AssayResult, Autoencoder, Dataset
 
 PLAIN, LRX = "autograd at each point", "lrx"
 

@@ -17,11 +17,11 @@ from benchsides import Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
 from torch import Tensor
 
-from lrx.codes import fitting_batch_size
-from lrx.estimators.fields import plane, plane_field
-from lrx.estimators.jacobians import columns, loop_of
-from lrx.responses import respond
-from lrx.types import Autoencoder
+from lrx.core.types import Autoencoder
+from lrx.responses.encoding import fitting_batch_size
+from lrx.responses.jacobian import columns, loop_of
+from lrx.responses.latent_response import respond
+from lrx.responses.vector_field import plane, plane_field
 
 PAIR, EXTENT = (0, 1), 3.0
 LOOP, GRID, POINTS, EXACT = "a loop over rows", "lrx", "autograd at each point", "lrx, exact derivatives"

@@ -15,8 +15,8 @@ from benchsides import Measured, Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
 from torch import Tensor
 
-from lrx.assays.metrics import metrics
-from lrx.factors import FactorSpace
+from lrx.assays.metrics.assay import metrics
+from lrx.core.factors import FactorSpace
 from lrx.metrics.dci import TREES, dci
 
 FACTORS = FactorSpace(("shape", "scale", "orientation", "x", "y"), (3, 6, 40, 32, 32))

@@ -23,11 +23,11 @@ from benchsides import Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
 from torch import Tensor
 
+from lrx.core.types import Dataset
 from lrx.data.dsprites import dsprites
 from lrx.models.networks.conv64 import conv64
 from lrx.models.vae import VAE
 from lrx.training.loop import train
-from lrx.types import Dataset
 
 FLOAT32, BF16 = 1.5, 2.0  # demanded
 WARM_UP = 10  # steps that are not counted

@@ -16,9 +16,9 @@ from torch import nn
 
 from lrx.data.grid import GridDataset
 from lrx.data.shapes3d import shapes3d
-from lrx.models.doubling import DoublingConv
+from lrx.models.layers.transposed_conv import TransposedConv
+from lrx.models.layers.upsample_conv import DoublingConv
 from lrx.models.networks.conv5 import conv5
-from lrx.models.transposed import TransposedConv
 from lrx.models.vae import VAE
 from lrx.training import checkpoint
 from lrx.training.loop import TrainSettings, train

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from lrx.allocator import keep_freed_memory
+from lrx.core.malloc import keep_freed_memory
 
 
 class Turns:

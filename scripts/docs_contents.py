@@ -11,11 +11,11 @@ import torch
 from docs_tables import code, table
 from hydra import compose, initialize_config_module
 
-from lrx.commands.from_config import build_model
-from lrx.config import Config
+from lrx.cli.build import build_model
+from lrx.cli.config import Config
+from lrx.core.factors import FactorSpace
+from lrx.core.types import AssayResult
 from lrx.data.grid import GridDataset
-from lrx.factors import FactorSpace
-from lrx.types import AssayResult
 
 SMALL = {  # settings that only cost time
     "num_samples": 32,

@@ -15,7 +15,7 @@ from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from lrx.config import Config
+from lrx.cli.config import Config
 from lrx.models.autoencoder import AutoencoderSettings
 from lrx.report.meanings import ASSAYS
 

@@ -28,9 +28,9 @@ import numpy as np
 import torch
 import yaml
 
-from lrx import results
-from lrx.paths import CHECKPOINT
+from lrx.core.paths import CHECKPOINT
 from lrx.runs import status
+from lrx.storage import results
 from lrx.training import checkpoint
 
 SEED = 0
@@ -38,12 +38,12 @@ LONGEST = 120.0  # seconds that a command may take
 SERVER = """
 import json, os, signal, sys, time
 import torch._dynamo
-from lrx import cli
+from lrx.cli import main as cli
 from lrx.runs import collect
-from lrx.commands import table
-from lrx.commands import folders
-import lrx.assays.response_matrix, lrx.data.helix, lrx.models.betavae, lrx.models.networks.mlp
-import lrx.report.response_matrix
+from lrx.cli.commands import registry
+from lrx.cli.commands import folders
+import lrx.assays.response_matrix.assay, lrx.data.helix, lrx.models.betavae, lrx.models.networks.mlp
+import lrx.assays.response_matrix.plot
 print("ready", flush=True)
 for line in sys.stdin:
     words, seconds = json.loads(line)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from lrx import results
+from lrx.storage import results
 
 DOCS = Path(__file__).parents[1] / "docs"
 COLUMNS = {  # score: its assay and name in a result file, and how many digits are shown

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lrx import cli
+from lrx.cli import main as cli
 
 MOST, SETTLING = 20.0, 16.0  # MB an hour, and MB in all
 HELIX = ["experiment=helix", "trainer.steps=300", "trainer.batch_size=64", "trainer.checkpoint_every=30"]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from lrx import cli
-from lrx.report import style
+from lrx.assays.plotting import style
+from lrx.cli import main
 
 Lrx = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -50,7 +50,7 @@ def lrx(tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch, capfd:
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         capfd.readouterr()
-        status = cli.main(list(words))
+        status = main.main(list(words))
         return subprocess.CompletedProcess(words, status, *capfd.readouterr())
 
     return run

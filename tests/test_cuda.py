@@ -14,13 +14,13 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lrx.assays.response_matrix import response_matrix
-from lrx.devices import moved, settle
+from lrx.assays.response_matrix.assay import response_matrix
+from lrx.core.devices import moved, settle
+from lrx.core.types import Trainable
 from lrx.models.betavae import BetaVAE
 from lrx.training.loop import TrainSettings, train
-from lrx.types import Trainable
-from tests.test_configs import GROUPS, ToyGrid, model_from
-from tests.test_training import SETTINGS, Killed, assert_same, helix_model, kill_at
+from tests.cli.test_configs import GROUPS, ToyGrid, model_from
+from tests.training.test_loop import SETTINGS, Killed, assert_same, helix_model, kill_at
 
 DEVICES = [torch.device(name) for name in (["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"])]
 on_each_device = pytest.mark.parametrize("device", DEVICES, ids=str)

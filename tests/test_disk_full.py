@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from torch import nn
 
-from lrx import atomic, results
+from lrx.core.types import Array, AssayResult
 from lrx.runs import status
-from lrx.training import checkpoint, curves
-from lrx.training.curves import Curves
-from lrx.types import Array, AssayResult
+from lrx.storage import atomic, results
+from lrx.training import checkpoint, metrics_log
+from lrx.training.metrics_log import Curves
 from tests.conftest import TINY, Lrx
-from tests.test_checkpoint import DATA
+from tests.training.test_checkpoint import DATA
 
 ROOM = 192 << 10  # bytes
 
@@ -116,7 +116,7 @@ def test_a_row_that_finds_no_room_is_one_line_and_the_rows_before_it_stay(tmp_pa
 
         with pytest.raises(OSError, match=r"cannot write .*metrics\.(jsonl|csv): (no space left|file too large)"):
             fill()
-        kept = [row["step"] for row in curves.read(tmp_path / "disk")]
+        kept = [row["step"] for row in metrics_log.read(tmp_path / "disk")]
         assert kept[: step - 1] == list(range(1, step))
 
 

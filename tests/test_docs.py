@@ -21,10 +21,10 @@ from omegaconf import OmegaConf
 from PIL import Image
 from safetensors.torch import save_file
 
-from lrx import cli
+from lrx.cli import main
+from tests.cli.test_configs import ToyGrid, model_from
+from tests.cli.test_import import FOREIGN, D
 from tests.conftest import Lrx
-from tests.test_configs import ToyGrid, model_from
-from tests.test_import import FOREIGN, D
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -91,7 +91,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("LRX_DATA", str(data_root))
-        assert cli.main(["train", "experiment=demo", "name=demo", *TRAIN]) == 0
+        assert main.main(["train", "experiment=demo", "name=demo", *TRAIN]) == 0
     return folder
 
 
@@ -142,10 +142,11 @@ def test_the_parts_of_the_page_on_extending_work_in_a_copy(tmp_path: Path, envir
         if title:
             place = tmp_path / "lrx" / title if title.startswith("configs/") else tmp_path / title
             assert not place.exists()
+            place.parent.mkdir(exist_ok=True)
             place.write_text(text, encoding="utf-8")
         elif language == "bash":
             typed += [small_copy(words) for words in commands(text)]
-    run = f"from lrx import cli; import sys; sys.exit(max(cli.main(words) for words in {typed!r}))"
+    run = f"from lrx.cli.main import main; import sys; sys.exit(max(main(words) for words in {typed!r}))"
     done = subprocess.run(
         [sys.executable, "-c", run],
         cwd=tmp_path,

@@ -11,9 +11,9 @@ import pytest
 MODEL = """
 import resource
 import torch
-from lrx.assays.conditioned_response import conditioned_response
-from lrx.assays.response_matrix import response_matrix
-from lrx.factors import FactorSpace
+from lrx.assays.conditioned_response.assay import conditioned_response
+from lrx.assays.response_matrix.assay import response_matrix
+from lrx.core.factors import FactorSpace
 
 class Rolled(torch.nn.Module):
     def encode(self, x):

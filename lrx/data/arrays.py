@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from lrx.data.cache import Cache, Origin, Progress, Recipe, open_or_convert
-from lrx.data.classes import read_classes, with_classes
+from lrx.core.factors import FactorSpace
+from lrx.core.paths import expanded
 from lrx.data.correlation import OFF, correlated
 from lrx.data.grid import GridDataset
 from lrx.data.labelled import StoreDataset
-from lrx.data.pixels import MappedPixels, MappedRows
-from lrx.data.stored import StoredArray, find_array
-from lrx.data.values import pixel_blocks, vector_blocks
-from lrx.factors import FactorSpace
-from lrx.paths import expanded
+from lrx.data.store.array_file import StoredArray, find_array
+from lrx.data.store.cache import Cache, Origin, Progress, Recipe, open_or_convert
+from lrx.data.store.class_labels import read_classes, with_classes
+from lrx.data.store.convert import pixel_blocks, vector_blocks
+from lrx.data.store.pixels import MappedPixels, MappedRows
 
 NAME = "arrays"
 LAYOUTS = {"channels_first": 1, "channels_last": 3}  # the axis of the channels

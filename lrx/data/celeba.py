@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lrx.checks import is_whole
-from lrx.data.cache import Origin, Progress, Recipe, open_or_convert
-from lrx.data.celeba_files import FOLDER, WIDTH, decode, jpegs, refuse_web_page
-from lrx.data.celeba_lists import attribute_classes, attribute_header, image_name, split_codes
+from lrx.core.factors import FactorSpace
+from lrx.core.paths import expanded
+from lrx.core.validation import is_whole
 from lrx.data.labelled import LabelledDataset, PickedPixels
-from lrx.data.picture_stream import check_skipped, check_stream, stream
-from lrx.data.pictures import Treatment
-from lrx.data.pixels import MappedPixels, PixelStore
-from lrx.data.release import OfficialFile, Release
-from lrx.factors import FactorSpace
-from lrx.paths import expanded
+from lrx.data.official.celeba_files import FOLDER, WIDTH, decode, jpegs, refuse_web_page
+from lrx.data.official.celeba_lists import attribute_classes, attribute_header, image_name, split_codes
+from lrx.data.official.checksums import OfficialFile, Release
+from lrx.data.store.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.data.store.picture_stream import check_skipped, check_stream, stream
+from lrx.data.store.pictures import Treatment
+from lrx.data.store.pixels import MappedPixels, PixelStore
 
 NAME = "celeba"
 PAGE = "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"

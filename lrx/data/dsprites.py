@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from lrx.data import hdf5, npz
-from lrx.data.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.core.factors import FactorSpace
+from lrx.core.paths import expanded
 from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
-from lrx.data.locate import official_file
-from lrx.data.order import check_classes
-from lrx.data.pixels import NotBinary, PackedPixels, pack
-from lrx.data.release import OfficialFile, Release
+from lrx.data.official.checksums import OfficialFile, Release
+from lrx.data.official.factor_order import check_classes
+from lrx.data.official.official_file import official_file
 from lrx.data.render.dsprites import FACTORS, RENDERER, SIDE, render_sprites
-from lrx.factors import FactorSpace
-from lrx.paths import expanded
+from lrx.data.store import hdf5, npz
+from lrx.data.store.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.data.store.pixels import NotBinary, PackedPixels, pack
 
 PAGE = "https://github.com/google-deepmind/dsprites-dataset"
 NPZ = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"

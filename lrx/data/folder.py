@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lrx.data.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.core.factors import FactorSpace
+from lrx.core.paths import expanded
 from lrx.data.labelled import LabelledDataset, PickedPixels, StoreDataset
-from lrx.data.picture_stream import check_skipped, check_stream, stream
-from lrx.data.pictures import Treatment, Unreadable, num_channels, opened, upright_size
-from lrx.data.pixels import MappedPixels, PixelStore
-from lrx.factors import FactorSpace
-from lrx.paths import expanded
+from lrx.data.store.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.data.store.picture_stream import check_skipped, check_stream, stream
+from lrx.data.store.pictures import Treatment, Unreadable, num_channels, opened, upright_size
+from lrx.data.store.pixels import MappedPixels, PixelStore
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm")
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
@@ -40,7 +40,7 @@ def folder(
     Where every image lies in a sub-folder, and there are at least two, the first folder on its way is its label
     `folder`, with the classes 0, 1, ... in the order of the names.
     root: the pixels are kept uncompressed in `root/converted`, made anew when an image comes, goes or changes.
-    path: the folder. size, crop: as in lrx.data.pictures.Treatment.
+    path: the folder. size, crop: as in lrx.data.store.pictures.Treatment.
     channels: 1 for grey, 3 for RGB; None takes what the first image has, and refuses the others.
     on_corrupt: "error" to stop at an unreadable image, "skip" to leave it out; `source` counts them.
     progress: told (images done, images in all) while they are decoded.

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.data.pixels import PixelStore
-from lrx.factors import FactorSpace
-from lrx.types import as_float
+from lrx.core.factors import FactorSpace
+from lrx.core.types import as_float
+from lrx.data.store.pixels import PixelStore
 
 
 class GridDataset:

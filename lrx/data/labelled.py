@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.data.pixels import PixelStore
-from lrx.types import as_float
+from lrx.core.types import as_float
+from lrx.data.store.pixels import PixelStore
 
 
 class StoreDataset:
     """A Dataset over a store of pixels or vectors.
 
-    name, source, fingerprint: as in lrx.types.Dataset.
+    name, source, fingerprint: as in lrx.core.types.Dataset.
     pixels: uint8 images (C, H, W) or float32 vectors (P,), by index.
     sample: int64 (M,), the images that training and evaluation draw from; None for all of them.
     """
@@ -51,7 +51,7 @@ class StoreDataset:
 
 
 class LabelledDataset(StoreDataset):
-    """A StoreDataset whose observations carry L labels each, as in lrx.types.Labelled.
+    """A StoreDataset whose observations carry L labels each, as in lrx.core.types.Labelled.
 
     classes: whole numbers (N, L); those of label l run from 0 to label_sizes[l] - 1.
     partition: int64 (N,), the official split codes 0 train, 1 validation, 2 test; None where there are none, and then

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from lrx.data import npz
-from lrx.data.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.core.factors import FactorSpace
+from lrx.core.paths import expanded
 from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
-from lrx.data.in_place import open_in_place
-from lrx.data.locate import official_file
-from lrx.data.pixels import MappedPixels
-from lrx.data.release import OfficialFile, Release
+from lrx.data.official.checksums import OfficialFile, Release
+from lrx.data.official.official_file import official_file
 from lrx.data.render.mpi3d import FACTORS, RENDERER, TABLE_DTYPE, TABLE_SHAPE, ArmPixels, render_tables
-from lrx.factors import FactorSpace
-from lrx.paths import expanded
+from lrx.data.store import npz
+from lrx.data.store.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.data.store.mapped_npz import open_in_place
+from lrx.data.store.pixels import MappedPixels
 
 NAME = "mpi3d"
 PAGE = "https://github.com/rr-learning/disentanglement_dataset"

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from lrx.data import hdf5
-from lrx.data.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.core.factors import FactorSpace
+from lrx.core.paths import expanded
 from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
-from lrx.data.locate import official_file
-from lrx.data.order import check_classes, ranks
-from lrx.data.pixels import MappedPixels
-from lrx.data.release import OfficialFile, Release
+from lrx.data.official.checksums import OfficialFile, Release
+from lrx.data.official.factor_order import check_classes, ranks
+from lrx.data.official.official_file import official_file
 from lrx.data.render.compose import ComposedPixels
 from lrx.data.render.shapes3d import NUM_GEOMETRIES, NUM_MAPS, Scene, render_geometries
-from lrx.factors import FactorSpace
-from lrx.paths import expanded
+from lrx.data.store import hdf5
+from lrx.data.store.cache import Origin, Progress, Recipe, open_or_convert
+from lrx.data.store.pixels import MappedPixels
 
 NAME = "3dshapes"
 PAGE = "https://github.com/google-deepmind/3d-shapes"

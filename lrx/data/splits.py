@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.types import Dataset, Sampled
+from lrx.core.types import Dataset, Sampled
 
 PARTS = ("train", "validation", "test")  # by their codes 0, 1, 2, which are CelebA's
 ALL = "all"

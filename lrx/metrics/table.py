@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lrx.core.types import Array
 from lrx.metrics.betavae import betavae
 from lrx.metrics.dci import dci
 from lrx.metrics.factorvae import factorvae
@@ -20,7 +21,6 @@ from lrx.metrics.mig import mig
 from lrx.metrics.modularity import explicitness, modularity
 from lrx.metrics.sap import sap
 from lrx.metrics.unsupervised import unsupervised
-from lrx.types import Array
 
 
 @dataclass(frozen=True)

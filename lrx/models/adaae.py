@@ -6,7 +6,7 @@ from typing import Unpack
 
 from lrx.models.ae import AE
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.structural import structural
+from lrx.models.layers.structural_decoder import structural
 
 
 class AdaAE(AE):

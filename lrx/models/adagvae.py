@@ -13,13 +13,13 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
-from lrx.checks import is_whole
-from lrx.factors import FactorSpace
-from lrx.gaussian import kl_from_standard
+from lrx.core.factors import FactorSpace
+from lrx.core.kl import kl_from_standard
+from lrx.core.types import Dataset, Sampled, with_factors
+from lrx.core.validation import is_whole
 from lrx.models.autoencoder import AutoencoderSettings
 from lrx.models.betavae import BetaVAE
-from lrx.models.gaussian import kl_per_latent, sample
-from lrx.types import Dataset, Sampled, with_factors
+from lrx.models.losses.gaussian_posterior import kl_per_latent, sample
 
 RANDOM = "random"
 

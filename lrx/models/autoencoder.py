@@ -6,8 +6,8 @@ from typing import ClassVar, NotRequired, TypedDict, Unpack
 
 from torch import Tensor, nn
 
+from lrx.models.losses.reconstruction import check_reconstruction, reconstruction_error, to_observation
 from lrx.models.network import NetworkFactory
-from lrx.models.reconstruction import check_reconstruction, reconstruction_error, to_observation
 
 
 class AutoencoderSettings(TypedDict):

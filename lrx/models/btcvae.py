@@ -24,7 +24,7 @@ from typing import NamedTuple, Unpack
 import torch
 from torch import Tensor
 
-from lrx.checks import is_whole
+from lrx.core.validation import is_whole
 from lrx.models.autoencoder import AutoencoderSettings
 from lrx.models.settings import check_number
 from lrx.models.vae import VAE

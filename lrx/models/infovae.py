@@ -1,7 +1,7 @@
 """InfoVAE: loss = rec + (1 - alpha) KL + (alpha + lambda - 1) MMD^2(q(z), p(z)) (Zhao et al. 2019).
 
 The MMD compares one draw from each posterior of the batch with as many from the prior, by the RBF kernel of
-`lrx.models.mmd`, without bias.
+`lrx.models.losses.mmd`, without bias.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.mmd import mmd, rbf
+from lrx.models.losses.mmd import mmd, rbf
 from lrx.models.settings import check_number
 from lrx.models.vae import VAE
 

@@ -6,13 +6,13 @@ from typing import Unpack
 
 from lrx.models.ae import AE
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.structural import structural
+from lrx.models.layers.structural_decoder import structural
 
 
 class SAE(AE):
     """An autoencoder whose decoder meets the latents in `levels` chunks, the first at its start, the last near pixels.
 
-    Any network serves: its decoder stages are kept (lrx.models.structural says where the chunks enter).
+    Any network serves: its decoder stages are kept (lrx.models.layers.structural_decoder says where the chunks enter).
     """
 
     def __init__(self, *, levels: int, **settings: Unpack[AutoencoderSettings]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lrx.checks import is_whole
+from lrx.core.validation import is_whole
 
 
 def check_number(key: str, value: object, *, least: float) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lrx.models.autoencoder import AutoencoderSettings, NetworkAutoencoder
-from lrx.models.gaussian import KINDS, kl_per_latent, sample
+from lrx.models.losses.gaussian_posterior import KINDS, kl_per_latent, sample
 
 
 class Terms(NamedTuple):

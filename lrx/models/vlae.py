@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Unpack
 
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.ladder import ladder
+from lrx.models.layers.ladder_network import ladder
 from lrx.models.vae import VAE
 
 
 class VLAE(VAE):
     """A VAE whose latents come in `levels` chunks, the first the most abstract: read last, decoded first.
 
-    Any network serves: its encoder and decoder stages are kept (lrx.models.ladder says where the chunks leave and
+    Any network serves: its encoder and decoder stages are kept (lrx.models.layers.ladder_network says where the chunks
+    leave and
     enter).
     """
 

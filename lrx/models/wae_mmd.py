@@ -1,7 +1,7 @@
 """Wasserstein autoencoder: loss = rec + weight MMD^2(q(z), p(z)) (Tolstikhin et al. 2018, algorithm 2).
 
 The encoder is deterministic, the prior standard normal, the kernel the inverse multiquadratic at several scales of
-`lrx.models.mmd`. The paper's error is the squared one: model.reconstruction=gaussian model.variance=0.5.
+`lrx.models.losses.mmd`. The paper's error is the squared one: model.reconstruction=gaussian model.variance=0.5.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lrx.models.ae import AE
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.mmd import inverse_multiquadratic, mmd
+from lrx.models.losses.mmd import inverse_multiquadratic, mmd
 from lrx.models.settings import check_number
 
 

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterable
 
-from lrx.report.found import Run, status_of
+from lrx.report.measured_runs import Run, status_of
 
 Said = tuple[str, tuple[str, ...]]  # a command and its overrides
 QUOTED = re.compile(r"""(['"])([A-Za-z_/][\w./-]*)\1""")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lrx.types import AssayResult
+from lrx.core.types import AssayResult
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import jinja2
 from markupsafe import Markup
 
 import lrx
-from lrx.atomic import replacing
-from lrx.report import found, run_page, sweep_page
+from lrx.report import measured_runs, run_page, sweep_page
+from lrx.storage.atomic import replacing
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -26,10 +26,10 @@ def write(path: Path, out: Path | None) -> tuple[Path, list[str]]:
     out: the file to write; None for `report.html` in the folder, or beside the file.
     ValueError and OSError for a path that holds no run, or a file that is no whole results file.
     """
-    places = found.places(path)
+    places = measured_runs.places(path)
     out = out or (path if path.is_dir() else path.parent) / "report.html"
     if len(places) == 1:
-        one = run_page.view(found.read(places[0]))
+        one = run_page.view(measured_runs.read(places[0]))
         page, faults = _rendered("run.html", **one), one["faults"]
     else:
         many = sweep_page.view(path, places)

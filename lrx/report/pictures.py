@@ -11,12 +11,12 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from lrx import results
-from lrx.report import style
+from lrx.assays.plotting import style
+from lrx.core.types import AssayResult
 from lrx.report.captions import CAPTIONS
 from lrx.report.meanings import ASSAYS
 from lrx.runs.run_tree import one_line
-from lrx.types import AssayResult
+from lrx.storage import results
 
 CSS_DPI = 96  # pixels of CSS in an inch
 
@@ -34,7 +34,7 @@ class Picture:
 
 def of_assay(name: str, result: AssayResult, provenance: results.Provenance, file: Path) -> list[Picture]:
     """The pictures of an assay; none of one that lrx does not know. ValueError for a result that cannot be drawn."""
-    module = f"lrx.report.{name}"
+    module = f"lrx.assays.{name}.plot"
     if name not in ASSAYS or importlib.util.find_spec(module) is None:
         return []
     model, dataset = (str(provenance.get(key, f"{key} not recorded")) for key in ("model", "dataset"))

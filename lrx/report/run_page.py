@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from lrx import results
-from lrx.report import commands, pictures, style, training_curves
+from lrx.assays.plotting import style
+from lrx.core.text import setting, with_error, words
+from lrx.core.types import Array, AssayResult
+from lrx.report import commands, pictures, training_curves
 from lrx.report.captions import CAPTIONS
-from lrx.report.facts import facts, summary
-from lrx.report.found import Run
 from lrx.report.meanings import ASSAYS, is_error, of_score, place_of
+from lrx.report.measured_runs import Run
 from lrx.report.pictures import Picture
-from lrx.types import Array, AssayResult
-from lrx.wording import setting, with_error, words
+from lrx.report.run_summary import facts, summary
+from lrx.storage import results
 
 LONG = ("config", "checkpoint_config")  # provenance that is a text of many lines
 

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from lrx.report import commands, distributions, found, pictures, style
-from lrx.report.facts import in_brackets
-from lrx.report.found import Place
+from lrx.assays.plotting import style
+from lrx.core.text import with_error, words
+from lrx.report import commands, measured_runs, pictures, strip_plot
 from lrx.report.meanings import ASSAYS, of_score, place_of
+from lrx.report.measured_runs import Place
 from lrx.report.pictures import Picture
+from lrx.report.run_summary import in_brackets
 from lrx.report.sweep_rows import MATRICES, SEEDS, Key, Row, grouped, head, read_row, telling, value_of, varying
 from lrx.runs import status
-from lrx.wording import with_error, words
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def view(path: Path, places: Sequence[Place]) -> View:
     for place in places:
         try:
             row, wrong = read_row(path, place)
-        except found.UNREADABLE as error:  # of this run alone
+        except measured_runs.UNREADABLE as error:  # of this run alone
             faults.append(f"{place.path}: {pictures.reason(error)}")
             continue
         rows.append(row)
@@ -151,7 +152,7 @@ def _spreads(rows: Sequence[Row], groups: Sequence[str], main: Sequence[Key]) ->
             title = _named(key)
             with style.house():
                 alt = f"{title}: a dot a run with its standard error, a line at the median of each group."
-                drawn.append(pictures.picture(distributions.figure(title, values), alt, caption=of_score(*key)))
+                drawn.append(pictures.picture(strip_plot.figure(title, values), alt, caption=of_score(*key)))
     return drawn
 
 

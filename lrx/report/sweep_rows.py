@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrx.report import commands, found, pictures, style, thumbnails
-from lrx.report.facts import facts
-from lrx.report.found import Place, Run
+from lrx.assays.plotting import style
+from lrx.report import commands, measured_runs, pictures, small_matrix
 from lrx.report.meanings import ASSAYS, is_error
+from lrx.report.measured_runs import Place, Run
 from lrx.report.pictures import Picture
+from lrx.report.run_summary import facts
 from lrx.runs import run_folder
 
 MATRICES = ("response_matrix", "conditioned_response")
@@ -36,7 +37,7 @@ class Row:
 
 def read_row(path: Path, place: Place) -> tuple[Row, list[str]]:
     """What a sweep's page keeps of a run, named from the sweep's path, and a line for each of its faults."""
-    run = found.read(place)
+    run = measured_runs.read(place)
     scores: dict[Key, float] = {}
     errors: dict[Key, float] = {}
     matrices: dict[str, Picture] = {}
@@ -52,7 +53,7 @@ def read_row(path: Path, place: Place) -> tuple[Row, list[str]]:
                 alt = f"{ASSAYS[name].pictures[name]} {relative}."
                 try:
                     with style.house():
-                        matrices[name] = pictures.picture(thumbnails.figure(result), alt)
+                        matrices[name] = pictures.picture(small_matrix.figure(result), alt)
                 except Exception as error:  # whatever drawing makes of arrays that a file may hold
                     faults.append(f"{relative}: its {name} cannot be drawn ({pictures.reason(error)})")
     state = run.status.state if run.status else "unknown"

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from lrx.report import style
+from lrx.assays.plotting import style
 
 COLUMNS = 3  # panels in a row
 MOST = 24  # panels, for a log may hold any number of scalars
@@ -18,7 +18,7 @@ STEEP = 20.0  # a scale is logarithmic where the largest value is so many times 
 
 
 def figure(rows: Sequence[dict[str, float]]) -> Figure:
-    """The curves of rows as `lrx.training.curves.read` gives them; scalars that never change are left out,
+    """The curves of rows as `lrx.training.metrics_log.read` gives them; scalars that never change are left out,
     but for the loss."""
     names = [name for name in dict.fromkeys(key for row in rows for key in row) if name != "step"]
     steps = {name: [row["step"] for row in rows if name in row] for name in names}

@@ -1,6 +1,6 @@
 """What the runs of a tree say, a row for each: settings, the losses logged last, every score, and what went wrong.
 
-`lrx collect outputs/train/my-sweep` writes collected.h5 and collected.csv there, see lrx.runs.collected. Whatever a
+`lrx collect outputs/train/my-sweep` writes collected.h5 and collected.csv there, see lrx.runs.table_hdf5. Whatever a
 folder holds, half-written, foreign or hostile, it costs its row a line of explanation and stops nothing. Both files are
 put in place whole.
 """
@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from lrx import results
-from lrx.atomic import replacing
 from lrx.runs import run_folder
-from lrx.runs.collected import write_hdf5
 from lrx.runs.result_scan import Scanned, scan
-from lrx.runs.run_table import RANKED, TRAINED, Row, Setting, Table, cap, write_csv
 from lrx.runs.run_tree import LARGEST_TEXT, Run, check_file, find_runs, one_line
-from lrx.training import curves
+from lrx.runs.table import RANKED, TRAINED, Row, Setting, Table, cap, write_csv
+from lrx.runs.table_hdf5 import write_hdf5
+from lrx.storage import results
+from lrx.storage.atomic import replacing
+from lrx.training import metrics_log
 
 TAIL = 65536  # bytes of a log that its last line is looked for in
 MOST_KEYS = 10_000  # of a config
@@ -136,7 +136,7 @@ class _Part:
 
 READERS = {
     run_folder.FILENAME: _Part.read_config,
-    curves.JSONL: _Part.read_losses,
+    metrics_log.JSONL: _Part.read_losses,
     results.FILENAME: _Part.read_result,
 }
 

@@ -1,6 +1,7 @@
 """Scores and small arrays of a results file, quickly: what a table of a thousand files is made of.
 
-Reading a file with `lrx.results.read` takes h5py a millisecond for each member, mostly for attributes and for objects
+Reading a file with `lrx.storage.results.read` takes h5py a millisecond for each member, mostly for attributes and for
+objects
 of python's. Here members are read through h5py's low level and without attributes, which takes a fiftieth; what an
 array's axes are called is asked of one file for all (`describe`). Links and foreign storage are refused, as there.
 """
@@ -17,7 +18,7 @@ import h5py
 import numpy as np
 from h5py import h5d, h5g, h5i, h5o, h5s
 
-from lrx import results
+from lrx.storage import results
 
 SMALL = 32 * 2**10  # bytes of an array that counts as small: 64 x 64 float64
 CODES = 64 * 2**20  # bytes of the codes of one model, at most

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from lrx.atomic import replacing
-from lrx.paths import CHECKPOINT
-from lrx.wording import listed
+from lrx.core.paths import CHECKPOINT
+from lrx.core.text import listed
+from lrx.storage.atomic import replacing
 
 FILENAME = "config.yaml"
 
@@ -31,7 +31,7 @@ SWEPT = r"(range|interval|choice|shuffle|sort|tag|glob)\("  # functions of Hydra
 
 
 class RunConfig(Protocol):
-    """The part of lrx.cli.Config that says what a run is."""
+    """The part of lrx.cli.main.Config that says what a run is."""
 
     @property
     def text(self) -> str:

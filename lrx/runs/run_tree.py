@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lrx import results
+from lrx.core.text import printable
 from lrx.runs import run_folder, status
-from lrx.wording import printable
+from lrx.storage import results
 
 MARKS = {status.FILENAME, run_folder.FILENAME, results.FILENAME}
 UNKNOWN = "unknown"  # the state of a run whose folder does not say it

@@ -1,7 +1,7 @@
 """What the shards of one assay leave for the one who joins them: `part.npz`, in a folder for each shard.
 
 Shard 2 of 3 works in the folder `2of3` below that of the whole. Its file has the tensors of its pieces
-(lrx.estimators.pieces) by their keys, and says what they are a part of.
+(lrx.responses.work_units) by their keys, and says what they are a part of.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.atomic import replacing
-from lrx.estimators.pieces import Joined, Key, Piece, Shard, Values
-from lrx.paths import PART
+from lrx.core.paths import PART
+from lrx.responses.work_units import Joined, Key, Piece, Shard, Values
+from lrx.storage.atomic import replacing
 
 NAME = re.compile(r"([1-9][0-9]{0,5})of([1-9][0-9]{0,5})")
 UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError)
@@ -51,7 +51,7 @@ class Parts:
     def values(
         self, pieces: Iterable[Piece], *, total: int, progress: Callable[[int], None]
     ) -> Iterator[tuple[Key, Values]]:
-        """See lrx.estimators.pieces.Share. ValueError when no part has a piece, as when machines differ."""
+        """See lrx.responses.work_units.Share. ValueError when no part has a piece, as when machines differ."""
         return Joined(self._find).values(pieces, total=total, progress=progress)
 
     def check(self, fingerprint: str) -> None:

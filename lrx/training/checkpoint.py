@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 import random
-import struct
-import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lrx.atomic import write
-from lrx.paths import CHECKPOINT, expanded
-from lrx.wording import listed
+from lrx.core.paths import CHECKPOINT, expanded
+from lrx.storage.atomic import write
+from lrx.storage.state_dict import load_weights
+from lrx.storage.tensors import UNREADABLE, read_tensors
 
 FORMAT = "lrx checkpoint 1"
 
@@ -32,21 +28,6 @@ FORMAT = "lrx checkpoint 1"
 PARTS = {"model": dict, "optimizer": dict, "step": int, "steps": int, "random": dict, "config": str, "data": dict}
 PARTS |= {"origin": str}
 DATA = ("name", "source", "fingerprint")  # what `data` says, as text
-
-# What torch.load raises for files that are cut, foreign or hostile.
-UNREADABLE = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    OSError,
-    EOFError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    struct.error,
-    zipfile.BadZipFile,
-)
 
 
 @dataclass(frozen=True)
@@ -146,39 +127,6 @@ def find(ckpt: str) -> Path:
     return path
 
 
-def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
-    """Load a state dict whole, or raise a ValueError that lists the keys that are missing, unexpected, not finite, of
-    another shape, or of another kind (such as whole numbers for floating-point ones).
-    """
-    own = model.state_dict()
-    missing = [key for key in own if key not in weights]
-    unexpected = [key for key in weights if key not in own]
-    shapes = [
-        f"{key} {tuple(weights[key].shape)} (the model has {tuple(own[key].shape)})"
-        for key in own
-        if key in weights and weights[key].shape != own[key].shape
-    ]
-    kinds = [
-        f"{key} {'meta' if value.is_meta else value.layout} {value.dtype} (the model has {own[key].dtype})"
-        for key, value in weights.items()
-        if key in own and not _is_plain(value, like=own[key])
-    ]
-    found = {"missing": missing, "unexpected": unexpected, "wrong shape": shapes, "wrong kind": kinds}
-    faults = [f"{what}: {listed(keys)}" for what, keys in found.items() if keys]
-    if faults:
-        raise ValueError(f"{source} does not fit the model; {'; '.join(faults)}")
-    broken = [key for key, value in weights.items() if not torch.isfinite(value.float()).all()]
-    if broken:
-        raise ValueError(f"{source} holds weights that are not finite numbers: {listed(broken)}")
-    model.load_state_dict(dict(weights))
-
-
-def _is_plain(value: Tensor, *, like: Tensor) -> bool:
-    """Whether a tensor has numbers of its own, of the kind of another one: floating-point, or whole."""
-    plain = value.layout == torch.strided and not value.is_meta
-    return plain and value.is_floating_point() == like.is_floating_point() and not value.is_complex()
-
-
 def random_states() -> dict[str, object]:
     """The state of every global generator, as tensors and text."""
     kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002 - third parties use it
@@ -222,21 +170,3 @@ def _read(path: Path) -> dict:  # type: ignore[type-arg]
     if not 0 <= content["step"] <= content["steps"]:
         raise ValueError(f"{path} is damaged: it claims {content['step']} of {content['steps']} steps")
     return content
-
-
-def read_tensors(file: BinaryIO) -> object:
-    """What a file of torch.save holds, on the CPU, without running code of its own; UNREADABLE for other files.
-
-    Checksums are compared first, for torch takes flipped bits for weights. torch compresses nothing, so that what
-    comes compressed is not its own, and may be much larger than its file.
-    """
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise ValueError("a part of it is compressed")
-            damaged = archive.testzip()
-            if damaged is not None:
-                raise ValueError(f"{damaged} has another checksum")
-    file.seek(0)
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of foreign files, which are refused
-        return torch.load(file, map_location="cpu", weights_only=True)

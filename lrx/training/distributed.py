@@ -26,9 +26,9 @@ import torch.distributed.nn.functional
 from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
-from lrx.noise import row_generator
-from lrx.training import meeting
-from lrx.types import Paired, Trainable
+from lrx.core.row_noise import row_generator
+from lrx.core.types import Paired, Trainable
+from lrx.training import rendezvous
 
 PATIENCE = "LRX_PATIENCE"  # the variable that says for how long, in seconds, processes wait for one another
 LONG = 600.0  # unless it is set; a process that dies is noticed at once, one that hangs or loses its machine after it
@@ -141,7 +141,7 @@ def joined(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
     ranks, patience = ranks_of(os.environ), _patience(os.environ)
     if ranks.size == 1:
         tasks = os.environ.get("SLURM_NTASKS", "1")
-        if tasks != "1" and "SLURM_STEP_ID" not in os.environ and not meeting.is_torchrun(os.environ):
+        if tasks != "1" and "SLURM_STEP_ID" not in os.environ and not rendezvous.is_torchrun(os.environ):
             warnings.warn(
                 f"this job has {tasks} tasks, of which one trains; srun lrx train ... has all of them take part",
                 stacklevel=2,
@@ -158,7 +158,7 @@ def joined(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
     with _peers():
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
-            store=PrefixStore(f"{meeting.step_name(os.environ)} run {next(_numbers)}", _store(ranks, patience)),
+            store=PrefixStore(f"{rendezvous.step_name(os.environ)} run {next(_numbers)}", _store(ranks, patience)),
             timeout=patience,
             rank=ranks.rank,
             world_size=ranks.size,
@@ -174,7 +174,7 @@ def joined(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
 @functools.cache
 def _store(ranks: Ranks, patience: timedelta) -> Store:
     """Where the processes tell each other their addresses; one for all runs of a sweep, each under a number."""
-    return meeting.meet(os.environ, ranks.rank, ranks.size, patience)
+    return rendezvous.meet(os.environ, ranks.rank, ranks.size, patience)
 
 
 def _patience(environment: Mapping[str, str]) -> timedelta:
@@ -187,7 +187,7 @@ def _patience(environment: Mapping[str, str]) -> timedelta:
 
 def ranks_of(environment: Mapping[str, str]) -> Ranks:
     """What torchrun's variables say, else those of a Slurm step (srun) of several tasks; else this process is alone."""
-    if meeting.is_torchrun(environment):
+    if rendezvous.is_torchrun(environment):
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
     elif int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:  # a batch script has a SLURM_NTASKS, but is no step
         names = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")

@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lrx.devices import moved, settle
+from lrx.core.devices import moved, settle
+from lrx.core.types import Dataset, Grouped, Paired, Sampled, Trainable, as_float
 from lrx.training import checkpoint
-from lrx.training.compiling import compile_parts, pays
+from lrx.training.compile import compile_parts, pays
 from lrx.training.distributed import ALONE, Ranks
-from lrx.types import Dataset, Grouped, Paired, Sampled, Trainable, as_float
 
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("auto", "float32", "tf32", "bf16")

@@ -1,6 +1,6 @@
 """Training curves in other people's viewers: TensorBoard, and Weights & Biases offline. Imported only when asked for.
 
-metrics.jsonl and metrics.csv are written whatever else follows a run (lrx.training.curves).
+metrics.jsonl and metrics.csv are written whatever else follows a run (lrx.training.metrics_log).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from lrx.training import curves
+from lrx.training import metrics_log
 
 
 class Tracker(Protocol):
@@ -101,7 +101,7 @@ class WeightsAndBiases:
 
 def _tell_again(tracker: Tracker, folder: Path, step: int) -> None:
     """Tell a tracker the rows up to a step that the run's own curves have kept."""
-    for row in curves.read(folder):
+    for row in metrics_log.read(folder):
         if row["step"] <= step:
             tracker.log(int(row["step"]), {name: value for name, value in row.items() if name != "step"})
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lrx import results
+from lrx.core.types import AssayResult
 from lrx.report import page
-from lrx.types import AssayResult
+from lrx.storage import results
 from tests.browser.chromium import Chromium
-from tests.test_report_page import matrix_result, sweep, written
+from tests.report.test_page import matrix_result, sweep, written
 
 WIDTHS = (400, 1280)
 FITS = "document.documentElement.scrollWidth <= window.innerWidth"

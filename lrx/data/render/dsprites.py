@@ -8,7 +8,7 @@ downwards in pixels, an outline point (u, v) of a sprite of scale s and orientat
 so that orientation turns counterclockwise as seen, position_x moves to the right and position_y downwards.
 
 Factors and order: Matthey, Higgins, Hassabis and Lerchner, dSprites (2017). The outlines are fitted to 160 official
-frames; tests/test_render_dsprites.py holds them to it.
+frames; tests/data/test_render_dsprites.py holds them to it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from math import cos, pi, sin
 
 import numpy as np
 
-from lrx.factors import FactorSpace
+from lrx.core.factors import FactorSpace
 
 RENDERER = "lrx sprite outlines 1"  # to be raised with every change of a pixel, so that caches are made again
 FACTORS = FactorSpace(

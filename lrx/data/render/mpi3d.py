@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from lrx.core.factors import FactorSpace
 from lrx.data.render.mpi3d_scene import SCENE, SHAPES, Placed, Scene, arm, body
 from lrx.data.render.mpi3d_solids import FAR, Array
 from lrx.data.render.mpi3d_view import RAYS, SIDE, Layer, View, pixels
-from lrx.factors import FactorSpace
 
 Bytes = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]

@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lrx.models.layers.transposed_conv import TransposedConv
 from lrx.models.network import Network, image_channels
-from lrx.models.transposed import TransposedConv
 
 START = (32, 4, 4)
 

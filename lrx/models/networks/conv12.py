@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from lrx.models.doubling import DoublingConv
+from lrx.models.layers.upsample_conv import DoublingConv
 from lrx.models.network import Network, image_channels, mean_and_log_std
 
 GROUPS = 8

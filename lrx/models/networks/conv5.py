@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lrx.models.doubling import DoublingConv
+from lrx.models.layers.upsample_conv import DoublingConv
 from lrx.models.network import Network, image_channels, mean_and_log_std
 
 WIDTH = 64

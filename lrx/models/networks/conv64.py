@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from lrx.models.layers.transposed_conv import TransposedConv
 from lrx.models.network import Network, image_channels, mean_and_log_variance
-from lrx.models.transposed import TransposedConv
 
 
 def conv64(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:

@@ -11,8 +11,8 @@ import itertools
 
 from torch import nn
 
+from lrx.models.layers.transposed_conv import TransposedConv
 from lrx.models.network import Network, image_channels, mean_and_log_variance
-from lrx.models.transposed import TransposedConv
 
 
 def conv_pythae(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:

@@ -1,0 +1,94 @@
+"""The conditioned response matrix as a picture, from a results file alone: a row a factor, a column a latent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting.annotations import annotate
+from lrx.assays.plotting.figure_caption import small_print
+from lrx.core.text import with_error, words
+from lrx.core.types import AssayResult
+from lrx.storage import results
+
+NAME = "conditioned_response"
+ANNOTATED = 24  # up to so many latents, cells hold their numbers
+CELL = 0.5  # inches of a cell with numbers
+WIDEST = 7.5  # inches of a matrix without
+LEAST = 2**0.5  # colours reach at least to the response of a latent of unit variance that one factor moves
+
+
+def draw(path_h5: Path, folder: Path) -> list[Path]:
+    """Draw to `conditioned_response.png` in the folder; the paths that were written.
+
+    Up to 24 latents, a cell holds its value and ± its standard error. A frame marks the factor that each latent answers
+    to most, as counted by the CDS. ValueError when the file has no such assay.
+    """
+    return drawing.draw(NAME, figures, path_h5, folder)
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
+    matrix = result.arrays["matrix"].values
+    factors, latents = matrix.shape
+    annotated = latents <= ANNOTATED
+    width = max(2.6, CELL * latents) if annotated else WIDEST
+    height = CELL * factors
+    figure = style.figure(width + 2.4, height + 1.6)
+    # boxes in inches, so that cells have the same size in every picture
+    box = (1.4 / (width + 2.4), 0.5 / (height + 1.6), width / (width + 2.4), height / (height + 1.6))
+    axes = figure.add_axes(box)
+    bar = axes.inset_axes((1 + 0.12 / width, 0, 0.16 / width, 1))
+    top = float(matrix.max(initial=LEAST))
+    image = axes.imshow(matrix, cmap=style.SEQUENTIAL, vmin=0, vmax=top, interpolation="nearest", aspect="auto")
+    label = "response (latent)" if factors > 3 else "response"
+    figure.colorbar(image, cax=bar, label=label).outline.set_visible(False)
+    axes.set_xlabel("latent")
+    axes.set_yticks(range(factors), [words(str(name)) for name in result.coordinates["factor"]])
+    axes.tick_params(axis="y", length=0)
+    if annotated:
+        axes.set_xticks(range(latents), [str(label) for label in result.coordinates["latent"]])
+        axes.tick_params(length=0)
+        annotate(figure, axes, matrix, result.arrays["matrix_se"].values, top)
+        framed = _frame(axes, matrix, float(result.settings["threshold"] or 0))
+    else:
+        framed = False
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, steps=[1, 2, 4, 8, 10]))
+    said = _small_print(result, provenance, framed)
+    style.title(axes, "Conditioned response matrix", said, characters=int(17 * (width + 0.8)))
+    return {NAME: figure}
+
+
+def _frame(axes: Axes, matrix: np.ndarray, threshold: float) -> bool:
+    """A frame around the largest cell of each column that has one above the threshold; whether there is any."""
+    columns = np.flatnonzero(matrix.max(axis=0) > threshold)
+    for column in columns:
+        corner = (column - 0.46, matrix[:, column].argmax() - 0.46)
+        axes.add_patch(Rectangle(corner, 0.92, 0.92, fill=False, edgecolor=style.ACCENT, linewidth=1.2))
+    return len(columns) > 0
+
+
+def _small_print(result: AssayResult, provenance: results.Provenance, framed: bool) -> str:
+    scores, groups = result.scores, result.arrays["num_groups"].values
+    spread = f"{groups.min()}" if groups.min() == groups.max() else f"{groups.min()} to {groups.max()}"
+    cds, corrected, completeness = (
+        with_error(scores[name], scores[f"{name}_se"]) for name in ("cds", "cds_corrected", "completeness")
+    )
+    return small_print(
+        result,
+        provenance,
+        f"{spread} groups of a factor",
+        words(str(result.settings["reduction"])),
+        f"CDS {cds}",
+        f"corrected for chance {corrected}",
+        f"completeness {completeness}",
+        f"answering latents {scores['num_answering']:.0f} of {result.arrays['matrix'].values.shape[1]}",
+        f"factors without a latent {scores['num_uncovered']:.0f} of {len(groups)}",
+        "□\N{NO-BREAK SPACE}the factor each latent answers to most" if framed else "",
+    )

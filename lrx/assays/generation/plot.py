@@ -1,0 +1,139 @@
+"""Samples of every source of latents as rows of images, with their scores beside, from a results file alone."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting.annotations import NONE, error_digits
+from lrx.assays.plotting.figure_caption import small_print
+from lrx.assays.plotting.image_grid import is_image, show_sheet
+from lrx.core.types import AssayResult
+from lrx.storage import results
+
+NAME = "generation"
+ROW = 0.62  # inches of a sample
+GAP = 2  # pixels between samples
+HEAD = 0.35  # inches of the heads of columns
+NUMBERS = 0.92  # inches of a column of scores
+COLUMNS = (
+    ("frechet", "Fréchet\ndistance ↓"),
+    ("kernel", "kernel\ndistance ↓"),
+    ("precision", "precision ↑"),
+    ("recall", "recall ↑"),
+    ("mean_u", "mean |u|\n(latent)"),
+)
+WORDS = {
+    "data": "data",
+    "prior": "prior",
+    "hybrid": "hybrid",
+    "refined": "refined",
+    "posterior": "posterior means",
+    "posterior_sample": "posterior samples",
+}
+
+
+def draw(path_h5: Path, folder: Path) -> list[Path]:
+    """Draw the assay to `generation.png` in the folder; samples that are no images are left out of the table.
+
+    ValueError when the file has no such assay.
+    """
+    return drawing.draw(NAME, figures, path_h5, folder)
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
+    samples = result.arrays["samples"].values
+    sources = [str(source) for source in result.coordinates["source"]]
+    pictured = is_image(samples)
+    aspect = samples.shape[-1] / samples.shape[-2] if pictured else 0.0
+    wide, high = max(0.05, ROW * aspect * samples.shape[1]), ROW * len(sources)
+    labels, table = 1.35, NUMBERS * len(COLUMNS)
+    width, height = labels + wide + table + 0.2, high + HEAD + 1
+    figure = style.figure(width, height)
+    axes = figure.add_axes((labels / width, 0.1 / height, wide / width, high / height))
+    if pictured:
+        show_sheet(axes, samples, gap=GAP)
+        axes.set_aspect("auto")  # the box has the aspect, but for the gaps
+    else:
+        axes.axis("off")
+    decimals = {kind: _decimals(result.arrays[f"{kind}_se"].values) for kind, _ in COLUMNS}
+    for row, source in enumerate(sources):
+        middle = 1 - (row + 0.5) / len(sources)
+        _text(axes, -8, middle, WORDS.get(source, source), anchor=0, align="right", size=9)
+        for column, (kind, _) in enumerate(COLUMNS):
+            value, se = (float(result.arrays[name].values[row]) for name in (kind, f"{kind}_se"))
+            place = 72 * (NUMBERS * (column + 0.5) + 0.1)
+            if not math.isfinite(value):
+                _text(axes, place, middle, NONE, anchor=1, size=9, colour=style.QUIET)
+                continue
+            error = f"±{error_digits(se, decimals[kind])}"
+            _text(axes, place, middle, f"{value:.{decimals[kind]}f}", anchor=1, offset=5, size=9)
+            _text(axes, place, middle, error, anchor=1, offset=-6, size=7, colour=style.QUIET)
+    for column, (_, words) in enumerate(COLUMNS):
+        _text(axes, 72 * (NUMBERS * (column + 0.5) + 0.1), 1, words, anchor=1, offset=14, size=8, colour=style.QUIET)
+    head = figure.add_axes((labels / width, (0.1 + high + HEAD) / height, wide / width, 0.01 / height))
+    head.axis("off")
+    style.title(head, "Generation", _small_print(result, provenance), characters=int(17 * (wide + table)))
+    return {NAME: figure}
+
+
+def _text(
+    axes: Axes,
+    points: float,
+    height: float,
+    text: str,
+    *,
+    anchor: float,
+    size: float,
+    offset: float = 0,
+    align: str = "center",
+    colour: str = "black",
+) -> None:
+    """Text so many points to the right of the left (anchor 0) or right (1) edge, at a height as a share of the axes."""
+    axes.annotate(
+        text,
+        (anchor, height),
+        xytext=(points, offset),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=size,
+        color=colour,
+        ha=align,
+        va="center",
+        annotation_clip=False,
+    )
+
+
+def _decimals(errors: np.ndarray) -> int:
+    """Decimals of a whole column: as many as its largest error's first digit asks for, two at least, four at most."""
+    largest = float(np.nanmax(errors[np.isfinite(errors)], initial=0.0))
+    return min(4, max(2, -math.floor(math.log10(largest)))) if largest > 0 else 2
+
+
+def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
+    settings = result.settings
+    bias = dict(zip(result.coordinates["source"], result.arrays["frechet_bias"].values, strict=True))
+    judged = f"{settings['num_features']} principal components of pixels"
+    if settings["features"] == "probe":
+        judged = (
+            f"{settings['num_features']} features of a probe network (accuracy {result.scores['probe_accuracy']:.2f})"
+        )
+    if settings["features"] == "inception":
+        judged = (
+            f"{settings['num_features']} features of Inception v3 ({settings['inception_variant']} weights, "
+            f"sha256 {str(settings['inception_sha256'])[:8]})"
+        )
+    return small_print(
+        result,
+        provenance,
+        f"{settings['num_samples']:,} samples a source against as many held-out images",
+        judged,
+        f"refined: h {settings['refinements']} times",
+        f"of the Fréchet distance of data, {bias['data']:.2f} is due to finite samples",
+    )

@@ -1,0 +1,1 @@
+"""Plot style and parts that the plots of assays share."""

@@ -1,0 +1,196 @@
+"""Response maps as pictures, from a results file alone: one pair of latents in detail, and many pairs on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize, TwoSlopeNorm
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting.figure_caption import small_print
+from lrx.assays.plotting.image_grid import is_image, show_sheet
+from lrx.core.types import AssayResult
+from lrx.storage import results
+
+DIVERGING = "RdBu_r"  # white at 0, blue where responses contract
+SIDE = 3.0  # inches of a map
+PERCENTILE = 99.0  # colours reach so far, so that the poles at fixed points do not bleach the rest
+ARROWS = 10  # arrows a side on a page of many pairs
+NAME = "response_map"
+
+
+def draw(path_h5: Path, folder: Path) -> list[Path]:
+    """Draw the first pair to `response_map.png`, and of several pairs all to `response_map_pairs.png`.
+
+    ValueError when the file has no such assay.
+    """
+    return drawing.draw(NAME, figures, path_h5, folder)
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The first pair, and of several all of them, by the names of their files."""
+    drawn = {NAME: _one_pair(result, provenance)}
+    if len(result.arrays["latents"].values) > 1:
+        drawn[f"{NAME}_pairs"] = _all_pairs(result, provenance)
+    return drawn
+
+
+def _one_pair(result: AssayResult, provenance: results.Provenance) -> Figure:
+    """Divergence with the lines of u, magnitude, curvature, and what the plane decodes to."""
+    width, height = 2 * SIDE + 2.4, 2 * SIDE + 1.5
+    figure = style.figure(width, height)
+
+    def box(row: int, column: int) -> Axes:
+        left, bottom = 0.5 + column * (SIDE + 1.35), 0.5 + (1 - row) * (SIDE + 0.75)
+        return figure.add_axes((left / width, bottom / height, SIDE / width, SIDE / height))
+
+    divergence, magnitude, curvature = (box(*place) for place in ((0, 0), (0, 1), (1, 0)))
+    values = result.arrays["divergence"].values[0]
+    _bar(divergence, _map(divergence, result, values, _around_zero(values)), "divergence of u")
+    _streams(divergence, result)
+    values = result.arrays["magnitude"].values[0]
+    image = _map(magnitude, result, values, Normalize(0, _top(values)), style.SEQUENTIAL)
+    _bar(magnitude, image, "|u| in the plane (latent)")
+    _posterior(magnitude, result)
+    values = result.arrays["curvature"].values[0]
+    _bar(curvature, _map(curvature, result, values, _around_zero(values)), "mean curvature (1/latent)")
+    if "decoded" in result.arrays:
+        _decoded(box(1, 1), result)
+    style.title(divergence, "Response map", _small_print(result, provenance), characters=125, above=9)
+    return figure
+
+
+def _all_pairs(result: AssayResult, provenance: results.Provenance) -> Figure:
+    """The divergence of each pair below the diagonal, |u| above it: row and column are the latents."""
+    pairs = result.arrays["latents"].values
+    mapped = sorted(set(pairs.ravel().tolist()))
+    side = max(0.75, min(1.7, 9.0 / len(mapped)))
+    total = side * len(mapped)
+    figure = style.figure(total + 1.8, total + 1.4)
+    divergence, magnitude = (result.arrays[name].values for name in ("divergence", "magnitude"))
+    norms = _around_zero(divergence), Normalize(0, _top(magnitude))
+    bars: dict[str, AxesImage] = {}
+    page = figure.add_axes((0.5 / (total + 1.8), 0.5 / (total + 1.4), total / (total + 1.8), total / (total + 1.4)))
+    page.set_xlim(0, len(mapped))
+    page.set_ylim(0, len(mapped))
+    page.set_xticks(np.arange(len(mapped)) + 0.5, [str(latent) for latent in mapped])
+    page.set_yticks(np.arange(len(mapped)) + 0.5, [str(latent) for latent in reversed(mapped)])
+    page.tick_params(length=0)
+    page.set_xlabel("latent along x")
+    page.set_ylabel("latent along y")
+    page.set_frame_on(False)
+    for number, pair in enumerate(pairs.tolist()):
+        column, row = mapped.index(pair[0]), mapped.index(pair[1])
+        below, above = (
+            page.inset_axes((x + 0.03, len(mapped) - 1 - y + 0.03, 0.94, 0.94), transform=page.transData)
+            for x, y in ((column, row), (row, column))
+        )
+        bars["divergence of u"] = _map(below, result, divergence[number], norms[0])
+        _arrows(below, result, number)
+        bars["|u| in the plane (latent)"] = _map(above, result, magnitude[number].T, norms[1], style.SEQUENTIAL)
+        for axes in (below, above):
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.set_xlabel("")
+            axes.set_ylabel("")
+    for place, (label, image) in enumerate(bars.items()):
+        bar = page.inset_axes((1 + 0.15 / total, 0.55 * (1 - place), 0.14 / total, 0.45))
+        figure.colorbar(image, cax=bar, label=label, extend="both" if place == 0 else "max").outline.set_visible(False)
+    said = _small_print(result, provenance)
+    style.title(page, "Response maps of pairs of latents", said, characters=max(50, int(17 * total)))
+    return figure
+
+
+def _map(axes: Axes, result: AssayResult, values: np.ndarray, norm: Normalize, colours: str = DIVERGING) -> AxesImage:
+    first, second = (result.coordinates[axis] for axis in ("first", "second"))
+    half = (first[1] - first[0]) / 2
+    extent = (first[0] - half, first[-1] + half, second[0] - half, second[-1] + half)
+    image = axes.imshow(values, cmap=colours, norm=norm, origin="lower", extent=extent, interpolation="nearest")
+    along_x, along_y = result.arrays["latents"].values[0]
+    axes.set_xlabel(f"latent {along_x}", labelpad=1)
+    axes.set_ylabel(f"latent {along_y}", labelpad=0)
+    axes.set_facecolor("0.85")  # no curvature at fixed points
+    return image
+
+
+def _bar(axes: Axes, image: AxesImage, label: str, extend: str | None = None) -> None:
+    bar = axes.inset_axes((1.04, 0, 0.045, 1))
+    extend = extend or ("both" if image.cmap.name == DIVERGING else "max")
+    axes.figure.colorbar(image, cax=bar, label=label, extend=extend).outline.set_visible(False)
+
+
+def _streams(axes: Axes, result: AssayResult) -> None:
+    u = result.arrays["u"].values[0]
+    if not np.hypot(*u).max() > 0:
+        return
+    first, second = (result.coordinates[axis] for axis in ("first", "second"))
+    axes.streamplot(
+        first, second, u[0], u[1], density=1.1, color="0.15", linewidth=0.5, arrowsize=0.6, broken_streamlines=True
+    )
+    axes.set_xlim(axes.images[0].get_extent()[:2])
+    axes.set_ylim(axes.images[0].get_extent()[2:])
+
+
+def _arrows(axes: Axes, result: AssayResult, number: int) -> None:
+    u = result.arrays["u"].values[number]
+    step = max(1, u.shape[-1] // ARROWS)
+    some = slice(step // 2, None, step)
+    first, second = (result.coordinates[axis][some] for axis in ("first", "second"))
+    axes.quiver(first, second, *u[:, some, some], color="0.15", width=0.006, pivot="mid")
+
+
+def _posterior(axes: Axes, result: AssayResult) -> None:
+    """The codes of images that lie on the map, and how many do not."""
+    if "posterior" not in result.arrays:
+        return
+    codes = result.arrays["posterior"].values[0]
+    axes.scatter(codes[:, 0], codes[:, 1], s=1.5, color="white", alpha=0.5, linewidths=0)
+    axes.set_xlim(axes.images[0].get_extent()[:2])
+    axes.set_ylim(axes.images[0].get_extent()[2:])
+    axes.set_title(f"dots: codes of {len(codes):,} images", fontsize=7, color=style.QUIET, loc="left", pad=3)
+
+
+def _decoded(axes: Axes, result: AssayResult) -> None:
+    decoded = result.arrays["decoded"].values[0]
+    axes.set_title("decoded from the plane", fontsize=7, color=style.QUIET, loc="left", pad=3)
+    along_x, along_y = result.arrays["latents"].values[0]
+    axes.set_xlabel(f"latent {along_x}", labelpad=1)
+    axes.set_ylabel(f"latent {along_y}", labelpad=0)
+    if is_image(decoded):
+        show_sheet(axes, decoded[::-1], gap=1)
+        return
+    # vectors: the first component over the plane
+    flat = decoded.reshape(*decoded.shape[:2], -1)[..., 0].astype(np.float64)
+    values = result.coordinates["decoded_first"]
+    half = (values[1] - values[0]) / 2 if len(values) > 1 else 0.5
+    extent = (values[0] - half, values[-1] + half) * 2
+    image = axes.imshow(flat, cmap=style.SEQUENTIAL, origin="lower", extent=extent, interpolation="nearest")
+    _bar(axes, image, "first component", extend="neither")
+
+
+def _around_zero(values: np.ndarray) -> Normalize:
+    """Colours symmetric around 0, up to the 99th percentile of the magnitude."""
+    top = _top(np.abs(values))
+    return TwoSlopeNorm(0, -top, top)
+
+
+def _top(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return max(float(np.percentile(finite, PERCENTILE)), 1e-6) if len(finite) else 1.0
+
+
+def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
+    settings, error = result.settings, result.scores.get("divergence_error_median")
+    image = f" {settings['index']}" if settings["index"] is not None else ""
+    return small_print(
+        result,
+        provenance,
+        f"latents {settings['latents']}",
+        f"base {settings['base']}{image}",
+        f"{settings['resolution']} x {settings['resolution']} points",
+        f"derivative {settings['derivative']}" + (f", median error {error:.1g}" if error is not None else ""),
+    )

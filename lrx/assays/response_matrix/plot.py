@@ -1,0 +1,92 @@
+"""The latent response matrix as a picture, from a results file alone."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import offset_copy
+
+from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting.annotations import annotate
+from lrx.assays.plotting.figure_caption import informative, small_print
+from lrx.core.types import AssayResult
+from lrx.storage import results
+
+NAME = "response_matrix"
+ANNOTATED = 16  # up to so many latents, cells hold their numbers
+
+
+def draw(path_h5: Path, folder: Path) -> list[Path]:
+    """Draw the assay `response_matrix` of a file to `response_matrix.png` in the folder; the paths that were written.
+
+    Up to 16 latents, a cell holds its value and ± its standard error. ValueError when the file has no such assay.
+    """
+    return drawing.draw(NAME, figures, path_h5, folder)
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
+    matrix = result.arrays["matrix"]
+    latents = len(matrix.values)
+    side = max(2.2, 0.52 * latents) if latents <= ANNOTATED else 5.6
+    figure = style.figure(side + 1.4, side + 1.2)
+    # boxes in inches, so that cells have the same size in every picture
+    axes = figure.add_axes((0.6 / (side + 1.4), 0.5 / (side + 1.2), side / (side + 1.4), side / (side + 1.2)))
+    bar = axes.inset_axes((1 + 0.12 / side, 0, 0.16 / side, 1))
+    # the colours of an identity autoencoder, so that pictures compare, unless a response is stronger
+    identity = math.sqrt(2) if result.settings["normalization"] == "none" else 1.0
+    top = float(matrix.values[np.isfinite(matrix.values)].max(initial=identity))
+    image = axes.imshow(matrix.values, cmap=style.SEQUENTIAL, vmin=0, vmax=top, interpolation="nearest")
+    figure.colorbar(image, cax=bar, label=f"change of response ({matrix.unit})").outline.set_visible(False)
+    _label(axes, result)
+    if latents <= ANNOTATED:
+        annotate(figure, axes, matrix.values, result.arrays["matrix_se"].values, top)
+    _mark(figure, axes, result)
+    said = _small_print(result, provenance)
+    style.title(axes, "Latent response matrix", said, characters=int(17 * (side + 0.8)), above=4)
+    return {NAME: figure}
+
+
+def _label(axes: Axes, result: AssayResult) -> None:
+    axes.set_xlabel("responding latent")
+    axes.set_ylabel("intervened latent")
+    for axis, name in ((axes.xaxis, "responding"), (axes.yaxis, "intervened")):
+        labels = result.coordinates[name]
+        if len(labels) <= ANNOTATED:
+            axis.set_ticks(range(len(labels)), [str(label) for label in labels])
+        else:
+            axis.set_major_locator(MaxNLocator(nbins=9, integer=True, steps=[1, 2, 4, 8, 10]))
+    if len(result.coordinates["responding"]) <= ANNOTATED:
+        axes.tick_params(length=0)
+
+
+def _mark(figure: Figure, axes: Axes, result: AssayResult) -> None:
+    """A triangle above the column of each informative latent, and what it means."""
+    informative = result.arrays["informative"].values.astype(bool)
+    axes.scatter(
+        np.flatnonzero(informative),
+        np.full(informative.sum(), 1.0),
+        marker="v",
+        s=16 if len(informative) <= ANNOTATED else 5,
+        color=style.ACCENT,
+        linewidths=0,
+        transform=offset_copy(axes.get_xaxis_transform(), figure, y=5, units="points"),
+        clip_on=False,
+    )
+
+
+def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
+    settings = result.settings
+    return small_print(
+        result,
+        provenance,
+        f"base {settings['base']}",
+        f"{settings['num_samples']:,} draws",
+        f"normalization {settings['normalization']}",
+        informative(result, str(result.arrays["informative"].values.sum())),
+    )

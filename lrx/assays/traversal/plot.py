@@ -1,0 +1,152 @@
+"""Latent traversals as one picture, from a results file alone: a row a latent, and beside it the response."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting.annotations import error_digits
+from lrx.assays.plotting.figure_caption import MARK, informative, small_print
+from lrx.assays.plotting.image_grid import is_image, show_lines, show_sheet
+from lrx.core.types import AssayResult
+from lrx.storage import results
+
+NAME = "traversal"
+ROWS = 16  # latents that are drawn, the most responding first
+IMAGES = 3  # images that are drawn beside each other
+CELL = 0.36  # inches of an image
+CURVE = 0.95  # inches of the panel of the response
+GAP = 0.14
+
+
+def draw(path_h5: Path, folder: Path) -> list[Path]:
+    """Draw to `traversal.png`: at most 16 latents from at most 3 images. ValueError when the file has no such assay."""
+    return drawing.draw(NAME, figures, path_h5, folder)
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """The picture, by the name of its file."""
+    walks = result.arrays["walk"].values[:IMAGES, :ROWS]
+    images, rows, steps = walks.shape[:3]
+    pictures = is_image(walks)
+    # few images have their rows drawn larger
+    cell = CELL * (2 if images == 1 else 1)
+    strip, row_height = steps * cell, max(cell, 0.42) if pictures else 0.9
+    width = 0.9 + images * (strip + GAP) + 0.15 + CURVE
+    height = rows * (row_height + GAP / 2) + 0.6
+    figure = style.figure(width, height)
+    first: Axes | None = None
+    for row in range(rows):
+        bottom = height - (row + 1) * (row_height + GAP / 2)
+        for image in range(images):
+            left = 0.9 + image * (strip + GAP)
+            axes = figure.add_axes((left / width, bottom / height, strip / width, row_height / height))
+            first = first or axes
+            _strip(axes, result, walks[image, row], last=row == rows - 1)
+            if row == 0:
+                label = f"image {result.coordinates['image'][image]}"
+                _say(axes, label, (0, 1), (0, 2), 7, style.QUIET, "left", "bottom")
+            if image == 0:
+                _name(axes, result, row)
+            elif not pictures:
+                axes.set_yticklabels([])
+        left = width - CURVE
+        curve = figure.add_axes((left / width, bottom / height, CURVE / width, row_height / height))
+        _response(curve, result, row, last=row == rows - 1)
+    assert first is not None
+    said = _small_print(result, provenance, rows, images)
+    style.title(first, "Traversals along latents", said, characters=max(50, int(17 * (width - 0.9))), above=4)
+    return {NAME: figure}
+
+
+def _strip(axes: Axes, result: AssayResult, walk: np.ndarray, *, last: bool) -> None:
+    """One walk (S, ...): images side by side, or the components of vectors as lines."""
+    values = result.coordinates["step"]
+    if is_image(walk):
+        show_sheet(axes, walk[None], gap=max(1, walk.shape[-1] // 32))
+        if last:
+            left, right = axes.get_xlim()
+            ends = np.array([0.5, len(values) / 2, len(values) - 0.5]) / len(values)
+            axes.set_xticks(left + (right - left) * ends, [f"{values[0]:+g}", "0", f"{values[-1]:+g}"])
+            axes.tick_params(length=0)
+        return
+    show_lines(axes, values, walk.reshape(len(walk), -1))
+    every = result.arrays["walk"].values
+    margin = 0.05 * float(every.max() - every.min()) or 1.0
+    axes.set_ylim(float(every.min()) - margin, float(every.max()) + margin)
+    axes.set_xlim(values[0], values[-1])
+    axes.set_xticks([values[0], 0] if last else [])  # the last value would touch the next walk's first
+    axes.tick_params(labelsize=7)
+
+
+def _name(axes: Axes, result: AssayResult, row: int) -> None:
+    """The latent of a row and its response to itself; an informative one has the mark, another is in quiet print."""
+    value, error = (result.arrays[name].values[row] for name in ("self_response", "self_response_se"))
+    answers = bool(result.arrays["informative"].values[row])
+    colour = "black" if answers else style.QUIET
+    latent = result.coordinates["latent"][row]
+    shift = -15 if is_image(result.arrays["walk"].values) else -33
+    _say(axes, f"latent {latent}", (0, 0.5), (shift, 1), 8, colour, "right", "bottom")
+    _say(axes, f"{value:.2f} ± {error_digits(error)}", (0, 0.5), (shift, -1), 7, colour, "right", "top")
+    if answers:
+        _say(axes, MARK, (0, 0.5), (shift + 11, 1), 8, style.ACCENT, "right", "bottom")
+
+
+def _say(
+    axes: Axes,
+    text: str,
+    place: tuple[float, float],
+    shift: tuple[float, float],
+    size: int,
+    colour: str,
+    ha: Literal["left", "right"],
+    va: Literal["top", "bottom"],
+) -> None:
+    """Text at a place in the axes (fractions), shifted by so many points."""
+    axes.annotate(
+        text,
+        place,
+        xytext=shift,
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=size,
+        color=colour,
+        ha=ha,
+        va=va,
+    )
+
+
+def _response(axes: Axes, result: AssayResult, row: int, *, last: bool) -> None:
+    """The latent's own response along the walk of each image, against what was set."""
+    values = result.coordinates["step"]
+    axes.plot(values, values, color=style.QUIET, linewidth=0.7, linestyle=(0, (4, 3)))
+    for own in result.arrays["own_response"].values[:, row]:
+        axes.plot(values, own, color=style.ACCENT, linewidth=0.9, alpha=0.8)
+    axes.set_xlim(values[0], values[-1])
+    every = result.arrays["own_response"].values[:IMAGES, :ROWS]
+    axes.set_ylim(1.1 * min(values[0], every.min()), 1.1 * max(values[-1], every.max()))
+    axes.set_xticks([values[0], 0, values[-1]] if last else [])
+    axes.set_yticks([values[0], 0, values[-1]])
+    axes.tick_params(labelsize=7, length=2)
+    axes.yaxis.tick_right()
+    if row == 0:
+        axes.set_title("response to value", fontsize=7, color=style.QUIET, loc="left", pad=3)
+
+
+def _small_print(result: AssayResult, provenance: results.Provenance, rows: int, images: int) -> str:
+    settings, walked = result.settings, len(result.coordinates["latent"])
+    more = images < len(result.coordinates["image"])
+    return small_print(
+        result,
+        provenance,
+        f"latents {settings['latents']}, most responding first" + (f", {rows} of {walked}" if rows < walked else ""),
+        f"{images} of {settings['num_images']} images" if more else "",
+        f"values from {-float(settings['extent'] or 0):g} to {settings['extent']:g}",
+        "below each latent its response to itself ± standard error, normalization none",
+        informative(result, str(result.arrays["informative"].values.sum())),
+    )

@@ -1,0 +1,98 @@
+"""The parts that commands share: data sets and models as a config describes them, and the hold on a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, cast
+
+import torch
+from torch import nn
+
+from lrx.cli.console.progress import WorkProgress
+from lrx.core.types import Autoencoder, Dataset
+from lrx.responses.encoding import num_drawn
+from lrx.runs import run_folder, status
+
+
+class Config(run_folder.RunConfig, Protocol):
+    """The part of lrx.cli.main.Config that commands use; described there."""
+
+    choices: dict[str, str]
+    overrides: tuple[str, ...]
+
+    def target(self, key: str) -> str:
+        """The name of what a node describes."""
+        ...
+
+    def value(self, key: str) -> object:
+        """A single value."""
+        ...
+
+    def plain(self, key: str) -> object:
+        """A value of any kind, in python's own types."""
+        ...
+
+    def replaced(self, key: str, value: object) -> Config:
+        """The same config with another value of one key."""
+        ...
+
+    def build(self, key: str, **given: object) -> object:
+        """The object that a node describes."""
+        ...
+
+    def stored(self, text: str, *, override: str) -> Config:
+        """The config that a checkpoint holds, with the overrides of a node of this one."""
+        ...
+
+    def check_targets(self) -> None:
+        """ValueError for code that nobody vouched for."""
+        ...
+
+
+def open_dataset(config: Config) -> Dataset:
+    """The data set of a config; the first time, what has to be rendered or converted shows its progress."""
+    with WorkProgress("preparing the data set (once)") as progress:
+        return cast(Dataset, config.build("dataset", progress=progress))
+
+
+def build_model(config: Config, dataset: Dataset) -> nn.Module:
+    """The model of a config, told the data set's shape, its weights drawn from the config's seed.
+
+    A config with a node `autoencoder` has a class of the user's own, which may take the shape and `latent_dim` too.
+    """
+    known = {"observation_shape": dataset.observation_shape, "latent_dim": config.value("latent_dim")}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(whole_seed(config))
+        if config.value("autoencoder._target_"):
+            own = {key: value for key, value in known.items() if config.value(f"autoencoder.{key}") is None}
+            model = config.build("autoencoder", **own)
+        else:
+            network = config.build("network")
+            model = config.build("model", network=network, dataset_size=num_drawn(dataset), **known)
+    if not isinstance(model, nn.Module) or not isinstance(model, Autoencoder):
+        raise ValueError(
+            f"autoencoder._target_ makes {type(model).__name__}, which is no torch module with encode and decode"
+        )
+    return model
+
+
+def whole_seed(config: Config) -> int:
+    """The key `seed`, checked."""
+    seed = config.value("seed")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, not {seed!r}")
+    return seed
+
+
+@contextmanager
+def working(
+    config: Config, folder: Path, command: str, inputs: Mapping[str, str] | None = None
+) -> Iterator[status.Working]:
+    """Hold the run folder for the block, and say in it how the block went."""
+    with status.working(
+        folder, command=command, overrides=config.overrides, config=run_folder.identity(config), inputs=inputs
+    ) as work:
+        run_folder.check_same(folder, config)  # again: another process may have been here first
+        yield work

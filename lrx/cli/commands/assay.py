@@ -1,0 +1,204 @@
+"""`lrx assay`: one assay on a checkpoint, whole or in shards, into the HDF5 file and the pictures of a run folder.
+
+A shard is a job in the folder `2of3` below that of the whole. Whoever leaves the last part there joins them all: the
+assay runs once more in the folder above, with the values of the parts in place of the model's answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from lrx.cli import config as configs
+from lrx.cli.build import Config, build_model, open_dataset, whole_seed, working
+from lrx.cli.console import messages
+from lrx.cli.console.progress import WorkProgress
+from lrx.core.devices import choose_device, settle
+from lrx.core.malloc import keep_freed_memory
+from lrx.core.paths import PART
+from lrx.core.types import AssayResult
+from lrx.data import splits
+from lrx.responses.work_units import EVERYTHING, Shard, ShardDone, Share
+from lrx.runs import run_folder, shards, status
+from lrx.storage import results
+from lrx.storage.state_dict import load_weights
+from lrx.training import checkpoint
+
+
+def assay_command(config: Config, folder: Path) -> None:
+    """Run one assay on a checkpoint, or the shard of it that the key `shard` names."""
+    keep_freed_memory()
+    shard = shards.parse(config.value("shard"))
+    if shard is None:
+        measure(config, folder, EVERYTHING)
+        return
+    name = str(config.value("shard"))
+    if folder.name != name:
+        raise ValueError(
+            f"shard={name} works in a folder of that name, not in {folder}; give assay.shards={shard.count}"
+        )
+    measure(config, folder, shard)
+    _join(config.replaced("shard", None), folder.parent, shard.count)
+
+
+def join(folder: Path) -> bool:
+    """Join the shards whose folders lie in this one into its result.h5; False while there are none, or some lack.
+
+    ValueError when they do not belong together, or the checkpoint that they measured is not there any more.
+    """
+    joined = False
+    for count in shards.complete(folder):
+        part = folder / f"1of{count}"
+        about, before = shards.read_about(part / PART), status.read(part)
+        text = (part / run_folder.FILENAME).read_text(encoding="utf-8")
+        config = configs.Config.from_text(text, {"assay": about.assay}, before.overrides if before else ())
+        joined |= _join(config.replaced("shard", None), folder, count)
+    return joined
+
+
+def _join(config: Config, folder: Path, count: int) -> bool:
+    """The same for shards of this number, of the assay that `config` describes without a shard."""
+    inputs = _inputs(config)
+    identity = run_folder.kept_identity(folder, config)
+    if status.finished(folder, identity, inputs) and (folder / results.FILENAME).is_file():
+        return True
+    with shards.opened(folder, count, whole=_whole(config, inputs)) as parts:
+        if parts is None:
+            return False
+        try:
+            measure(config, folder, parts)
+        except status.Busy:
+            messages.note(f"another job is joining the parts in {folder}")
+    return True
+
+
+def measure(config: Config, folder: Path, share: Share) -> None:
+    """Run an assay, and write what the share of it gives: result.h5 and its pictures, or the part of a shard."""
+    began = time.monotonic()
+    name, seed = config.choices["assay"], whole_seed(config)
+    device = choose_device(str(config.value("device")), "device")
+    tf32 = config.value("tf32")
+    if not isinstance(tf32, bool):
+        raise ValueError(f"tf32 must be true or false, not {tf32!r}")
+    if tf32 and device.type != "cuda":
+        messages.warn("tf32=true has no effect on the CPU")
+    settle(device, tf32=tf32, repeatable=False)
+    assay = cast(Callable[..., AssayResult | Mapping[str, AssayResult]], config.build("assay"))
+    shared = {} if share is EVERYTHING else {"share": share}
+    if shared and "share" not in inspect.signature(assay).parameters:
+        raise ValueError(f"assay={name} is one piece of work, which no shards can share; leave out assay.shards")
+    path, inputs = checkpoint.find(str(config.value("ckpt"))), _inputs(config)
+    trained = checkpoint.load(path)
+    run_folder.check_same(folder, config)
+    stored = config.stored(trained.config, override="dataset")
+    dataset = splits.part(open_dataset(stored), measured_part(config, stored))
+    if _is_finished(config, folder, inputs, dataset.fingerprint):
+        messages.note(f"{folder} is finished; nothing to do")
+        return
+
+    model = build_model(stored, dataset)
+    load_weights(model, trained.model, path)
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.eval()
+    with working(config, folder, "assay", inputs):
+        target = folder / results.FILENAME
+        if target.exists():
+            results.read(target)  # a file that cannot be added to is refused now, not after hours of work
+        if isinstance(share, shards.Parts):
+            share.check(dataset.fingerprint)
+        try:
+            with WorkProgress(name.replace("_", " ")) as progress:
+                measured = assay(model, dataset, torch.Generator().manual_seed(seed), progress=progress, **shared)
+        except ShardDone:
+            assert isinstance(share, Shard)
+            whole = _whole(config.replaced("shard", None), inputs)
+            run_folder.write_config(folder, config)
+            shards.write(folder, share, shards.About(whole, dataset.fingerprint, name, time.monotonic() - began))
+            messages.note(f"{folder / PART}: {len(share.found)} pieces of {name.replace('_', ' ')}")
+            return
+        found = {name: measured} if isinstance(measured, AssayResult) else measured
+        provenance: dict[str, str | int | float] = {
+            **results.environment(),
+            "config": config.text,
+            "checkpoint": str(path),
+            "checkpoint_sha256": inputs["checkpoint"],
+            "checkpoint_config": trained.config,
+            "checkpoint_origin": trained.origin,
+            "trained_steps": trained.step,
+            "trained_on": f"{trained.data['name']} ({trained.data['source']}, {trained.data['fingerprint']})",
+            "model": stored.target("autoencoder" if stored.value("autoencoder._target_") else "model"),
+            "dataset": dataset.name,
+            "dataset_source": dataset.source,
+            "dataset_fingerprint": dataset.fingerprint,
+            "seed": seed,
+            "device": str(device),
+            "wall_time_s": time.monotonic() - began + (share.seconds if isinstance(share, shards.Parts) else 0),
+            "shards": share.count if isinstance(share, shards.Parts) else 1,
+        }
+        run_folder.write_config(folder, config)  # now, so that refused settings do not stay as the folder's
+        results.write(target, found, provenance)
+        pictures = [picture for part in found for picture in draw(part, target, folder)]
+    messages.show_results(found)
+    for part, result in found.items():
+        if result.settings.get("remark"):
+            messages.warn(f"{part}: {result.settings['remark']}")
+    messages.note(f"data: {dataset.name} ({dataset.source})")
+    for written in (target, *pictures):
+        messages.note(str(written))
+
+
+def _is_finished(config: Config, folder: Path, inputs: Mapping[str, str], fingerprint: str) -> bool:
+    """Whether what this would give lies in the folder, of these inputs. ValueError when it is of other data."""
+    if not status.finished(folder, run_folder.kept_identity(folder, config), inputs):
+        return False
+    if config.value("shard") is not None:
+        if not (folder / PART).is_file():
+            return False
+        about = shards.read_about(folder / PART)
+        same, before = about.whole == _whole(config.replaced("shard", None), inputs), about.data
+    else:
+        try:
+            with results.open_file(folder / results.FILENAME) as file:
+                same = file.attrs["checkpoint_sha256"] == inputs["checkpoint"]
+                before = str(file.attrs["dataset_fingerprint"])
+        except (OSError, KeyError):
+            return False
+    if same and before != fingerprint:
+        raise ValueError(
+            f"{folder} was measured on other data (fingerprint {before}, and here {fingerprint}); give the same data, "
+            "or another name="
+        )
+    return same
+
+
+def _inputs(config: Config) -> dict[str, str]:
+    """What an assay is made from, by name: the SHA-256 of the checkpoint."""
+    path = checkpoint.find(str(config.value("ckpt")))
+    return {"checkpoint": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _whole(config: Config, inputs: Mapping[str, str]) -> str:
+    """What the shards of an assay have in common, as SHA-256."""
+    return status.digest(f"{run_folder.identity(config)}\n{sorted(inputs.items())}")
+
+
+def measured_part(config: Config, stored: Config) -> str:
+    """The part of the data set to measure on: what `split` says, else what training left out, if it left out any."""
+    asked, trained = config.value("split"), stored.value("split")
+    return str(asked) if asked is not None else splits.ALL if trained in (None, splits.ALL) else "test"
+
+
+def draw(name: str, result: Path, folder: Path) -> list[Path]:
+    """The pictures of an assay, drawn from its result file by the report module of the same name, if it has one."""
+    module = f"lrx.assays.{name}.plot"
+    if importlib.util.find_spec(module) is None:
+        return []
+    return cast(list[Path], importlib.import_module(module).draw(result, folder))

@@ -1,0 +1,78 @@
+"""`lrx import`: a checkpoint is made of weights that others trained, and of a class of theirs, which is tried out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from lrx.cli.build import Config, build_model, open_dataset, working
+from lrx.cli.console import messages
+from lrx.core.paths import CHECKPOINT, expanded
+from lrx.core.types import Autoencoder, Dataset, as_float
+from lrx.runs import run_folder
+from lrx.storage.state_dict import load_weights, read_state_dict, without_prefix
+from lrx.storage.state_dict_layouts import Layout
+from lrx.training import checkpoint
+
+
+def import_command(config: Config, folder: Path) -> None:
+    """Make a checkpoint of a state dict that fits the model key by key."""
+    config.check_targets()
+    layout = cast(Layout, config.build("layout"))
+    source = expanded(str(config.value("weights")))
+    weights = read_state_dict(source)
+    run_folder.check_same(folder, config)
+    dataset = open_dataset(config)
+    model = build_model(config, dataset)
+    try:
+        weights = layout(weights)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+    load_weights(model, without_prefix(weights, model.state_dict()), source)
+    if config.value("autoencoder._target_"):
+        try_out(model, dataset, str(config.value("autoencoder._target_")))
+    path = folder / CHECKPOINT
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    with working(config, folder, "import", {"weights": digest}):
+        run_folder.write_config(folder, config)
+        checkpoint.save(
+            path,
+            model=model,
+            optimizer=None,
+            step=0,
+            steps=0,
+            config=config.text,
+            data={"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint},
+            origin=f"{source.name}, sha256 {digest}",
+        )
+    messages.note(f"imported {len(weights)} tensors: {path}")
+
+
+def try_out(model: nn.Module, dataset: Dataset, name: str) -> None:
+    """Encode and decode one observation, twice in a batch; ValueError that says what a foreign class does wrong."""
+    assert isinstance(model, Autoencoder)
+    x = as_float(dataset.raw(torch.tensor([0, 0])))
+    model.eval()
+    done = "encode"
+    try:
+        with torch.inference_mode():
+            z = model.encode(x)
+            fits = isinstance(z, Tensor) and z.ndim == 2 and len(z) == len(x) and z.is_floating_point()
+            if not fits:
+                raise ValueError(f"it gives {_shown(z)}, not codes (2, D)")
+            done = "decode"
+            again = model.decode(z)
+            if not isinstance(again, Tensor) or again.shape != x.shape:
+                raise ValueError(f"it gives {_shown(again)}, not observations {tuple(x.shape)}")
+    except Exception as error:  # whatever foreign code does
+        told = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        given = tuple(x.shape) if done == "encode" else tuple(z.shape)
+        raise ValueError(f"{name}.{done} was tried on two of {dataset.name}, {given}: {told}") from error
+
+
+def _shown(value: object) -> str:
+    return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"

@@ -1,1 +1,0 @@
-"""What each command of lrx does with a composed config."""

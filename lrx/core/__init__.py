@@ -1,0 +1,1 @@
+"""Contracts, factors, validation, text and devices: what every other room builds on."""

@@ -1,0 +1,45 @@
+"""The classes of images, wherever they are known from: the factors of a grid, or the labels of what is no grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from lrx.core.types import Dataset, FactorDataset, Labelled
+
+
+@dataclass(frozen=True)
+class KnownClasses:
+    """What is known of every image of a data set.
+
+    names, sizes: of F factors or labels; the classes of f run from 0 to sizes[f] - 1.
+    classes: indices int64 (B,) to classes int64 (B, F), on the CPU.
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    classes: Callable[[Tensor], Tensor]
+
+    @property
+    def varying(self) -> list[int]:
+        """The positions of the factors or labels with more than one value."""
+        return [place for place, size in enumerate(self.sizes) if size > 1]
+
+
+def find_classes(dataset: Dataset) -> KnownClasses | None:
+    """The factors of a grid, else the labels; None where there are neither."""
+    if isinstance(dataset, FactorDataset):
+        return KnownClasses(dataset.factors.names, dataset.factors.sizes, dataset.factors.classes)
+    if isinstance(dataset, Labelled):
+        return KnownClasses(dataset.label_names, dataset.label_sizes, dataset.label_classes)
+    return None
+
+
+def known_classes(dataset: Dataset, purpose: str) -> KnownClasses:
+    """The same; ValueError says that `purpose` (such as "assay=metrics") needs them, where there are neither."""
+    known = find_classes(dataset)
+    if known is None:
+        raise ValueError(f"{purpose} needs known factors of variation or labels, and {dataset.name} has neither")
+    return known

@@ -1,0 +1,33 @@
+"""Which source a data set is read from: an official file under the root, or the renderer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lrx.core.paths import expanded
+
+SOURCES = ("auto", "file", "rendered")
+
+
+def official_file(*, name: str, root: str, source: str, file_names: tuple[str, ...]) -> Path | None:
+    """The official file to read, or None to render.
+
+    name: of the data set; its files are looked for in `root` and in `root/name`, in the order of `file_names`.
+    source: "auto" takes the file if there is one, "file" insists on it, "rendered" never looks.
+    ValueError for another source; FileNotFoundError when a file is asked for and there is none.
+    """
+    if source not in SOURCES:
+        raise ValueError(f"no source {source!r} of {name}; valid sources are {', '.join(SOURCES)}")
+    if source == "rendered":
+        return None
+    folders = (expanded(root), expanded(root) / name)
+    for file_name in file_names:
+        for folder in folders:
+            if (folder / file_name).is_file():
+                return folder / file_name
+    if source == "auto":
+        return None
+    raise FileNotFoundError(
+        f"no official file of {name}: looked for {' or '.join(file_names)} in {' and '.join(map(str, folders))}; "
+        "name the folder by dataset.root=... or LRX_DATA, or take dataset.source=rendered"
+    )

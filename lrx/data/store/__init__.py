@@ -1,0 +1,1 @@
+"""Array files and images on disk, read in place or converted once."""

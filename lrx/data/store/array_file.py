@@ -1,0 +1,78 @@
+"""An array of one's own in an npz, npy or HDF5 file: its shape and dtype at once, its rows in pieces.
+
+Nothing is unpickled, and a file is known by its first bytes, not by its ending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lrx.data.store import hdf5, npz
+
+NPZ, NPY, HDF5 = b"PK\x03\x04", b"\x93NUMPY", b"\x89HDF\r\n\x1a\n"
+PIECE_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """Where an array lies and what it is. key: of the array in its file; nothing of the npy kind, which holds one."""
+
+    path: Path
+    key: str
+    kind: bytes
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def rows(self) -> Iterator[np.ndarray]:
+        """The array in pieces along its first axis; ValueError for a cut file, or an npz in Fortran order."""
+        if self.kind == HDF5:
+            yield from hdf5.read_rows(self.path, self.key, shape=self.shape, dtype=self.dtype.str)
+            return
+        num_rows = max(1, PIECE_BYTES // max(1, int(np.prod(self.shape[1:])) * self.dtype.itemsize))
+        if self.kind == NPZ:
+            yield from npz.read_rows(self.path, self.key, shape=self.shape, dtype=self.dtype.str, num_rows=num_rows)
+            return
+        for start in range(0, self.shape[0], num_rows):  # mapped anew for each piece, so that memory is given back
+            yield np.array(_mapped(self.path)[start : start + num_rows])
+
+
+def find_array(path: Path, key: str) -> StoredArray:
+    """The array `key` of a file, of which nothing but the header is read.
+
+    ValueError in one line when the file is none of the three kinds, is not whole, or has no such array, or when the
+    array holds objects; FileNotFoundError when there is no such file.
+    """
+    if path.is_dir():
+        raise ValueError(
+            f"{path} is a folder, and dataset=arrays reads one npz, npy or HDF5 file; a folder of images is "
+            f"dataset=folder dataset.path={path}"
+        )
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}; name your array by dataset.path=...")
+    with open(path, "rb") as file:
+        begin = file.read(8)
+    kind = next((kind for kind in (NPZ, NPY, HDF5) if begin.startswith(kind)), None)
+    if kind is None:
+        raise ValueError(f"{path} is neither an npz, an npy nor an HDF5 file")
+    if kind == NPY:
+        mapped = _mapped(path)
+        shape, dtype = mapped.shape, mapped.dtype
+    else:
+        shape, dtype = (npz if kind == NPZ else hdf5).read_header(path, key)
+    if dtype.hasobject:
+        raise ValueError(f"{path}: {key!r} holds python objects, which are never read; save numbers")
+    if not shape or shape[0] == 0:
+        raise ValueError(f"{path}: {key!r} has shape {shape}: it holds nothing")
+    return StoredArray(path, key, kind, shape, dtype)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (*npz.BAD_HEADER, EOFError) as error:
+        raise ValueError(f"{path} is not a whole npy file of numbers: {str(error).splitlines()[0]}") from error
+    return array

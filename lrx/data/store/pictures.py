@@ -1,0 +1,135 @@
+"""One picture file to pixels: opened without trust, cropped around its centre, resized.
+
+Resizing is Pillow's bilinear filter, which is antialiased: its triangle is as wide as the step between output pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from lrx.core.validation import is_whole
+
+SQUARE = "square"
+FILTER, FILTER_NAME = Image.Resampling.BILINEAR, "antialiased bilinear"
+GREY_MODES = ("1", "L", "LA")
+COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+ORIENTATION, UPRIGHT, FIRST_LYING = 0x0112, 1, 5  # EXIF 2.32, section 4.6.4: 5 to 8 swap width and height
+BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, struct.error)  # decoders'
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+warnings.simplefilter("error", Image.DecompressionBombWarning)  # Pillow's way to refuse; its filter is the process's
+
+
+class Unreadable(Exception):
+    """A picture whose bytes are damaged, with its name."""
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What is done to a picture.
+
+    crop: the side in pixels of a square around the centre; "square" for the largest one; None for all of the picture.
+    size: the side in pixels that a square is resized to; None for no resizing.
+    """
+
+    crop: int | str | None
+    size: int | None
+
+    def __post_init__(self) -> None:
+        if self.crop not in (None, SQUARE) and not is_whole(self.crop, 1):
+            raise ValueError(f"dataset.crop must be a number of pixels, square, or null, not {self.crop!r}")
+        if self.size is not None and not is_whole(self.size, 1):
+            raise ValueError(f"dataset.size must be a number of pixels, or null, not {self.size!r}")
+
+    @property
+    def words(self) -> str:
+        """In plain words, such as "centre crop 148 x 148, antialiased bilinear to 64 x 64"."""
+        if isinstance(self.crop, str):
+            crop = "largest centred square"
+        else:
+            crop = "uncropped" if self.crop is None else f"centre crop {self.crop} x {self.crop}"
+        return crop + ("" if self.size is None else f", {FILTER_NAME} to {self.size} x {self.size}")
+
+    def box(self, size: tuple[int, int], name: str) -> tuple[int, int, int, int]:
+        """The part of a picture of this (width, height) that is kept: left, top, right, bottom."""
+        width, height = size
+        if self.crop is None:
+            if self.size is not None and width != height:
+                raise ValueError(
+                    f"{name} is {width} x {height} pixels, and a square of {self.size} would distort it: set "
+                    "dataset.crop=square, or to a number of pixels"
+                )
+            return 0, 0, width, height
+        side = min(size) if isinstance(self.crop, str) else self.crop
+        if side > min(size):
+            raise ValueError(
+                f"{name} is {width} x {height} pixels, too small for dataset.crop={self.crop}; "
+                f"it can be 1 to {min(size)}"
+            )
+        left, top = (width - side) // 2, (height - side) // 2
+        return left, top, left + side, top + side
+
+    def shape(self, size: tuple[int, int], name: str) -> tuple[int, int]:
+        """The (height, width) of what comes of a picture of this (width, height)."""
+        left, top, right, bottom = self.box(size, name)
+        return (bottom - top, right - left) if self.size is None else (self.size, self.size)
+
+    def pixels(self, picture: Image.Image, name: str, *, channels: int) -> np.ndarray:
+        """An open picture to uint8 (H, W, channels); the first frame, without transparency. Unreadable if damaged."""
+        box = self.box(upright_size(picture), name)
+        try:
+            picture.load()
+        except BROKEN as error:
+            raise Unreadable(f"{name} is damaged: {error}") from error
+        upright = picture if _orientation(picture) == UPRIGHT else ImageOps.exif_transpose(picture)
+        cropped = upright.convert("L" if channels == 1 else "RGB").crop(box)
+        if self.size is not None:
+            cropped = cropped.resize((self.size, self.size), FILTER)
+        return np.asarray(cropped).reshape(cropped.height, cropped.width, channels)
+
+
+@contextmanager
+def opened(data: bytes, name: str, *, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+    """A picture of which only the header has been read.
+
+    Unreadable when the header is damaged; ValueError when it announces more pixels than any picture of a data set has,
+    or pixels of more than 8 bits.
+    """
+    try:
+        picture = Image.open(io.BytesIO(data), formats=formats)
+    except BOMBS as error:
+        raise ValueError(f"{name} is not opened, its header announces too many pixels: {error}") from error
+    except BROKEN as error:
+        raise Unreadable(f"{name} is no readable picture ({', '.join(formats)})") from error
+    with picture:
+        if picture.mode not in GREY_MODES + COLOUR_MODES:
+            raise ValueError(f"{name} has pixels of the kind {picture.mode}; 8 bits a channel, grey or RGB, are needed")
+        yield picture
+
+
+def upright_size(picture: Image.Image) -> tuple[int, int]:
+    """(width, height) once the picture is turned as its camera's note says."""
+    width, height = picture.size
+    return (height, width) if _orientation(picture) >= FIRST_LYING else (width, height)
+
+
+def num_channels(picture: Image.Image) -> int:
+    """1 for grey pictures, 3 for others."""
+    return 1 if picture.mode in GREY_MODES else 3
+
+
+def _orientation(picture: Image.Image) -> int:
+    """How a camera was held; other formats than JPEG are not asked, and a note that cannot be read says nothing."""
+    if picture.format not in ("JPEG", "MPO"):
+        return UPRIGHT
+    try:
+        return int(picture.getexif().get(ORIENTATION, UPRIGHT))
+    except (*BROKEN, TypeError):
+        return UPRIGHT

@@ -1,0 +1,1 @@
+"""Layers and sub-networks that networks and objectives share."""

@@ -1,0 +1,47 @@
+"""A score over the runs of a sweep: a row of dots for each group of runs that differ in their seed alone."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lrx.assays.plotting import style
+
+WIDE, ROW = 3.2, 0.4  # inches of the panel, and of a group
+TICKS = 5  # so many at most, that long numbers do not touch
+
+
+def figure(title: str, values: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
+    """Dots of each group's values with their standard errors (NaN: none), and a line at their median.
+
+    A group without values keeps its row.
+    """
+    names = [textwrap.shorten(name, 44, placeholder=" …") for name in values]
+    left, high = 0.1 + 0.075 * max(map(len, names)), ROW * len(names)
+    width, height = left + WIDE + 0.2, high + 0.8
+    drawn = style.figure(width, height)
+    axes = drawn.add_axes((left / width, 0.35 / height, WIDE / width, high / height))
+    for row, some in enumerate(values.values()):
+        if some:
+            found, errors = np.array(some).T
+            # apart by a fixed pattern, so that equal runs are seen as several
+            apart = row + 0.12 * (np.arange(len(found)) % 3 - 1)
+            errors = np.nan_to_num(errors, posinf=0)
+            axes.errorbar(found, apart, xerr=errors, fmt="none", ecolor=style.ACCENT, elinewidth=0.8, alpha=0.65)
+            axes.plot(found, apart, "o", markersize=5, color=style.ACCENT, alpha=0.65, markeredgewidth=0)
+            axes.plot([np.median(found)] * 2, [row - 0.32, row + 0.32], color="black", linewidth=1.4)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.margins(x=0.08)
+    counts = all(value.is_integer() for some in values.values() for value, _ in some)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=TICKS, integer=counts))
+    axes.grid(axis="x", color="#e4e4e4", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.set_title(title, fontsize=9, loc="left", pad=5)
+    return drawn

@@ -1,0 +1,1 @@
+"""Latent responses: encoding, draws, interventions, and the estimators on them."""

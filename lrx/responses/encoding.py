@@ -1,0 +1,148 @@
+"""Codes of images: encoding by index, in batches, without changing the model; and a memory of what was encoded.
+
+N images, D latents, B observations of a batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from lrx.core.devices import moved
+from lrx.core.kl import kl_from_standard
+from lrx.core.types import Autoencoder, Dataset, Probabilistic, Sampled, as_float
+
+ACTIVATION_BYTES = 384 * 2**20
+
+
+def image_order(dataset: Dataset, generator: torch.Generator) -> Tensor:
+    """The images to draw from, int64 (N,), in random order: all of a data set, or its `sample` where it has one."""
+    order, sample = torch.randperm(num_drawn(dataset), generator=generator), _sample(dataset)
+    return order if sample is None else sample[order]
+
+
+def num_drawn(dataset: Dataset) -> int:
+    """How many images there are to draw from: as many as image_order gives."""
+    sample = _sample(dataset)
+    return len(dataset) if sample is None else len(sample)
+
+
+def _sample(dataset: Dataset) -> Tensor | None:
+    return dataset.sample if isinstance(dataset, Sampled) else None
+
+
+def encode_images(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, *, batch_size: int) -> Tensor:
+    """The encoder's means (N, D) of the images with these indices int64 (N,), on the model's device."""
+    if isinstance(autoencoder, Remembering):
+        return autoencoder.means(dataset, indices, batch_size=batch_size)
+    with evaluating(autoencoder):
+        codes = [autoencoder.encode(x) for x in _batches(autoencoder, dataset, indices, batch_size)]
+    return torch.cat(codes).clone()
+
+
+def posterior_of_images(
+    autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, *, batch_size: int
+) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the posterior, each (N, D), of the images with these indices int64 (N,)."""
+    assert isinstance(autoencoder, Probabilistic)
+    with evaluating(autoencoder):
+        pairs = [autoencoder.posterior(x) for x in _batches(autoencoder, dataset, indices, batch_size)]
+    return torch.cat([mean for mean, _ in pairs]).clone(), torch.cat([std for _, std in pairs]).clone()
+
+
+def kl_from_prior(mean_ND: Tensor, std_ND: Tensor) -> Tensor:
+    """KL of the posteriors N(mean, std^2) from the standard normal, in nats (N, D).
+
+    ValueError where it is not a number; it is infinite where a deviation is 0.
+    """
+    kl_ND = kl_from_standard(mean_ND, 2 * std_ND.log())
+    if kl_ND.isnan().any():
+        raise ValueError("the posteriors of the model are not numbers: its weights hold NaN, or its codes overflow")
+    return kl_ND
+
+
+def _batches(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, batch_size: int) -> Iterator[Tensor]:
+    home = placement(autoencoder)
+    for part in torch.split(indices, batch_size):
+        yield as_float(moved(dataset.raw(part), home.device)).to(home)  # bytes travel, floats are made on the device
+
+
+def num_latents(autoencoder: Autoencoder, dataset: Dataset) -> int:
+    """D, the number of latents, from encoding the first image: no attribute of the model is needed."""
+    if len(dataset) < 1:
+        raise ValueError(f"{dataset.name} has no images")
+    z_BD = encode_images(autoencoder, dataset, torch.zeros(1, dtype=torch.int64), batch_size=1)
+    if z_BD.ndim != 2:
+        raise ValueError(f"encode gives {z_BD.ndim}-dimensional codes {tuple(z_BD.shape)}; (batch, latents) is needed")
+    return z_BD.shape[1]
+
+
+def placement(autoencoder: Autoencoder) -> Tensor:
+    """An empty tensor on the device and in the dtype of the model's parameters (else buffers, else CPU float32)."""
+    if isinstance(autoencoder, nn.Module):
+        for tensor in (*autoencoder.parameters(), *autoencoder.buffers()):
+            if tensor.is_floating_point():
+                return torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    return torch.empty(0, dtype=torch.float32)
+
+
+@contextmanager
+def evaluating(autoencoder: Autoencoder) -> Iterator[None]:
+    """Inference mode, with every module in evaluation mode; each has its training flag back afterwards."""
+    modules = list(autoencoder.modules()) if isinstance(autoencoder, nn.Module) else []
+    flags = [module.training for module in modules]
+    try:
+        for module in modules:
+            module.training = False
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, flag in zip(modules, flags, strict=True):
+            module.training = flag
+
+
+def fitting_batch_size(observation_shape: tuple[int, ...]) -> int:
+    """The largest power of two, up to 1024, whose activations fit `ACTIVATION_BYTES`: 128 for images of 64 x 64.
+
+    Counts 3 live maps of 64 channels in float32 at full resolution, as in conv5: 3 MiB per image of 64 x 64. On a CPU,
+    smaller batches leave cores idle in the small maps and larger ones only fill memory.
+    """
+    places = math.prod(observation_shape[-2:])
+    most = ACTIVATION_BYTES // (3 * 64 * 4 * places)
+    return min(1024, 1 << max(0, most.bit_length() - 1))
+
+
+class Remembering(nn.Module):
+    """An autoencoder that encodes each image of one data set once, however many assays ask for its code.
+
+    encode, decode and posterior are the wrapped model's own; only `encode_images` looks codes up. Assays that draw the
+    same images (a permutation from the same seed) then share them. Memory: D floats an image of the data set.
+    """
+
+    def __init__(self, autoencoder: nn.Module, dataset: Dataset) -> None:
+        super().__init__()
+        self.autoencoder, self._dataset = autoencoder, dataset
+        assert isinstance(autoencoder, Autoencoder)
+        self.encode, self.decode = autoencoder.encode, autoencoder.decode
+        if isinstance(autoencoder, Probabilistic):
+            self.posterior = autoencoder.posterior
+        self._known = torch.zeros(len(dataset), dtype=torch.bool)
+        self._codes = torch.empty(0)
+
+    def means(self, dataset: Dataset, indices: Tensor, *, batch_size: int) -> Tensor:
+        """The encoder's means (N, D) of the images with these indices int64 (N,), on the model's device."""
+        assert isinstance(self.autoencoder, Autoencoder)
+        if dataset is not self._dataset:
+            return encode_images(self.autoencoder, dataset, indices, batch_size=batch_size)
+        new = torch.unique(indices[~self._known[indices]])
+        if len(new):
+            codes = encode_images(self.autoencoder, dataset, new, batch_size=batch_size)
+            if not self._codes.numel():
+                self._codes = torch.empty(len(dataset), codes.shape[1], dtype=codes.dtype, device=codes.device)
+            self._codes[moved(new, self._codes.device)] = codes
+            self._known[new] = True
+        return self._codes[moved(indices, self._codes.device)]

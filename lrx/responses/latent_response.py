@@ -1,0 +1,40 @@
+"""Latent response and interventions: h(z) = encode(decode(z)) and do(z_j := v).
+
+Source: Leeb et al. 2022 (arXiv 2106.16091), section 3. N samples, D latents, B observations of a batch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lrx.core.types import Autoencoder
+from lrx.responses.encoding import evaluating
+
+POINTS = 1024  # responses of a piece, at most, where a block has no more draws: as many rows as fit
+
+
+def respond(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> Tensor:
+    """The response h(z) (N, D) of latents z (N, D), in their dtype and on their device, `batch_size` at a time.
+
+    The decoder's output goes to the encoder as it is, in the memory format in which it comes.
+    ValueError when the encoder gives another number of latents, or a response is not finite.
+    """
+    h_ND = torch.empty_like(z_ND)  # outside inference mode, so that the caller may differentiate what follows
+    with evaluating(autoencoder):
+        for start in range(0, len(z_ND), batch_size):
+            z_BD = z_ND[start : start + batch_size]
+            h_BD = autoencoder.encode(autoencoder.decode(z_BD))
+            if h_BD.shape != z_BD.shape:
+                raise ValueError(f"encode(decode(z)) turns {tuple(z_BD.shape)} into {tuple(h_BD.shape)}, not the same")
+            h_ND[start : start + batch_size] = h_BD
+    if not torch.isfinite(h_ND).all():
+        raise ValueError("the responses of the model are not finite: its weights hold NaN, or its codes overflow")
+    return h_ND
+
+
+def intervene(z_ND: Tensor, latent: int, values_N: Tensor) -> Tensor:
+    """do(z_latent := v): a new tensor (N, D), z (N, D) with one column replaced by the values (N,)."""
+    moved_ND = z_ND.clone()
+    moved_ND[:, latent] = values_N
+    return moved_ND

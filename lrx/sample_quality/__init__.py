@@ -1,0 +1,1 @@
+"""Sample quality: feature spaces, factor probes and distances between sets of images."""

@@ -1,0 +1,1 @@
+"""Results in HDF5, atomic files, tensors and state dicts."""

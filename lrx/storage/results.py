@@ -1,0 +1,236 @@
+"""AssayResult to and from HDF5: one file per run, one group per assay, labelled as netCDF-4 tools expect.
+
+xarray.open_dataset(file, engine="h5netcdf", group="response_matrix") gives the arrays with their labels, the scores
+as 0-d variables beside them (`opened.num_informative.item()`), and the settings as attributes. So:
+an array is a data set whose axes are dimension scales (a data set of labels named like the axis, in the same group),
+with the attributes `units` and `long_name`; a score is a scalar data set; a setting is an attribute, where `null`,
+`true` and `false` stand for what HDF5 tools do not share. Root attributes are the provenance of the latest write; each
+group keeps its own as JSON in the attribute `provenance`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+import lrx
+from lrx.storage.atomic import write as write_whole
+
+if TYPE_CHECKING:
+    from lrx.core.types import AssayResult  # which imports torch, and files can be looked into without
+
+Provenance = Mapping[str, str | int | float]
+
+FILENAME, FORMAT = "result.h5", "lrx-results-1"
+TEXT = h5py.string_dtype("utf-8")
+LARGE = 65536  # bytes from which an array is compressed
+DEFLATE = 1032  # the most that gzip packs into a byte (zlib's technical details)
+WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
+IDENTITY = ("checkpoint_sha256", "dataset_fingerprint")  # what the assays of one file have in common
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a file holds: assays by name, the provenance of the latest write, and the provenance of each assay."""
+
+    assays: Mapping[str, AssayResult]
+    provenance: Provenance
+    provenance_of: Mapping[str, Provenance]
+
+
+def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance) -> None:
+    """Write assays as groups of these names, all of them in one step; other groups of a file of the same run stay.
+
+    provenance: what is known of `model`, `dataset`, `dataset_source`, `dataset_fingerprint`, `checkpoint_sha256`,
+    `config` (text), `seed`, `device`, `wall_time_s`, and what `environment()` gives.
+    ValueError when the file is of another checkpoint or data set, is not lrx's, or for values HDF5 tools cannot share.
+    """
+    old = read(path) if path.exists() else Results({}, {}, {})
+    others = {other: kept for other, kept in old.assays.items() if other not in assays}
+    for key in IDENTITY:
+        before, now = old.provenance.get(key), provenance.get(key)
+        if others and before != now:
+            raise ValueError(f"{path} holds results of {key} {before}, not {now}: one file holds one run")
+    of_each = {**old.provenance_of, **{name: dict(provenance) for name in assays}}
+    with written(path) as file:
+        file.attrs["format"] = FORMAT
+        for key, value in provenance.items():
+            file.attrs[key] = value
+        # rewritten, not copied: copies of dimension scales would refer to the old file
+        for name, result in {**others, **assays}.items():
+            group = file.create_group(name)
+            group.attrs["provenance"] = json.dumps(of_each[name])
+            _write_result(group, result)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file to be filled in the block; when it ends well, the file takes the place of `path`.
+
+    It is made in memory, for HDF5 does not recover from a disk that fills while it writes. OSError in one line (bytes
+    needed, bytes free) when it cannot be written.
+    """
+    whole = io.BytesIO()
+    with h5py.File(whole, "w") as file:
+        yield file
+    write_whole(path, whole.getbuffer())
+
+
+def read(path: Path) -> Results:
+    """Read every assay of a file; links are not followed. ValueError when it is not a whole file of lrx."""
+    try:
+        with open_file(path) as file:
+            return Results(
+                assays={name: _read_result(_child(file, name)) for name in file},
+                provenance={key: _plain(value) for key, value in file.attrs.items() if key != "format"},
+                provenance_of={name: json.loads(file[name].attrs["provenance"]) for name in file},
+            )
+    except (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, MemoryError) as error:
+        raise ValueError(f"{path} is not a readable results file of lrx: {error}") from error
+
+
+def environment() -> dict[str, str]:
+    """The versions of lrx, torch, numpy and python, and the git commit of lrx's own tree (`unknown` without one)."""
+    return {
+        "lrx": lrx.__version__,
+        "torch": version("torch"),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "git_commit": _git_commit(),
+    }
+
+
+def _write_result(group: h5py.Group, result: AssayResult) -> None:
+    sizes = {
+        axis: size
+        for array in result.arrays.values()
+        for axis, size in zip(array.axes, array.values.shape, strict=True)
+    }
+    names = [*sizes, *result.arrays, *result.scores]
+    if len(set(names)) < len(names):
+        raise ValueError(f"axes, arrays and scores of {group.name} need distinct names, not {names}")
+    for axis, size in sizes.items():
+        labels = np.asarray(result.coordinates.get(axis, np.arange(size)))
+        if labels.shape != (size,):
+            raise ValueError(f"the axis {axis} of {group.name} has {size} places and labels of shape {labels.shape}")
+        create(group, axis, labels).make_scale(axis)
+    for name, array in result.arrays.items():
+        stored = create(group, name, array.values)
+        stored.attrs["units"] = array.unit
+        stored.attrs["long_name"] = array.description or name
+        for position, axis in enumerate(array.axes):
+            if array.values.shape[position] != sizes[axis]:
+                raise ValueError(f"the axis {axis} of {group.name} has different sizes in different arrays")
+            stored.dims[position].attach_scale(group[axis])
+    for name, score in result.scores.items():
+        group.create_dataset(name, data=np.float64(score))
+    for name, setting in result.settings.items():
+        if setting in WORDS:
+            raise ValueError(f"the setting {name} of {group.name} cannot be the word {setting!r}")
+        words = [word for word, meaning in WORDS.items() if meaning is setting]
+        group.attrs[name] = words[0] if words else setting
+
+
+def create(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
+    """A data set of these values, as HDF5 tools share them; ValueError for kinds that they do not."""
+    if values.dtype.kind in "UOS":
+        return group.create_dataset(name, data=values.astype(object), dtype=TEXT)
+    if values.dtype.kind == "b":
+        values = values.astype(np.uint8)
+    if values.dtype.kind not in "iuf" or values.dtype == np.float16:
+        raise ValueError(f"{group.name}/{name} is {values.dtype}; HDF5 tools share integers, float32, float64 and text")
+    large = values.ndim > 0 and values.nbytes >= LARGE
+    packing = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if large else {}
+    return group.create_dataset(name, data=values, **packing)
+
+
+def open_file(path: Path) -> h5py.File:
+    """A results file, to be read. OSError when it is no HDF5 file, or not of lrx."""
+    file = h5py.File(path, "r")
+    if file.attrs.get("format") != FORMAT:
+        file.close()
+        raise OSError(f"its attribute `format` is not {FORMAT}")
+    return file
+
+
+def _read_result(group: h5py.Group) -> AssayResult:
+    from lrx.core.types import Array, AssayResult
+
+    arrays, coordinates, scores = {}, {}, {}
+    for name in group:
+        stored = _child(group, name)
+        if stored.attrs.get("CLASS") in ("DIMENSION_SCALE", b"DIMENSION_SCALE"):  # h5py's is_scale may crash on others
+            coordinates[name] = _values(stored)
+        elif stored.ndim == 0 and "units" not in stored.attrs:
+            scores[name] = float(stored[()])
+        else:
+            arrays[name] = Array(
+                _values(stored), axes(group.file, stored), stored.attrs["units"], stored.attrs["long_name"]
+            )
+    settings = {
+        key: WORDS.get(value, value) if isinstance(value := _plain(raw), str) else value
+        for key, raw in group.attrs.items()
+        if key != "provenance"
+    }
+    return AssayResult(arrays=arrays, coordinates=coordinates, scores=scores, settings=settings)
+
+
+def axes(file: h5py.File, array: h5py.Dataset) -> tuple[str, ...]:
+    """The names of an array's axes; not by h5py's `dims`, as HDF5 crashes on attributes of other kinds than its own."""
+    named = array.ndim > 0 and "DIMENSION_LIST" in array.attrs
+    scales = [places[0] for places in array.attrs["DIMENSION_LIST"]] if named else []
+    if len(scales) != array.ndim or not all(isinstance(scale, h5py.Reference) for scale in scales):
+        raise ValueError(f"{array.name} does not say what its axes are")
+    return tuple(str(file[scale].name).rpartition("/")[2] for scale in scales)
+
+
+def _child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
+    """A member that lies in this file; soft and external links, virtual and external storage are refused."""
+    child = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+    if child is None or (isinstance(child, h5py.Dataset) and (child.is_virtual or child.external)):
+        raise ValueError(f"{group.name.rstrip('/')}/{name} leads elsewhere; lrx does not follow it")
+    if isinstance(child, h5py.Dataset) and child.nbytes > DEFLATE * group.file.id.get_filesize():
+        raise ValueError(f"{child.name} announces {child.nbytes:,} bytes, more than a file of this size can hold")
+    return child
+
+
+def _values(stored: h5py.Dataset) -> np.ndarray:
+    text = h5py.check_string_dtype(stored.dtype) is not None
+    return np.asarray(stored.asstr()[()] if text else stored[()], dtype=np.str_ if text else None)
+
+
+def _plain(value: object) -> str | int | float:
+    """An attribute as python's own type."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(plain, str | int | float):
+        raise TypeError(f"the attribute {value!r} is not text or a number")
+    return plain
+
+
+def _git_commit() -> str:
+    """HEAD of the work tree that lrx runs from, with `-dirty` when tracked files differ from it."""
+    top = Path(lrx.__file__).resolve().parents[1]
+    if not (top / ".git").exists():
+        return "unknown"
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(top), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return described.stdout.strip()

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from lrx.assays.conditioned_response import plot
+from lrx.core.types import Array, AssayResult
+from lrx.storage import results
+
+AXES = ("factor", "latent")
+NAMES = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
+
+
+def written(
+    folder: Path, factors: int, latents: int, cds: float = 0.5, *, remark: str | None = None, gain: float = 1.0
+) -> Path:
+    values = (np.eye(factors, latents) * 0.9 + 0.05) * gain
+    values[:, -1] = 0.0
+    scores = {"cds": cds, "cds_corrected": cds, "completeness": 0.4, "num_answering": 1.0, "num_uncovered": 0.0}
+    result = AssayResult(
+        arrays={
+            "matrix": Array(values, AXES, "latent"),
+            "matrix_se": Array(np.full_like(values, 0.0021), AXES, "latent"),
+            "num_groups": Array(np.full(factors, 64), AXES[:1]),
+        },
+        coordinates={"factor": np.array(NAMES[:factors]), "latent": np.arange(latents)},
+        scores=scores | {f"{name}_se": 0.012 for name in scores},
+        settings={"reduction": "mean_of_rms", "threshold": 0.1, "remark": remark},
+    )
+    path = folder / "result.h5"
+    provenance = {"model": "lrx.models.vae.VAE", "dataset": "3dshapes", "dataset_source": "official file"}
+    results.write(path, {"conditioned_response": result}, provenance)
+    return path
+
+
+@pytest.mark.parametrize(("factors", "latents"), [(1, 1), (2, 3), (6, 24), (6, 25), (6, 256)])
+def test_a_matrix_of_any_size_becomes_a_picture(
+    tmp_path: Path, figures: list[Figure], factors: int, latents: int
+) -> None:
+    before = dict(mpl.rcParams)
+    paths = plot.draw(written(tmp_path, factors, latents), tmp_path)
+    assert dict(mpl.rcParams) == before
+    assert paths == [tmp_path / "conditioned_response.png"]
+    pixels = matplotlib.image.imread(paths[0])[..., :3]
+    assert max(pixels.shape) < 2600
+    assert (pixels[[0, -1]] == 1).all()  # nothing is cut off at the edge
+    assert (pixels[:, [0, -1]] == 1).all()
+    cells = [text for text in figures[0].axes[0].texts if text.get_text().startswith("±")]
+    assert len(cells) == (factors * latents if latents <= 24 else 0)
+
+
+def test_rows_are_factors_and_a_frame_marks_the_factor_of_a_latent(tmp_path: Path, figures: list[Figure]) -> None:
+    plot.draw(written(tmp_path, 2, 3), tmp_path)
+    axes = figures[0].axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["floor hue", "wall hue"]
+    frames = [patch.get_xy() for patch in axes.patches if isinstance(patch, Rectangle)]
+    assert [(round(x), round(y)) for x, y in frames] == [(0, 0), (1, 1)]  # the last latent answers to nothing
+    (said,) = [text.get_text() for text in axes.texts if text.get_text().startswith("VAE ·")]
+    for part in ("3dshapes (official file)", "64 groups of a factor", "CDS 0.5 ± 0.012", "completeness 0.4 ± 0.012"):
+        assert part in " ".join(said.split())
+
+
+def test_a_score_of_nothing_is_said_to_be_undefined(tmp_path: Path, figures: list[Figure]) -> None:
+    plot.draw(written(tmp_path, 2, 3, cds=math.nan), tmp_path)
+    assert any("CDS not defined" in " ".join(text.get_text().split()) for text in figures[0].axes[0].texts)
+
+
+def test_a_remark_is_drawn_and_a_frame_is_told_of_where_there_is_one(tmp_path: Path, figures: list[Figure]) -> None:
+    for gain, remark in ((1.0, None), (0.01, "no latent answers to any factor")):
+        plot.draw(written(tmp_path, 2, 3, remark=remark, gain=gain), tmp_path)
+    alive, dead = (" ".join(" ".join(text.get_text() for text in one.axes[0].texts).split()) for one in figures)
+    assert "□ the factor each latent answers to most" in alive
+    assert "□" not in dead
+    assert "no latent answers to any factor" in dead
+    assert "no latent answers" not in alive
+
+
+def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.h5"
+    results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
+    with pytest.raises(ValueError, match="has no conditioned_response; it has maps"):
+        plot.draw(path, tmp_path)

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lrx.assays.factor_inference.assay import factor_inference, named, probed
+from lrx.core.factors import FactorSpace
+from lrx.core.types import AssayResult
+from tests.support.models_for_tests import one_thread as one_thread
+
+SETTINGS: dict[str, Any] = {
+    "labels": [100, 400],
+    "num_test": 200,
+    "repeats": 3,
+    "threshold": 0.5,
+    "num_groups": 5,
+    "max_pairs": 6,
+    "batch_size": 512,
+}
+
+
+class Classes:
+    """Vectors that are the classes of their factors."""
+
+    name, source, fingerprint = "classes", "made in the test", "0"
+
+    def __init__(self, *sizes: int) -> None:
+        self.factors = FactorSpace(tuple(f"f{i}" for i in range(len(sizes))), sizes)
+        self.observation_shape = (len(sizes),)
+
+    def __len__(self) -> int:
+        return self.factors.num_points
+
+    def raw(self, indices: Tensor) -> Tensor:
+        return self.factors.classes(indices).double()
+
+    def images(self, indices: Tensor) -> Tensor:
+        return self.raw(indices)
+
+
+class Mixed(nn.Module):
+    """z = A x; the decoder undoes it, so that h is the identity on codes."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(matrix.double())
+
+    def encode(self, x: Tensor) -> Tensor:
+        return x @ self.matrix.T
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z @ torch.linalg.inv(self.matrix).T
+
+
+def assay(model: nn.Module, data: Classes, seed: int = 0, **settings: Any) -> AssayResult:
+    return factor_inference(model, data, torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+
+
+def test_one_latent_a_factor_is_named_and_enough() -> None:
+    order = torch.eye(4)[[2, 0, 3, 1]]  # latent i is factor (2, 0, 3, 1)[i]
+    data = Classes(4, 6, 5, 7)
+    result = assay(Mixed(order), data, labels=[100], max_pairs=42)
+    assert result.arrays["named"].values.tolist() == order.T.tolist()
+    accuracy = result.arrays["accuracy"].values[:, :, 0]
+    assert (accuracy[:, 0] >= 0.995).all(), accuracy
+    assert (accuracy[:, 1] > 0.9).all(), accuracy
+    assert result.scores["accuracy_random_100"] < 0.8
+    assert result.scores["accuracy_named_100"] == pytest.approx(accuracy[:, 0].mean())
+    assert result.scores["num_named"] == 1
+    expected = [np.sqrt(size * (size + 1) / 6) for size in data.factors.sizes]  # of two different classes
+    assert np.allclose(result.arrays["response"].values.max(1), expected)
+    assert np.allclose(result.arrays["response_se"].values, 0)
+
+
+def test_all_is_above_named_where_a_factor_is_spread_over_latents() -> None:
+    turned = torch.tensor([[1.0, 1.0], [1.0, -0.3]])
+    result = assay(Mixed(turned), Classes(9, 9), labels=[54], num_test=27)
+    assert result.arrays["named"].values.tolist() == [[1, 1], [1, 0]]
+    accuracy = result.arrays["accuracy"].values[:, :, -1]
+    assert accuracy[1, 0] < accuracy[1, 1] - 0.2
+    assert accuracy[0, 0] == accuracy[0, 1] == accuracy[0, 2]  # all, by any name
+
+
+def test_a_factor_without_response_names_nothing_and_is_left_out_of_the_means() -> None:
+    class Deaf(Mixed):
+        def encode(self, x: Tensor) -> Tensor:
+            return torch.stack([x[:, 0], torch.zeros_like(x[:, 0])], dim=1)
+
+    result = assay(Deaf(torch.eye(2)), Classes(20, 5), labels=[60], num_test=30)
+    assert result.arrays["named"].values.tolist() == [[1, 0], [0, 0]]
+    accuracy = result.arrays["accuracy"].values[:, :, 0]
+    assert np.isnan(accuracy[1]).tolist() == [True, False, True]
+    assert abs(accuracy[1, 1] - 0.2) < 0.2  # guessing
+    assert result.scores["accuracy_named_60"] == pytest.approx(accuracy[0, 0])
+
+
+def test_names_are_by_the_share_of_the_largest() -> None:
+    response = torch.tensor([[1.0, 0.5, 0.49], [0.0, 0.0, 0.0], [0.0, 2.0, 0.9]])
+    assert named(response, 0.5).tolist() == [[True, True, False], [False] * 3, [False, True, False]]
+    assert named(response, 1.0).sum(1).tolist() == [1, 0, 1]
+
+
+def test_a_probe_of_one_class_says_that_class() -> None:
+    codes, classes = np.arange(8.0)[:, None], np.array([1, 1, 1, 1, 1, 1, 0, 1])
+    assert probed(codes, classes, 4, 2) == 0.5
+
+
+def test_what_the_data_set_cannot_give_is_cut_and_errors_come_from_repeats() -> None:
+    result = assay(Mixed(torch.eye(2)), Classes(4, 3), labels=[5, 100, 1000])
+    assert result.settings["num_test"] == 4
+    assert result.coordinates["labels"].tolist() == [5, 8]
+    assert result.settings["disjoint"] is False
+    large = assay(Mixed(torch.eye(2)), Classes(40, 40))
+    assert large.settings["disjoint"] is False  # 3 x 600 images of 1,600
+    assert assay(Mixed(torch.eye(2)), Classes(40, 40), repeats=2).settings["disjoint"] is True
+    assert (large.arrays["accuracy_se"].values > 0).any()
+    one = assay(Mixed(torch.eye(2)), Classes(4, 3), repeats=1)
+    assert np.isnan(one.arrays["accuracy_se"].values).all()
+
+
+def test_the_seed_decides_and_the_batch_size_does_not() -> None:
+    model, data = Mixed(torch.tensor([[1.0, 0.4], [-0.2, 1.0]])), Classes(12, 8)
+    first, again = assay(model, data), assay(model, data, batch_size=7)
+    for name, array in first.arrays.items():
+        assert np.allclose(array.values, again.arrays[name].values, rtol=1e-9, equal_nan=True), name
+    other = assay(model, data, seed=1)
+    assert not np.array_equal(first.arrays["accuracy"].values, other.arrays["accuracy"].values)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"labels": []}, "assay.labels must be whole numbers of at least 2, as in [100, 1000], not []"),
+        ({"labels": 100}, "assay.labels must be whole numbers of at least 2, as in [100, 1000], not 100"),
+        ({"labels": [1]}, "assay.labels must be whole numbers of at least 2, as in [100, 1000], not [1]"),
+        ({"repeats": 0}, "assay.repeats must be a whole number of at least 1, not 0"),
+        ({"threshold": 0}, "assay.threshold must be a number above 0 and up to 1, not 0"),
+        ({"max_pairs": 1}, "assay.max_pairs must be a whole number of at least 2, not 1"),
+        ({"batch_size": 0}, "assay.batch_size must be null or a whole number of at least 1, not 0"),
+    ],
+)
+def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        assay(Mixed(torch.eye(2)), Classes(4, 3), **settings)
+    assert message in str(error.value)
+
+
+def test_it_needs_factors_that_vary() -> None:
+    with pytest.raises(ValueError, match="needs a factor of two values or more, classes has none"):
+        assay(Mixed(torch.eye(2)), Classes(1, 1))
+    with pytest.raises(ValueError, match="needs 4 images or more, and classes has 2"):
+        assay(Mixed(torch.eye(2)), Classes(2, 1))

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lrx.assays.latent_graph.assay import Rule, Sums, latent_graph
+from lrx.assays.response_matrix.assay import response_matrix
+from lrx.core.types import AssayResult
+from lrx.responses.draws import blocks
+from lrx.responses.interventions import row_pieces
+from tests.support.models_for_tests import Ignoring, Noisy, Vectors, values
+from tests.support.models_for_tests import one_thread as one_thread
+
+SETTINGS: dict[str, Any] = {
+    "base": "prior",
+    "num_samples": 2000,
+    "informative": 0.5,
+    "bidirectional": 0.1,
+    "unidirectional": 0.5,
+    "significant": 2,
+    "num_replicates": 300,
+    "batch_size": 512,
+}
+NONE = math.sqrt(2)  # the response matrix of z -> A z on the scale `none` is sqrt(2) |A|^T
+
+
+class Answering(Noisy):
+    """h(z) = A z, built from the response matrix that it shall have on the scale `none`."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__(matrix.T.double() / NONE, std=1e-3)
+
+
+class Saturating(Answering):
+    """A nonlinear one, whose squared changes have other moments."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        return torch.tanh(z @ self.matrix.T)
+
+
+def responses(latents: int, **entries: float) -> Tensor:
+    """An identity's responses, and further ones: z0_1=0.3 is the response of latent 1 to latent 0."""
+    matrix = NONE * torch.eye(latents, dtype=torch.float64)
+    for name, value in entries.items():
+        j, k = name.removeprefix("z").split("_")
+        matrix[int(j), int(k)] = value
+    return matrix
+
+
+def assay(model: nn.Module, seed: int = 0, data: Vectors | None = None, **settings: Any) -> AssayResult:
+    return latent_graph(model, data or Vectors(), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+
+
+def test_a_linear_autoencoder_has_the_edges_of_its_matrix() -> None:
+    # 0 -> 1 one way; 1, 2 weakly both ways; 0, 2 strong one way and weak the other: both ways; 2 -> 3 too weak
+    matrix = responses(5, z0_1=0.9, z1_0=0.02, z1_2=0.2, z2_1=0.3, z0_2=1.0, z2_0=0.3, z2_3=0.4)
+    matrix[4, 4] = 0.3  # not informative, whatever it moves
+    matrix[4, 0] = 2.0
+    result = assay(Answering(matrix), data=Vectors(dim=5))
+    assert (np.abs(values(result) - matrix.numpy()) <= 4.5 * values(result, "matrix_se") + 1e-12).all()
+    expected = np.zeros((5, 5), dtype=np.uint8)
+    expected[0, 1] = 1
+    expected[[1, 2, 0, 2], [2, 1, 2, 0]] = 2
+    assert values(result, "edge").dtype == np.uint8
+    assert np.array_equal(values(result, "edge"), expected)
+    assert values(result, "informative").tolist() == [1, 1, 1, 1, 0]
+    assert [result.scores[f"num_{kind}"] for kind in ("informative", "unidirectional", "bidirectional")] == [4, 1, 2]
+    assert (values(result, "stability")[expected > 0] == 1).all()
+    assert np.diag(values(result, "stability")).tolist() == [1, 1, 1, 1, 0]
+    assert result.scores["mean_stability"] == 1
+    assert result.scores["num_unidirectional_se"] == result.scores["num_bidirectional_se"] == 0
+
+
+def test_the_identity_has_nodes_and_no_edges() -> None:
+    result = assay(Answering(responses(3)))
+    assert result.scores["num_informative"] == 3
+    assert not values(result, "edge").any()
+    assert np.array_equal(values(result, "stability"), np.eye(3))
+    assert math.isnan(result.scores["mean_stability"])
+
+
+def test_a_node_is_what_the_response_matrix_calls_informative() -> None:
+    rule = Rule(informative=0.5, bidirectional=0.1, unidirectional=0.5, significant=2)
+    _, node = rule.edges(torch.diag(torch.tensor([0.51, 0.49, 2.0])), torch.full((3, 3), 0.4))
+    assert node.tolist() == [True, False, True]  # however large the errors: those are for edges
+
+
+def test_a_model_that_ignores_its_latents_has_a_remark() -> None:
+    result = assay(Ignoring(torch.eye(3)))
+    assert str(result.settings["remark"]).startswith("no latent is informative, that is M_jj > 0.5")
+    assert assay(Answering(responses(3))).settings["remark"] is None
+
+
+def test_a_constant_decoder_has_no_nodes() -> None:
+    result = assay(Answering(torch.zeros(3, 3)), informative=0)
+    for name in ("matrix", "matrix_se", "edge", "informative", "stability"):
+        assert not values(result, name).any()
+    assert result.scores["num_informative"] == result.scores["num_informative_se"] == 0
+
+
+@pytest.mark.parametrize(("entries", "kind"), [({"z0_1": 0.5}, 1), ({"z0_1": 0.4, "z1_0": 0.1}, 2)])
+def test_an_entry_at_the_threshold_is_as_likely_an_edge_as_not(entries: dict[str, float], kind: int) -> None:
+    results = [assay(Answering(responses(2, **entries)), seed, Vectors(9, 2), num_samples=1000) for seed in range(60)]
+    stability = np.array([values(result, "stability")[0, 1] for result in results])
+    # a share of replicates is about uniform: the mean of 60 has the error sqrt(1 / 12 / 60) = 0.04
+    assert abs(stability.mean() - 0.5) < 0.13
+    there = np.array([values(result, "edge")[0, 1] == kind for result in results])
+    assert 0.25 < there.mean() < 0.75
+    assert stability[there].min() > 0.35
+    assert stability[~there].max() < 0.65
+    error = np.array([result.scores[f"num_{('uni', 'bi')[kind - 1]}directional_se"] for result in results])
+    assert np.allclose(error, np.sqrt(stability * (1 - stability)), atol=0.01)  # of a Bernoulli number
+
+
+def test_a_response_borne_by_one_draw_is_not_significant() -> None:
+    rule = Rule(informative=0.5, bidirectional=0.1, unidirectional=0.5, significant=2)
+    matrix = torch.tensor([[1.4, 0.6], [0.0, 1.4]]).double()
+    for error, kind in ((0.29, 1), (0.31, 0)):
+        edge, node = rule.edges(matrix, torch.full((2, 2), error).double())
+        assert edge.tolist() == [[0, kind], [0, 0]]
+        assert node.tolist() == [True, True]
+
+
+@pytest.mark.parametrize("base", ["prior", "posterior", "posterior_sample"])
+def test_standard_errors_are_the_spread_of_repeated_estimates_and_of_replicates(base: str) -> None:
+    data = Vectors(200_000)  # so many that drawing without replacement makes no difference
+    model = Saturating(responses(3, z0_1=0.7, z1_2=0.3, z2_0=0.5) + 0.1)
+    estimates, errors, replicates = [], [], []
+    for seed in range(150):
+        generator = torch.Generator().manual_seed(seed)
+        sums = Sums(3, 4096)
+        drawn = blocks(model, data, base=base, generator=generator, batch_size=512)
+        for piece in row_pieces(model, drawn, latents=3, num_samples=4096, batch_size=4096, summed=sums.of):
+            sums.add(piece.key[1], piece.evaluate())
+        matrix, se = sums.matrix()
+        estimates.append(matrix)
+        errors.append(se)
+        replicates.append(torch.cat(list(sums.replicates(100, generator))).std(0))
+    spread = torch.stack(estimates).std(0)
+    for estimated in (errors, replicates):
+        ratio = torch.stack(estimated).mean(0) / spread
+        # the spread of 150 numbers is known to 6 %: nine of them to 20 %, their mean to 10 %
+        assert (ratio - 1).abs().max() < 0.22, ratio
+        assert abs(ratio.mean() - 1) < 0.1, ratio
+
+
+def test_the_matrix_is_that_of_the_assay_response_matrix() -> None:
+    model = Saturating(responses(3, z0_1=0.7, z1_2=0.3))
+    for base in ("prior", "posterior"):
+        found = assay(model, base=base)
+        other = response_matrix(
+            model,
+            Vectors(),
+            torch.Generator().manual_seed(0),
+            base=base,
+            num_samples=2000,
+            normalization="none",
+            draws="independent",
+            precision="float32",
+            target_se=None,
+            max_samples=2000,
+            batch_size=100,
+        )
+        assert np.allclose(values(found), other.arrays["matrix"].values, rtol=1e-12)
+        moved = values(found) > 0
+        ratio = values(found, "matrix_se")[moved] / other.arrays["matrix_se"].values[moved]
+        assert (np.abs(ratio - 1) < (0.25 if base == "prior" else 0.6)).all(), ratio  # 128 groups, and 16
+
+
+def test_replicates_are_means_over_resampled_groups() -> None:
+    sums = Sums(1, 4)
+    sums.counts_G[:] = torch.tensor([1, 3, 0, 2])
+    sums.squares_GDD[:, 0, 0] = torch.tensor([1, 12, 0, 18])
+    found = torch.cat(list(sums.replicates(500, torch.Generator().manual_seed(0))))
+    ways = {
+        round(math.sqrt((a + b + c) / (n + m + k)), 9)
+        for a, n in ((1, 1), (12, 3), (18, 2))
+        for b, m in ((1, 1), (12, 3), (18, 2))
+        for c, k in ((1, 1), (12, 3), (18, 2))
+    }
+    assert {round(value, 9) for value in found.flatten().tolist()} == ways
+    assert sums.matrix()[0].item() == pytest.approx(math.sqrt(31 / 6))
+
+
+def test_draws_from_data_stay_together_in_their_block() -> None:
+    data = Vectors(300)
+    result = assay(Answering(responses(3)), data=data, base="posterior", num_samples=1050)
+    assert result.settings["num_groups"] == 11  # blocks of 100 images, and a part of one
+    assert assay(Answering(responses(3)), num_samples=1050).settings["num_groups"] == 128
+    assert assay(Answering(responses(3)), num_samples=9).settings["num_groups"] == 9
+
+
+def test_the_batch_size_changes_nothing_and_the_seed_decides() -> None:
+    model = Answering(responses(3, z0_1=0.5, z1_2=0.7, z2_1=0.1))
+    first, second, other = assay(model, batch_size=None), assay(model, batch_size=37), assay(model, seed=1)
+    for name in ("matrix", "matrix_se", "stability"):
+        assert np.allclose(values(first, name), values(second, name), rtol=1e-10)
+        assert not np.array_equal(values(first, name), values(other, name))
+
+
+def test_one_latent_one_image_and_few_draws_are_enough() -> None:
+    result = assay(Answering(responses(1)), data=Vectors(1, 1), num_samples=8)
+    assert values(result, "edge").tolist() == [[0]]
+    assert np.isfinite(values(result, "matrix_se")).all()
+    with pytest.raises(ValueError, match="takes values from other images"):
+        assay(Answering(responses(1)), data=Vectors(1, 1), base="posterior")
+
+
+def test_256_latents_are_answered_in_pieces() -> None:
+    told: list[tuple[int, int]] = []
+    result = assay(
+        Answering(responses(256, z3_200=1.0)),
+        data=Vectors(10, 256),
+        num_samples=300,
+        num_replicates=70,
+        batch_size=None,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert np.argwhere(values(result, "edge")).tolist() == [[3, 200]]
+    assert told[-1] == (300 * 257, 300 * 257)
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"base": "foo"}, "assay.base must be one of prior, posterior, posterior_sample, not 'foo'"),
+        ({"num_samples": 7}, "assay.num_samples must be a whole number of at least 8, not 7"),
+        ({"num_samples": 10.0}, "assay.num_samples must be a whole number of at least 8, not 10.0"),
+        ({"num_samples": 1000, "base": "posterior"}, "at least 1024 .8 blocks of draws from data., not 1000"),
+        ({"informative": -0.1}, "assay.informative must be a number of at least 0, not -0.1"),
+        ({"bidirectional": math.nan}, "assay.bidirectional must be a number of at least 0, not nan"),
+        ({"unidirectional": "0.5"}, "assay.unidirectional must be a number of at least 0, not '0.5'"),
+        ({"significant": True}, "assay.significant must be a number of at least 0, not True"),
+        ({"num_replicates": 1}, "assay.num_replicates must be a whole number of at least 2, not 1"),
+        ({"batch_size": 0}, "assay.batch_size must be null or a whole number of at least 1, not 0"),
+    ],
+)
+def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        assay(Answering(responses(3)), **settings)

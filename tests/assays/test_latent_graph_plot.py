@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.image
+import networkx
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, FancyArrowPatch
+
+from lrx.assays.latent_graph import plot
+from lrx.assays.plotting import style
+from lrx.core.types import Array, AssayResult
+from lrx.storage import results
+
+AXES = ("intervened", "responding")
+RULE = "1 where informative: M_jj > 0.5 on the scale none"
+
+
+def written(folder: Path, latents: int, informative: list[int], edge: dict[tuple[int, int], int]) -> Path:
+    """A result file with these nodes and kinds of edges; responses and errors differ from place to place."""
+    matrix = np.arange(latents**2).reshape(latents, latents) / latents**2 + 0.1
+    kinds = np.zeros((latents, latents), dtype=np.uint8)
+    for pair, kind in edge.items():
+        kinds[pair] = kind
+    number = {"num_informative": len(informative), "num_unidirectional": 1, "num_bidirectional": 1}
+    result = AssayResult(
+        arrays={
+            "matrix": Array(matrix, AXES, "latent"),
+            "matrix_se": Array(matrix / 50, AXES, "latent"),
+            "edge": Array(kinds, AXES),
+            "stability": Array(1 - matrix / 3, AXES),
+            "informative": Array(np.isin(np.arange(latents), informative).astype(np.uint8), AXES[1:], "1", RULE),
+        },
+        coordinates=dict.fromkeys(AXES, np.arange(latents)),
+        scores={
+            **{key: float(value) for key, value in number.items()},
+            **{f"{key}_se": 0.25 for key in number},
+            "mean_stability": 0.875 if edge else float("nan"),
+        },
+        settings={
+            "base": "prior",
+            "num_samples": 4096,
+            "bidirectional": 0.1,
+            "unidirectional": 0.5,
+            "remark": None if informative else "no latent is informative: too little training",
+        },
+    )
+    path = folder / "result.h5"
+    provenance = {"model": "lrx.models.betavae.BetaVAE", "dataset": "dsprites", "dataset_source": "official file"}
+    results.write(path, {"latent_graph": result}, provenance)
+    return path
+
+
+SOME = {(0, 1): 1, (1, 3): 2, (3, 1): 2}
+
+
+def test_networkx_reads_the_same_graph_back(tmp_path: Path) -> None:
+    path = written(tmp_path, 4, [0, 1, 3], SOME)
+    _, graphml = plot.draw(path, tmp_path)
+    assert graphml == tmp_path / "latent_graph.graphml"
+    arrays = results.read(path).assays["latent_graph"].arrays
+    graph = networkx.read_graphml(graphml)
+    assert graph.is_directed()
+    assert list(graph.nodes) == ["z0", "z1", "z3"]
+    kinds = {1: "unidirectional", 2: "bidirectional"}
+    assert {(a, b): data["kind"] for a, b, data in graph.edges(data=True)} == {
+        (f"z{j}", f"z{k}"): kinds[kind] for (j, k), kind in SOME.items()
+    }
+    for name, array in (("response", "matrix"), ("response_se", "matrix_se"), ("stability", "stability")):
+        for j, k in SOME:
+            assert graph.edges[f"z{j}", f"z{k}"][name] == arrays[array].values[j, k]
+        for j in (0, 1, 3):
+            assert graph.nodes[f"z{j}"][name] == arrays[array].values[j, j]
+    assert graph.nodes["z3"]["label"] == "z3"
+
+
+@pytest.mark.parametrize(
+    ("latents", "informative", "edge"),
+    [
+        (1, [], {}),
+        (1, [0], {}),
+        (4, [0, 1, 3], {}),
+        (10, [0, 1, 3], SOME),
+        (24, list(range(24)), {(j, k): 2 for j in range(24) for k in range(24) if j != k}),
+        (256, list(range(5)), SOME),
+    ],
+)
+def test_a_graph_of_any_size_becomes_a_picture(
+    tmp_path: Path, figures: list[Figure], latents: int, informative: list[int], edge: dict[tuple[int, int], int]
+) -> None:
+    picture, graphml = plot.draw(written(tmp_path, latents, informative, edge), tmp_path)
+    pixels = matplotlib.image.imread(picture)[..., :3]
+    assert (600 if informative else 200) < pixels.shape[0] < 1300
+    assert 600 < pixels.shape[1] < 1300
+    assert (pixels[[0, -1]] == 1).all()  # nothing is cut off at the edge
+    assert (pixels[:, [0, -1]] == 1).all()
+    patches = figures[0].axes[0].patches
+    assert sum(isinstance(patch, Circle) for patch in patches) == len(informative)
+    assert sum(line.get_marker() == "v" for line in figures[0].axes[0].lines) == len(informative)
+    assert sum(isinstance(patch, FancyArrowPatch) for patch in patches) == min(len(edge), plot.DRAWN)
+    graph = networkx.read_graphml(graphml)
+    assert (len(graph.nodes), len(graph.edges)) == (len(informative), len(edge))
+
+
+def test_stronger_edges_are_wider_and_darker_and_kinds_have_colours(tmp_path: Path, figures: list[Figure]) -> None:
+    plot.draw(written(tmp_path, 4, [0, 1, 3], SOME), tmp_path)
+    arrows = [patch for patch in figures[0].axes[0].patches if isinstance(patch, FancyArrowPatch)]  # weakest first
+    widths, shades = ([float(value) for value in values] for values in zip(*map(look, arrows), strict=True))
+    assert widths == sorted(set(widths))
+    assert shades == sorted(set(shades))
+    colours = [mpl.colors.to_hex(arrow.get_edgecolor()) for arrow in arrows]
+    assert colours == ["#000000", style.ACCENT, style.ACCENT]
+
+
+def look(arrow: FancyArrowPatch) -> tuple[float, float]:
+    return arrow.get_linewidth(), arrow.get_alpha()
+
+
+def test_the_picture_says_what_was_measured_and_who_is_left_out(tmp_path: Path, figures: list[Figure]) -> None:
+    plot.draw(written(tmp_path, 6, [0, 1, 3], SOME), tmp_path)
+    axes = figures[0].axes[0]
+    said = " ".join(" ".join(text.get_text().split()) for text in axes.texts)
+    for words in (
+        "BetaVAE",
+        "dsprites (official file)",
+        "base prior",
+        "4,096 draws",
+        "▾ informative: 3 ± 0.25 of 6 (M_jj > 0.5 on the scale none)",
+    ):
+        assert words in said
+    for words in ("edges: 1 ± 0.25 one way, 1 ± 0.25 both ways", "mean stability 0.88", "not informative: 2, 4, 5"):
+        assert words in said
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "one way: only this response > 0.5",
+        "both ways: both responses > 0.1",
+    ]
+
+
+def test_a_graph_without_nodes_is_small_and_says_why(tmp_path: Path, figures: list[Figure]) -> None:
+    picture, _ = plot.draw(written(tmp_path, 6, [], {}), tmp_path)
+    assert matplotlib.image.imread(picture).shape[0] < 400
+    said = " ".join(" ".join(text.get_text() for text in figures[0].axes[0].texts).split())
+    assert "no latent is informative: too little training" in said
+    assert "not informative: 0, 1, 2, 3, 4, 5" in said
+
+
+def test_the_same_file_gives_the_same_files_and_matplotlib_keeps_its_settings(tmp_path: Path) -> None:
+    path, before = written(tmp_path, 4, [0, 1, 3], SOME), dict(mpl.rcParams)
+    first = [written_file.read_bytes() for written_file in plot.draw(path, tmp_path)]
+    assert [written_file.read_bytes() for written_file in plot.draw(path, tmp_path)] == first
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.h5"
+    results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
+    with pytest.raises(ValueError, match="has no latent_graph; it has maps"):
+        plot.draw(path, tmp_path)

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lrx.assays.manifold.assay import manifold, share, share_beyond
+from lrx.core.types import AssayResult
+from tests.support.models_for_tests import Linear, Noisy, Vectors
+from tests.support.models_for_tests import one_thread as one_thread
+
+SETTINGS: dict[str, Any] = {
+    "num_points": 60,
+    "codes": "auto",
+    "jacobian": "exact",
+    "num_probes": 16,
+    "threshold": 0.1,
+    "quantile": 0.9,
+    "batch_size": 128,
+}
+
+
+def assay(model: nn.Module, data: Vectors | None = None, seed: int = 0, **settings: Any) -> AssayResult:
+    return manifold(model, data or Vectors(100, 4), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+
+
+def random(latents: int = 4) -> Tensor:
+    return torch.randn(latents, latents, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+
+
+def projection(kept: int, latents: int) -> Tensor:
+    q, _ = torch.linalg.qr(random(latents))
+    return q[:, :kept] @ q[:, :kept].T
+
+
+def test_a_linear_response_has_its_trace_and_its_singular_values_everywhere() -> None:
+    matrix = random()
+    result = assay(Linear(matrix))
+    for source in ("prior", "posterior"):
+        assert np.allclose(result.arrays[f"divergence_{source}"].values, float(matrix.trace()) - 4, atol=1e-12)
+        assert np.allclose(result.arrays[f"spectrum_{source}"].values, torch.linalg.svdvals(matrix), atol=1e-12)
+        z = torch.tensor(result.arrays[f"z_{source}"].values)
+        assert np.allclose(result.arrays[f"magnitude_{source}"].values, (z @ matrix.T - z).norm(dim=1), atol=1e-12)
+
+
+def test_the_identity_neither_contracts_nor_flattens() -> None:
+    result = assay(Linear(torch.eye(4)))
+    assert np.array_equal(result.arrays["divergence_prior"].values, np.zeros(60))
+    assert np.allclose(result.arrays["spectrum_posterior"].values, 1, atol=1e-14)
+    assert result.scores["mean_dimension_prior"] == 4
+    assert result.scores["holes_by_divergence"] == 1  # it is nowhere contracting
+
+
+@pytest.mark.parametrize("kept", [1, 2, 5])
+def test_a_projection_onto_k_directions_has_local_dimension_k(kept: int) -> None:
+    for source in ("prior", "posterior"):
+        result = assay(Linear(projection(kept, 6)), Vectors(100, 6))
+        assert (result.arrays[f"dimension_{source}"].values == kept).all()
+        assert np.allclose(result.arrays[f"participation_{source}"].values, kept, rtol=1e-10)
+        assert np.allclose(result.arrays[f"divergence_{source}"].values, kept - 6, atol=1e-10)
+    assert result.scores["holes_by_divergence"] == 0
+    assert result.scores["holes_by_divergence_se"] > 0
+
+
+def test_a_constant_response_has_dimension_zero_and_no_participation() -> None:
+    result = assay(Linear(torch.zeros(4, 4)))
+    assert result.scores["mean_dimension_prior"] == 0
+    assert math.isnan(result.scores["mean_participation_prior"])
+    assert (result.arrays["divergence_prior"].values == -4).all()
+    assert str(result.settings["remark"]).startswith("at all prior points and codes of images the Jacobian is 0, as of")
+    assert assay(Linear(torch.eye(4))).settings["remark"] is None
+
+
+def test_probes_agree_with_the_whole_jacobian_within_their_errors() -> None:
+    matrix = projection(3, 12) + 0.05 * random(12)
+    exact = assay(Linear(matrix), Vectors(100, 12), num_points=80)
+    probed = assay(Linear(matrix), Vectors(100, 12), num_points=80, jacobian="hutchinson", num_probes=48)
+    errors = probed.arrays["divergence_prior"].values - float(matrix.trace()) + 12
+    ratio = errors / probed.arrays["divergence_se_prior"].values
+    assert np.abs(ratio).max() < 5
+    assert 0.75 < np.sqrt((ratio**2).mean()) < 1.25
+    assert np.array_equal(exact.arrays["z_prior"].values, probed.arrays["z_prior"].values)
+    for name in ("mean_divergence", "mean_participation"):
+        off = probed.scores[f"{name}_prior"] - exact.scores[f"{name}_prior"]
+        assert abs(off) < 4 * probed.scores[f"{name}_prior_se"] + 0.05
+    assert "spectrum_prior" not in probed.arrays
+    assert "mean_dimension_prior" not in probed.scores
+
+
+def test_256_latents_are_probed() -> None:
+    result = assay(Linear(torch.eye(256)), Vectors(100, 256), jacobian="hutchinson", num_points=20)
+    assert np.allclose(result.arrays["divergence_posterior"].values, 0, atol=1e-10)  # exact for a diagonal
+    assert result.scores["mean_participation_prior"] == pytest.approx(256, rel=0.1)
+
+
+def test_codes_are_drawn_from_the_posterior_where_there_is_one() -> None:
+    means = assay(Noisy(random()), codes="mean")
+    assert np.array_equal(
+        means.arrays["z_posterior"].values, Vectors(100, 4).points[means.coordinates["image"]].numpy()
+    )
+    drawn = assay(Noisy(random()), num_points=100)
+    assert drawn.settings["codes"] == "sample"
+    off = drawn.arrays["z_posterior"].values - Vectors(100, 4).points[drawn.coordinates["image"]].numpy()
+    assert off.std() == pytest.approx(0.5, rel=0.15)
+    assert assay(Linear(random())).settings["codes"] == "mean"
+    with pytest.raises(ValueError, match="needs a posterior"):
+        assay(Linear(random()), codes="sample")
+
+
+def test_holes_are_the_prior_mass_beyond_a_quantile_with_honest_errors() -> None:
+    # |u| = |z|: codes of half the scale leave 1 - F(2 q) of the prior, F of |z|^2 with 2 degrees of freedom
+    expected = math.exp(-0.5 * (0.5 * math.sqrt(-2 * math.log(0.1))) ** 2)
+    ratios = []
+    for seed in range(60):
+        z = torch.randn(2, 300, 2, generator=torch.Generator().manual_seed(seed)).double().numpy()
+        prior, posterior = np.hypot(*z[0].T), 0.5 * np.hypot(*z[1].T)
+        mass, error = share_beyond(prior, posterior, 0.9)
+        ratios.append((mass - expected) / error)
+    assert 0.75 < np.std(ratios) < 1.25
+    assert abs(np.mean(ratios)) < 0.5
+    result = assay(Linear(torch.zeros(2, 2)), Vectors(2000, 2, scale=0.5), num_points=2000)
+    assert abs(result.scores["holes_by_magnitude"] - expected) < 4 * result.scores["holes_by_magnitude_se"]
+
+
+def test_a_share_of_nothing_has_an_error() -> None:
+    mass, error = share(np.zeros(100, dtype=bool))
+    assert mass == 0
+    assert 0.005 < error < 0.01
+    mass, error = share(np.arange(10_000) < 3000)
+    assert (mass, error) == (0.3, pytest.approx(math.sqrt(0.21 / 10_000), rel=1e-3))
+
+
+def test_one_latent_and_one_image_are_enough() -> None:
+    result = assay(Linear(torch.full((1, 1), 0.4)), Vectors(1, 1))
+    assert np.allclose(result.arrays["divergence_posterior"].values, [-0.6])
+    assert math.isnan(result.scores["mean_divergence_posterior_se"])
+    assert result.settings["num_images"] == 1
+
+
+def test_neither_the_batch_size_nor_the_progress_changes_a_result() -> None:
+    told: list[tuple[int, int]] = []
+    one = assay(Linear(random()), batch_size=3, progress=lambda done, total: told.append((done, total)))
+    assert np.allclose(one.arrays["spectrum_prior"].values, assay(Linear(random())).arrays["spectrum_prior"].values)
+    assert told[-1] == (120, 120)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_points": 1}, "assay.num_points must be a whole number of at least 2, not 1"),
+        ({"codes": "all"}, "assay.codes must be one of auto, mean, sample, not 'all'"),
+        ({"jacobian": "reverse"}, "assay.jacobian must be one of exact, hutchinson, not 'reverse'"),
+        ({"num_probes": 1}, "assay.num_probes must be a whole number of at least 2, not 1"),
+        ({"threshold": -1}, "assay.threshold must be a number of at least 0, not -1"),
+        ({"quantile": 1}, "assay.quantile must be a number between 0 and 1, not 1"),
+        ({"batch_size": 0}, "assay.batch_size must be null or"),
+    ],
+)
+def test_settings_are_checked_at_the_door(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace(".", r"\.")):
+        assay(Linear(random()), **settings)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from lrx.assays.manifold import plot
+from lrx.core.types import Array, AssayResult
+from lrx.storage import results
+
+
+def written(folder: Path, *, latents: int = 6, points: int = 40, probed: bool = False, constant: bool = False) -> Path:
+    random = np.random.default_rng(0)
+    arrays, scores = {}, {"holes_by_divergence": 0.1, "holes_by_divergence_se": 0.01}
+    scores |= {"holes_by_magnitude": 0.2, "holes_by_magnitude_se": 0.03}
+    for source, axis in (("prior", "prior_point"), ("posterior", "image")):
+        for name in ("divergence", "magnitude", "participation"):
+            values = np.full(points, np.nan if name == "participation" else 0.0)
+            if not constant:
+                values = random.normal(size=points)
+            arrays[f"{name}_{source}"] = Array(values, (axis,))
+        scores |= {f"mean_participation_{source}": np.nan if constant else 2.5, f"mean_dimension_{source}": 3.0}
+        scores[f"mean_participation_{source}_se"] = np.nan if constant else 0.125
+        scores[f"mean_dimension_{source}_se"] = 0.1
+        if not probed:
+            spectrum = -np.sort(-random.random((points, latents)), axis=1)
+            arrays[f"spectrum_{source}"] = Array(spectrum, (axis, "rank"))
+    settings = {"num_points": points, "num_images": points, "codes": "sample", "quantile": 0.99}
+    settings |= {"jacobian": "hutchinson", "num_probes": 8, "threshold": None} if probed else {}
+    settings = {"jacobian": "exact", "num_probes": None, "threshold": 0.1} | settings
+    settings |= {"remark": "the Jacobian is 0" if constant else None}
+    path = folder / "result.h5"
+    coordinates = {} if probed else {"rank": np.arange(1, latents + 1)}
+    results.write(path, {"manifold": AssayResult(arrays, coordinates, scores, settings)}, {"model": "a.VAE"})
+    return path
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"probed": True},
+        {"latents": 256},
+        {"latents": 1, "points": 1},
+        {"constant": True},
+        {"constant": True, "probed": True},
+    ],
+)
+def test_a_result_of_any_size_becomes_a_picture(tmp_path: Path, shape: dict[str, int]) -> None:
+    (path,) = plot.draw(written(tmp_path, **shape), tmp_path)  # type: ignore[arg-type]
+    pixels = matplotlib.image.imread(path)[..., :3]
+    assert path.name == "manifold.png"
+    assert (pixels[[0, -1]] == 1).all()
+    assert len(np.unique(pixels.mean(axis=-1))) > 20
+
+
+@pytest.mark.parametrize("probed", [False, True])
+def test_a_participation_ratio_of_nothing_has_its_reason(tmp_path: Path, figures: list[Figure], probed: bool) -> None:
+    for constant in (False, True):
+        plot.draw(written(tmp_path, constant=constant, probed=probed), tmp_path)
+    alive, dead = (" ".join(" ".join(text.get_text() for text in one.axes[0].texts).split()) for one in figures)
+    assert "participation ratio 2.5 ± 0.12 (prior), 2.5 ± 0.12 (posterior)" in alive
+    assert "the Jacobian is 0" not in alive
+    assert "participation ratio not defined (prior), not defined (posterior)" in dead
+    assert dead.endswith("the Jacobian is 0")
+
+
+def test_a_far_zero_does_not_press_the_histogram_of_divergence(tmp_path: Path, figures: list[Figure]) -> None:
+    path = written(tmp_path)
+    stored = results.read(path)
+    for source in ("prior", "posterior"):
+        stored.assays["manifold"].arrays[f"divergence_{source}"].values[:] -= 100.0
+    results.write(tmp_path / "far.h5", stored.assays, {})
+    plot.draw(tmp_path / "far.h5", tmp_path)
+    assert figures[0].axes[1].get_xlim()[1] < -90.0
+
+
+def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.h5"
+    results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
+    with pytest.raises(ValueError, match="has no manifold; it has maps"):
+        plot.draw(path, tmp_path)

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lrx.assays.metrics.assay import metrics
+from lrx.core.factors import FactorSpace
+from lrx.core.types import AssayResult
+from lrx.metrics.table import METRICS, PRESETS, Preset
+from lrx.responses.encoding import Remembering
+from tests.support.models_for_tests import one_thread as one_thread
+
+SETTINGS: dict[str, Any] = {"preset": "small", "only": None, "trees": "lightgbm", "batch_size": 64}
+SMALL = Preset(num_train=400, num_test=200, train_votes=400, eval_votes=200)
+NO_ERROR = {"dci_disentanglement", "dci_completeness", "irs", "factorvae_latents_kept", "modularity_latents_kept"}
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PRESETS, "small", SMALL)
+
+
+class Grid:
+    """Vectors that are the classes of a factor grid, one factor with a single value, and a count of what was read."""
+
+    name, source, fingerprint = "grid", "made in the test", "0"
+
+    def __init__(self, sizes: tuple[int, ...] = (4, 1, 5, 3, 12)) -> None:
+        self.factors = FactorSpace(tuple("abcdefg"[: len(sizes)]), sizes)
+        self.observation_shape = (len(sizes),)
+        self.read: list[Tensor] = []
+
+    def __len__(self) -> int:
+        return self.factors.num_points
+
+    def raw(self, indices: Tensor) -> Tensor:
+        self.read.append(indices)
+        return self.factors.classes(indices).float()
+
+    def images(self, indices: Tensor) -> Tensor:
+        return self.raw(indices)
+
+
+class Scaled(nn.Module):
+    """A code for every factor, in double precision, after a linear map."""
+
+    def __init__(self, mixing: Tensor) -> None:
+        super().__init__()
+        self.mixing = nn.Parameter(mixing.double())
+
+    def encode(self, x: Tensor) -> Tensor:
+        return x @ self.mixing
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z @ torch.linalg.pinv(self.mixing)
+
+
+def assay(model: nn.Module | None = None, data: Grid | None = None, seed: int = 0, **settings: Any) -> AssayResult:
+    data = data or Grid()
+    model = model or Scaled(torch.eye(len(data.factors)))
+    return metrics(model, data, torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+
+
+def test_a_model_with_a_latent_for_each_factor_is_disentangled() -> None:
+    result = assay()
+    scores = result.scores
+    for name in ("dci_disentanglement", "dci_completeness", "factorvae", "betavae", "irs", "modularity"):
+        assert scores[name] == pytest.approx(1, abs=0.05), name
+    assert scores["mig"] > 0.9
+    assert scores["explicitness"] > 0.9
+    assert scores["sap"] > 0.2
+    assert scores["gaussian_total_correlation"] < 0.1
+    assert scores["factorvae_latents_kept"] == scores["modularity_latents_kept"] == 4
+
+
+def test_errors_stand_beside_every_score_but_the_named() -> None:
+    scores = assay().scores
+    plain = {name for name in scores if not name.endswith("_se")}
+    assert {name for name in plain if f"{name}_se" not in scores} == NO_ERROR
+    assert all(np.isfinite(value) for value in scores.values())
+
+
+def test_axes_are_named_and_one_valued_factors_left_out() -> None:
+    result = assay()
+    assert result.coordinates["factor"].tolist() == ["a", "c", "d", "e"]
+    assert result.coordinates["latent"].tolist() == [0, 1, 2, 3, 4]
+    assert result.settings["factors_left_out"] == "b"
+    for name in ("mutual_information", "dci_importance", "sap_accuracy", "irs_matrix"):
+        array = result.arrays[name]
+        assert array.axes == ("latent", "factor")
+        assert array.values.shape == (5, 4)
+        assert array.values.argmax(axis=0).tolist() == [0, 2, 3, 4], name
+    assert result.arrays["code_std"].values[1] == 0
+    assert result.settings["bins"] == 20
+    assert result.settings["importance_type"] == "squared_error"
+    assert assay(data=Grid((4, 5))).settings["factors_left_out"] is None
+
+
+def test_images_are_drawn_first_and_encoded_once() -> None:
+    data = Grid()
+    assay(data=data, batch_size=100, only=["mig"])
+    read = torch.cat(data.read)
+    assert torch.equal(read, torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:600])
+    again = Grid()
+    shared, only = Remembering(Scaled(torch.eye(5)), again), ["mig", "factorvae"]
+    first = assay(shared, again, only=only)
+    assert first.scores == assay(shared, again, only=only).scores == assay(batch_size=100, only=only).scores
+    assert sum(map(len, again.read)) == 600
+
+
+def test_a_score_does_not_depend_on_what_else_is_computed() -> None:
+    whole = assay(Scaled(torch.eye(5) + 0.3))
+    for name in METRICS:
+        alone = assay(Scaled(torch.eye(5) + 0.3), only=[name])
+        assert alone.scores
+        assert alone.scores.items() <= whole.scores.items()
+        assert alone.settings["only"] == name
+        assert all(np.array_equal(array.values, whole.arrays[key].values) for key, array in alone.arrays.items())
+
+
+def test_the_seed_decides() -> None:
+    mixed, data = Scaled(torch.eye(5) + 0.3), Grid((4, 1, 5, 3, 4))
+    small = {**SETTINGS, "preset": "small"}
+    first, again, other = (metrics(mixed, data, torch.Generator().manual_seed(seed), **small) for seed in (0, 0, 1))
+    assert first.scores == again.scores
+    assert first.settings["with_replacement"] is True
+    assert first.scores["mig"] != other.scores["mig"]
+
+
+def test_a_small_grid_is_drawn_from_with_replacement_and_says_so() -> None:
+    result = assay(data=Grid((4, 3)))
+    assert result.settings["with_replacement"] is True
+    assert result.settings["num_images"] == 12
+    assert result.scores["dci_informativeness"] == result.scores["factorvae"] == 1
+    assert assay().settings["with_replacement"] is False
+    pair = assay(data=Grid((2,)))
+    assert pair.settings["num_images"] == 2
+    assert pair.scores["mig"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("latents", [1, 256])
+def test_one_latent_or_256(latents: int) -> None:
+    mixing = torch.randn(2, latents, generator=torch.Generator().manual_seed(0))
+    result = assay(Scaled(mixing), Grid((4, 3)), only=["mig", "dci", "factorvae", "irs", "unsupervised"])
+    assert result.arrays["mutual_information"].values.shape == (latents, 2)
+    assert not any(np.isnan(value) for name, value in result.scores.items() if not name.endswith("_se"))
+
+
+def test_a_collapsed_model_scores_nothing() -> None:
+    scores = assay(Scaled(torch.zeros(5, 3))).scores
+    for name in ("mig", "sap", "factorvae", "irs", "modularity", "dci_disentanglement", "dci_completeness"):
+        assert scores[name] == 0, name
+    assert scores["explicitness"] == 0.5
+    assert scores["factorvae_latents_kept"] == scores["modularity_latents_kept"] == 0
+
+
+def test_progress_ends_at_its_end() -> None:
+    told: list[tuple[int, int]] = []
+    assay(only=["mig", "irs"], progress=lambda done, steps: told.append((done, steps)))
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"preset": "slow"}, "assay.preset must be one of study, fast, small, not 'slow'"),
+        ({"trees": "forest"}, "assay.trees must be one of lightgbm, sklearn, not 'forest'"),
+        ({"only": ["foo"]}, "assay.only must be null or a list of mig, dci, .*, not \\['foo'\\]"),
+        ({"only": []}, "assay.only must be null or a list"),
+        ({"only": "mig"}, "assay.only must be null or a list"),
+        ({"batch_size": 0}, "assay.batch_size must be null or a whole number of at least 1, not 0"),
+        ({"data": Grid((1, 1))}, "needs a factor or label with two values, and grid has none"),
+        ({"model": Scaled(torch.eye(5) * float("nan"))}, "codes must be finite"),
+    ],
+)
+def test_what_cannot_be_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        assay(**settings)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from lrx.assays.metrics import plot
+from lrx.core.types import Array, AssayResult
+from lrx.storage import results
+
+AXES = ("latent", "factor")
+
+
+def written(folder: Path, latents: int = 10, factors: int = 5, full: bool = True) -> Path:
+    random = np.random.default_rng(0)
+    names = [*plot.BOUNDED, *plot.UNBOUNDED] if full else ["mig"]
+    scores = {name: place / len(names) for place, name in enumerate(names)}
+    scores |= {f"{name}_se": 0.0123 for name in names if name != "irs"}
+    settings: dict[str, Any] = {"preset": "fast", "num_images": 3000, "factors_left_out": "color"}
+    arrays = {
+        name: Array(random.random((latents, factors)), AXES, "nat" if name == "mutual_information" else "1")
+        for name in (plot.MATRICES if full else ["mutual_information"])
+    }
+    labels = {"latent": np.arange(latents), "factor": np.array([f"factor_{k}" for k in range(factors)])}
+    path = folder / "result.h5"
+    provenance = {"model": "lrx.models.betavae.BetaVAE", "dataset": "dsprites", "dataset_source": "official file"}
+    results.write(path, {"metrics": AssayResult(arrays, labels, scores, settings)}, provenance)
+    return path
+
+
+@pytest.mark.parametrize(("latents", "factors", "full"), [(1, 1, True), (10, 5, True), (256, 7, True), (3, 2, False)])
+def test_any_size_becomes_a_picture(tmp_path: Path, latents: int, factors: int, full: bool) -> None:
+    paths = plot.draw(written(tmp_path, latents, factors, full), tmp_path)
+    assert paths == [tmp_path / "metrics.png"]
+    pixels = matplotlib.image.imread(paths[0])[..., :3]
+    assert 300 < pixels.shape[0] < 1500
+    assert 500 < pixels.shape[1] < 2600
+    assert (pixels[[0, -1]] == 1).all()  # nothing is cut off at the edge
+    assert (pixels[:, [0, -1]] == 1).all()
+
+
+def test_scores_are_dots_with_errors_and_matrices_name_their_factors(tmp_path: Path, figures: list[Figure]) -> None:
+    plot.draw(written(tmp_path), tmp_path)
+    scores, information, *_ = figures[0].axes
+    assert [label.get_text() for label in scores.get_yticklabels()] == list(plot.BOUNDED.values())
+    dots = [line.get_xdata()[0] for line in scores.lines if line.get_marker() == "o"]
+    assert np.allclose(dots, np.arange(len(plot.BOUNDED)) / (len(plot.BOUNDED) + len(plot.UNBOUNDED)))
+    said = [text.get_text() for text in scores.texts]
+    assert "0.000 ± 0.012" in said
+    assert "0.500" in said  # irs, without error
+    assert "1/5" in said
+    assert [label.get_text() for label in information.get_xticklabels()] == [f"factor {k}" for k in range(5)]
+    assert "0.7143 ± 0.012" in said  # without an upper bound
+    assert len(information.texts) == 50
+    small_print = " ".join(" ".join(said).split())
+    for part in ("BetaVAE", "dsprites (official file)", "preset fast", "3,000 images", "left out: color"):
+        assert part in small_print
+
+
+def test_what_was_not_computed_is_said(tmp_path: Path, figures: list[Figure]) -> None:
+    plot.draw(written(tmp_path, full=False), tmp_path)
+    said = [text.get_text() for text in figures[0].axes[0].texts]
+    assert said.count("not computed") == len(plot.BOUNDED) - 1
+
+
+def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    plot.draw(written(tmp_path), tmp_path)
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.h5"
+    results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
+    with pytest.raises(ValueError, match="has no metrics; it has maps"):
+        plot.draw(path, tmp_path)

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lrx.assays.traversal.assay import traversal
+from lrx.core.types import AssayResult
+from tests.support.models_for_tests import Vectors
+from tests.support.models_for_tests import one_thread as one_thread
+
+SETTINGS: dict[str, Any] = {
+    "latents": "informative",
+    "images": 3,
+    "extent": 2.0,
+    "steps": 5,
+    "num_samples": 256,
+    "batch_size": 64,
+}
+GAINS = torch.tensor([0.6, 0.1, 1.0, 0.8], dtype=torch.float64)
+
+
+class Rows(Vectors):
+    """Images of one row whose pixels are normal numbers, between 0 and 1 by a sigmoid."""
+
+    def __init__(self) -> None:
+        super().__init__(40, 4)
+        self.points = self.points.sigmoid()[:, None, None]
+        self.observation_shape = (1, 1, 4)
+
+
+class Gains(nn.Module):
+    """h_j = gain_j z_j."""
+
+    def __init__(self, gains: Tensor = GAINS) -> None:
+        super().__init__()
+        self.gains = nn.Parameter(gains.clone())
+
+    def encode(self, x: Tensor) -> Tensor:
+        return x
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z * self.gains
+
+
+class Pixels(Gains):
+    """The same through images (B, 1, 1, D)."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        return torch.logit(x[:, 0, 0]) * self.gains
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z.sigmoid()[:, None, None]
+
+
+def assay(model: nn.Module, data: Vectors | None = None, seed: int = 0, **settings: Any) -> AssayResult:
+    return traversal(model, data or Vectors(40, 4), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+
+
+def test_rows_are_the_informative_latents_by_response() -> None:
+    result = assay(Gains())
+    assert result.coordinates["latent"].tolist() == [2, 3, 0]
+    off = np.abs(result.arrays["self_response"].values - np.sqrt(2) * GAINS[[2, 3, 0]].numpy())
+    assert (off < 4.5 * result.arrays["self_response_se"].values).all()
+    assert result.scores["num_informative"] == 3
+    assert result.settings["remark"] is None
+    assert assay(Gains(), latents="all").coordinates["latent"].tolist() == [2, 3, 0, 1]
+    assert assay(Gains(), latents=[1, 2]).coordinates["latent"].tolist() == [2, 1]
+
+
+def test_a_walk_sets_one_latent_and_leaves_the_others() -> None:
+    result = assay(Gains(), images=[7, 4])
+    walks, codes = result.arrays["walk"].values, Vectors(40, 4).points[[7, 4]]
+    assert result.arrays["walk"].axes == ("image", "latent", "step", "dimension")
+    assert walks.shape == (2, 3, 5, 4)
+    for row, latent in enumerate((2, 3, 0)):
+        z = codes[:, None].repeat(1, 5, 1)
+        z[:, :, latent] = torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0]).double()
+        assert np.allclose(walks[:, row], (z * GAINS).numpy(), atol=1e-6)
+        assert np.allclose(result.arrays["response"].values[:, row], (z * GAINS).numpy(), atol=1e-12)
+        assert np.allclose(result.arrays["own_response"].values[:, row], GAINS[latent] * z[0, :, latent], atol=1e-12)
+    assert result.coordinates["step"].tolist() == [-2, -1, 0, 1, 2]
+    assert np.allclose(result.arrays["reconstruction"].values, (codes * GAINS).numpy(), atol=1e-6)
+
+
+def test_following_is_the_gain_and_less_where_the_response_saturates() -> None:
+    assert np.allclose(assay(Gains()).arrays["following"].values, GAINS[[2, 3, 0]].numpy(), rtol=1e-12)
+
+    class Saturating(Gains):
+        def encode(self, x: Tensor) -> Tensor:
+            return x.clamp(-1, 1)
+
+    result = assay(Saturating(torch.ones(4).double()))
+    assert np.allclose(result.arrays["own_response"].values, [-1, -1, 0, 1, 1], atol=1e-12)
+    assert np.allclose(result.arrays["following"].values, 0.6, rtol=1e-12)  # (2 + 1 + 1 + 2) / 10
+    assert result.scores["mean_following_se"] == pytest.approx(0, abs=1e-12)
+
+
+def test_images_are_stored_as_bytes() -> None:
+    result = assay(Pixels(), Rows())
+    walks = result.arrays["walk"]
+    assert walks.axes == ("image", "latent", "step", "channel", "height", "width")
+    assert walks.values.dtype == np.uint8
+    expected = torch.sigmoid(torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0])) * 255
+    assert (np.abs(walks.values[:, 0, :, 0, 0, 2] - expected.numpy()) <= 0.51).all()
+
+
+def test_without_an_informative_latent_all_are_walked_and_it_is_said() -> None:
+    result = assay(Gains(0.1 * GAINS))
+    assert len(result.coordinates["latent"]) == 4
+    assert result.scores["num_informative"] == 0
+    assert "informative" in str(result.settings["remark"])
+
+
+def test_one_image_one_latent_and_many_latents_are_enough() -> None:
+    result = assay(Gains(torch.ones(1).double()), Vectors(1, 1))
+    assert result.arrays["walk"].values.shape == (1, 1, 5, 1)
+    assert "mean_following_se" not in result.scores
+    assert len(assay(Gains(torch.ones(256).double()), Vectors(5, 256), num_samples=8).coordinates["latent"]) > 200
+
+
+def test_images_are_drawn_first_and_progress_comes_to_its_end() -> None:
+    told: list[tuple[int, int]] = []
+    result = assay(Gains(), seed=5, progress=lambda done, total: told.append((done, total)))
+    first = torch.randperm(40, generator=torch.Generator().manual_seed(5))[:3]
+    assert result.coordinates["image"].tolist() == first.tolist()
+    assert told[-1][0] == told[-1][1] == 256 * 5 + 3 * 3 * 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"latents": "foo"}, "assay.latents must be informative, all, or a list"),
+        ({"latents": [4]}, "assay.latents must be different ones of 0 to 3"),
+        ({"latents": [1, 1]}, "assay.latents must be different ones of 0 to 3"),
+        ({"latents": []}, "assay.latents must be different ones of 0 to 3"),
+        ({"images": 0}, "assay.images must be a whole number of at least 1"),
+        ({"images": [40]}, "assay.images must be a number, or different indices of 0 to 39"),
+        ({"extent": -1}, "assay.extent must be a positive number, not -1"),
+        ({"steps": 1}, "assay.steps must be a whole number of at least 2, not 1"),
+        ({"num_samples": 1}, "assay.num_samples must be a whole number of at least 2, not 1"),
+        ({"batch_size": 0}, "assay.batch_size must be null or"),
+    ],
+)
+def test_settings_are_checked_at_the_door(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace(".", r"\.")):
+        assay(Gains(), **settings)

@@ -1,0 +1,122 @@
+"""Files that announce or inflate to far more than they are: refused in little memory."""
+
+from __future__ import annotations
+
+import ctypes
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from lrx.data.celeba import celeba
+from lrx.data.folder import folder
+from lrx.data.store.hdf5 import LARGEST_CHUNK
+from lrx.storage import results
+from lrx.storage.state_dict import read_state_dict
+from tests.cli.test_hostile import own
+from tests.data.test_celeba import JPEGS, attributes_text, partition_text
+from tests.support import bad_data, bad_runs
+
+ROOM = 256 << 20  # bytes that a refusal may take at most
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*is not the file that was published")
+
+
+@contextmanager
+def little_memory() -> Iterator[None]:
+    """AssertionError when the block needs more than ROOM bytes at a time."""
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed before does not count
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew: man 5 proc
+    before = resident("VmRSS")
+    yield
+    needed = resident("VmHWM") - before
+    assert needed < ROOM, f"{needed:,} bytes"
+
+
+def resident(key: str) -> int:
+    """Bytes that this process has in memory now (VmRSS), or had at the most (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(key)).split()[1])
+
+
+def test_an_npz_that_announces_100_gb_takes_no_memory(tmp_path: Path) -> None:
+    for shape, dtype in (("(1000000, 1000, 100)", "|u1"), ("(100000, 1000, 100)", "|u1"), ("(1, 25000000000)", "<f4")):
+        content = bad_data.zipped({"images.npy": bad_data.npy(bad_data.announced(shape, dtype), bytes(1000))})
+        content = bad_data.patched(content, bad_data.ENTRY, 24, b"\xf0\xff\xff\xff")
+        (tmp_path / "a.npz").write_bytes(content)
+        with little_memory(), pytest.raises((ValueError, OSError), match=r"no space left on device|is cut off"):
+            own(tmp_path / "a.npz")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.npz"]
+
+
+def test_an_npz_that_inflates_is_read_no_further_than_it_announces(tmp_path: Path) -> None:
+    content = bad_data.npy(bad_data.announced("(4, 8, 8)"), bytes(300 << 20))
+    (tmp_path / "a.npz").write_bytes(bad_data.zipped({"images.npy": content}, zipfile.ZIP_DEFLATED))
+    del content
+    with little_memory(), pytest.raises(ValueError, match="holds more bytes of 'images' than its shape"):
+        own(tmp_path / "a.npz")
+
+
+def test_a_jpeg_in_a_zip_is_no_larger_than_it_says(tmp_path: Path) -> None:
+    (tmp_path / "list_attr_celeba.txt").write_text(attributes_text())
+    (tmp_path / "list_eval_partition.txt").write_text(partition_text())
+    last = list(JPEGS)[-1]
+    bomb = bad_data.zipped({**JPEGS, last: JPEGS[last] + bytes(200 << 20)}, zipfile.ZIP_DEFLATED)
+    lying = bad_data.patched(bomb, bad_data.ENTRY, 24, len(JPEGS[last]).to_bytes(4, "little"))
+    for content, what in ((bomb, "more than any image"), (lying, "is damaged")):
+        (tmp_path / "img_align_celeba.zip").write_bytes(content)
+        with little_memory(), pytest.raises(ValueError, match=what):
+            celeba(root=str(tmp_path), size=8, crop=148, on_corrupt="error", workers=1)
+
+
+def test_what_a_png_says_beside_its_pixels_is_not_unpacked_without_end(tmp_path: Path) -> None:
+    text = b"Comment\0\0" + zlib.compress(bytes(300 << 20), 1)
+    chunk = len(text).to_bytes(4, "big") + b"zTXt" + text + zlib.crc32(b"zTXt" + text).to_bytes(4, "big")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/a.png").write_bytes(bad_data.png()[:33] + chunk + bad_data.png()[33:])
+    settings = {"size": None, "crop": None, "channels": None, "on_corrupt": "error"}
+    with little_memory(), pytest.raises(ValueError, match=r"a\.png"):
+        folder(root=str(tmp_path), path=str(tmp_path / "pictures"), **settings)
+
+
+def test_weights_that_announce_or_inflate_take_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "w.pt"
+    torch.save({"a": torch.zeros(8)}, path)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+        data = next(name for name in members if name.endswith("data/0"))
+    entry = whole.index(data.encode(), whole.index(bad_data.ENTRY)) - 46
+    path.write_bytes(whole[: entry + 20] + b"\xf0\xff\xff\xff" * 2 + whole[entry + 28 :])
+    with little_memory(), pytest.raises(ValueError, match="no state dict that loads safely"):
+        read_state_dict(path)
+    path.write_bytes(bad_data.zipped({**members, data: bytes(300 << 20)}, zipfile.ZIP_DEFLATED))
+    with little_memory(), pytest.raises(ValueError, match="no state dict that loads safely"):
+        read_state_dict(path)
+
+
+def test_an_hdf5_array_in_one_huge_packed_chunk_is_refused(tmp_path: Path) -> None:
+    rows = LARGEST_CHUNK // 64 + 1
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("images", (rows, 8, 8), "u1", chunks=(rows, 8, 8), compression="gzip")
+    with little_memory(), pytest.raises(ValueError, match=r"packed in chunks of 1,073,741,888 bytes"):
+        own(tmp_path / "a.h5")
+
+
+def test_a_result_that_announces_terabytes_takes_no_memory(place: Path) -> None:
+    path = place / "outputs/assay/run/result.h5"
+    with h5py.File(path, "r+") as file:
+        bad_runs.huge_array(file)
+    with little_memory(), pytest.raises(ValueError, match="announces 4,000,000,000,000 bytes"):
+        results.read(path)
+
+
+def test_the_measure_of_memory_notices_what_is_above_it() -> None:
+    with pytest.raises(AssertionError, match="bytes"), little_memory():
+        assert any(np.ones(ROOM + (1 << 20), np.uint8))

@@ -1,0 +1,227 @@
+"""Every yaml: it composes, its target exists, its keys bind, and what it builds keeps its contract."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import lrx.configs
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+from hydra.utils import get_method, instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from lrx.cli.build import build_model
+from lrx.cli.config import Config
+from lrx.core.factors import FactorSpace
+from lrx.core.types import AssayResult, Autoencoder, Dataset, Probabilistic, Trainable
+from lrx.data.helix import double_helix
+from lrx.models.autoencoder import AutoencoderSettings
+from lrx.training import checkpoint
+from lrx.training.loop import train
+
+ROOT = Path(lrx.configs.__path__[0])
+GROUPS = {
+    group: sorted(path.stem for path in (ROOT / group).glob("*.yaml"))
+    for group in ("dataset", "model", "network", "assay", "trainer", "experiment", "official", "layout")
+}
+NODES = [(group, name) for group, names in GROUPS.items() for name in names if group != "experiment"]
+
+
+class ToyGrid:
+    """A factor grid of images of any shape whose pixels are the classes; no file behind it."""
+
+    name, source, fingerprint = "toy", "made in the test", "toy"
+    factors = FactorSpace(("row", "column", "constant"), (4, 3, 1))
+
+    def __init__(self, observation_shape: tuple[int, ...]) -> None:
+        self.observation_shape = observation_shape
+
+    def __len__(self) -> int:
+        return self.factors.num_points
+
+    def raw(self, indices: torch.Tensor) -> torch.Tensor:
+        classes = self.factors.classes(indices)
+        value = 20 + 50 * classes[:, 0] + 20 * classes[:, 1]
+        shape = (len(indices), *(1 for _ in self.observation_shape))
+        return value.to(torch.uint8).view(shape).expand(-1, *self.observation_shape).contiguous()
+
+    def images(self, indices: torch.Tensor) -> torch.Tensor:
+        return self.raw(indices) / 255
+
+
+def composed(command: str, *overrides: str) -> DictConfig:
+    with initialize_config_module("lrx.configs", version_base="1.3"):
+        return compose(command, list(overrides))
+
+
+def model_from(*overrides: str, dataset: Dataset | None = None) -> torch.nn.Module:
+    config = Config(composed("train", *overrides), {})
+    return build_model(config, dataset or ToyGrid((3, 64, 64)))
+
+
+@functools.cache
+def image_side(network: str) -> int:
+    """The side of the square images that a network takes."""
+    for side in (64, 128):
+        try:
+            model_from("model=ae", f"network={network}", dataset=ToyGrid((3, side, side)))
+        except ValueError:
+            continue
+        return side
+    raise AssertionError(f"network={network} takes no images of 64 or 128 pixels")
+
+
+def test_every_folder_of_configs_is_known() -> None:
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == {*GROUPS, "hydra"}  # test_sweeps.py knows the launcher there
+    assert all(GROUPS.values())
+
+
+@pytest.mark.parametrize(("group", "name"), NODES)
+def test_a_node_has_a_target_whose_signature_its_keys_fit(group: str, name: str) -> None:
+    node = OmegaConf.load(ROOT / group / f"{name}.yaml")
+    assert isinstance(node, DictConfig)
+    target = get_method(node["_target_"])
+    assert target.__module__.startswith("lrx.")
+    parameters = inspect.signature(target).parameters
+    keys = {str(key) for key in node if not str(key).startswith("_") and key != "defaults"}
+    given = {  # what commands hand over beside the yaml
+        "dataset": {"progress"},
+        "model": {"network", "observation_shape", "latent_dim", "dataset_size"},
+        "network": {"observation_shape", "latent_dim", "heads"},
+        "assay": {"autoencoder", "dataset", "generator", "progress", "share", "assays"},
+        "trainer": set(),
+        "official": set(),
+        "layout": set(),
+    }[group]
+    accepted = set(parameters)
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        accepted |= set(AutoencoderSettings.__annotations__)
+    assert keys <= accepted, f"{keys - accepted} are no parameters of {target.__name__}"
+    needed = {
+        key for key, value in parameters.items() if value.default is value.empty and value.kind is not value.VAR_KEYWORD
+    }
+    assert needed <= keys | given, f"{needed - keys - given} have no value in the yaml"
+    nothing = (inspect.Parameter.empty, None)
+    defaults = {key for key in keys if key in parameters and parameters[key].default not in nothing}
+    assert not defaults, f"{defaults} have a default in python too; a number has one home"
+
+
+@pytest.mark.parametrize("name", GROUPS["experiment"])
+def test_an_experiment_composes(name: str) -> None:
+    node = composed("train", f"experiment={name}")
+    settings = instantiate(node.trainer, _convert_="all")
+    assert settings.steps >= 1
+
+
+def test_the_sweeps_in_the_comments_of_experiments_compose() -> None:
+    commands = [
+        line.removeprefix("#   lrx train -m ").split()
+        for name in GROUPS["experiment"]
+        for line in (ROOT / "experiment" / f"{name}.yaml").read_text().splitlines()
+        if line.startswith("#   lrx train -m ")
+    ]
+    assert len(commands) >= 10
+    for words in commands:
+        for model in next(word for word in words if word.startswith("model=")).removeprefix("model=").split(","):
+            last = [re.sub(r"=.*,", "=", word) for word in words if not word.startswith(("model=", "seed="))]
+            node = composed("train", f"model={model}", *last)
+            assert {"levels", "beta", "c_max", "gamma", "lambda_od"} & set(node.model) or model in (
+                "ae",
+                "vae",
+                "wae_mmd",
+            )
+
+
+@pytest.mark.parametrize("network", GROUPS["network"])
+@pytest.mark.parametrize("model", GROUPS["model"])
+def test_a_model_keeps_its_contract(model: str, network: str) -> None:
+    side = image_side(network)
+    dataset = ToyGrid((3, side, side))
+    built = model_from(f"model={model}", f"network={network}", "latent_dim=12", dataset=dataset)
+    assert isinstance(built, Trainable)
+    x = dataset.images(torch.tensor([0, 7]))
+    z = built.encode(x)
+    assert z.shape == (2, 12)
+    decoded = built.decode(z)
+    assert decoded.shape == x.shape
+    assert decoded.min() >= 0
+    assert decoded.max() <= 1
+    assert built.encode(decoded).shape == z.shape  # the loop closes
+    if isinstance(built, Probabilistic):
+        mean, std = built.posterior(x)
+        assert torch.equal(mean, z)
+        assert (std > 0).all()
+    losses = built.loss(x, step=0, generator=torch.Generator().manual_seed(0))
+    again = built.loss(x, step=0, generator=torch.Generator().manual_seed(0))
+    assert all(value.shape == () and torch.isfinite(value) for value in losses.values())
+    assert losses["loss"] == again["loss"]
+    losses["loss"].backward()
+    assert all(parameter.grad is not None for parameter in built.parameters())
+
+
+@pytest.mark.parametrize("model", GROUPS["model"])
+def test_a_model_takes_vectors(model: str) -> None:
+    dataset = double_helix(num_points=16, noise=0.1, seed=0)
+    built = model_from(
+        f"model={model}", "network=mlp", "model.reconstruction=gaussian", "latent_dim=6", dataset=dataset
+    )
+    assert isinstance(built, Autoencoder)
+    assert built.decode(built.encode(dataset.images(torch.arange(4)))).shape == (4, 3)
+
+
+@pytest.mark.parametrize("model", GROUPS["model"])
+def test_a_model_trains_a_hundred_steps_and_resumes_bit_for_bit(model: str, tmp_path: Path) -> None:
+    settings = replace(
+        instantiate(composed("train").trainer, _convert_="all"), steps=100, batch_size=6, checkpoint_every=40, lr=1e-3
+    )
+    dataset = ToyGrid((1, 8, 8))
+    rows: list[dict[str, float]] = []
+
+    def run(path: Path, stop_at: int | None = None) -> dict[str, torch.Tensor]:
+        built = model_from(f"model={model}", "network=mlp", "network.hidden=[16,16]", "latent_dim=6", dataset=dataset)
+        assert isinstance(built, Trainable)
+
+        def stop(done: int) -> None:
+            if done == stop_at:
+                raise KeyboardInterrupt
+
+        train(
+            built,
+            dataset,
+            settings,
+            seed=1,
+            device=torch.device("cpu"),
+            path=path,
+            config="text",
+            on_step=stop,
+            on_log=lambda step, row: rows.append(dict(row)),
+        )
+        return built.state_dict()
+
+    whole = run(tmp_path / "whole.pt")
+    assert rows
+    assert all(np.isfinite(list(row.values())).all() for row in rows)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut.pt", stop_at=57)
+    assert checkpoint.load(tmp_path / "cut.pt").step == 40
+    for key, value in run(tmp_path / "cut.pt").items():
+        assert torch.equal(value, whole[key]), key
+
+
+@pytest.mark.parametrize("assay", GROUPS["assay"])
+def test_an_assay_runs_on_a_toy_grid(assay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LRX_DATA", str(tmp_path))
+    node = composed("assay", "ckpt=none", f"assay={assay}").assay
+    model = model_from("model=vae", "network=mlp", "latent_dim=2", dataset=ToyGrid((1, 4, 4)))
+    found = instantiate(node, _convert_="all")(model, ToyGrid((1, 4, 4)), torch.Generator().manual_seed(0))
+    for result in [found] if isinstance(found, AssayResult) else found.values():
+        assert isinstance(result, AssayResult)
+        assert result.arrays
+        assert all(len(array.axes) == array.values.ndim for array in result.arrays.values())

@@ -1,0 +1,220 @@
+"""Result files on a terminal: within 80 columns, with and without colours, and nothing of a file reaches it raw."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from rich.console import Console
+
+from lrx.cli.console import matrix_table, tables
+from lrx.core.types import Array, AssayResult
+from lrx.runs import table_hdf5
+from lrx.storage import results
+from tests.conftest import Lrx
+
+AXES = ("intervened", "responding")
+
+
+def written(path: Path, latents: int, **settings: str | None) -> Path:
+    values = np.arange(latents * latents, dtype=np.float64).reshape(latents, latents) / (latents * latents)
+    result = AssayResult(
+        arrays={"matrix": Array(values, AXES), "matrix_se": Array(values / 10, AXES)},
+        coordinates=dict.fromkeys(AXES, np.arange(latents)),
+        scores={"cds": 0.75, "cds_se": 0.0123, "num_informative": float("nan")},
+        settings={"base": "prior", "batch_size": None, **settings},
+    )
+    results.write(path, {"response_matrix": result}, {"model": "lrx.models.vae.VAE", "config": "a: 1\nb: 2", "seed": 3})
+    return path
+
+
+def test_a_file_is_shown_within_80_columns(lrx: Lrx, tmp_path: Path) -> None:
+    written(tmp_path / "result.h5", 24)
+    for path in ("result.h5", "."):
+        done = lrx("show", path)
+        assert (done.returncode, done.stderr) == (0, "")
+        lines = done.stdout.splitlines()
+        assert max(map(len, lines)) <= 80
+        assert "\x1b" not in done.stdout
+        assert "…" not in done.stdout
+        words = done.stdout.replace("│", " ").split()
+        for value in ("0.50", "0.050", "0.95", "0.095", "23"):
+            assert value in words
+        assert "cds              0.75 ± 0.012" in done.stdout
+        assert "not defined" in done.stdout
+        assert ["batch", "size", "none"] in [line.split() for line in lines]
+        assert ["matrix", "intervened", "24", "×", "responding", "24"] in [line.split() for line in lines]
+        assert ["model", "lrx.models.vae.VAE"] in [line.split() for line in lines]
+        assert "a: 1" not in done.stdout
+
+
+def test_cells_have_the_colours_of_their_values(tmp_path: Path) -> None:
+    stored = results.read(written(tmp_path / "result.h5", 3))
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, color_system="truecolor", width=80)
+    console.print(*tables.whole_file(stored, 80))
+    shown = screen.getvalue()
+    assert "48;2;0;34;78m" in shown.replace("38;2;255;255;255;", "")  # the darkest, of the value 0
+    light = [line for line in shown.splitlines() if "0.89" in line]
+    assert "38;2;0;0;0;48;2;" in light[0]  # black on light
+
+
+def test_what_a_file_says_is_no_markup_and_no_command_to_the_terminal(lrx: Lrx, tmp_path: Path) -> None:
+    written(tmp_path / "result.h5", 2, base="[red]bold[/] \x1b[2J\x07", remark="[blink]\x1b]0;title\x07")
+    shown = lrx("show", "result.h5").stdout
+    assert "[red]bold[/] ?[2J?" in shown
+    assert "[blink]?]0;title?" in shown
+
+
+def test_what_is_no_results_file_is_refused_in_one_line(lrx: Lrx, tmp_path: Path) -> None:
+    whole = written(tmp_path / "result.h5", 2)
+    (tmp_path / "cut.h5").write_bytes(whole.read_bytes()[:-100])
+    (tmp_path / "text.h5").write_text("text")
+    (tmp_path / "empty").mkdir()
+    for name, words in {
+        "cut.h5": "cut.h5 is not a readable results file of lrx",
+        "text.h5": "text.h5 is not a readable results file of lrx",
+        "empty": "empty/result.h5: no such file",
+        "none.h5": "none.h5: no such file",
+    }.items():
+        done = lrx("show", name)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.count("\n") == 1
+        assert words in done.stderr
+    assert "lrx show takes one path, not a b" in lrx("show", "a", "b").stderr
+
+
+def test_a_run_folder_without_a_result_points_to_those_in_it(lrx: Lrx, tmp_path: Path) -> None:
+    (tmp_path / "run" / "assay").mkdir(parents=True)
+    (tmp_path / "run" / "config.yaml").write_text("seed: 1")
+    written(tmp_path / "run" / "assay" / "result.h5", 2)
+    done = lrx("show", "run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  lrx show run/assay\n" in done.stdout
+    assert done.stdout.endswith("  lrx report run\n")
+
+
+def test_informative_latents_are_marked_and_the_rule_is_told(lrx: Lrx, tmp_path: Path) -> None:
+    result = results.read(written(tmp_path / "result.h5", 3)).assays["response_matrix"]
+    rule = "M_jj > 0.5 on the scale none"
+    for values, head in (([0, 1, 1], "┃ 0┃ ▾1┃ ▾2┃"), ([0, 0, 0], "┃ 0┃ 1┃ 2┃")):
+        marked = Array(np.array(values, np.uint8), AXES[1:], "1", f"1 where informative: {rule}")
+        results.write(
+            tmp_path / "result.h5",
+            {"response_matrix": AssayResult({**result.arrays, "informative": marked}, result.coordinates)},
+            {},
+        )
+        shown = lrx("show", "result.h5").stdout
+        assert head in " ".join(shown.split()).replace("┃ ┃", "┃").replace("  ", " ")
+        assert (f"▾ informative: {rule}" in " ".join(shown.split())) == any(values)
+
+
+def test_a_very_large_matrix_is_cut_to_its_largest_values_and_says_so(lrx: Lrx, tmp_path: Path) -> None:
+    values = np.zeros((64, 64))
+    values[40, 40], values[63, 2] = 0.75, 0.25
+    results.write(tmp_path / "result.h5", {"mine": AssayResult({"matrix": Array(values, AXES)}, {})}, {})
+    shown = lrx("show", "result.h5").stdout
+    assert "shown are 24 of 64 rows and 24 of 64 columns, those with the largest values" in shown
+    words = shown.replace("│", " ").split()
+    assert words.count("0.75") == words.count("0.25") == 1
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "standard error" not in shown  # it has none
+
+
+def test_an_error_that_is_not_zero_is_not_shown_as_zero() -> None:
+    result = AssayResult(
+        {
+            "matrix": Array(np.array([[0.001, 123.456], [12345.678, -1e7]]), AXES),
+            "matrix_se": Array(np.array([[1.6e-4, 0.0], [12.345, np.nan]]), AXES),
+        },
+        {},
+    )
+    screen = io.StringIO()
+    Console(file=screen, width=80).print(*matrix_table.heat_tables("mine", result, 10))
+    words = screen.getvalue().replace("│", " ").split()
+    for value in ("0.00", "2e-04", "123.5", "0.000", "12346", "12.35", "-1e+07"):
+        assert value in words
+
+
+@pytest.mark.parametrize("width", [40, 60, 200])
+def test_columns_are_as_many_as_fit(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    written(tmp_path / "result.h5", 24)
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = lrx("show", "result.h5").stdout.splitlines()
+    assert max(map(len, lines)) <= width
+    assert len([line for line in lines if line.startswith("┏")]) == -(-24 // ((width - 5) // 7))
+
+
+def test_a_terminal_without_unicode_gets_letters_that_it_has(lrx_process: Lrx, tmp_path: Path) -> None:
+    written(tmp_path / "result.h5", 2)
+    done = lrx_process("show", "result.h5", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+    assert "cds              0.75 +- 0.012" in done.stdout
+    assert "|  | 0.000| 0.025|" in done.stdout
+    assert "intervened 2 x responding 2" in done.stdout
+
+
+def test_a_terminal_gets_colours_unless_it_asks_for_none(environment: dict[str, str], tmp_path: Path) -> None:
+    written(tmp_path / "result.h5", 2)
+
+    def drawn(**variables: str) -> str:
+        ours, theirs = pty.openpty()
+        plain = {key: value for key, value in environment.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
+        command = [sys.executable, "-m", "lrx.cli", "show", "result.h5"]
+        with subprocess.Popen(command, cwd=tmp_path, env=plain | variables, stdout=theirs, stdin=theirs) as process:
+            os.close(theirs)
+            parts = []
+            try:
+                while part := os.read(ours, 65536):
+                    parts.append(part)
+            except OSError:  # how Linux says that the other side is closed
+                pass
+        os.close(ours)
+        assert process.returncode == 0
+        return b"".join(parts).decode()
+
+    assert "\x1b[38;2;255;255;255;48;2;0;34;78m" in drawn(TERM="xterm", COLORTERM="truecolor")
+    assert "48;" not in drawn(TERM="xterm", COLORTERM="truecolor", NO_COLOR="1")
+    assert "\x1b" not in drawn(TERM="dumb")
+
+
+def test_a_reader_that_leaves_early_is_no_error(environment: dict[str, str], tmp_path: Path) -> None:
+    written(tmp_path / "result.h5", 24)
+    ours, theirs = os.pipe()
+    os.close(ours)  # nobody reads
+    done = subprocess.run(
+        [sys.executable, "-m", "lrx.cli", "show", "result.h5"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_of_hashes_the_first_digits_are_shown(lrx: Lrx, tmp_path: Path) -> None:
+    provenance = {"checkpoint_sha256": "0123456789ab" + 52 * "c", "wall_time_s": 1.23456789, "checkpoint_origin": ""}
+    results.write(tmp_path / "result.h5", {"mine": AssayResult({}, {}, {"cds": 1.0})}, provenance)
+    lines = [line.split() for line in lrx("show", "result.h5").stdout.splitlines()]
+    assert ["checkpoint", "sha256", "0123456789ab…"] in lines
+    assert ["wall", "time", "s", "1.23457"] in lines
+    assert not any(line[:2] == ["checkpoint", "origin"] for line in lines)
+
+
+def test_a_table_of_runs_is_told_apart(lrx: Lrx, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "collected.h5", "w") as file:
+        file.attrs["format"] = table_hdf5.FORMAT
+    done = lrx("show", "collected.h5")
+    assert done.returncode == 2
+    assert "is lrx collect's table of runs, not a result.h5: read collected.csv, or draw it with" in done.stderr

@@ -1,0 +1,125 @@
+"""Ctrl-C in a real process: the first saves the step that was running, the second ends at once; and training on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from lrx.cli.console.progress import TrainProgress
+from lrx.runs import status
+from lrx.training import checkpoint
+from tests.conftest import TINY, Lrx
+
+LONG = ["experiment=helix", "trainer.steps=1000000", "trainer.batch_size=8", "trainer.checkpoint_every=1000000"]
+
+
+# lrx, but saving takes a minute
+SLOW = """
+import sys, time
+from lrx.cli import main as cli
+from lrx.training import checkpoint
+
+def save(*where, **what):
+    print("saving", flush=True)
+    time.sleep(60)
+
+checkpoint.save = save
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def begun(program: list[str], folder: Path, environment: dict[str, str], name: str) -> subprocess.Popen[str]:
+    """A process that trains for long, once it has logged five steps to the folder of this name."""
+    words = [*LONG, "trainer.log_every=1", f"name={name}"]
+    process = subprocess.Popen(
+        [sys.executable, *program, "train", *words],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    metrics = folder / "outputs/train" / name / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not metrics.exists() or len(metrics.read_text().splitlines()) < 5:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process
+
+
+def test_the_first_interrupt_saves_the_step(tmp_path: Path, environment: dict[str, str]) -> None:
+    process = begun(["-m", "lrx.cli"], tmp_path, environment, "stopped")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    folder = tmp_path / "outputs/train/stopped"
+    done = checkpoint.load(folder / "checkpoint.pt").step
+    assert said.startswith(f"lrx: stopped at step {done} of 1000000, which is saved; the same command goes on there")
+    assert said.count("\n") == 1
+    assert json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])["step"] == done >= 5
+
+
+def test_the_second_interrupt_ends_at_once(tmp_path: Path, environment: dict[str, str]) -> None:
+    process = begun(["-c", SLOW], tmp_path, environment, "stopped")
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "saving\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)  # half of what saving takes
+    assert process.returncode == 130
+    assert said == "lrx: stopped; the same command goes on there, with name=stopped\n"
+    assert not (tmp_path / "outputs/train/stopped/checkpoint.pt").exists()
+
+
+def test_a_run_that_was_interrupted_ends_with_the_weights_of_one_that_was_not(
+    lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lrx("train", *TINY, "name=whole").returncode == 0
+    step = TrainProgress.step
+
+    def interrupted(progress: TrainProgress, done: int) -> None:
+        step(progress, done)
+        if done == 7:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainProgress, "step", interrupted)
+        stopped = lrx("train", *TINY, "name=resumed")
+    assert stopped.returncode == 130
+    assert "stopped at step 8 of 20, which is saved" in stopped.stderr
+    kept = status.read(tmp_path / "outputs/train/resumed")
+    assert kept is not None
+    assert kept.step == 8  # though no such step is logged
+    on = lrx("train", *TINY, "name=resumed")
+    assert on.returncode == 0
+    assert "resuming at step 8 of 20" in on.stderr
+    whole, resumed = (tmp_path / "outputs/train" / name for name in ("whole", "resumed"))
+    expected, found = (checkpoint.load(folder / "checkpoint.pt") for folder in (whole, resumed))
+    assert found.step == expected.step == 20
+    assert found.model.keys() == expected.model.keys()
+    assert all(torch.equal(found.model[key], value) for key, value in expected.model.items())
+    for name in ("metrics.jsonl", "metrics.csv"):
+        assert (resumed / name).read_text() == (whole / name).read_text()
+
+
+def test_a_finished_run_trains_on_to_the_weights_of_a_longer_one(lrx: Lrx, tmp_path: Path) -> None:
+    assert lrx("train", *TINY, "name=grown").returncode == 0
+    again = lrx("train", *TINY, "name=grown")
+    assert "trainer.steps=40 trains on" in again.stderr
+    longer = [word.replace("steps=20", "steps=30") for word in TINY]
+    on = lrx("train", *longer, "name=grown")
+    assert on.returncode == 0, on.stderr
+    assert lrx("train", *longer, "name=whole").returncode == 0
+    grown, whole = (checkpoint.load(tmp_path / f"outputs/train/{name}/checkpoint.pt") for name in ("grown", "whole"))
+    assert grown.step == whole.step == 30
+    assert all(torch.equal(grown.model[key], value) for key, value in whole.model.items())
+    for words in (TINY, [*longer, "trainer.schedule=cosine"]):  # fewer, or where the rate depends on their number
+        assert lrx("train", *words, "name=grown").returncode == 2

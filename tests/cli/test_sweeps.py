@@ -1,0 +1,171 @@
+"""Sweeps by other launchers and sweepers than Hydra's own: side by side, on (what looks like) Slurm, and a search."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra.errors import ConfigCompositionException
+
+from lrx.cli import main
+from lrx.runs import status
+from lrx.training import checkpoint, metrics_log
+from tests.conftest import TINY, Lrx
+
+SLURM = ["-m", "hydra/launcher=lrx_slurm"]
+# What stands in for Slurm: it keeps what it is asked to run, and runs nothing.
+SBATCH = '#!/bin/sh\ncp "$1" submitted.sh\necho Submitted batch job 7\n'
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("sbatch", "srun"):
+        (programs / name).write_text(SBATCH)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+
+
+def runs_of(sweep: Path) -> dict[str, Path]:
+    """The run folders of a sweep by their seeds."""
+    known = {path: status.read(path) for path in sweep.glob("*/")}
+    return {word: path for path, now in known.items() if now for word in now.overrides if word.startswith("seed=")}
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_jobs_side_by_side_finish_although_one_is_refused(launcher: str, lrx_process: Lrx, tmp_path: Path) -> None:
+    done = lrx_process("train", "-m", *TINY, "seed=-1,0", f"hydra/launcher={launcher}", "name=sweep")
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line.startswith("lrx: ")]
+    assert len(lines) == 2, done.stderr
+    assert lines[0].startswith("lrx: job 0 (")
+    assert "seed must be a whole number" in lines[0]
+    assert lines[1] == "lrx: 1 job of this sweep failed, see above"
+    assert "Traceback" not in done.stderr
+    folder = runs_of(tmp_path / "outputs/train/sweep")["seed=0"]
+    assert checkpoint.load(folder / "checkpoint.pt").finished
+
+
+def test_a_refused_job_in_one_batch_does_not_keep_the_next_batch_from_running(lrx: Lrx, tmp_path: Path) -> None:
+    done = lrx("train", "-m", *TINY, "seed=-1,0", "hydra.sweeper.max_batch_size=1", "name=sweep")
+    assert done.returncode == 2
+    assert (runs_of(tmp_path / "outputs/train/sweep")["seed=0"] / "checkpoint.pt").is_file()
+
+
+def test_optuna_lowers_the_last_logged_loss(lrx_process: Lrx, tmp_path: Path) -> None:
+    words = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=1"]
+    done = lrx_process("train", "-m", *TINY, *words, "trainer.lr=interval(0.001,0.1)", "name=search")
+    assert done.returncode == 0, done.stderr
+    search = tmp_path / "outputs/train/search"
+    found = yaml.safe_load((search / "optimization_results.yaml").read_text())
+    losses = {metrics_log.last_loss(path): path for path in search.glob("*/")}
+    assert len(losses) == 2
+    assert found["best_value"] == min(losses)
+    overrides = status.read(losses[min(losses)])
+    assert overrides
+    assert f"trainer.lr={found['best_params']['trainer.lr']}" in overrides.overrides
+
+
+# -------------------------------------------------------------------------------------------------------- Slurm
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_slurm_job_runs_what_was_composed_when_it_was_submitted(
+    lrx: Lrx, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    file = tmp_path / "mine/experiment/frozen.yaml"
+    file.parent.mkdir(parents=True)
+    text = "# @package _global_\ndefaults: [helix]\ntrainer: {steps: 20, batch_size: 32, lr: 0.005}\n"
+    file.write_text(text)
+    settings = ["hydra.launcher.partition=gpu", "hydra.launcher.mem_gb=0.5", "hydra.launcher.cpus_per_task=2"]
+    settings += ["+hydra.launcher.additional_parameters.constraint=a100", "hydra.launcher.setup=['module load cuda']"]
+    done = lrx("train", *SLURM, "--config-dir=mine", "experiment=frozen", *settings)
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.removeprefix("submitted 7: ").strip())
+    script = (tmp_path / "submitted.sh").read_text().splitlines()
+    for option in ("partition=gpu", "mem=512MB", "cpus-per-task=2", "constraint=a100", "requeue", "signal=USR2@120"):
+        assert f"#SBATCH --{option}" in script
+    assert f"#SBATCH --job-name=lrx-{folder.name}" in script
+    setup = script.index("# setup")
+    assert script[setup + 1 : setup + 3] == [
+        "export SRUN_CPUS_PER_TASK=2 OMP_NUM_THREADS=2",
+        "module load cuda",
+    ]
+    (run,) = (path for path in folder.glob("*/") if path.name != ".submitit")
+    queued = status.read(run)
+    assert queued
+    assert (queued.state, queued.job, queued.command) == ("queued", "7", "train")
+
+    file.write_text(text.replace("0.005", "0.5"))
+    on_node = {"SLURM_JOB_ID": "7", "SUBMITIT_EXECUTOR": "slurm"}
+    worked = subprocess.run(
+        [sys.executable, "-m", "submitit.core._submit", str(folder / ".submitit/%j")],
+        cwd=tmp_path,
+        env=environment | on_node,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert worked.returncode == 0, worked.stderr
+    assert "lr: 0.005\n" in (run / "config.yaml").read_text()
+    assert checkpoint.load(run / "checkpoint.pt").finished
+
+    assert lrx("train", *SLURM, "--config-dir=mine", "experiment=frozen", f"name={folder.name}").returncode == 0
+    after = status.read(run)
+    assert after
+    assert after.state == "done"  # submitted again, a run that is done is left alone
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("timeout_min=0", ["timeout_min", "at least 1", "0"]),
+        ("cpus_per_task=many", ["cpus_per_task", "many"]),
+        ("setup=text", ["setup", "list", "text"]),
+        ("partitoin=gpu", ["partitoin"]),
+    ],
+)
+def test_a_setting_of_the_launcher_that_makes_no_sense_is_refused(setting: str, words: list[str], lrx: Lrx) -> None:
+    done = lrx("train", *SLURM, *TINY, f"hydra.launcher.{setting}")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_sbatch_says_is_told(lrx: Lrx, tmp_path: Path) -> None:
+    (tmp_path / "bin/sbatch").write_text("#!/bin/sh\necho 'sbatch: error: invalid account' >&2\nexit 1\n")
+    done = lrx("train", *SLURM, *TINY, "name=refused")
+    assert done.returncode == 2
+    assert done.stderr == "lrx: Slurm refused the sweep: sbatch: error: invalid account\n"
+    assert not runs_of(tmp_path / "outputs/train/refused")
+
+
+def test_what_is_missing_is_named(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = lrx("train", *SLURM, *TINY)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "needs Slurm" in done.stderr
+    monkeypatch.setitem(sys.modules, "submitit", None)  # as if it were not installed
+    done = lrx("train", *SLURM, *TINY)
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == "lrx: hydra/launcher=lrx_slurm needs submitit: pip install -e '.[sweep]' in the checkout of lrx\n"
+    )
+
+
+@pytest.mark.parametrize(("choice", "extra"), [("launcher/joblib", "sweep"), ("sweeper/optuna", "optuna")])
+def test_a_choice_that_an_extra_brings_names_the_extra(choice: str, extra: str) -> None:
+    group = choice.partition("/")[0]
+    text = f"Could not find 'hydra/{choice}'\n\nAvailable options in 'hydra/{group}':\n\tbasic\nConfig search path:"
+    line = main.message(ConfigCompositionException(text))
+    assert line.endswith(f"the choices are basic; it comes with pip install -e '.[{extra}]' in the checkout of lrx")

@@ -1,0 +1,54 @@
+"""The checks of settings: what passes, and the one line that is said of what does not."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+
+import pytest
+
+from lrx.core.validation import (
+    check_batch_size,
+    check_choice,
+    check_not_negative,
+    check_positive,
+    check_whole,
+    is_number,
+    is_whole,
+)
+
+
+def test_kinds_of_numbers() -> None:
+    assert [is_whole(value, 2) for value in (2, 3, 1, 2.0, True, "2", None)] == [True, True, *[False] * 5]
+    assert [is_number(value) for value in (2, -0.5, True, "2", math.nan, math.inf, None)] == [True, True, *[False] * 5]
+
+
+def test_what_is_in_range_passes() -> None:
+    check_choice("base", "prior", ("prior", "posterior"))
+    check_whole("shown", 0, 0)
+    check_batch_size(None)
+    check_batch_size(1)
+    check_not_negative("weight", 0)
+    check_positive("extent", 1e-9)
+    check_positive("target_se", None, null=True)
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        (lambda: check_choice("base", "x", ("a", "b")), "assay.base must be one of a, b, not 'x'"),
+        (lambda: check_choice("base", 1, ("a", "b")), "assay.base must be one of a, b, not 1"),
+        (lambda: check_whole("shown", 1.0, 1), "assay.shown must be a whole number of at least 1, not 1.0"),
+        (lambda: check_whole("n", 3, 8, reason=" (why)"), "assay.n must be a whole number of at least 8 (why), not 3"),
+        (lambda: check_batch_size(0), "assay.batch_size must be null or a whole number of at least 1, not 0"),
+        (lambda: check_not_negative("weight", -1), "assay.weight must be a number of at least 0, not -1"),
+        (lambda: check_not_negative("weight", math.inf), "assay.weight must be a number of at least 0, not inf"),
+        (lambda: check_positive("extent", 0), "assay.extent must be a positive number, not 0"),
+        (lambda: check_positive("extent", None), "assay.extent must be a positive number, not None"),
+        (lambda: check_positive("t", math.nan, null=True), "assay.t must be null or a positive number, not nan"),
+    ],
+)
+def test_what_is_not_is_told_in_one_line(check: Callable[[], None], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check()

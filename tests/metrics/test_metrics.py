@@ -1,0 +1,380 @@
+"""The established metrics on codes whose scores are known: perfect, permuted, rotated, random, collapsed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import sqrtm
+from scipy.stats import spearmanr
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import mutual_info_score, roc_auc_score
+
+from lrx.metrics.betavae import BetaVAE, betavae
+from lrx.metrics.dci import DCI, dci
+from lrx.metrics.factorvae import FactorVAE, factorvae
+from lrx.metrics.information import discretize, mutual_information
+from lrx.metrics.irs import irs
+from lrx.metrics.mig import mig
+from lrx.metrics.modularity import explicitness, modularity
+from lrx.metrics.points import SharedValues, checked
+from lrx.metrics.sap import SAP, sap
+from lrx.metrics.unsupervised import gaussian_correlations, unsupervised
+from tests.support.models_for_tests import one_thread as one_thread
+
+SIZES = (4, 5, 3)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def grid(repeats: int = 20, sizes: tuple[int, ...] = SIZES, seed: int = 0) -> np.ndarray:
+    """Every combination equally often, in random order, so that factors are exactly independent."""
+    cells = np.stack(np.unravel_index(np.arange(math.prod(sizes)), sizes), axis=1)
+    return np.random.default_rng(seed).permutation(np.tile(cells, (repeats, 1)))
+
+
+def standardised(classes: np.ndarray) -> np.ndarray:
+    return (classes - classes.mean(axis=0)) / classes.std(axis=0)
+
+
+def rotated(angle: float, size: int = 8, repeats: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Two equal factors, and codes that turn them by an angle in degrees."""
+    classes, turn = grid(repeats, (size, size)), math.radians(angle)
+    rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    return standardised(classes) @ rotation, classes
+
+
+def noise(count: int, latents: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, latents))
+
+
+def votes(codes: np.ndarray, classes: np.ndarray, seed: int = 0, dead_below: float = 0.05) -> FactorVAE:
+    return factorvae(
+        codes,
+        classes,
+        train_votes=1000,
+        eval_votes=1000,
+        points_per_vote=64,
+        dead_below=dead_below,
+        generator=seeded(seed),
+    )
+
+
+def pairs(codes: np.ndarray, classes: np.ndarray, seed: int = 0) -> BetaVAE:
+    given = {"train_votes": 1000, "eval_votes": 1000, "pairs_per_vote": 64}
+    return betavae(codes, classes, **given, generator=seeded(seed))
+
+
+def grown(codes: np.ndarray, classes: np.ndarray, trees: str = "lightgbm", threads: int = 1) -> DCI:
+    return dci(codes, classes, num_train=len(codes) * 2 // 3, trees=trees, num_threads=threads, generator=seeded())
+
+
+def separated(codes: np.ndarray, classes: np.ndarray) -> SAP:
+    return sap(codes, classes, num_train=len(codes) * 2 // 3, penalty=0.01, generator=seeded())
+
+
+SCORES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "mig": lambda codes, classes: mig(codes, classes, bins=20).mig,
+    "irs": lambda codes, classes: irs(codes, classes, quantile=0.99).irs,
+    "disentanglement": lambda codes, classes: grown(codes, classes).disentanglement,
+    "completeness": lambda codes, classes: grown(codes, classes).completeness,
+    "informativeness": lambda codes, classes: grown(codes, classes).informativeness,
+    "sap": lambda codes, classes: separated(codes, classes).sap,
+    "factorvae": lambda codes, classes: votes(codes, classes).factorvae,
+    "betavae": lambda codes, classes: pairs(codes, classes).betavae,
+    "modularity": lambda codes, classes: modularity(codes, classes, bins=20, generator=seeded()).modularity,
+    "explicitness": lambda codes, classes: explicitness(codes, classes, num_train=len(codes) * 2 // 3).explicitness,
+}
+# perfect, random and collapsed codes of three factors; None where the score is no round number
+KNOWN: dict[str, tuple[float | None, float | None, float | None, float]] = {
+    "mig": (1, 0, 0, 0.01),
+    "irs": (1, None, 0, 1e-12),
+    "disentanglement": (1, 0, 0, 0.03),
+    "completeness": (1, 0, 0, 0.03),
+    "informativeness": (1, np.mean(1 / np.array(SIZES)), np.mean(1 / np.array(SIZES)), 0.05),
+    "sap": (None, 0, 0, 0.08),
+    "factorvae": (1, 1 / 3, 0, 0.06),
+    "betavae": (1, 1 / 3, 1 / 3, 0.06),
+    "modularity": (1, 0, 0, 1e-6),
+    "explicitness": (1, 0.5, 0.5, 0.04),
+}
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_perfect_permuted_random_and_collapsed_codes(name: str) -> None:
+    classes, score = grid(), SCORES[name]
+    perfect, random, collapsed, tolerance = KNOWN[name]
+    good = score(standardised(classes), classes)
+    if perfect is not None:
+        assert good == pytest.approx(perfect, abs=tolerance)
+    assert score(-standardised(classes)[:, [2, 0, 1]], classes) == pytest.approx(good, abs=1e-2)
+    if random is not None:
+        assert score(noise(len(classes), 3), classes) == pytest.approx(random, abs=tolerance)
+    if collapsed is not None:
+        assert score(np.full((len(classes), 3), 0.7), classes) == pytest.approx(collapsed, abs=tolerance)
+
+
+def test_sap_of_two_valued_factors_is_the_whole_gap_to_chance() -> None:
+    classes = grid(300, (2, 2))
+    assert separated(standardised(classes), classes).sap == pytest.approx(0.5, abs=0.05)
+    assert separated(standardised(classes), classes).accuracy_DF.diagonal().tolist() == [1, 1]
+
+
+def test_a_rotation_by_45_degrees_hides_two_equal_factors() -> None:
+    codes, classes = rotated(45)
+    codes = codes + 0.01 * noise(len(codes), 2)  # else rounding breaks the ties of FactorVAE's votes
+    assert SCORES["mig"](codes, classes) == pytest.approx(0, abs=0.01)
+    assert SCORES["modularity"](codes, classes) == pytest.approx(0, abs=0.02)
+    assert SCORES["disentanglement"](codes, classes) < 0.05
+    assert SCORES["factorvae"](codes, classes) == pytest.approx(0.5, abs=0.06)
+    assert SCORES["betavae"](codes, classes) == pytest.approx(0.5, abs=0.06)
+    assert SCORES["sap"](codes, classes) < 0.05
+    assert SCORES["explicitness"](codes, classes) > 0.99  # a linear classifier turns it back
+
+
+def test_lightgbm_ranks_models_as_scikit_learn_does() -> None:
+    scores: dict[str, list[tuple[float, float, float]]] = {"lightgbm": [], "sklearn": []}
+    for angle, spread in ((0, 0.05), (0, 0.6), (0, 1.2), (18, 0.05), (30, 0.6), (45, 0.05)):
+        codes, classes = rotated(angle, size=3, repeats=25)
+        codes = codes + spread * noise(len(codes), 2)
+        for trees, found in scores.items():
+            found.append(grown(codes, classes, trees)[:3])
+    for fast, slow in zip(np.array(scores["lightgbm"]).T, np.array(scores["sklearn"]).T, strict=True):
+        assert spearmanr(fast, slow).statistic > 0.9
+        apart = np.subtract.outer(slow, slow) > 0.05  # no two models that scikit-learn tells apart change places
+        assert (np.subtract.outer(fast, fast)[apart] > 0).all()
+        assert np.allclose(fast, slow, atol=0.12)
+
+
+def test_trees_are_seeded_and_neither_global_seeds_nor_threads_change_them() -> None:
+    codes, classes = rotated(15, size=2, repeats=30)
+    codes = codes + 0.1 * noise(len(codes), 2)
+    ways = (("lightgbm", 1), ("lightgbm", 2), ("sklearn", 1))
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002
+    first = [grown(codes, classes, *way) for way in ways]
+    torch.manual_seed(6)
+    np.random.seed(6)  # noqa: NPY002
+    again = [grown(codes, classes, *way) for way in ways]
+    for one, other in ((first[0], first[1]), *zip(first, again, strict=True)):
+        assert np.array_equal(one.importance_DF, other.importance_DF)
+        assert one.informativeness == other.informativeness
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_score_is_its_seed_and_takes_tensors(name: str) -> None:
+    codes, classes = rotated(20)
+    given = torch.from_numpy(codes), torch.from_numpy(classes)
+    assert SCORES[name](codes, classes) == SCORES[name](*given)  # type: ignore[arg-type]
+
+
+def test_mutual_information_is_that_of_scikit_learn() -> None:
+    classes = grid()
+    bins = discretize(noise(len(classes), 3) + classes, 20)
+    assert 0 <= bins.min() <= bins.max() == 19
+    for labels in classes.T:
+        expected = [mutual_info_score(labels, column) for column in bins.T]
+        assert np.allclose(mutual_information(bins, labels), expected, atol=1e-12)
+
+
+def test_irs_counts_latents_and_does_not_sum_their_values() -> None:
+    classes = grid()
+    codes = np.concatenate([standardised(classes), np.full((len(classes), 2), 3.7)], axis=1)
+    found = irs(codes - 100, classes, quantile=0.99)
+    assert found.num_active == 3
+    assert not found.irs_DF[3:].any()
+    assert found.irs == pytest.approx(1, abs=1e-12)
+    opposite = np.stack([standardised(classes)[:, 0], -standardised(classes)[:, 0]], axis=1)
+    assert irs(opposite, classes, quantile=0.99).num_active == 2  # their values sum to 0
+
+
+def test_irs_of_a_latent_of_two_factors_by_hand() -> None:
+    classes = grid(1, (3, 3))
+    codes = classes.sum(axis=1, keepdims=True).astype(float)  # deviation 2 at most, 1 while either is fixed
+    assert irs(codes, classes, quantile=1.0).irs_DF.tolist() == [[0.5, 0.5]]
+
+
+def test_irs_counts_a_value_by_its_share_of_the_points() -> None:
+    codes = np.array([-1.0, 1.0] * 4)[:, None]
+    classes = np.array([0] * 7 + [1])[:, None]  # 7 points deviate from -1/7 by up to 8/7, one from itself by nothing
+    assert irs(codes, classes, quantile=1.0).irs_DF == pytest.approx(1 - (7 / 8 * 8 / 7 + 1 / 8 * 0))
+
+
+def test_explicitness_keeps_the_columns_that_it_was_trained_with() -> None:
+    classes = np.array([0, 1, 2] * 100 + [1, 2] * 50)[:, None]
+    classes = np.concatenate([classes, np.random.default_rng(0).integers(2, size=classes.shape)], axis=1)
+    found = explicitness(classes + 0.01 * noise(400, 2), classes, num_train=300)  # no test point has value 0
+    assert found.explicitness == 1
+    mixed = classes + 0.8 * noise(400, 2)
+    scale = mixed[:300].mean(axis=0), mixed[:300].std(axis=0)
+    train, test = ((part - scale[0]) / scale[1] for part in (mixed[:300], mixed[300:]))
+    chances = LogisticRegression(max_iter=1000).fit(train, classes[:300, 0]).predict_proba(test)
+    expected = np.mean([roc_auc_score(classes[300:, 0] == value, chances[:, value]) for value in (1, 2)])
+    assert explicitness(mixed, classes, num_train=300).auc_F[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_dead_codes_are_not_modular() -> None:
+    classes = grid(20, (2, 3, 20))  # noise knows most, by chance, of the factor with most values
+    dead = 0.01 * noise(len(classes), 3)
+    only_dead = modularity(dead, classes, bins=20, generator=seeded())
+    assert (only_dead.modularity, only_dead.num_informed) == (0, 0)
+    squares = np.square(only_dead.mutual_information_DF)
+    plain = 1 - (squares.sum(axis=1) / squares.max(axis=1) - 1) / 2
+    assert plain.min() > 0.9  # what they would score
+    mixed = standardised(classes) @ np.array([[1, 0, 0], [0, 1, 1], [0, 1, -1]])
+    alone = modularity(mixed, classes, bins=20, generator=seeded())
+    beside = modularity(np.concatenate([mixed, dead], axis=1), classes, bins=20, generator=seeded())
+    assert beside.modularity == pytest.approx(alone.modularity, abs=1e-12)
+    assert beside.num_informed == alone.num_informed == 3
+
+
+def test_factorvae_counts_and_prunes_dead_latents() -> None:
+    classes = grid()
+    codes = np.concatenate([0.04 * standardised(classes)[:, :1], standardised(classes), np.ones((len(classes), 1))], 1)
+    found = votes(codes, classes)
+    assert found.num_active == 3
+    assert not found.votes_DF[[0, 4]].any()
+    assert found.factorvae == 1
+    assert votes(codes, classes, dead_below=0.0).num_active == 4  # a constant latent is never kept
+
+
+def test_draws_share_the_value_of_their_factor_and_nothing_else() -> None:
+    classes, random = grid(2), np.random.default_rng(0)
+    points, factors = random.integers(len(classes), size=20_000), random.integers(3, size=20_000)
+    other = SharedValues(classes).draw(points, factors, random)
+    same = classes[points] == classes[other]
+    assert same[np.arange(len(points)), factors].all()
+    for factor, size in enumerate(SIZES):
+        assert same[factors != factor, factor].mean() == pytest.approx(1 / size, abs=0.02)
+
+
+def test_gaussian_scores_are_those_of_their_definitions() -> None:
+    mixing = np.random.default_rng(0).normal(size=(4, 4))
+    covariance = mixing @ mixing.T
+    diagonal = np.diag(covariance.diagonal())
+    total, distance, share = gaussian_correlations(covariance)
+    kl = 0.5 * (np.log(np.linalg.det(diagonal)) - np.log(np.linalg.det(covariance)))
+    squared = 2 * np.trace(covariance) - 2 * np.trace(sqrtm(diagonal @ covariance)).real
+    assert total == pytest.approx(kl, rel=1e-9)
+    assert distance == pytest.approx(squared, rel=1e-6)
+    assert share == pytest.approx(distance / np.trace(covariance))
+    assert gaussian_correlations(diagonal) == pytest.approx((0, 0, 0), abs=1e-9)
+    pair = np.array([[1, 0.6], [0.6, 1]])
+    assert gaussian_correlations(pair)[0] == pytest.approx(-0.5 * math.log(1 - 0.36))
+
+
+def test_dead_latents_are_independent_of_all() -> None:
+    codes = noise(2000, 2) @ np.array([[1, 0.5], [0, 1]])
+    one = unsupervised(codes, bins=20)
+    beside = unsupervised(np.concatenate([codes, np.ones((2000, 1))], axis=1), bins=20)
+    assert beside[:6] == pytest.approx(one[:6])
+    assert beside.mutual_information_score == pytest.approx(one.mutual_information_score / 3)
+    assert unsupervised(codes[:, :1], bins=20)[::2] == (0, 0, 0, 0)
+    twice = unsupervised(np.concatenate([codes, codes], axis=1), bins=20)
+    assert twice.gaussian_total_correlation > 10
+
+
+def error_over_spread(measure: Callable[[np.random.Generator], Sequence[float]]) -> np.ndarray:
+    """Mean standard error over the spread of repeated estimates (score, error, score, ...): 80 tell it to 8 %."""
+    found = np.array([measure(np.random.default_rng(seed)) for seed in range(80)])
+    return np.asarray(found[:, 1::2].mean(axis=0) / found[:, ::2].std(axis=0, ddof=1))
+
+
+def drawn(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Fresh points of one model: two factors of 4 and 3 values, turned and blurred."""
+    classes = np.stack([random.integers(4, size=count), random.integers(3, size=count)], axis=1)
+    codes = (classes - [1.5, 1]) @ np.array([[1, 0.4], [-0.3, 1]]) + 0.4 * random.normal(size=(count, 2))
+    return codes, classes
+
+
+def test_standard_errors_over_points_are_the_spread_of_repeated_estimates() -> None:
+    def of_points(random: np.random.Generator) -> Sequence[float]:
+        codes, classes = drawn(random, 1000)
+        of_modularity = modularity(codes, classes, bins=20, generator=seeded())
+        return [*mig(codes, classes, bins=20)[:2], *of_modularity[:2], *unsupervised(codes, bins=20)]
+
+    assert error_over_spread(of_points) == pytest.approx(np.ones(6), abs=0.25)
+
+
+def test_standard_errors_over_test_points_are_the_spread_at_one_training_set() -> None:
+    train = drawn(np.random.default_rng(1000), 300)
+
+    def tested(random: np.random.Generator) -> Sequence[float]:
+        test = drawn(random, 300)
+        given = np.concatenate([train[0], test[0]]), np.concatenate([train[1], test[1]])
+        separate = sap(*given, num_train=300, penalty=0.01, generator=seeded())
+        return [*explicitness(*given, num_train=300)[:2], *separate[:2]]
+
+    assert error_over_spread(tested) == pytest.approx(np.ones(2), abs=0.25)
+
+
+def test_an_accuracy_of_one_has_an_error() -> None:
+    found = votes(standardised(grid()), grid())
+    assert found.factorvae == 1
+    assert 0.001 < found.factorvae_se < 0.003
+    codes, classes = noise(1280, 2), grid(20, (8, 8))
+    assert votes(codes, classes).factorvae_se == pytest.approx(math.sqrt(0.25 / 1000), rel=0.05)
+
+
+@pytest.mark.parametrize("latents", [1, 256])
+@pytest.mark.parametrize("name", SCORES)
+def test_one_latent_or_256(name: str, latents: int) -> None:
+    classes = grid(30, (2, 3))
+    codes = noise(len(classes), latents)
+    codes[:, 0] = classes[:, 0]
+    assert 0 <= SCORES[name](codes, classes) <= 1
+
+
+def test_one_latent_is_compared_with_a_dead_one() -> None:
+    classes = grid()
+    codes = standardised(classes)[:, :1]
+    beside = np.concatenate([codes, np.zeros_like(codes)], axis=1)
+    assert mig(codes, classes, bins=20).mig == pytest.approx(mig(beside, classes, bins=20).mig)
+    assert separated(codes, classes).sap == separated(beside, classes).sap
+    assert grown(codes, classes).completeness == grown(beside, classes).completeness == 1
+
+
+def test_a_single_factor_is_told_apart_by_anything() -> None:
+    classes = grid(250, (4,))
+    codes = np.concatenate([classes + 0.1 * noise(len(classes), 1), noise(len(classes), 1)], axis=1)
+    assert pairs(codes, classes).betavae == votes(codes, classes).factorvae == 1
+    assert grown(codes, classes).disentanglement == 1
+    assert modularity(codes, classes, bins=20, generator=seeded()).modularity == 1
+
+
+def test_rounding_is_not_read_as_code() -> None:
+    classes = grid()
+    codes = np.concatenate([standardised(classes), np.full((len(classes), 1), 3.0)], axis=1).astype(np.float32)
+    codes[::2, 3] = np.nextafter(np.float32(3), np.float32(4))
+    assert np.ptp(checked(codes, classes)[0][:, 3]) == 0
+    assert irs(codes, classes, quantile=0.99).num_active == 3
+
+
+@pytest.mark.parametrize(
+    ("codes", "classes", "message"),
+    [
+        (np.ones(3), np.ones((3, 1), int), "codes must be"),
+        (np.full((3, 1), np.nan), np.eye(3, dtype=int), "codes must be finite"),
+        (np.ones((3, 1)), np.ones((2, 1), int), "classes must be"),
+        (np.ones((3, 1)), np.eye(3), "classes must be whole numbers, not float64"),
+        (np.ones((3, 1)), np.array([[0, 1], [0, 2], [0, 1]]), "leave out columns 0"),
+    ],
+)
+def test_what_is_no_codes_and_classes_is_refused(codes: np.ndarray, classes: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        mig(codes, classes, bins=20)
+
+
+def test_a_split_needs_points_on_both_sides_and_known_trees() -> None:
+    classes = grid(1)
+    codes = standardised(classes)
+    for num_train in (1, len(classes)):
+        with pytest.raises(ValueError, match="num_train must be from 2 to 59"):
+            explicitness(codes, classes, num_train=num_train)
+    with pytest.raises(ValueError, match="trees must be one of lightgbm, sklearn, not 'forest'"):
+        dci(codes, classes, num_train=30, trees="forest", num_threads=1, generator=seeded())

@@ -1,0 +1,82 @@
+"""Damaged results and run folders: a line for each fault, the rest is shown whole, and neither command ends by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from rich.console import Console
+
+from lrx.cli.console import tables
+from lrx.core.types import Array, AssayResult
+from lrx.report import meanings, measured_runs, page, run_summary
+from lrx.storage import results
+from tests.report.test_page import AXES, Page, matrix_result, written
+
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+MATRICES = (np.zeros((0, 0)), np.array([["a", "b"], ["c", "d"]]), np.full((2, 2), np.nan), np.ones(2), np.array(3.0))
+
+
+def with_matrix(values: np.ndarray) -> AssayResult:
+    whole = matrix_result()
+    axes = AXES[: values.ndim]
+    labels = dict(zip(axes, map(np.arange, values.shape), strict=True))
+    return AssayResult({"matrix": Array(values, axes)}, labels, whole.scores, whole.settings)
+
+
+def test_a_hundred_damaged_results_are_each_shown_beside_a_whole_one(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(100):
+        name = str(random.choice([name for name in meanings.ASSAYS if name != "codes"]))
+        damaged = with_matrix(MATRICES[number % len(MATRICES)])
+        own = {"trained_steps": float(random.choice([np.nan, np.inf, -1]))} if number % 2 else {}
+        whole = AssayResult({}, {}, {"well": 7.0})
+        results.write(tmp_path / "result.h5", {name: damaged, "mine": whole}, own)
+        out, faults = page.write(tmp_path / "result.h5", None)
+        assert any(f"its {name} " in fault and "\n" not in fault for fault in faults), (number, name)
+        assert "well 7" in Page(out).text
+        console = Console(width=80, record=True, quiet=True)
+        for part in tables.whole_file(results.read(tmp_path / "result.h5"), 80):
+            console.print(part)
+        (tmp_path / "result.h5").unlink()
+
+
+def test_a_sweep_goes_on_after_a_matrix_that_cannot_be_drawn(tmp_path: Path) -> None:
+    for number, values in enumerate(MATRICES[:2]):
+        written(tmp_path / f"bad-{number}", {"response_matrix": with_matrix(values)})
+    written(tmp_path / "well", {"response_matrix": matrix_result()})
+    out, faults = page.write(tmp_path, None)
+    assert [fault.partition(":")[0] for fault in faults] == ["bad-0", "bad-1"]
+    assert len([image for image in Page(out).images if "A heat map" in image["alt"]]) == 1
+
+
+def test_a_config_that_grows_is_not_unfolded() -> None:
+    with pytest.raises(ValueError, match="aliases"):
+        measured_runs.flat(BOMB)
+    with pytest.raises(ValueError, match="characters"):
+        measured_runs.flat("a" * (2**20 + 1))
+
+
+def test_provenance_that_is_a_list_is_a_line(tmp_path: Path) -> None:
+    path = written(tmp_path, {"response_matrix": matrix_result()})
+    with h5py.File(path, "r+") as file:
+        file["response_matrix"].attrs["provenance"] = "[1, 2]"
+    _, faults = page.write(path, None)
+    assert len(faults) == 1
+    assert "the provenance of response_matrix is no mapping" in faults[0]
+
+
+def test_steps_that_are_none_cost_their_row(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("seed: 1")
+    (tmp_path / "status.json").write_text('{"state": "done", "step": Infinity}')
+    rows = '{"step": NaN, "loss": 1}\n{"step": 2, "loss": 3, "kl": "x"}\n{"step": Infinity, "loss": 1}\n'
+    (tmp_path / "metrics.jsonl").write_text(rows + '{"step": 4, "loss": NaN}\n')
+    run = measured_runs.read(measured_runs.places(tmp_path)[0])
+    assert [row["step"] for row in run.rows] == [2.0, 4.0]
+    assert "3 of 4 rows hold what is no number" in run.faults[0]
+    assert run_summary.facts(run)["training"] == "trained for 4 steps"
+    assert len(Page(page.write(tmp_path, None)[0]).images) == 1

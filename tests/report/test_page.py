@@ -1,0 +1,351 @@
+"""The report: what it finds at a path, that it stands alone and is complete, and that what files say stays text."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import shlex
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra.utils import instantiate
+
+from lrx.core.types import Array, AssayResult
+from lrx.metrics import table
+from lrx.report import commands, meanings, page, pictures, sweep_page
+from lrx.report.sweep_rows import Row
+from lrx.runs import status
+from lrx.storage import results
+from tests.cli.test_configs import GROUPS, ToyGrid, composed, model_from
+from tests.conftest import TINY, Lrx
+
+SCRIPT = "<script>alert(1)</script>"
+AXES = ("intervened", "responding")
+
+
+class Page(HTMLParser):
+    """A page taken apart: its scripts, its images, all its text, and the tags with their attributes."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.scripts: list[str] = []
+        self.images: list[dict[str, str]] = []
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = self._inside = ""
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {key: value or "" for key, value in attrs}
+        self.tags.append((tag, attributes))
+        self._inside = tag
+        if tag == "img":
+            self.images.append(attributes)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            self.scripts.append(data)
+        elif self._inside != "style":
+            self.text += f" {' '.join(data.split())}"
+
+    def assert_stands_alone(self) -> None:
+        for tag, attributes in self.tags:
+            assert tag not in ("link", "iframe", "object", "embed", "base"), tag
+            for name in ("src", "href", "srcset", "action"):
+                assert attributes.get(name, "#").startswith(("#", "data:image/png;base64,")), (tag, attributes)
+            assert not [name for name in attributes if name.startswith("on")], attributes
+        for image in self.images:
+            assert base64.b64decode(image["src"].partition(",")[2]).startswith(b"\x89PNG")
+            assert len(image["alt"]) > 20
+
+
+def matrix_result(shift: float = 0.0, names: tuple[str, str] = ("0", "1")) -> AssayResult:
+    values = np.eye(2) * 0.9 + shift
+    return AssayResult(
+        arrays={
+            "matrix": Array(values, AXES, "latent"),
+            "matrix_se": Array(values / 50, AXES, "latent"),
+            "informative": Array(np.ones(2, np.uint8), AXES[1:]),
+        },
+        coordinates=dict.fromkeys(AXES, np.array(names)),
+        scores={"num_informative": 2.0, "largest_se": 0.018 + shift},
+        settings={"base": "prior", "normalization": "half", "num_samples": 64},
+    )
+
+
+def written(folder: Path, assays: dict[str, AssayResult], **provenance: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    known = {"model": "lrx.models.vae.VAE", "dataset": "dsprites", "dataset_source": "rendered", **provenance}
+    results.write(folder / "result.h5", assays, known)
+    return folder / "result.h5"
+
+
+# ------------------------------------------------------------------------------------------------ what it says
+
+
+def test_every_assay_has_its_section() -> None:
+    assert set(meanings.ASSAYS) == {*GROUPS["assay"]} - {"paper"}
+    for meaning in meanings.ASSAYS.values():
+        assert set(meaning.main) <= {*meaning.scores} or any("{}" in name for name in meaning.scores)
+
+
+def test_every_score_that_assays_produce_has_a_meaning_and_every_picture_a_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LRX_DATA", str(tmp_path))
+    monkeypatch.setitem(table.PRESETS, "fast", table.Preset(num_train=60, num_test=30, train_votes=20, eval_votes=10))
+    sizes = {
+        "response_matrix": {"num_samples": 16},
+        "conditioned_response": {"num_bootstrap": 4},
+        "latent_graph": {"num_samples": 16, "num_replicates": 4},
+        "traversal": {"num_samples": 16, "steps": 3},
+        "response_map": {"num_samples": 16, "resolution": 9, "num_posterior": 4, "decoded": 2, "latents": "all"},
+        "manifold": {"num_points": 4},
+        "interpolation": {"num_pairs": 2, "num_nodes": 4, "steps": 1, "probe_steps": 2},
+        "generation": {"num_samples": 6, "neighbours": 1, "probe_steps": 2},
+        "factor_inference": {"labels": "[4,6]", "num_test": 4, "repeats": 1},
+    }
+    settings = [f"assay.assays.{name}.{key}={value}" for name, some in sizes.items() for key, value in some.items()]
+    node = composed("assay", "ckpt=none", "assay=paper", *settings).assay
+    model = model_from("model=vae", "network=mlp", "latent_dim=3", dataset=ToyGrid((1, 2, 2)))
+    found = instantiate(node, _convert_="all")(model, ToyGrid((1, 2, 2)), torch.Generator().manual_seed(0))
+    assert len(found) >= 11
+    for name, result in found.items():
+        for score in result.scores:
+            if not meanings.is_error(score, result):
+                assert meanings.of_score(name, score), (name, score)
+                assert "{" not in meanings.of_score(name, score)
+        drawn = pictures.of_assay(name, result, {}, tmp_path)
+        assert len(drawn) >= (name != "codes")
+        assert all(len(one.alt) > 20 and one.width > 100 for one in drawn)
+
+
+def test_a_part_of_a_name_has_its_word_in_the_sentence() -> None:
+    assert "draws from the prior" in meanings.of_score("generation", "frechet_prior")
+    assert "all latents, learned from 1000 labels" in meanings.of_score("factor_inference", "accuracy_all_1000")
+    names = ["frechet_refined", "recall_prior", "frechet_data", "frechet_prior", "beauty"]
+    ordered = sorted(names, key=lambda name: meanings.place_of("generation", name))
+    assert ordered == ["frechet_data", "frechet_prior", "frechet_refined", "recall_prior", "beauty"]
+    labels = sorted(
+        ("1000", "100", "9" * 5000), key=lambda n: meanings.place_of("factor_inference", f"accuracy_all_{n}")
+    )
+    assert labels.index("100") < labels.index("1000")
+    assert meanings.of_score("generation", "beauty") == meanings.of_score("of_mine", "cds") == ""
+
+
+# ------------------------------------------------------------------------------------------------ of one run
+
+
+def test_a_trained_run_is_told_with_its_curves_and_the_assays_of_its_checkpoint(
+    lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        assert lrx("train", *TINY, f"name={name}", f"seed={'ab'.index(name)}").returncode == 0
+        measured = lrx("assay", f"ckpt=outputs/train/{name}", "assay.num_samples=16", f"name=of-{name}")
+        assert measured.returncode == 0, measured.stderr
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("a report loads no tensors")
+
+    monkeypatch.setattr(torch, "load", refused)
+    done = lrx("report", "outputs/train/a")
+    assert (done.returncode, done.stderr.split()) == (0, ["outputs/train/a/report.html"]), done.stderr
+    told = Page(tmp_path / "outputs/train/a/report.html")
+    told.assert_stands_alone()
+    assert len(told.images) == 2
+    assert told.images[0]["alt"].startswith("Training curves of a: loss")
+    assert "BetaVAE with 2 latents on double helix (drawn from seed 0), trained for 20 steps." in told.text
+    assert "lrx train experiment=helix trainer.steps=20" in told.text
+    assert "lrx assay ckpt=outputs/train/a assay.num_samples=16 name=of-a" in told.text
+    assert "of-b" not in told.text
+    assert "Latents that answer to themselves" in told.text
+    assert "num samples 16" in told.text
+
+    assert lrx("report", "outputs/assay/of-a/result.h5", "out=one.html").returncode == 0
+    alone = Page(tmp_path / "one.html")
+    assert "of-a, measured on a" in alone.text
+    assert alone.images[0]["alt"].startswith("Training curves")  # of the checkpoint that it names
+    (tmp_path / "outputs/train/a/checkpoint.pt").write_bytes(b"another one")
+    assert lrx("report", "outputs/assay/of-a", "out=two.html").returncode == 0
+    assert len(Page(tmp_path / "two.html").images) == 1  # which is not that checkpoint any more
+
+    first = (tmp_path / "two.html").read_bytes()
+    assert lrx("report", "outputs/assay/of-a", "out=two.html").returncode == 0
+    assert (tmp_path / "two.html").read_bytes() == first
+
+
+def test_what_files_say_stays_text(tmp_path: Path) -> None:
+    hostile = matrix_result(names=(SCRIPT, '" onerror="alert(2)'))
+    hostile = AssayResult(hostile.arrays, hostile.coordinates, {SCRIPT.replace("/", ""): 1.0}, {**hostile.settings})
+    result = AssayResult(hostile.arrays, hostile.coordinates, hostile.scores, {**hostile.settings, "remark": SCRIPT})
+    folder = tmp_path / "<img src=x onerror=alert(3)>"
+    facts = {"config": f"{SCRIPT}", "checkpoint_config": f"model: {{_target_: '{SCRIPT}'}}", "dataset": f"'{SCRIPT}"}
+    written(folder, {"response_matrix": result, "<b>own": matrix_result()}, **facts)
+    status.write(folder, status.Status("failed", "assay", (f"name={SCRIPT}",), error=SCRIPT))
+    out, faults = page.write(folder, None)
+    assert not faults
+    told = Page(out)
+    told.assert_stands_alone()
+    assert len(told.scripts) == 1
+    assert "alert" not in told.scripts[0]
+    assert told.text.count(SCRIPT) >= 5
+    assert "<img src=x onerror=alert(3)>" in told.text
+    assert "<b>own" in told.text
+    (policy,) = [tag["content"] for name, tag in told.tags if tag.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-")
+
+
+def test_broken_and_foreign_files_are_one_line(lrx: Lrx, tmp_path: Path) -> None:
+    whole = written(tmp_path / "whole", {"response_matrix": matrix_result()})
+    (tmp_path / "cut.h5").write_bytes(whole.read_bytes()[:900])
+    (tmp_path / "foreign.h5").write_text("not a results file")
+    (tmp_path / "empty").mkdir()
+    for name, words in {
+        "cut.h5": "is not a readable results file of lrx",
+        "foreign.h5": "is not a readable results file of lrx",
+        "empty": "holds no runs",
+        "nowhere": "no such file or folder",
+    }.items():
+        done = lrx("report", name)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.count("\n") == 1
+        assert words in done.stderr
+        assert not list(tmp_path.glob("**/report.html"))
+    assert "takes one path" in lrx("report").stderr
+    assert "usage: lrx report" in lrx("report", "--help").stdout
+
+
+def test_an_assay_that_cannot_be_drawn_keeps_its_scores(tmp_path: Path) -> None:
+    lacking = AssayResult({"x": Array(np.ones(2), ("latent",))}, {}, {"num_informative": 7.0})
+    flat = AssayResult({"matrix": Array(np.ones(2), ("latent",))}, {}, {"cds": 0.25}, {"threshold": 0.1})
+    path = written(tmp_path, {"response_matrix": lacking, "conditioned_response": flat})
+    out, faults = page.write(path, None)
+    assert "its response_matrix lacks 'matrix'" in faults[0]
+    assert "its conditioned_response cannot be drawn" in faults[1]
+    told = Page(out)
+    assert "num informative 7 Latents" in told.text
+    assert "cds 0.25 Causal" in told.text
+    assert not told.images
+
+
+# ------------------------------------------------------------------------------------------------ of a sweep
+
+
+def sweep(folder: Path) -> Path:
+    """Two configs with two seeds each, one of which has no result yet, and a damaged file."""
+    for beta in (1, 4):
+        for seed in (0, 1):
+            run = folder / f"vae-{beta}-{seed}"
+            config = f"seed: {seed}\nmodel: {{_target_: lrx.models.vae.VAE, beta: {beta}}}\nname: {run.name}\n"
+            state = "running" if (beta, seed) == (4, 1) else "done"
+            run.mkdir(parents=True)
+            (run / "config.yaml").write_text(config)
+            status.write(run, status.Status(state, "train", (f"seed={seed}",)))
+            if state == "done":
+                written(run / "paper", {"response_matrix": matrix_result(beta / 100 + seed / 10)})
+    (folder / "vae-1-1" / "other").mkdir()
+    (folder / "vae-1-1" / "other" / "result.h5").write_bytes(b"cut")
+    return folder
+
+
+def test_a_sweep_is_a_table_a_plot_and_matrices(lrx: Lrx, tmp_path: Path) -> None:
+    sweep(tmp_path / "sweep")
+    done = lrx("report", "sweep")
+    assert done.returncode == 0
+    assert "other/result.h5 is not a readable results file" in done.stderr
+    told = Page(tmp_path / "sweep" / "report.html")
+    told.assert_stands_alone()
+    assert "4 runs: 1 interrupted, 3 done." in told.text  # as nobody works in the folder that says running
+    assert "They differ in seed, model.beta." in told.text
+    data = json.loads(told.scripts[0])
+    assert data["scores"] == ["response matrix: num informative", "response matrix: largest se"]
+    assert data["groups"] == ["beta 1", "beta 4"]
+    runs = {run["name"]: run for run in data["runs"]}
+    assert runs["vae-1-1"]["group"] == runs["vae-1-0"]["group"] == "beta 1"
+    assert runs["vae-1-1"]["values"] == [2.0, pytest.approx(0.128)]
+    assert runs["vae-4-1"]["values"] == [None, None]
+    captions = [image["alt"] for image in told.images if "A heat map" in image["alt"]]
+    assert [caption.rpartition(" ")[2] for caption in captions] == ["vae-1-0.", "vae-1-1.", "vae-4-0."]
+    assert "Data: dsprites (rendered by lrx, not the official file)." in told.text
+    assert "Make it again lrx train -m seed=0,1" in " ".join(told.text.split())
+    assert "response matrix: largest se The largest standard error of an entry" in " ".join(told.text.split())
+    values = [tag["data-value"] for name, tag in told.tags if name == "td" and "data-value" in tag]
+    assert values[:3] == ["2.0", "2.0", "2.0"]
+
+
+def test_damaged_run_folders_cost_a_line_each(tmp_path: Path) -> None:
+    for name, config, said, log in (
+        ("strange", "{not: [yaml", '{"state": "done", "command": 3, "overrides": [[1]]}', ""),
+        ("logged", "seed: 1", '{"state": "done"}', 'not json\n{"step": 1, "loss": 2.0}\n'),
+        ("well", "seed: 1", '{"state": "done"}', ""),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(config)
+        (tmp_path / name / "status.json").write_text(said)
+        (tmp_path / name / "metrics.jsonl").write_text(log)
+    out, faults = page.write(tmp_path, None)
+    assert len(faults) == 2
+    assert "logged/metrics.jsonl: line 1 is damaged" in faults[0]
+    assert faults[1].startswith(f"{tmp_path / 'strange'}: while parsing a flow sequence")
+    assert "3 runs: 2 done, 1 unknown." in Page(out).text
+
+
+def test_what_goes_together_is_told_once(tmp_path: Path) -> None:
+    for model, steps, seed in (("VAE", 10, 0), ("VAE", 10, 1), ("AE", 20, 0)):
+        run = tmp_path / f"{model}-{seed}"
+        run.mkdir()
+        config = f"seed: {seed}\ntrainer: {{steps: {steps}}}\nmodel: {{_target_: lrx.models.x.{model}}}\n"
+        (run / "config.yaml").write_text(config)
+        written(run / "paper", {"response_matrix": matrix_result()}, checkpoint_config=config)
+        status.write(run, status.Status("done", "train"))
+    told = Page(page.write(tmp_path, None)[0])
+    assert json.loads(told.scripts[0])["groups"] == ["AE", "VAE"]
+    assert "They differ in seed, trainer.steps, model." in told.text
+    assert " run model seed state " in " ".join(told.text.split())
+
+
+def test_a_sweep_of_assays_differs_in_how_they_measured(tmp_path: Path) -> None:
+    for samples in (16, 64):
+        config = f"seed: 0\nassay: {{_target_: lrx.assays.x, num_samples: {samples}}}\n"
+        trained = "seed: 3\nmodel: {_target_: lrx.models.vae.VAE}\n"
+        written(tmp_path / f"{samples}", {"response_matrix": matrix_result()}, config=config, checkpoint_config=trained)
+    out, faults = page.write(tmp_path, tmp_path / "deep" / "page.html")
+    assert not faults
+    told = Page(out)
+    assert "They differ in assay.num_samples." in told.text
+    assert json.loads(told.scripts[0])["groups"] == ["num_samples 16", "num_samples 64"]
+
+
+def test_the_first_plot_shows_scores_of_two_assays_that_most_runs_have() -> None:
+    keys = [("reconstruction", "squared_error"), ("reconstruction", "kl"), ("traversal", "mean_following"), ("a", "b")]
+    every = [dict(zip(keys, values, strict=True)) for values in ((1.0, 2.0, 0.1, 7.0), (3.0, math.nan, 0.2, 7.0))]
+    rows = [Row(str(place), "done", {}, scores, {}, {}, "", []) for place, scores in enumerate(every)]
+    assert sweep_page._first_two(rows, keys, keys) == (0, 2)
+    assert sweep_page._first_two(rows, keys, keys[:2]) == (0, 1)  # kl differs between no runs: the first two there are
+
+
+def test_commands_are_told_as_they_are_typed() -> None:
+    said = ("assay", ("assay=paper", "ckpt='outputs/train/one'", "name='1'", "note='a b'"))
+    (line,) = commands.typed([said])
+    assert shlex.split(line) == ["lrx", "assay", "assay=paper", "ckpt=outputs/train/one", "name='1'", "note='a b'"]
+    runs = [("train", (f"model={model}", f"seed={seed}", "name=x")) for model in ("ae", "vae") for seed in (0, 1)]
+    assert commands.of_sweep(runs) == ["lrx train -m model=ae,vae seed=0,1 name=x"]
+    assert commands.of_sweep(runs[:3]) == commands.typed(runs[:3])  # no product of choices
+    assert commands.of_sweep([*runs, ("import", ())])[1:] == ["lrx import"]
+
+
+def test_hostile_names_in_a_sweep_stay_text(tmp_path: Path) -> None:
+    for name in ("</script><script>alert(1)<", "b"):
+        written(tmp_path / name.replace("/", "|"), {name: matrix_result()})
+    out, _ = page.write(tmp_path, None)
+    told = Page(out)
+    told.assert_stands_alone()
+    assert len(told.scripts) == 2
+    assert "alert" not in told.scripts[1]
+    assert json.loads(told.scripts[0])["runs"][0]["name"] == "<|script><script>alert(1)<"

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lrx.models.networks.conv5 import conv5
+from lrx.models.vae import VAE
+from lrx.responses.encoding import Remembering
+from lrx.responses.jacobian import (
+    columns,
+    loop_of,
+    participation,
+    probed_participation,
+    probed_trace,
+    probes,
+    products,
+    whole,
+)
+from tests.support.models_for_tests import one_thread as one_thread
+
+
+class Tanh(nn.Module):
+    """A nonlinear loop of any size; the encoder changes its argument in place, as inplace layers do."""
+
+    def __init__(self, latents: int = 4) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(1)
+        self.out = nn.Parameter(torch.randn(7, latents, generator=generator, dtype=torch.float64))
+        self.back = nn.Parameter(torch.randn(latents, 7, generator=generator, dtype=torch.float64) / 3)
+
+    def encode(self, x: Tensor) -> Tensor:
+        return nn.functional.elu(x @ self.back.T, inplace=True)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return torch.tanh(z @ self.out.T)
+
+
+def reverse(model: nn.Module, z: Tensor) -> Tensor:
+    """The Jacobian by reverse mode: (N, k, j)."""
+    z = z.clone().requires_grad_()
+    h = model.encode(model.decode(z))
+    rows = [torch.autograd.grad(h[:, k].sum(), z, retain_graph=True)[0] for k in range(z.shape[1])]
+    return torch.stack(rows, dim=1)
+
+
+def points(count: int, latents: int = 4) -> Tensor:
+    return torch.randn(count, latents, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+
+
+def test_forward_mode_is_reverse_mode() -> None:
+    model, z = Tanh(), points(9)
+    h, jacobian = columns(loop_of(model), z, [0, 1, 2, 3], batch_size=4)
+    assert torch.allclose(h, model.encode(model.decode(z)), rtol=1e-12)
+    assert torch.allclose(jacobian, reverse(model, z), rtol=1e-10)
+    assert torch.allclose(columns(loop_of(model), z, [2, 0], batch_size=1)[1], jacobian[:, :, [2, 0]], rtol=1e-10)
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 512])
+def test_the_whole_jacobian_is_its_columns(batch_size: int) -> None:
+    model, z = Tanh(), points(9)
+    with torch.inference_mode():
+        h, jacobian = whole(loop_of(model), z, batch_size=batch_size)
+    expected = columns(loop_of(model), z, [0, 1, 2, 3], batch_size=4)
+    assert torch.allclose(h, expected[0], rtol=1e-12)
+    assert torch.allclose(jacobian, expected[1], rtol=1e-10)
+
+
+def test_conv5_in_channels_last_is_differentiated_and_left_as_it_was() -> None:
+    settings = {"observation_shape": (1, 64, 64), "latent_dim": 3, "reconstruction": "bernoulli", "variance": 1.0}
+    torch.manual_seed(0)
+    model = VAE(kl="exact", network=conv5, **settings)  # type: ignore[arg-type]
+    model.double().to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    before = {name: (weight.stride(), weight.clone()) for name, weight in model.named_parameters()}
+    z = points(2, 3)
+    with torch.inference_mode():
+        _, jacobian = columns(loop_of(model), z, [0, 1, 2], batch_size=8)
+    assert torch.allclose(jacobian, reverse(model, z), rtol=1e-8)
+    assert all(module.training for module in model.modules())
+    for name, weight in model.named_parameters():
+        assert weight.requires_grad
+        assert weight.grad is None
+        assert weight.stride() == before[name][0]
+        assert torch.equal(weight, before[name][1])
+
+
+def test_a_remembering_model_is_differentiated_without_a_copy_of_its_data() -> None:
+    class Heavy:
+        name = source = fingerprint = "heavy"
+        observation_shape = (7,)
+
+        def __len__(self) -> int:
+            return 1
+
+        def __deepcopy__(self, memo: object) -> Heavy:
+            raise AssertionError("the data set was copied")
+
+    z = points(3)
+    remembering = Remembering(Tanh(), Heavy())  # type: ignore[arg-type]
+    assert torch.equal(
+        products(loop_of(remembering), z, z, batch_size=8)[1], products(loop_of(Tanh()), z, z, batch_size=8)[1]
+    )
+
+
+def test_probes_estimate_the_trace_with_honest_errors() -> None:
+    model, z = Tanh(), points(200)
+    truth = reverse(model, z).diagonal(dim1=1, dim2=2).sum(1)
+    _, v, jv = probes(loop_of(model), z, 64, generator=torch.Generator().manual_seed(0), batch_size=512)
+    assert torch.equal(v.abs(), torch.ones_like(v))
+    trace, se = probed_trace(v, jv)
+    errors = (trace - truth) / se
+    assert errors.abs().max() < 5
+    assert 0.85 < errors.square().mean().sqrt() < 1.15
+
+
+def test_probes_do_not_depend_on_the_batch_size() -> None:
+    found = [
+        probes(loop_of(Tanh()), points(10), 5, generator=torch.Generator().manual_seed(0), batch_size=size)[1:]
+        for size in (3, 100)
+    ]
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.allclose(found[0][1], found[1][1], rtol=1e-10)
+
+
+@pytest.mark.parametrize("kept", [1, 3, 8])
+def test_participation_of_equal_directions_is_their_number(kept: int) -> None:
+    spectrum = torch.cat([torch.full((2, kept), 0.4), torch.zeros(2, 8 - kept)], dim=1).double()
+    assert torch.allclose(participation(spectrum), torch.full((2,), float(kept)).double(), rtol=1e-12)
+    v = (torch.randint(0, 2, (500, 8, 48), generator=torch.Generator().manual_seed(0)) * 2 - 1).double()
+    jv = v * spectrum[0][None, :, None]
+    assert float(probed_participation(jv).mean()) == pytest.approx(kept, rel=0.02)
+
+
+def test_nothing_has_no_participation_and_nan_is_refused() -> None:
+    assert torch.isnan(participation(torch.zeros(1, 3))).all()
+    assert torch.isnan(probed_participation(torch.zeros(1, 3, 4))).all()
+    broken = Tanh()
+    with torch.no_grad():
+        broken.out.fill_(float("nan"))
+    with pytest.raises(ValueError, match="not finite"):
+        products(loop_of(broken), points(2), points(2), batch_size=2)

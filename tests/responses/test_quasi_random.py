@@ -1,0 +1,109 @@
+"""Quasi-random draws of the response matrix: the same answers, honest errors, and smaller ones."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from lrx.assays.response_matrix.assay import net_size
+from lrx.responses.draws import BLOCK, blocks, sobol_net
+from tests.assays.test_response_matrix import A, Curved, Linear, Vectors, assay, values, within
+
+QUASI = {"draws": "quasi", "num_samples": 1024, "max_samples": 4096}
+
+
+def test_a_net_is_normal_in_each_dimension_and_even() -> None:
+    net = sobol_net(1024, 7, seed=3)
+    assert net.dtype == torch.float64
+    assert torch.isfinite(net).all()
+    cells = (torch.special.ndtr(net) * 1024).floor().long()  # one point in each of 1024 equal cells of each dimension
+    assert all(sorted(column.tolist()) == list(range(1024)) for column in cells.T)
+    assert torch.equal(net, sobol_net(1024, 7, seed=3))
+    assert not torch.equal(net, sobol_net(1024, 7, seed=4))
+    assert (net.mean(0).abs() < 1e-3).all()
+    assert ((net.var(0) - 1).abs() < 0.01).all()
+
+
+def test_the_first_blocks_are_the_same_however_many_are_read() -> None:
+    def read(count: int) -> list[torch.Tensor]:
+        found = blocks(
+            Linear(A), Vectors(), base="prior", generator=torch.Generator().manual_seed(1), batch_size=9, net=32
+        )
+        return [next(found).draws().values_ND for _ in range(count)]
+
+    two, four = read(2), read(4)
+    assert all(torch.equal(a, b) for a, b in zip(two, four, strict=False))
+    assert all(block.shape == (BLOCK, 3) for block in four)
+    assert not torch.equal(four[0], four[1])
+
+
+@pytest.mark.parametrize("samples", [2, 31, 64, 100, 1000, 1024, 5000])
+def test_there_are_at_least_32_nets_of_a_power_of_two(samples: int) -> None:
+    size = net_size(samples)
+    assert size & (size - 1) == 0
+    assert size <= 32
+    assert BLOCK % size == 0
+    assert size == 1 or samples // size >= 32
+
+
+def test_a_linear_autoencoder_gives_its_transposed_magnitudes() -> None:
+    result = assay(Linear(A), **{**QUASI, "num_samples": 16_384, "max_samples": 16_384})
+    assert within(result, A.abs().T)
+    assert result.settings["draws"] == "quasi"
+    assert result.settings["net"] == 32
+    assert values(result, "matrix_se").max() < 0.005
+
+
+@pytest.mark.parametrize("normalization", ["half", "std"])
+def test_an_interval_of_95_percent_covers_the_truth_as_often(normalization: str) -> None:
+    truth = values(assay(Curved(), **{**QUASI, "num_samples": 2**18}, seed=99, normalization=normalization))
+    covered = np.zeros((3, 3))
+    repeats = 300
+    for seed in range(repeats):
+        result = assay(Curved(), seed=seed, normalization=normalization, **QUASI)
+        covered += np.abs(values(result) - truth) <= 1.96 * values(result, "matrix_se")
+    share = covered / repeats
+    # 32 nets: 94.1 % of a t distribution with 31 degrees of freedom; 300 repeats have an error of 1.4 %
+    assert 0.93 < share.mean() < 0.97
+    assert share.min() > 0.941 - 4 * math.sqrt(0.941 * 0.059 / repeats)
+
+
+def test_the_errors_are_smaller_than_those_of_independent_draws() -> None:
+    quasi = np.mean([values(assay(Curved(), seed=seed, **QUASI), "matrix_se") for seed in range(8)], axis=0)
+    plain = values(assay(Curved(), num_samples=1024), "matrix_se")
+    assert (plain / quasi > 1.2).all()
+    assert (plain / quasi).mean() > 1.5
+
+
+def test_a_target_is_reached_with_fewer_draws() -> None:
+    settings = {"target_se": 0.005, "num_samples": 512, "max_samples": 65_536}
+    quasi, plain = (assay(Curved(), draws=draws, **settings) for draws in ("quasi", "independent"))
+    assert quasi.settings["target_reached"]
+    assert values(quasi, "matrix_se").max() <= 0.005
+    assert quasi.settings["num_samples"] < plain.settings["num_samples"]
+
+
+def test_draws_from_data_are_independent_and_rounding_goes_up() -> None:
+    assert assay(Curved(), base="posterior", **QUASI).settings["draws"] == "independent"
+    result = assay(Curved(), **{**QUASI, "num_samples": 1025})
+    assert result.settings["num_samples"] == 1056
+    for key in ("draws", "precision"):
+        with pytest.raises(ValueError, match=rf"assay\.{key} must be one of .*, not 'best'"):
+            assay(Curved(), **{key: "best"})
+
+
+def test_bf16_tells_what_it_does_to_the_matrix() -> None:
+    model = Curved().float()
+    data = Vectors()
+    data.points = data.points.float()
+    exact, rounded = (assay(model, data=data, precision=precision, **QUASI) for precision in ("float32", "bf16"))
+    difference = np.abs(values(exact) - values(rounded))
+    assert 0 < difference.max() < 0.05
+    told = values(rounded, "rounding")
+    assert told.shape == (3, 3)
+    assert rounded.scores["rounding_error"] == told.max()
+    assert difference.max() < 5 * told.max()
+    assert "rounding" not in exact.arrays

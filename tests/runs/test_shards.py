@@ -1,0 +1,284 @@
+"""One large assay in shards: the very numbers of one process, whoever evaluates what."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lrx.assays.conditioned_response.assay import conditioned_response
+from lrx.assays.latent_graph.assay import latent_graph
+from lrx.assays.response_map.assay import response_map
+from lrx.assays.response_matrix.assay import response_matrix
+from lrx.cli.commands import assay
+from lrx.core.factors import FactorSpace
+from lrx.core.types import AssayResult
+from lrx.responses.work_units import EVERYTHING, Joined, Key, Piece, Shard, ShardDone, Values
+from lrx.runs import run_folder, shards, status
+from lrx.storage import results
+from tests.conftest import TINY, Lrx
+
+D = 5
+
+
+class Grid:
+    """A grid of two factors, 7 by 30, as vectors in float32, whose rounding shows whether sums are the same."""
+
+    name, source, fingerprint, observation_shape = "grid", "sines", "0", (D,)
+    factors = FactorSpace(("a", "b"), (7, 30))
+
+    def __len__(self) -> int:
+        return self.factors.num_points
+
+    def raw(self, indices: Tensor) -> Tensor:
+        return torch.sin(self.factors.classes(indices).float() @ torch.tensor([[0.3] * D, [0.1, 0.2, 0.3, 0.4, 0.5]]))
+
+    images = raw
+
+
+class Curved(nn.Module):
+    """A nonlinear autoencoder with a posterior; counts what it decodes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(torch.randn(D, D, generator=torch.Generator().manual_seed(0)))
+        self.decoded = 0
+
+    def encode(self, x: Tensor) -> Tensor:
+        return x + 0.3 * x.square()
+
+    def decode(self, z: Tensor) -> Tensor:
+        self.decoded += len(z)
+        return torch.tanh(z @ self.matrix.T)
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.encode(x), torch.full_like(x, 0.2)
+
+
+MATRIX = {"num_samples": 512, "normalization": "std", "draws": "quasi", "precision": "float32", "target_se": None}
+MATRIX |= {"max_samples": 512, "batch_size": 100}
+GRAPH = {"num_samples": 1100, "informative": 0.5, "bidirectional": 0.1, "unidirectional": 0.5, "significant": 2}
+GRAPH |= {"num_replicates": 20, "batch_size": None}
+MAP = {"base": "image", "index": None, "extent": 2.0, "resolution": 7, "num_posterior": 9, "decoded": 2}
+MAP |= {"num_samples": 64, "max_pairs": 3, "batch_size": 10}
+CONDITIONED = {"num_groups": 30, "reduction": "mean_of_rms", "threshold": 0.1, "num_bootstrap": 30, "batch_size": 64}
+
+ASSAYS: dict[str, Callable[..., AssayResult]] = {
+    **{f"matrix {base}": partial(response_matrix, base=base, **MATRIX) for base in ("prior", "posterior_sample")},
+    **{f"graph {base}": partial(latent_graph, base=base, **GRAPH) for base in ("prior", "posterior")},
+    "map grid": partial(response_map, latents="all", derivative="grid", **MAP),
+    "map exact": partial(response_map, latents=[1, 3], derivative="exact", **MAP),
+    "conditioned, all pairs": partial(conditioned_response, max_pairs=1000, **CONDITIONED),
+    "conditioned, drawn pairs": partial(conditioned_response, max_pairs=9, **CONDITIONED),
+}
+
+
+def run(name: str, share: object = EVERYTHING, model: nn.Module | None = None) -> AssayResult:
+    return ASSAYS[name](model or Curved(), Grid(), torch.Generator().manual_seed(3), share=share)
+
+
+def found_by(name: str, count: int) -> list[dict[Key, Values]]:
+    """What each of so many shards finds."""
+    found = []
+    for number in range(1, count + 1):
+        shard = Shard(number, count)
+        with pytest.raises(ShardDone):
+            run(name, shard)
+        found.append(shard.found)
+    return found
+
+
+def assert_equal(one: AssayResult, other: AssayResult) -> None:
+    """The same to the last bit."""
+    assert one.arrays.keys() == other.arrays.keys()
+    for name, array in one.arrays.items():
+        assert np.array_equal(array.values, other.arrays[name].values, equal_nan=array.values.dtype.kind == "f"), name
+        assert array.axes == other.arrays[name].axes
+    assert one.scores.keys() == other.scores.keys()
+    assert np.array_equal(list(one.scores.values()), list(other.scores.values()), equal_nan=True)
+    assert one.settings == other.settings
+
+
+# ---------------------------------------------------------------------------------------------------- the maths
+
+
+@pytest.mark.parametrize("name", ASSAYS)
+def test_shards_joined_are_the_whole_bit_for_bit(name: str) -> None:
+    whole = run(name)
+    for count in (3, 40):  # 40: more than there are pieces
+        found = found_by(name, count)
+        assert sum(map(bool, found)) >= 3
+        joined: dict[Key, Values] = {}
+        for part in found:
+            assert not joined.keys() & part.keys()  # no piece twice
+            joined |= part
+        assert_equal(run(name, Joined(joined.__getitem__)), whole)
+
+
+def test_one_shard_has_every_piece_and_joining_asks_the_model_nothing() -> None:
+    shard, model = Shard(1, 1), Curved()
+    with pytest.raises(ShardDone):
+        run("matrix prior", shard, model)
+    assert model.decoded == 512 * (D + 1)
+    joining = Curved()
+    assert_equal(run("matrix prior", Joined(shard.found.__getitem__), joining), run("matrix prior"))
+    assert joining.decoded == 0
+
+
+def test_shares_are_even() -> None:
+    pieces = [Piece((number,), 10, tuple) for number in range(100)]
+    told: list[int] = []
+    sizes = []
+    for number in range(1, 8):
+        shard = Shard(number, 7)
+        with pytest.raises(ShardDone):
+            shard.values(pieces, total=1000, progress=told.append)
+        sizes.append(len(shard.found))
+        assert told[-1] == pytest.approx(1000, abs=70)  # of the whole, as if all shards were as far
+    assert sum(sizes) == 100
+    assert set(sizes) == {14, 15}
+
+
+def test_a_target_is_refused() -> None:
+    settings = {**MATRIX, "target_se": 0.1, "base": "prior"}
+    with pytest.raises(ValueError, match=r"assay\.target_se=0\.1 .* no shard knows"):
+        response_matrix(Curved(), Grid(), torch.Generator(), share=Shard(1, 2), **settings)  # type: ignore[arg-type]
+
+
+# --------------------------------------------------------------------------------------------- the command line
+
+
+def test_shards_on_the_command_line_are_a_sweep() -> None:
+    assert run_folder.sharded(["assay.shards=2", "name=x"]) == [
+        *("name=x", "-m", "shard=1of2,2of2"),
+        "hydra.sweep.subdir='${shard}'",
+    ]
+    assert run_folder.sharded(["a=1", "assay.shards=1"]) == ["a=1"]
+    assert (
+        run_folder.sharded(["-m", "assay.shards=2"])[-1]
+        == "hydra.sweep.subdir='${run_id:${hydra.overrides.task}}/${shard}'"
+    )
+    for word in ("0", "two", "1,2", ""):
+        with pytest.raises(ValueError, match=r"assay\.shards must be a whole number of at least 1, not"):
+            run_folder.sharded([f"assay.shards={word}"])
+    assert len({run_folder.run_id(["ckpt=a", *shard]) for shard in (["shard=1of2"], ["shard=2of2"], [])}) == 1
+
+
+def test_a_shard_is_named_as_one_of_many() -> None:
+    shard = shards.parse("2of3")
+    assert shard is not None
+    assert (shard.number, shard.count) == (2, 3)
+    assert shards.parse(None) is None
+    for text in ("4of3", "0of3", "2", "2/3", 2):
+        with pytest.raises(ValueError, match="shard must be null, or one such as 3of16, not"):
+            shards.parse(text)
+
+
+@pytest.fixture
+def trained(lrx: Lrx, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The words of an assay of a small model, without its pictures."""
+    monkeypatch.setattr(assay, "draw", lambda name, result, folder: [])
+    assert lrx("train", *TINY, "latent_dim=5", "name=run").returncode == 0
+    return ["assay", "ckpt=outputs/train/run", "assay.num_samples=300"]
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    """When each part was written."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("*/part.npz")}
+
+
+def test_a_sweep_of_shards_gives_the_file_of_one_process_and_goes_on_where_it_was_killed(
+    lrx: Lrx, tmp_path: Path, trained: list[str]
+) -> None:
+    words, folder = [*trained, "assay.base=posterior", "name=s"], tmp_path / "outputs/assay/s"
+    assert lrx(*words, "name=whole").returncode == 0
+    whole = results.read(tmp_path / "outputs/assay/whole/result.h5")
+    done = lrx(*words, "assay.shards=3")
+    assert done.returncode == 0, done.stderr
+    split = results.read(folder / "result.h5")
+    assert_equal(split.assays["response_matrix"], whole.assays["response_matrix"])
+    assert (whole.provenance["shards"], split.provenance["shards"]) == (1, 3)
+    assert "is finished" in lrx(*words).stderr  # without shards it is the same
+
+    before = stamps(folder)
+    assert set(before) == {"1of3", "2of3", "3of3"}
+    for file in ("2of3/part.npz", "2of3/status.json", "result.h5", "status.json"):
+        (folder / file).unlink()
+    assert assay.join(folder) is False
+    again = lrx(*words, "assay.shards=3")
+    assert again.stderr.count("is finished") == 2
+    now = stamps(folder)
+    assert {name for name in now if now[name] != before[name]} == {"2of3"}
+    assert_equal(results.read(folder / "result.h5").assays["response_matrix"], whole.assays["response_matrix"])
+
+
+def test_parts_can_be_joined_later_and_only_where_they_belong_together(
+    lrx: Lrx, tmp_path: Path, trained: list[str]
+) -> None:
+    folder = tmp_path / "outputs/assay/s"
+    map_words = ["assay=response_map", "assay.resolution=7", "assay.batch_size=10", "name=s", "assay.shards=2"]
+    assert lrx(*trained, *map_words).returncode == 0
+    whole = results.read(folder / "result.h5")
+    for name in ("result.h5", "status.json", "config.yaml"):
+        (folder / name).unlink()
+    assert assay.join(folder) is True
+    assert_equal(results.read(folder / "result.h5").assays["response_map"], whole.assays["response_map"])
+    state = status.read(folder)
+    assert state is not None
+    assert state.state == "done"
+    assert not [word for word in state.overrides if word.startswith("shard")]
+    assert assay.join(folder) is True  # it is done
+    assert assay.join(tmp_path / "outputs/train") is False
+
+    (folder / "status.json").unlink()
+    part = folder / "2of2/part.npz"
+    with np.load(part) as file:
+        content = dict(file)
+    other = str(content["about"]).replace(str(whole.provenance["dataset_fingerprint"]), "else")
+    np.savez(part, **(content | {"about": np.array(other)}))
+    with pytest.raises(ValueError, match="2of2 was measured on other data"):
+        assay.join(folder)
+    np.savez(part, about=content["about"])
+    with pytest.raises(ValueError, match="do not fit together"):
+        assay.join(folder)
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"2of2/part\.npz is no part of an assay"):
+        assay.join(folder)
+
+
+def test_a_sweep_is_split_and_joined_job_by_job_and_anew_for_another_checkpoint(
+    lrx: Lrx, tmp_path: Path, trained: list[str]
+) -> None:
+    words = [*trained, "-m", "seed=0,1", "assay.shards=2", "name=many"]
+    assert lrx(*words).returncode == 0
+    folders = sorted(file.parent for file in (tmp_path / "outputs/assay/many").glob("*/result.h5"))
+    assert [results.read(folder / "result.h5").provenance["seed"] for folder in folders] == [0, 1]
+    before = [stamps(folder) for folder in folders]
+    checkpoint = tmp_path / "outputs/train/run/checkpoint.pt"
+    content = torch.load(checkpoint, weights_only=True)
+    content["model"]["decoder.0.weight"] *= 2
+    torch.save(content, checkpoint)
+    assert lrx(*words).returncode == 0
+    for folder, stamp in zip(folders, before, strict=True):
+        now = stamps(folder)
+        assert all(now[name] != stamp[name] for name in ("1of2", "2of2"))
+    hashes = {results.read(folder / "result.h5").provenance["checkpoint_sha256"] for folder in folders}
+    assert hashes == {hashlib.sha256(checkpoint.read_bytes()).hexdigest()}
+
+
+def test_what_cannot_be_split_is_refused(lrx: Lrx, trained: list[str]) -> None:
+    for words, said in (
+        (["assay.shards=2", "assay.target_se=0.1"], "assay.target_se"),
+        (["shard=1of2", "name=byhand"], "works in a folder of that name"),
+        (["assay=traversal", "shard=1of2", "hydra.run.dir=outputs/assay/x/1of2"], "is one piece of work"),
+    ):
+        refused = lrx(*trained, *words)
+        assert refused.returncode == 2
+        assert said in refused.stderr
+        assert refused.stderr.count("\n") == 1

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lrx.core.factors import FactorSpace
+from lrx.data.helix import double_helix
+from lrx.sample_quality import factor_probe as features
+from lrx.sample_quality.factor_probe import check_probe_settings, factor_probe, pixel_components, spread, train_probe
+from lrx.sample_quality.feature_spaces import chosen_features
+from tests.support.models_for_tests import one_thread as one_thread
+
+
+class Bars:
+    """Images (1, 8, 8) of one bright pixel: its row and its column are the factors."""
+
+    name, source, observation_shape = "bars", "made in the test", (1, 8, 8)
+    factors = FactorSpace(("row", "constant", "column"), (4, 1, 3))
+
+    def __init__(self, fingerprint: str = "0") -> None:
+        self.fingerprint = fingerprint
+
+    def __len__(self) -> int:
+        return 12
+
+    def raw(self, indices: torch.Tensor) -> torch.Tensor:
+        x = torch.zeros(len(indices), 1, 8, 8, dtype=torch.uint8)
+        classes = self.factors.classes(indices)
+        x[torch.arange(len(indices)), 0, 2 * classes[:, 0], 2 * classes[:, 2]] = 255
+        return x
+
+    def images(self, indices: torch.Tensor) -> torch.Tensor:
+        return self.raw(indices) / 255
+
+
+class LabelledBars:
+    """The same images, whose row and column are labels."""
+
+    name, source, fingerprint, observation_shape = "labelled bars", "made in the test", "0", (1, 8, 8)
+    label_names, label_sizes = Bars.factors.names, Bars.factors.sizes
+
+    def __init__(self, shift: int = 0) -> None:
+        self.shift = shift
+
+    def __len__(self) -> int:
+        return 12
+
+    def raw(self, indices: torch.Tensor) -> torch.Tensor:
+        return Bars().raw(indices)
+
+    def images(self, indices: torch.Tensor) -> torch.Tensor:
+        return self.raw(indices) / 255
+
+    def label_classes(self, indices: torch.Tensor) -> torch.Tensor:
+        return Bars.factors.classes((indices + self.shift) % 12)
+
+
+def test_pixel_components_are_those_of_a_singular_value_decomposition() -> None:
+    x = torch.randn(30, 2, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x[:, 0] *= 3
+    found = pixel_components(x, components=5)
+    centred = x.flatten(1) - x.flatten(1).mean(0)
+    u, s, _ = torch.linalg.svd(centred, full_matrices=False)
+    assert torch.allclose(found.features(x).abs(), (u[:, :5] * s[:5]).abs(), atol=1e-9)
+    assert torch.allclose(found.basis_PK.T @ found.basis_PK, torch.eye(5).double(), atol=1e-12)
+    assert spread(found.features(x)) == pytest.approx(float((s[:5] ** 2).mean() / 29) ** 0.5)
+
+
+def test_there_are_no_more_components_than_directions_and_none_of_equal_images() -> None:
+    line = torch.linspace(0, 1, 9)[:, None] * torch.rand(1, 5, generator=torch.Generator().manual_seed(0))
+    assert pixel_components(line, components=4).basis_PK.shape == (5, 1)
+    with pytest.raises(ValueError, match="all equal"):
+        pixel_components(torch.ones(4, 3), components=2)
+
+
+def test_a_probe_learns_the_factors_and_leaves_the_global_generator_alone() -> None:
+    state = torch.get_rng_state()
+    probe = train_probe(Bars(), steps=60)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert probe.names == ("row", "column")
+    assert probe.sizes == (4, 3)
+    assert probe.accuracies.tolist() == [1, 1]
+    every = torch.arange(12)
+    assert torch.equal(probe.classes(Bars().images(every)), Bars.factors.classes(every)[:, [0, 2]])
+    assert probe.features(Bars().images(every).double()).shape == (12, 64)
+    again = train_probe(Bars(), steps=60)
+    assert all(torch.equal(a, b) for a, b in zip(probe.parameters(), again.parameters(), strict=True))
+
+
+def test_a_kept_probe_is_the_trained_one_and_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = factor_probe(Bars(), steps=5, cache=str(tmp_path / "probes"))
+    (kept,) = (tmp_path / "probes").iterdir()
+    factor_probe(Bars(), steps=6, cache=str(tmp_path / "probes"))
+    factor_probe(Bars("other"), steps=5, cache=str(tmp_path / "probes"))
+    assert len(list((tmp_path / "probes").iterdir())) == 3
+    monkeypatch.setattr(features, "train_probe", None)
+    again = factor_probe(Bars(), steps=5, cache=str(tmp_path / "probes"))
+    images = Bars().images(torch.arange(12))
+    assert torch.equal(again.features(images), trained.features(images))
+    assert torch.equal(again.accuracies, trained.accuracies)
+    kept.write_bytes(kept.read_bytes()[:100])
+    with pytest.raises(ValueError, match="is not a kept probe of bars; remove it"):
+        factor_probe(Bars(), steps=5, cache=str(tmp_path / "probes"))
+
+
+def test_a_flipped_bit_of_a_kept_probe_is_noticed(tmp_path: Path) -> None:
+    factor_probe(Bars(), steps=1, cache=str(tmp_path))
+    (kept,) = tmp_path.iterdir()
+    content = bytearray(kept.read_bytes())
+    content[len(content) // 2] ^= 1  # among the weights, where torch.load takes any bits
+    kept.write_bytes(content)
+    with pytest.raises(ValueError, match=r"is not a kept probe of .*; remove it"):
+        factor_probe(Bars(), steps=1, cache=str(tmp_path))
+
+
+def test_a_probe_of_labels_is_that_of_equal_factors() -> None:
+    grid, labels = train_probe(Bars(), steps=10), train_probe(LabelledBars(), steps=10)
+    assert labels.names == grid.names == ("row", "column")
+    assert all(torch.equal(a, b) for a, b in zip(grid.parameters(), labels.parameters(), strict=True))
+    every = torch.arange(12)
+    learned = train_probe(LabelledBars(shift=5), steps=60)
+    assert torch.equal(learned.classes(Bars().images(every)), Bars.factors.classes((every + 5) % 12)[:, [0, 2]])
+
+
+def test_kept_probes_of_factors_and_of_other_labels_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "ROWS", 5)  # classes are read in parts
+    for data in (Bars(), LabelledBars(), LabelledBars(shift=5), LabelledBars()):
+        factor_probe(data, steps=2, cache=str(tmp_path))
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_auto_is_the_probe_where_images_have_classes_that_vary() -> None:
+    assert chosen_features(Bars(), "auto") == chosen_features(LabelledBars(), "auto") == "probe"
+    single, vectors = LabelledBars(), LabelledBars()
+    single.label_sizes = (1, 1, 1)
+    vectors.observation_shape = (8,)
+    helix = double_helix(num_points=9, noise=0.1, seed=0)
+    assert chosen_features(single, "auto") == chosen_features(vectors, "auto") == "pixels"
+    assert chosen_features(helix, "auto") == "pixels"
+    helix.observation_shape = (1, 8, 8)
+    with pytest.raises(ValueError, match="a probe network needs known factors of variation or labels"):
+        train_probe(helix, steps=1)
+
+
+def test_a_probe_needs_images_and_a_factor_that_varies() -> None:
+    data = Bars()
+    data.factors = FactorSpace(("constant",), (1,))
+    with pytest.raises(ValueError, match="needs a factor or label that varies, and bars has none"):
+        train_probe(data, steps=1)
+    data.observation_shape = (3,)
+    with pytest.raises(ValueError, match="reads images, and bars holds vectors"):
+        train_probe(data, steps=1)
+
+
+@pytest.mark.parametrize(("steps", "cache"), [(0, None), (1.5, None), (True, None), (10, ""), (10, 3)])
+def test_settings_are_checked(steps: object, cache: object) -> None:
+    with pytest.raises(ValueError, match="assay.probe_steps" if cache is None else "assay.cache"):
+        check_probe_settings(steps, cache)

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+
+from lrx.core.types import Array, AssayResult
+from lrx.storage import results
+from lrx.storage.atomic import replacing
+
+PROVENANCE: dict[str, str | int | float] = {
+    "model": "betavae",
+    "dataset": "3dshapes",
+    "dataset_fingerprint": "f00d",
+    "checkpoint_sha256": "abc",
+    "seed": 7,
+    "wall_time_s": 1.5,
+    "config": "name: ä\n" * 20_000,  # longer than the 64 kB of an HDF5 header
+}
+
+
+def sample(scale: float = 1.0) -> AssayResult:
+    """Factors by latents, with text labels, a large array, every kind of setting."""
+    matrix = scale * np.arange(6, dtype=np.float64).reshape(2, 3)
+    return AssayResult(
+        arrays={
+            "matrix": Array(matrix, ("factor", "latent"), "latent", "how far each latent moves"),
+            "used": Array(np.array([1, 0, 1], dtype=np.uint8), ("latent",)),
+            "images": Array(np.random.default_rng(0).random((3, 100, 100), np.float32), ("latent", "row", "column")),
+            "kinds": Array(np.array(["größe", "farbe"]), ("factor",)),
+        },
+        coordinates={"factor": np.array(["wall hue", "größe"]), "latent": np.arange(3)},
+        scores={"cds": 0.25, "undefined": math.nan},
+        settings={"base": "prior", "num_samples": 12, "target_se": None, "reached": True, "missed": False, "x": 0.5},
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "result.h5"
+
+
+def same(one: AssayResult, other: AssayResult) -> None:
+    assert one.arrays.keys() == other.arrays.keys()
+    for name, array in one.arrays.items():
+        kept = other.arrays[name]
+        assert np.array_equal(array.values, kept.values)
+        assert array.values.dtype.kind == kept.values.dtype.kind
+        assert (array.axes, array.unit, array.description or name) == (kept.axes, kept.unit, kept.description)
+    for axis, labels in one.coordinates.items():
+        assert np.array_equal(labels, other.coordinates[axis])
+    np.testing.assert_equal(dict(one.scores), dict(other.scores))
+    assert dict(one.settings) == dict(other.settings)
+    assert {key: type(value) for key, value in one.settings.items()} == {
+        key: type(value) for key, value in other.settings.items()
+    }
+
+
+def test_what_is_written_is_read_again(path: Path) -> None:
+    results.write(path, {"conditioned": sample()}, PROVENANCE)
+    stored = results.read(path)
+    assert dict(stored.provenance) == PROVENANCE
+    assert dict(stored.provenance_of["conditioned"]) == PROVENANCE
+    same(sample(), stored.assays["conditioned"])
+    assert stored.assays["conditioned"].coordinates["row"].tolist() == list(range(100))  # counted where not named
+
+
+def test_xarray_opens_labelled_arrays_scores_and_settings(path: Path) -> None:
+    results.write(path, {"conditioned": sample()}, PROVENANCE)
+    with xr.open_dataset(path, engine="h5netcdf", group="conditioned") as opened:
+        assert opened["matrix"].dims == ("factor", "latent")
+        assert opened["matrix"].sel(factor="größe", latent=2).item() == 5
+        assert opened["matrix"].attrs["units"] == "latent"
+        assert opened["matrix"].attrs["long_name"] == "how far each latent moves"
+        assert opened["kinds"].sel(factor="wall hue").item() == "größe"
+        assert opened["cds"].item() == 0.25
+        assert opened.attrs["num_samples"] == 12
+        assert opened.attrs["target_se"] == "null"
+        assert set(opened.coords) == {"factor", "latent", "row", "column"}
+    with xr.open_dataset(path, engine="h5netcdf") as root:
+        assert root.attrs["checkpoint_sha256"] == "abc"
+        assert root.attrs["config"] == PROVENANCE["config"]
+
+
+def test_a_second_assay_joins_the_first_and_a_repeat_replaces_its_own(path: Path) -> None:
+    results.write(path, {"one": sample(1)}, PROVENANCE)
+    results.write(path, {"two": sample(2)}, {**PROVENANCE, "wall_time_s": 3.0})
+    results.write(path, {"one": sample(3)}, {**PROVENANCE, "wall_time_s": 4.0})
+    stored = results.read(path)
+    same(sample(3), stored.assays["one"])
+    same(sample(2), stored.assays["two"])
+    assert stored.provenance["wall_time_s"] == stored.provenance_of["one"]["wall_time_s"] == 4
+    assert stored.provenance_of["two"]["wall_time_s"] == 3
+    for name, expected in (("one", 15), ("two", 10)):
+        with xr.open_dataset(path, engine="h5netcdf", group=name) as opened:
+            assert opened["matrix"].sel(factor="größe", latent=2).item() == expected
+    assert [entry.name for entry in path.parent.iterdir()] == ["result.h5"]
+
+
+def test_assays_of_one_command_are_written_together_or_not_at_all(path: Path) -> None:
+    results.write(path, {"kept": sample(1)}, PROVENANCE)
+    unwritable = AssayResult({"x": Array(np.ones(2, dtype=complex), ("latent",))}, {})
+    with pytest.raises(ValueError, match="complex"):
+        results.write(path, {"one": sample(2), "two": unwritable}, PROVENANCE)
+    assert list(results.read(path).assays) == ["kept"]
+    results.write(path, {"one": sample(2), "two": sample(3)}, PROVENANCE)
+    assert set(results.read(path).assays) == {"kept", "one", "two"}
+
+
+@pytest.mark.parametrize("key", ["checkpoint_sha256", "dataset_fingerprint"])
+def test_a_file_holds_one_run(path: Path, key: str) -> None:
+    results.write(path, {"one": sample()}, PROVENANCE)
+    with pytest.raises(ValueError, match=f"holds results of {key} .*, not other: one file holds one run"):
+        results.write(path, {"two": sample()}, {**PROVENANCE, key: "other"})
+    assert list(results.read(path).assays) == ["one"]
+
+
+def test_large_arrays_are_compressed_and_small_ones_are_not(path: Path) -> None:
+    results.write(path, {"conditioned": sample()}, PROVENANCE)
+    with h5py.File(path) as file:
+        images, matrix = file["conditioned/images"], file["conditioned/matrix"]
+        assert (images.compression, images.compression_opts, images.shuffle) == ("gzip", 4, True)
+        assert matrix.compression is None
+
+
+def test_an_array_has_kinds_that_tools_share(path: Path) -> None:
+    flags = AssayResult({"flag": Array(np.array([True, False]), ("latent",))}, {})
+    results.write(path, {"flags": flags}, {})
+    assert results.read(path).assays["flags"].arrays["flag"].values.dtype == np.uint8
+    for dtype in (np.float16, np.complex64):
+        wrong = AssayResult({"wrong": Array(np.ones(2, dtype), ("latent",))}, {})
+        with pytest.raises(ValueError, match=f"flags/wrong is {np.dtype(dtype)}; HDF5 tools share"):
+            results.write(path, {"flags": wrong}, {})
+    assert list(results.read(path).assays["flags"].arrays) == ["flag"]  # the old file is whole
+
+
+def test_names_and_sizes_must_agree(path: Path) -> None:
+    ones = np.ones(2)
+    clash = AssayResult({"latent": Array(ones, ("latent",))}, {})
+    with pytest.raises(ValueError, match="need distinct names"):
+        results.write(path, {"a": clash}, {})
+    sizes = AssayResult({"x": Array(ones, ("latent",)), "y": Array(np.ones(3), ("latent",))}, {})
+    with pytest.raises(ValueError, match="latent of /a has different sizes"):
+        results.write(path, {"a": sizes}, {})
+    labels = AssayResult({"x": Array(ones, ("latent",))}, {"latent": np.arange(3)})
+    with pytest.raises(ValueError, match=r"latent of /a has 2 places and labels of shape \(3,\)"):
+        results.write(path, {"a": labels}, {})
+    word = AssayResult({"x": Array(ones, ("latent",))}, {}, settings={"base": "null"})
+    with pytest.raises(ValueError, match="cannot be the word 'null'"):
+        results.write(path, {"a": word}, {})
+    assert list(path.parent.iterdir()) == []
+
+
+def test_files_that_are_not_ours_are_refused_in_one_line(path: Path) -> None:
+    results.write(path, {"one": sample()}, PROVENANCE)
+    whole = path.read_bytes()
+    contents = {"cut": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}
+    for name, content in contents.items():
+        (path.parent / name).write_bytes(content)
+    with h5py.File(path.parent / "foreign", "w") as file:
+        file["x"] = 1
+    for name in (*contents, "foreign", "missing"):
+        with pytest.raises(ValueError, match=f"{name} is not a readable results file of lrx") as error:
+            results.read(path.parent / name)
+        assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match="text is not a readable results file"):
+        results.write(path.parent / "text", {"one": sample()}, PROVENANCE)
+    assert (path.parent / "text").read_bytes() == b"hello"
+
+
+@pytest.mark.parametrize("kind", ["soft", "external", "virtual", "raw"])
+def test_links_are_not_followed(path: Path, kind: str) -> None:
+    secret = path.parent / "secret.h5"
+    with h5py.File(secret, "w") as file:
+        file["x"] = np.arange(3.0)
+    (path.parent / "secret.bin").write_bytes(b"\0" * 24)
+    results.write(path, {"one": sample()}, PROVENANCE)
+    with h5py.File(path, "r+") as file:
+        if kind == "soft":
+            file["one/stolen"] = h5py.SoftLink("/one/matrix")
+        elif kind == "external":
+            file["one/stolen"] = h5py.ExternalLink(str(secret), "/x")
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout((3,), "f8")
+            layout[:] = h5py.VirtualSource(str(secret), "x", (3,))
+            file["one"].create_virtual_dataset("stolen", layout)
+        else:
+            storage = [(str(path.parent / "secret.bin"), 0, 24)]
+            file["one"].create_dataset("stolen", (3,), "f8", external=storage)
+    with pytest.raises(ValueError, match="/one/stolen leads elsewhere"):
+        results.read(path)
+
+
+# HDF5's own calls on such attributes may abort the process, so that another one than ours reads
+DAMAGE = """
+import sys
+import h5py, numpy as np
+from lrx.storage import results
+
+path = sys.argv[1]
+kinds = {
+    "number": np.int32(1),
+    "numbers": np.arange(3),
+    "words": np.array([b"DIMENSION_SCALE", b"x"]),
+    "other": "TABLE",
+    "empty": h5py.Empty("S16"),
+    "bytes": np.void(bytes([255, 254])),
+    "none": None,
+}
+for kind, value in kinds.items():
+    with h5py.File(path, "r+") as file:
+        attributes = file["one/latent"].attrs
+        attributes.pop("CLASS", None)
+        if value is not None:
+            attributes["CLASS"] = value
+    try:
+        results.read(path)
+    except ValueError as error:
+        print(f"{kind}: {error}")
+"""
+
+
+def test_a_dimension_scale_of_another_class_is_one_error_and_no_crash(path: Path) -> None:
+    results.write(path, {"one": sample()}, PROVENANCE)
+    done = subprocess.run(
+        [sys.executable, "-c", DAMAGE, str(path)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    kinds = ["number", "numbers", "words", "other", "empty", "bytes", "none"]
+    for kind, line in zip(kinds, lines, strict=True):
+        assert line.startswith(f"{kind}: {path} is not a readable results file of lrx: ")
+
+
+def test_the_environment_is_named() -> None:
+    found = results.environment()
+    assert found.keys() == {"lrx", "torch", "numpy", "python", "git_commit"}
+    assert all(type(value) is str and value for value in found.values())
+
+
+def test_a_writer_that_dies_midway_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results.write(path, {"one": sample(1)}, PROVENANCE)
+    old = path.read_bytes()
+    real = results.create
+    calls: list[str] = []
+
+    def dying(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
+        calls.append(name)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return real(group, name, values)
+
+    monkeypatch.setattr(results, "create", dying)
+    with pytest.raises(KeyboardInterrupt):
+        results.write(path, {"one": sample(2)}, PROVENANCE)
+    assert path.read_bytes() == old
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_replacing_writes_beside_and_flushes_before_it_renames(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_text("old")
+    order: list[str] = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (order.append("flush"), fsync(fd)))
+    monkeypatch.setattr(os, "replace", lambda source, target: (order.append("rename"), replace(source, target)))
+    with replacing(path) as beside:
+        assert beside.parent == path.parent
+        beside.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert order == ["flush", "rename", "flush"]  # the file, its name, the folder
+
+
+def test_replacing_removes_what_a_failed_block_wrote(path: Path) -> None:
+    def fail() -> None:
+        with replacing(path) as beside:
+            beside.write_text("half")
+            raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        fail()
+    assert list(path.parent.iterdir()) == []

@@ -1,0 +1,304 @@
+"""The loop: batches, rates, resuming bit for bit, and stopping when the loss is no number."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+
+from lrx.core.types import Dataset
+from lrx.data.helix import double_helix
+from lrx.models.betavae import BetaVAE
+from lrx.models.networks.mlp import mlp
+from lrx.training import checkpoint, compile, loop
+from lrx.training.loop import BatchOrder, Diverged, TrainSettings, compiles, derived_seed, schedule, train
+from tests.support.models_for_tests import TRAINING
+
+SETTINGS = replace(TRAINING, steps=12, checkpoint_every=5, log_every=4)
+
+
+def helix_model(seed: int = 0, kind: type[BetaVAE] = BetaVAE) -> BetaVAE:
+    torch.manual_seed(seed)
+    return kind(
+        network=functools.partial(mlp, hidden=[16, 16], activation="elu", spread="log_std"),
+        observation_shape=(3,),
+        latent_dim=2,
+        reconstruction="gaussian",
+        variance=0.5,
+        kl="exact",
+        beta=0.05,
+    )
+
+
+def run(path: Path, settings: TrainSettings = SETTINGS, **callbacks: object) -> BetaVAE:
+    return train_model(helix_model(), path, settings, **callbacks)
+
+
+def train_model(model: BetaVAE, path: Path, settings: TrainSettings, **callbacks: object) -> BetaVAE:
+    data = double_helix(num_points=256, noise=0.1, seed=0)
+    train(model, data, settings, seed=3, device=torch.device("cpu"), path=path, config="text", **callbacks)  # type: ignore[arg-type]
+    return model
+
+
+class Killed(Exception):
+    pass
+
+
+def kill_at(step: int) -> object:
+    def on_step(done: int) -> None:
+        if done == step:
+            raise Killed
+
+    return on_step
+
+
+def assert_same(one: torch.nn.Module, other: torch.nn.Module) -> None:
+    for (key, first), second in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
+        assert torch.equal(first, second), key
+
+
+@pytest.mark.parametrize("step", [1, 5, 7, 10, 11])
+@pytest.mark.parametrize(
+    "changes", [{}, {"schedule": "cosine", "warmup_steps": 3, "amsgrad": True, "clip": 1.0, "precision": "bf16"}]
+)
+def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
+    tmp_path: Path, step: int, changes: dict[str, object]
+) -> None:
+    settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
+    whole = run(tmp_path / "whole.pt", settings)
+    with pytest.raises(Killed):
+        run(tmp_path / "cut.pt", settings, on_step=kill_at(step))
+    torch.manual_seed(12345)  # the global state of another process is another one
+    assert_same(run(tmp_path / "cut.pt", settings), whole)
+
+
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
+    rows: list[float] = []
+    run(
+        tmp_path / "c.pt", replace(SETTINGS, steps=300, log_every=50), on_log=lambda step, row: rows.append(row["loss"])
+    )
+    assert len(rows) == 6
+    assert rows[-1] < 0.5 * rows[0]
+
+
+def test_the_callbacks_see_every_step_and_the_last_log(tmp_path: Path) -> None:
+    starts, steps, logs = [], [], []
+    run(
+        tmp_path / "c.pt",
+        replace(SETTINGS, steps=10),
+        on_start=starts.append,
+        on_step=steps.append,
+        on_log=lambda step, row: logs.append((step, set(row))),
+    )
+    assert starts == [0]
+    assert steps == list(range(1, 11))
+    assert logs == [(step, {"loss", "reconstruction", "kl", "lr"}) for step in (4, 8, 10)]
+    assert checkpoint.load(tmp_path / "c.pt").finished
+
+
+def test_a_seed_and_a_batch_decide_the_result(tmp_path: Path) -> None:
+    assert_same(run(tmp_path / "a.pt"), run(tmp_path / "b.pt"))
+    other = run(tmp_path / "c.pt", replace(SETTINGS, batch_size=16))
+    with pytest.raises(AssertionError):
+        assert_same(run(tmp_path / "d.pt"), other)
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        run(tmp_path / "c.pt", on_step=kill_at(6))
+    other = double_helix(num_points=256, noise=0.1, seed=9)
+    with pytest.raises(ValueError, match="was trained on double helix"):
+        train(helix_model(), other, SETTINGS, seed=3, device=torch.device("cpu"), path=tmp_path / "c.pt", config="text")
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    class Exploding(BetaVAE):
+        def loss(self, x: torch.Tensor, *, step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+            losses = super().loss(x, step=step, generator=generator)
+            return {key: value * (math.nan if step >= 7 else 1) for key, value in losses.items()}
+
+    torch.manual_seed(0)
+    model = Exploding(
+        network=functools.partial(mlp, hidden=[4], activation="elu", spread="log_std"),
+        observation_shape=(3,),
+        latent_dim=2,
+        reconstruction="gaussian",
+        variance=1.0,
+        kl="exact",
+        beta=1.0,
+    )
+    data = double_helix(num_points=64, noise=0.1, seed=0)
+    with pytest.raises(Diverged, match=r"step 8.*trainer\.lr=0\.01"):
+        train(model, data, SETTINGS, seed=0, device=torch.device("cpu"), path=tmp_path / "c.pt", config="")
+    kept = checkpoint.load(tmp_path / "c.pt")
+    assert kept.step == 5
+    assert all(torch.isfinite(value).all() for value in kept.model.values())
+
+
+# ------------------------------------------------------------------------------------------------------- batches
+
+
+def test_an_epoch_shows_every_image_once_and_the_next_in_another_order() -> None:
+    order = BatchOrder(20, 5, seed=0)
+    first = torch.cat([order.batch(step) for step in range(4)])
+    second = torch.cat([order.batch(step) for step in range(4, 8)])
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(20))
+    assert first.tolist() != second.tolist()
+    assert torch.equal(BatchOrder(20, 5, seed=0).batch(6), order.batch(6))
+    assert not torch.equal(BatchOrder(20, 5, seed=1).batch(6), order.batch(6))
+
+
+def test_a_remainder_is_left_out_and_a_small_data_set_is_one_batch() -> None:
+    order = BatchOrder(7, 3, seed=0)
+    assert len({*order.batch(0).tolist(), *order.batch(1).tolist()}) == 6
+    assert sorted(BatchOrder(3, 64, seed=0).batch(11).tolist()) == [0, 1, 2]
+
+
+def test_derived_seeds_differ_in_every_part() -> None:
+    seeds = {derived_seed(a, b, c) for a in (0, 1, 10) for b in ("noise", "epoch") for c in (0, 1, 10)}
+    assert len(seeds) == 18
+    assert all(0 <= value < 2**63 for value in seeds)
+
+
+class TwoRates(BetaVAE):
+    """A model that trains its decoder ten times as fast, with other betas."""
+
+    def parameter_groups(self) -> list[dict[str, object]]:
+        """The decoder's group has values of its own."""
+        return [
+            {"params": list(self.encoder.parameters())},
+            {"params": list(self.decoder.parameters()), "lr": 0.1, "betas": (0.5, 0.9)},
+        ]
+
+
+class Twins(BetaVAE):
+    """A model that learns from pairs, and remembers its batches."""
+
+    seen: ClassVar[list[torch.Tensor]] = []
+
+    def partners(self, dataset: Dataset, indices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Random partners among the first ten."""
+        return torch.randint(10, indices.shape, generator=generator)
+
+    def loss(self, x: torch.Tensor, *, step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Keep the batch."""
+        self.seen.append(x)
+        return super().loss(x, step=step, generator=generator)
+
+
+def test_groups_of_parameters_keep_their_own_rates_and_the_schedule(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, steps=4, warmup_steps=4)
+    train_model(helix_model(kind=TwoRates), tmp_path / "c.pt", replace(settings, steps=3))
+    content = torch.load(tmp_path / "c.pt", weights_only=True)["optimizer"]["param_groups"]
+    assert [group["lr"] for group in content] == pytest.approx([0.0075, 0.075])  # three quarters of the way up
+    assert [tuple(group["betas"]) for group in content] == [(0.9, 0.999), (0.5, 0.9)]
+
+
+def test_two_groups_are_two_optimisers(tmp_path: Path) -> None:
+    trained = helix_model(kind=TwoRates)
+    train_model(trained, tmp_path / "c.pt", replace(SETTINGS, checkpoint_every=100))
+    model, data = helix_model(), double_helix(num_points=256, noise=0.1, seed=0)
+    one = torch.optim.Adam(model.encoder.parameters(), 0.01, fused=True)
+    other = torch.optim.Adam(model.decoder.parameters(), 0.1, betas=(0.5, 0.9), fused=True)
+    order, noise = BatchOrder(256, 32, 3), torch.Generator()
+    for step in range(12):
+        one.zero_grad()
+        other.zero_grad()
+        noise.manual_seed(derived_seed(3, "noise", step))
+        model.loss(data.images(order.batch(step)), step=step, generator=noise)["loss"].backward()
+        one.step()
+        other.step()
+    assert_same(trained, model)
+
+
+def test_pairs_are_drawn_anew_each_step_and_alike_each_time(tmp_path: Path) -> None:
+    Twins.seen.clear()
+    for name in ("one", "two"):
+        train_model(helix_model(kind=Twins), tmp_path / f"{name}.pt", SETTINGS)
+    assert len(Twins.seen) == 24
+    assert all(x.shape == (64, 3) for x in Twins.seen)
+    assert all(torch.equal(a, b) for a, b in zip(Twins.seen[:12], Twins.seen[12:], strict=True))
+    first_ten = double_helix(num_points=256, noise=0.1, seed=0).images(torch.arange(10))
+    assert all((x[32:, None] == first_ten).all(-1).any(-1).all() for x in Twins.seen)
+    assert not torch.equal(Twins.seen[0][32:], Twins.seen[1][32:])
+
+
+# ---------------------------------------------------------------------------------------------------------- rates
+
+
+def test_schedules() -> None:
+    assert [schedule(SETTINGS, step) for step in (0, 11)] == [1, 1]
+    cosine = replace(SETTINGS, schedule="cosine", steps=14, warmup_steps=4)
+    rates = [schedule(cosine, step) for step in range(14)]
+    assert rates[:4] == [0.25, 0.5, 0.75, 1]
+    assert rates[4] == 1
+    assert rates[9] == pytest.approx(0.5)  # half way down
+    assert rates[13] == pytest.approx((1 + math.cos(math.pi * 0.9)) / 2)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("steps", 0),
+        ("steps", "abc"),
+        ("steps", 1.5),
+        ("batch_size", True),
+        ("lr", 0),
+        ("lr", "fast"),
+        ("lr", math.inf),
+        ("clip", -1),
+        ("betas", [0.9]),
+        ("betas", [0.9, 1.0]),
+        ("schedule", "linear"),
+        ("precision", "fp8"),
+        ("compile", "yes"),
+        ("warmup_steps", -1),
+        ("checkpoint_every", 0),
+    ],
+)
+def test_settings_name_the_key_and_the_value(key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"trainer\.{key} .*not "):
+        replace(SETTINGS, **{key: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # which torch itself only hides
+def test_compiled_parts_keep_their_names_and_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = torch.compile
+
+    def compile_without_a_compiler(forward: Callable[..., object], *, dynamic: bool, options: object) -> object:
+        return real(forward, backend="eager", dynamic=dynamic)
+
+    monkeypatch.setattr(torch, "compile", compile_without_a_compiler)
+    monkeypatch.setattr(loop, "compiles", lambda settings, device: settings.compile)
+    frames = torch._dynamo.utils.counters["frames"]
+    frames.clear()
+    plain, compiled = run(tmp_path / "a.pt"), run(tmp_path / "b.pt", replace(SETTINGS, compile=True))
+    assert frames["ok"] == 2  # encoder and decoder, once each, though both are an nn.Sequential
+    assert list(plain.state_dict()) == list(compiled.state_dict())
+    assert_same(plain, compiled)
+
+
+def test_compiling_is_for_those_who_ask_and_automatic_for_long_runs_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    monkeypatch.setattr(compile.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(Path, "exists", lambda path: True)
+    long = replace(SETTINGS, steps=compile.WORTH_COMPILING // 32, batch_size=32)
+    short = replace(long, steps=long.steps - 1)
+    found = [
+        compiles(replace(settings, compile=choice), device)
+        for device in (cpu, cuda)
+        for settings in (short, long)
+        for choice in (False, True, "auto")
+    ]
+    assert found == [False, True, False, False, True, False, False, True, False, False, True, True]
+    monkeypatch.setattr(compile.shutil, "which", lambda name: None)
+    monkeypatch.setenv("CXX", "strange++")
+    assert not compiles(replace(long, compile="auto"), cuda)
+    with pytest.raises(ValueError, match=r"trainer\.compile=true needs strange\+\+, which is not there"):
+        compiles(replace(long, compile=True), cpu)
