@@ -27,7 +27,7 @@ from benchtable import Row, Section, main
 from matplotlib.ticker import LogLocator
 from PIL import Image
 
-from lrx.assays.plotting.style import ACCENT, QUIET, figure, house, png
+from lrx.assays.plotting.style import ACCENT, QUIET, figure, plot_style, png
 from lrx.core.types import as_float
 from lrx.models.networks.conv64 import conv64
 from lrx.models.vae import VAE
@@ -157,7 +157,7 @@ def measure(*, quick: bool, threads: int) -> Section:
 
 def picture(drawn: Sequence[tuple[Curve, Sequence[int], Sequence[Spread], float]]) -> bytes:
     """Seconds over size with their range, and the fitted line, one small plot a curve."""
-    with house():
+    with plot_style():
         blank = figure(2.2 * len(drawn), 2.1)
         for place, (curve, sizes, costs, slope) in enumerate(drawn, start=1):
             axes = blank.add_subplot(1, len(drawn), place)

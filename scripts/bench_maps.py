@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lrx.core.types import Autoencoder
 from lrx.responses.encoding import fitting_batch_size
-from lrx.responses.jacobian import columns, loop_of
+from lrx.responses.jacobian import jacobian_columns, loop_of
 from lrx.responses.latent_response import respond
 from lrx.responses.vector_field import plane, plane_field
 
@@ -75,7 +75,7 @@ def exactly(model: Autoencoder, base_D: Tensor, resolution: int) -> Maps:
     """The same by lrx with assay.derivative=exact."""
     values = axis(resolution)
     z_ND = plane(base_D, PAIR, values)
-    field = columns(loop_of(model), z_ND, list(PAIR), batch_size=fitting_batch_size(SHAPE))
+    field = jacobian_columns(loop_of(model), z_ND, list(PAIR), batch_size=fitting_batch_size(SHAPE))
     return plane_field(z_ND.double(), [part.double() for part in field], PAIR, float(values[1] - values[0]))
 
 

@@ -15,7 +15,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lrx.assays.response_matrix.assay import response_matrix
-from lrx.core.devices import moved, settle
+from lrx.core.devices import configure_backends, to_device
 from lrx.core.types import Trainable
 from lrx.models.betavae import BetaVAE
 from lrx.training.loop import TrainSettings, train
@@ -91,8 +91,8 @@ def fit(path: Path, device: torch.device, settings: TrainSettings = SETTINGS, **
 @on_each_device
 @pytest.mark.parametrize("tf32", [False, True])
 def test_tf32_is_on_for_all_products_or_for_none(device: torch.device, tf32: bool) -> None:
-    settle(device, tf32=not tf32, repeatable=False)
-    settle(device, tf32=tf32, repeatable=False)
+    configure_backends(device, tf32=not tf32, repeatable=False)
+    configure_backends(device, tf32=tf32, repeatable=False)
     assert torch.backends.cuda.matmul.allow_tf32 is tf32
     assert torch.backends.cudnn.allow_tf32 is tf32
 
@@ -102,7 +102,7 @@ def test_tf32_is_on_for_all_products_or_for_none(device: torch.device, tf32: boo
 def test_training_rounds_float32_only_when_asked(
     device: torch.device, precision: str, tf32: bool, tmp_path: Path
 ) -> None:
-    settle(device, tf32=not tf32, repeatable=False)
+    configure_backends(device, tf32=not tf32, repeatable=False)
     fit(tmp_path / "c.pt", device, replace(SETTINGS, steps=2, precision=precision))
     assert torch.backends.cuda.matmul.allow_tf32 is tf32
     assert torch.backends.cudnn.allow_tf32 is tf32
@@ -110,7 +110,7 @@ def test_training_rounds_float32_only_when_asked(
 
 @on_each_device
 def test_float32_products_are_exact_to_float32(device: torch.device) -> None:
-    settle(device, tf32=False, repeatable=False)
+    configure_backends(device, tf32=False, repeatable=False)
     chance = torch.Generator().manual_seed(0)
     a, b = (torch.randn(256, 256, generator=chance, dtype=torch.float64) for _ in range(2))
     product = (a.float().to(device) @ b.float().to(device)).cpu().double()
@@ -119,7 +119,7 @@ def test_float32_products_are_exact_to_float32(device: torch.device) -> None:
 
 @on_each_device
 def test_the_response_matrix_is_that_of_the_cpu(device: torch.device) -> None:
-    settle(device, tf32=False, repeatable=False)
+    configure_backends(device, tf32=False, repeatable=False)
     data, found = ToyGrid((1, 64, 64)), []
     for place in (torch.device("cpu"), device):
         result = response_matrix(
@@ -189,27 +189,27 @@ def test_refusing_to_wait_refuses_to_read_a_value() -> None:
 @on_each_device
 def test_bytes_travel_as_they_are(device: torch.device) -> None:
     pixels = torch.arange(256, dtype=torch.uint8)
-    there = moved(pixels, device)
+    there = to_device(pixels, device)
     assert (there.device.type, there.dtype) == (device.type, torch.uint8)
     assert torch.equal(there.cpu(), pixels)
 
 
 def test_a_move_to_the_cpu_costs_nothing() -> None:
     pixels = torch.arange(256, dtype=torch.uint8)
-    assert moved(pixels, torch.device("cpu")) is pixels
+    assert to_device(pixels, torch.device("cpu")) is pixels
 
 
 if torch.cuda.is_available():  # there is no CPU half of these
 
     def test_moves_to_a_gpu_do_not_wait() -> None:
         pixels = torch.arange(256, dtype=torch.uint8)
-        moved(pixels, torch.device("cuda"))
+        to_device(pixels, torch.device("cuda"))
         with cuda_refuses_to_wait():
-            moved(pixels, torch.device("cuda"))
+            to_device(pixels, torch.device("cuda"))
 
     @torch.inference_mode()
     def test_a_response_can_be_a_cuda_graph() -> None:
-        settle(torch.device("cuda"), tf32=False, repeatable=False)
+        configure_backends(torch.device("cuda"), tf32=False, repeatable=False)
         model = model_from("model=vae", "latent_dim=4", dataset=ToyGrid((1, 64, 64))).to("cuda").eval()
         z, other = torch.zeros(8, 4, device="cuda"), torch.ones(8, 4, device="cuda")
         side = torch.cuda.Stream()

@@ -96,7 +96,7 @@ def test_a_block_that_writes_by_itself_is_explained_too(tmp_path: Path) -> None:
         path = tmp_path / "disk/x"
         with (
             pytest.raises(OSError, match=r"cannot write .*x: (no space left|file too large)"),
-            atomic.replacing(path) as part,
+            atomic.atomic_path(path) as part,
         ):
             part.write_bytes(bytes(2 * ROOM))
         assert list(path.parent.iterdir()) == []

@@ -21,7 +21,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lrx.core.text import listed
+from lrx.core.text import join_names
 
 
 class Config:
@@ -138,8 +138,8 @@ def _bound(key: str, node: DictConfig) -> functools.partial[object]:
         if not strange:
             raise
         likely = difflib.get_close_matches(strange[0], known, n=1)
-        hint = f"is it {key}.{likely[0]}?" if likely else f"its keys are {listed(known, most=20)}"
-        raise ValueError(f"{key} has no key {listed(strange)}; {hint}") from error
+        hint = f"is it {key}.{likely[0]}?" if likely else f"its keys are {join_names(known, most=20)}"
+        raise ValueError(f"{key} has no key {join_names(strange)}; {hint}") from error
     return bound
 
 
@@ -158,7 +158,7 @@ def _check_there(given: str, target: str) -> None:
         raise ValueError(f"{given}: {module} cannot be imported, {type(error).__name__}: {error}") from error
     if not hasattr(found, name):
         own = [key for key, value in vars(found).items() if inspect.isclass(value) and value.__module__ == module]
-        raise ValueError(f"{given}: {module} has no {name}; its classes are {listed(own, most=20) or 'none'}")
+        raise ValueError(f"{given}: {module} has no {name}; its classes are {join_names(own, most=20) or 'none'}")
 
 
 def _parsed(text: str) -> DictConfig:

@@ -35,7 +35,7 @@ from lrx.cli.config import Config
 from lrx.cli.console import usage
 from lrx.cli.errors import message
 from lrx.cli.slurm_launcher import FrozenSlurmLauncher
-from lrx.core.text import listed
+from lrx.core.text import join_names
 from lrx.runs import run_folder, status
 
 UserError = (ValueError, OSError, MemoryError, HydraException, OmegaConfBaseException, yaml.YAMLError)
@@ -86,7 +86,7 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
         check_name(str(node.get("name", command)))
         strange = sorted({str(key) for key in node} - known_keys(command))
         if strange:
-            raise ValueError(f"lrx {command} has no key {listed(strange)}; lrx {command} --help lists the keys")
+            raise ValueError(f"lrx {command} has no key {join_names(strange)}; lrx {command} --help lists the keys")
         # composed now: a mistake in it costs no training
         after = _then(node.then, folder) if node.get("then") else None
         score: float | None = commands[command](config, folder)
@@ -199,7 +199,7 @@ def main(argv: list[str] | None = None) -> int:
                 check_name(word.removeprefix("name=").strip("'\""))
         # Hydra looks for launchers by a name in its own namespace, which need not be where the class lies
         Plugins.instance().class_name_to_class["hydra_plugins.lrx.FrozenSlurmLauncher"] = FrozenSlurmLauncher
-        typed = run_folder.named(run_folder.sharded([run_folder.globbed(word) for word in rest]))
+        typed = run_folder.name_sweep_folders(run_folder.expand_shards([run_folder.expand_glob(word) for word in rest]))
         sys.argv = ["lrx", *usage.flags_first(typed)]
         task = hydra.main(version_base="1.3", config_path="pkg://lrx.configs", config_name=command)(TASKS[command])
         if {"-h", "--help"} & set(rest):

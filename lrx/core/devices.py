@@ -18,14 +18,14 @@ def choose_device(name: str, key: str) -> torch.device:
     return torch.device(name)
 
 
-def moved(tensor: Tensor, device: torch.device) -> Tensor:
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     """A CPU tensor on a device; nothing waits for a copy to CUDA, which comes in order with what follows there."""
     if device.type == "cuda":  # whose copies wait for the whole queue unless they come from pinned memory
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
 
 
-def settle(device: torch.device, *, tf32: bool, repeatable: bool) -> None:
+def configure_backends(device: torch.device, *, tf32: bool, repeatable: bool) -> None:
     """How this process computes from now on.
 
     tf32: whether CUDA rounds the factors of float32 products to 10 bits, which cuDNN does unless it is told not to.

@@ -9,7 +9,7 @@ CHECKPOINT = "checkpoint.pt"  # of a run folder
 PART = "part.npz"  # of the folder of one shard
 
 
-def expanded(path: str | Path) -> Path:
+def expand_user(path: str | Path) -> Path:
     """A path whose leading `~` or `~name` has become a home folder; ValueError for a name that no user here has."""
     found = Path(os.path.expanduser(path))  # which, unlike pathlib, leaves an unknown name as it is
     user = found.parts[0] if found.parts else ""

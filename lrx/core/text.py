@@ -8,7 +8,7 @@ from collections.abc import Sequence
 VALUES: dict[bool | None, str] = {None: "none", True: "yes", False: "no"}
 
 
-def words(name: str) -> str:
+def humanize(name: str) -> str:
     """A key as words.
 
     >>> words("num_informative")
@@ -28,7 +28,7 @@ def with_error(value: float, error: float | None = None) -> str:
     return f"{value:.4g}" + ("" if error is None or math.isnan(error) else f" ± {error:.2g}")
 
 
-def setting(value: str | int | float | bool | None) -> str:
+def format_value(value: str | int | float | bool | None) -> str:
     """The value of a setting.
 
     >>> setting(0.1), setting(None), setting(True), setting("prior")
@@ -39,7 +39,7 @@ def setting(value: str | int | float | bool | None) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def listed(names: Sequence[str], most: int = 5) -> str:
+def join_names(names: Sequence[str], most: int = 5) -> str:
     """Names with commas; of many, the first and how many more there are.
 
     >>> listed(["a", "b"]), listed(["a", "b", "c", "d"], most=2)

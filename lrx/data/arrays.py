@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lrx.core.factors import FactorSpace
-from lrx.core.paths import expanded
+from lrx.core.paths import expand_user
 from lrx.data.correlation import OFF, correlated
 from lrx.data.grid import GridDataset
 from lrx.data.labelled import StoreDataset
@@ -52,7 +52,7 @@ def arrays(
     ValueError for arrays that are not as described, FileNotFoundError where there is no file, OSError where the
     observations cannot be kept.
     """
-    file = Path(os.path.realpath(expanded(path)))  # which, unlike pathlib, raises nothing
+    file = Path(os.path.realpath(expand_user(path)))  # which, unlike pathlib, raises nothing
     array = find_array(file, images)
     axis = _channel_axis(array, layout)
     known = read_classes(file, classes, factor_names, num_rows=array.shape[0])
@@ -60,7 +60,7 @@ def arrays(
     status = file.stat()
     what = f"array {images} of {file}, channels on axis {axis}"
     origin = Origin(details=f"{what}, {status.st_size} bytes, changed {status.st_mtime_ns}")
-    stem = expanded(root) / "converted" / f"{file.stem}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
+    stem = expand_user(root) / "converted" / f"{file.stem}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
     open_them = _open_vectors if len(array.shape) == 2 else _open_images
     cache, pixels = open_them(array, axis, stem, origin, progress)
     source = ", ".join((f"array {images!r} of {file.name}", *cache.notes))

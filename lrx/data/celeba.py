@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from lrx.core.factors import FactorSpace
-from lrx.core.paths import expanded
+from lrx.core.paths import expand_user
 from lrx.core.validation import is_whole
 from lrx.data.labelled import LabelledDataset, PickedPixels
 from lrx.data.official.celeba_files import FOLDER, WIDTH, decode, jpegs, refuse_web_page
@@ -112,7 +112,7 @@ def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile
 
 def _located(root: str, *names: str) -> Path:
     """The first of these files or folders that is there; ValueError for a web page in its place."""
-    folders = (expanded(root), expanded(root) / NAME)
+    folders = (expand_user(root), expand_user(root) / NAME)
     for path in (folder / name for name in names for folder in folders):
         if path.exists():
             if path.is_file():

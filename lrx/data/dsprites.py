@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lrx.core.factors import FactorSpace
-from lrx.core.paths import expanded
+from lrx.core.paths import expand_user
 from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
 from lrx.data.official.checksums import OfficialFile, Release
@@ -49,7 +49,7 @@ def dsprites(
     OSError where the images cannot be written.
     """
     file = official_file(name="dsprites", root=root, source=source, file_names=(NPZ, HDF5))
-    stem = expanded(root) / "rendered" / "dsprites"
+    stem = expand_user(root) / "rendered" / "dsprites"
     return correlated(from_file(file, FACTORS, progress) if file else _rendered(stem, progress), correlation)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lrx.core.factors import FactorSpace
-from lrx.core.paths import expanded
+from lrx.core.paths import expand_user
 from lrx.data.labelled import LabelledDataset, PickedPixels, StoreDataset
 from lrx.data.store.cache import Origin, Progress, Recipe, open_or_convert
 from lrx.data.store.picture_stream import check_skipped, check_stream, stream
@@ -51,7 +51,7 @@ def folder(
     if channels not in (None, 1, 3) or isinstance(channels, bool):
         raise ValueError(f"dataset.channels must be 1, 3 or null, not {channels!r}")
     treatment = Treatment(crop, size)
-    place = Path(os.path.realpath(expanded(path)))  # which, unlike pathlib, raises nothing
+    place = Path(os.path.realpath(expand_user(path)))  # which, unlike pathlib, raises nothing
     listing = _listing(place)
     names = [file.name for file in listing]
     first = _first(place, names, treatment, channels)
@@ -60,7 +60,9 @@ def folder(
     listed = hashlib.sha256(repr(listing).encode(errors="surrogateescape")).hexdigest()
     shape = (len(names), *first.shape)
     recipe = Recipe(NAME, shape, "uint8", NO_FACTORS, Origin(details=f"files {listed}, {told}"))
-    stem = expanded(root) / "converted" / f"{place.name}-{hashlib.sha256(f'{place} {told}'.encode()).hexdigest()[:12]}"
+    stem = (
+        expand_user(root) / "converted" / f"{place.name}-{hashlib.sha256(f'{place} {told}'.encode()).hexdigest()[:12]}"
+    )
     skipped: list[str] = []
 
     def blocks() -> Iterator[np.ndarray]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lrx.core.factors import FactorSpace
-from lrx.core.paths import expanded
+from lrx.core.paths import expand_user
 from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
 from lrx.data.official.checksums import OfficialFile, Release
@@ -72,7 +72,7 @@ def mpi3d(
     needed and there is none, OSError where a conversion or rendering cannot be written.
     """
     file = _official_file(root, variant, source)
-    stem = expanded(root) / "rendered" / f"{NAME}_{RENDERED}"
+    stem = expand_user(root) / "rendered" / f"{NAME}_{RENDERED}"
     factors = _variant(variant).factors
     return correlated(from_file(file, variant, factors, progress) if file else _rendered(stem, progress), correlation)
 
@@ -130,7 +130,8 @@ def _official_file(root: str, variant: str, source: str) -> Path | None:
     file = official_file(name=NAME, root=root, source="auto" if source == "file" else source, file_names=(name,))
     if file is None:
         raise FileNotFoundError(
-            f"no official file of {NAME} {variant}: looked for {name} in {root} and {expanded(root) / NAME}; it comes "
+            f"no official file of {NAME} {variant}: looked for {name} in {root} and {expand_user(root) / NAME}; it
+            comes "
             f"from {PAGE}; name its folder by dataset.root=... or LRX_DATA, or take dataset.variant={RENDERED}, "
             "which is rendered"
         )

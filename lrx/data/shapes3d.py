@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lrx.core.factors import FactorSpace
-from lrx.core.paths import expanded
+from lrx.core.paths import expand_user
 from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
 from lrx.data.official.checksums import OfficialFile, Release
@@ -53,7 +53,7 @@ def shapes3d(
     OSError where the images cannot be written.
     """
     file = official_file(name=NAME, root=root, source=source, file_names=(FILE,))
-    stem = expanded(root) / "rendered" / NAME
+    stem = expand_user(root) / "rendered" / NAME
     return correlated(from_file(file, FACTORS, progress) if file else _rendered(stem, progress), correlation)
 
 

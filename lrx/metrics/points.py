@@ -60,7 +60,7 @@ def varied(classes_NF: np.ndarray) -> None:
         raise ValueError(f"every factor needs two values among these points; leave out columns {', '.join(single)}")
 
 
-def alone(classes_NF: np.ndarray) -> float:
+def singleton_fraction(classes_NF: np.ndarray) -> float:
     """The share of points, mean over factors, whose value of the factor no other point has."""
     counts = [np.unique(column, return_counts=True)[1] for column in classes_NF.T]
     return float(np.mean([(count == 1).sum() / len(classes_NF) for count in counts]))

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 import lrx
 from lrx.report import measured_runs, run_page, sweep_page
-from lrx.storage.atomic import replacing
+from lrx.storage.atomic import atomic_path
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -35,7 +35,7 @@ def write(path: Path, out: Path | None) -> tuple[Path, list[str]]:
         many = sweep_page.view(path, places)
         page, faults = _rendered("sweep.html", **many), many["faults"]
     out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(out) as beside:
+    with atomic_path(out) as beside:
         beside.write_text(page, encoding="utf-8")
     return out, faults
 

@@ -39,7 +39,7 @@ def of_assay(name: str, result: AssayResult, provenance: results.Provenance, fil
         return []
     model, dataset = (str(provenance.get(key, f"{key} not recorded")) for key in ("model", "dataset"))
     try:
-        with style.house():
+        with style.plot_style():
             figures: Mapping[str, Figure] = importlib.import_module(module).figures(result, provenance)
             return [
                 picture(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from lrx.assays.plotting import style
-from lrx.core.text import setting, with_error, words
+from lrx.core.text import format_value, humanize, with_error
 from lrx.core.types import Array, AssayResult
 from lrx.report import commands, pictures, training_curves
 from lrx.report.captions import CAPTIONS
@@ -78,7 +78,7 @@ def view(run: Run) -> View:
         "commands": commands.typed(commands.of_run(run, started=True)),
         "provenance": [(_short(file, run), _provenance(stored)) for file, stored in run.results.items()],
         "configs": [
-            (f"{words(key)} of {_short(file, run)}", str(stored.provenance[key]))
+            (f"{humanize(key)} of {_short(file, run)}", str(stored.provenance[key]))
             for file, stored in run.results.items()
             for key in LONG
             if key in stored.provenance
@@ -101,7 +101,7 @@ def _short(file: Path, run: Run) -> str:
 def _scores(name: str, result: AssayResult) -> list[Score]:
     """Every score with its error and its meaning, in the order of the meanings."""
     return [
-        Score(words(key), with_error(result.scores[key], result.scores.get(f"{key}_se")), of_score(name, key))
+        Score(humanize(key), with_error(result.scores[key], result.scores.get(f"{key}_se")), of_score(name, key))
         for key in sorted(result.scores, key=lambda key: place_of(name, key))
         if not is_error(key, result)
     ]
@@ -122,14 +122,14 @@ def _section(file: Path, name: str, stored: results.Results, run: Run) -> Sectio
         fault = str(error)
     return Section(
         anchor=f"assay-{list(run.results).index(file)}-{name}",
-        title=meaning.title if meaning else words(name),
+        title=meaning.title if meaning else humanize(name),
         asks=meaning.asks if meaning else "",
         file=_short(file, run) if several else "",
         remark=str(result.settings.get("remark") or ""),
         fault=fault,
         pictures=drawn,
         scores=_scores(name, result),
-        settings=[(words(key), setting(value)) for key, value in result.settings.items() if key != "remark"],
+        settings=[(humanize(key), format_value(value)) for key, value in result.settings.items() if key != "remark"],
         arrays=[_array(key, array) for key, array in result.arrays.items()],
     )
 
@@ -137,20 +137,20 @@ def _section(file: Path, name: str, stored: results.Results, run: Run) -> Sectio
 def _array(name: str, array: Array) -> tuple[str, str, str, str]:
     """Its name, axes with their sizes, unit and description."""
     axes = " × ".join(f"{axis} {size}" for axis, size in zip(array.axes, array.values.shape, strict=True))
-    return words(name), axes, "" if array.unit == "1" else array.unit, array.description
+    return humanize(name), axes, "" if array.unit == "1" else array.unit, array.description
 
 
 def _provenance(stored: results.Results) -> list[tuple[str, str]]:
-    return [(words(key), str(value)) for key, value in stored.provenance.items() if key not in LONG]
+    return [(humanize(key), str(value)) for key, value in stored.provenance.items() if key not in LONG]
 
 
 def _curves(run: Run) -> tuple[Picture | None, list[str]]:
     """The training curves, and why there are none where they cannot be drawn."""
     if not run.rows:
         return None, []
-    names = ", ".join(words(key) for key in run.rows[-1] if key != "step")
+    names = ", ".join(humanize(key) for key in run.rows[-1] if key != "step")
     try:
-        with style.house():
+        with style.plot_style():
             shown = f"Training curves of {run.name}: {names}."
             drawn = training_curves.figure(run.rows)
             return pictures.picture(drawn, shown, caption=CAPTIONS["training_curves"]), []

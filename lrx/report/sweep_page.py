@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from lrx.assays.plotting import style
-from lrx.core.text import with_error, words
+from lrx.core.text import humanize, with_error
 from lrx.report import commands, measured_runs, pictures, strip_plot
 from lrx.report.meanings import ASSAYS, of_score, place_of
 from lrx.report.measured_runs import Place
@@ -99,7 +99,7 @@ def _scores(rows: Sequence[Row]) -> list[Key]:
 
 def _named(key: Key) -> str:
     """A score with its assay, as the page writes it."""
-    return f"{words(key[0])}: {words(key[1])}"
+    return f"{humanize(key[0])}: {humanize(key[1])}"
 
 
 def _column(rows: Sequence[Row], key: Key) -> Column:
@@ -150,7 +150,7 @@ def _spreads(rows: Sequence[Row], groups: Sequence[str], main: Sequence[Key]) ->
                 values[group].append((value, row.errors[key]))
         if len({value for some in values.values() for value, _ in some}) > 1:
             title = _named(key)
-            with style.house():
+            with style.plot_style():
                 alt = f"{title}: a dot a run with its standard error, a line at the median of each group."
                 drawn.append(pictures.picture(strip_plot.figure(title, values), alt, caption=of_score(*key)))
     return drawn

@@ -52,7 +52,7 @@ def read_row(path: Path, place: Place) -> tuple[Row, list[str]]:
             if name in MATRICES and "matrix" in result.arrays:
                 alt = f"{ASSAYS[name].pictures[name]} {relative}."
                 try:
-                    with style.house():
+                    with style.plot_style():
                         matrices[name] = pictures.picture(small_matrix.figure(result), alt)
                 except Exception as error:  # whatever drawing makes of arrays that a file may hold
                     faults.append(f"{relative}: its {name} cannot be drawn ({pictures.reason(error)})")

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lrx.core.devices import moved
+from lrx.core.devices import to_device
 from lrx.core.factors import FactorSpace
 from lrx.core.types import Autoencoder, FactorDataset
 from lrx.responses.encoding import encode_images, num_latents
 from lrx.responses.latent_response import POINTS, respond
-from lrx.responses.work_units import EVERYTHING, Piece, Values
+from lrx.responses.work_units import ALL_UNITS, Values, WorkUnit
 
 PAIRS = 2**16  # pairs that are held at once
 
@@ -73,7 +73,7 @@ def conditioned_responses(
     limits = {"num_groups": num_groups, "max_pairs": max_pairs}
     pieces = group_pieces(autoencoder, dataset, factor, **limits, generator=generator, batch_size=batch_size)
     total = num_responses(dataset.factors, factor, num_latents(autoencoder, dataset), **limits)
-    found = [values for _, values in EVERYTHING.values(pieces, total=total, progress=progress)]
+    found = [values for _, values in ALL_UNITS.values(pieces, total=total, progress=progress)]
     return gathered(dataset.factors, factor, found, max_pairs=max_pairs)
 
 
@@ -86,7 +86,7 @@ def group_pieces(
     max_pairs: int,
     generator: torch.Generator,
     batch_size: int,
-) -> Iterator[Piece]:
+) -> Iterator[WorkUnit]:
     """The work of `conditioned_responses`: pieces of as many groups as fit `POINTS` responses, the key (factor, first).
 
     Each draws its pairs, where not all are taken, from a seed of its own. Its values: mean squares (G, D), their
@@ -101,7 +101,7 @@ def group_pieces(
         seed = int(torch.randint(2**62, (), generator=generator)) if pairs < size * (size - 1) else 0
         indices_GK = group_indices(factors, factor, numbers)
         evaluate = functools.partial(_evaluate, autoencoder, dataset, indices_GK, pairs, seed, batch_size)
-        yield Piece((factor, first * step), len(numbers) * (size + latents * pairs), evaluate)
+        yield WorkUnit((factor, first * step), len(numbers) * (size + latents * pairs), evaluate)
 
 
 def num_responses(factors: FactorSpace, factor: int, latents: int, *, num_groups: int, max_pairs: int) -> int:
@@ -202,7 +202,7 @@ def _moved(
     for start in range(0, len(d_N), points):
         row = torch.arange(start, min(start + points, len(d_N))) // pairs_RP.shape[1]
         a, b = ends(pairs_RP.flatten()[start : start + points], codes_GKD.shape[1])
-        group, latent, a, b = (moved(x, codes_GKD.device) for x in (groups_R[row], latents_R[row], a, b))
+        group, latent, a, b = (to_device(x, codes_GKD.device) for x in (groups_R[row], latents_R[row], a, b))
         at_ND = codes_GKD[group, a]
         at_ND.scatter_(1, latent[:, None], codes_GKD[group, b, latent][:, None])
         moved_N = respond(autoencoder, at_ND, batch_size=batch_size).gather(1, latent[:, None])[:, 0]

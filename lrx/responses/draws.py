@@ -15,9 +15,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lrx.core.devices import moved
+from lrx.core.devices import to_device
 from lrx.core.types import Autoencoder, Dataset, Probabilistic
-from lrx.responses.encoding import encode_images, image_order, num_drawn, num_latents, placement, posterior_of_images
+from lrx.responses.encoding import (
+    device_and_dtype_of,
+    encode_images,
+    image_order,
+    num_drawn,
+    num_latents,
+    posterior_of_images,
+)
 
 BASES = ("prior", "posterior", "posterior_sample")
 BLOCK = 128  # draws that share one cyclic shift; also the unit in which `draws` yields
@@ -91,18 +98,18 @@ def blocks(
 
 
 def _prior_blocks(autoencoder: Autoencoder, latents: int, generator: torch.Generator) -> Iterator[Block]:
-    home = placement(autoencoder)
+    home = device_and_dtype_of(autoencoder)
     while True:
-        z_ND, values_ND = moved(_normal(2, BLOCK, latents, generator=generator).to(home.dtype), home.device)
+        z_ND, values_ND = to_device(_normal(2, BLOCK, latents, generator=generator).to(home.dtype), home.device)
         yield Block(BLOCK, functools.partial(Draws, z_ND, values_ND))
 
 
 def _net_blocks(autoencoder: Autoencoder, latents: int, generator: torch.Generator, net: int) -> Iterator[Block]:
-    home = placement(autoencoder)
+    home = device_and_dtype_of(autoencoder)
 
     def drawn(seeds: list[int]) -> Draws:
         nets = torch.cat([sobol_net(net, latents + 1, seed) for seed in seeds])
-        points = moved(nets.to(home.dtype), home.device)
+        points = to_device(nets.to(home.dtype), home.device)
         return Draws(points[:, :latents], points[:, latents:].expand(-1, latents))
 
     while True:
@@ -127,8 +134,8 @@ def _data_blocks(
             z_ND = encode_images(autoencoder, dataset, indices, batch_size=batch_size)
         else:
             mean_ND, std_ND = posterior_of_images(autoencoder, dataset, indices, batch_size=batch_size)
-            z_ND = mean_ND + std_ND * moved(noise_ND.to(mean_ND.dtype), mean_ND.device)
-        return Draws(z_ND, z_ND.gather(0, moved(partners_ND, z_ND.device)), partners_ND)
+            z_ND = mean_ND + std_ND * to_device(noise_ND.to(mean_ND.dtype), mean_ND.device)
+        return Draws(z_ND, z_ND.gather(0, to_device(partners_ND, z_ND.device)), partners_ND)
 
     while True:
         order = image_order(dataset, generator)

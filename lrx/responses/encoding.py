@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from lrx.core.devices import moved
+from lrx.core.devices import to_device
 from lrx.core.kl import kl_from_standard
 from lrx.core.types import Autoencoder, Dataset, Probabilistic, Sampled, as_float
 
@@ -37,9 +37,9 @@ def _sample(dataset: Dataset) -> Tensor | None:
 
 def encode_images(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, *, batch_size: int) -> Tensor:
     """The encoder's means (N, D) of the images with these indices int64 (N,), on the model's device."""
-    if isinstance(autoencoder, Remembering):
+    if isinstance(autoencoder, CachedEncoder):
         return autoencoder.means(dataset, indices, batch_size=batch_size)
-    with evaluating(autoencoder):
+    with eval_mode(autoencoder):
         codes = [autoencoder.encode(x) for x in _batches(autoencoder, dataset, indices, batch_size)]
     return torch.cat(codes).clone()
 
@@ -49,7 +49,7 @@ def posterior_of_images(
 ) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the posterior, each (N, D), of the images with these indices int64 (N,)."""
     assert isinstance(autoencoder, Probabilistic)
-    with evaluating(autoencoder):
+    with eval_mode(autoencoder):
         pairs = [autoencoder.posterior(x) for x in _batches(autoencoder, dataset, indices, batch_size)]
     return torch.cat([mean for mean, _ in pairs]).clone(), torch.cat([std for _, std in pairs]).clone()
 
@@ -66,9 +66,11 @@ def kl_from_prior(mean_ND: Tensor, std_ND: Tensor) -> Tensor:
 
 
 def _batches(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, batch_size: int) -> Iterator[Tensor]:
-    home = placement(autoencoder)
+    home = device_and_dtype_of(autoencoder)
     for part in torch.split(indices, batch_size):
-        yield as_float(moved(dataset.raw(part), home.device)).to(home)  # bytes travel, floats are made on the device
+        yield as_float(to_device(dataset.raw(part), home.device)).to(
+            home
+        )  # bytes travel, floats are made on the device
 
 
 def num_latents(autoencoder: Autoencoder, dataset: Dataset) -> int:
@@ -81,7 +83,7 @@ def num_latents(autoencoder: Autoencoder, dataset: Dataset) -> int:
     return z_BD.shape[1]
 
 
-def placement(autoencoder: Autoencoder) -> Tensor:
+def device_and_dtype_of(autoencoder: Autoencoder) -> Tensor:
     """An empty tensor on the device and in the dtype of the model's parameters (else buffers, else CPU float32)."""
     if isinstance(autoencoder, nn.Module):
         for tensor in (*autoencoder.parameters(), *autoencoder.buffers()):
@@ -91,7 +93,7 @@ def placement(autoencoder: Autoencoder) -> Tensor:
 
 
 @contextmanager
-def evaluating(autoencoder: Autoencoder) -> Iterator[None]:
+def eval_mode(autoencoder: Autoencoder) -> Iterator[None]:
     """Inference mode, with every module in evaluation mode; each has its training flag back afterwards."""
     modules = list(autoencoder.modules()) if isinstance(autoencoder, nn.Module) else []
     flags = [module.training for module in modules]
@@ -116,7 +118,7 @@ def fitting_batch_size(observation_shape: tuple[int, ...]) -> int:
     return min(1024, 1 << max(0, most.bit_length() - 1))
 
 
-class Remembering(nn.Module):
+class CachedEncoder(nn.Module):
     """An autoencoder that encodes each image of one data set once, however many assays ask for its code.
 
     encode, decode and posterior are the wrapped model's own; only `encode_images` looks codes up. Assays that draw the
@@ -143,6 +145,6 @@ class Remembering(nn.Module):
             codes = encode_images(self.autoencoder, dataset, new, batch_size=batch_size)
             if not self._codes.numel():
                 self._codes = torch.empty(len(dataset), codes.shape[1], dtype=codes.dtype, device=codes.device)
-            self._codes[moved(new, self._codes.device)] = codes
+            self._codes[to_device(new, self._codes.device)] = codes
             self._known[new] = True
-        return self._codes[moved(indices, self._codes.device)]
+        return self._codes[to_device(indices, self._codes.device)]

@@ -16,7 +16,7 @@ from lrx.core.types import Autoencoder, Dataset
 from lrx.responses.draws import Block, Draws, draws
 from lrx.responses.encoding import num_latents
 from lrx.responses.latent_response import POINTS, intervene, respond
-from lrx.responses.work_units import Piece, Values
+from lrx.responses.work_units import Values, WorkUnit
 
 
 def row_pieces(
@@ -27,7 +27,7 @@ def row_pieces(
     num_samples: int,
     batch_size: int,
     summed: Callable[[BlockResponses, range], Values],
-) -> Iterator[Piece]:
+) -> Iterator[WorkUnit]:
     """Interventions on every latent for the first `num_samples` draws, (D + 1) num_samples responses, in pieces.
 
     A piece, of the key (block, first row), is a block of N draws and as many rows as fit `POINTS`; its values are what
@@ -42,7 +42,7 @@ def row_pieces(
         for row in range(0, latents, step):
             rows = range(row, min(row + step, latents))
             count = size * (len(rows) + (row == 0))  # h(z) counts once
-            yield Piece((number, row), count, functools.partial(summed, responses, rows))
+            yield WorkUnit((number, row), count, functools.partial(summed, responses, rows))
         start += size
         if start == num_samples:
             return

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx.core.types import Autoencoder
-from lrx.responses.encoding import Remembering
+from lrx.responses.encoding import CachedEncoder
 
 Loop = Callable[[Tensor], Tensor]
 
@@ -26,7 +26,7 @@ def loop_of(autoencoder: Autoencoder) -> Loop:
 
     torch's forward-mode GroupNorm refuses what channels_last weights make of its input.
     """
-    if isinstance(autoencoder, Remembering):  # whose copy would copy the data set
+    if isinstance(autoencoder, CachedEncoder):  # whose copy would copy the data set
         assert isinstance(autoencoder.autoencoder, Autoencoder)
         autoencoder = autoencoder.autoencoder
     with torch.inference_mode(False):  # whose tensors have no derivatives
@@ -41,7 +41,7 @@ def loop_of(autoencoder: Autoencoder) -> Loop:
     return loop
 
 
-def products(loop: Loop, z_ND: Tensor, v_ND: Tensor, *, batch_size: int) -> tuple[Tensor, Tensor]:
+def jvp(loop: Loop, z_ND: Tensor, v_ND: Tensor, *, batch_size: int) -> tuple[Tensor, Tensor]:
     """h(z) (N, D) and J(z) v (N, D) for a vector v of each point, half of `batch_size` at a time: v fills the rest.
 
     ValueError when h or J v is not finite.
@@ -58,7 +58,7 @@ def products(loop: Loop, z_ND: Tensor, v_ND: Tensor, *, batch_size: int) -> tupl
     return finite(h_ND), finite(jv_ND)
 
 
-def whole(loop: Loop, z_ND: Tensor, *, batch_size: int) -> tuple[Tensor, Tensor]:
+def full_jacobian(loop: Loop, z_ND: Tensor, *, batch_size: int) -> tuple[Tensor, Tensor]:
     """h(z) (N, D) and the Jacobian (N, D, D) of every point, an eighth of `batch_size` at a time: what the pass leaves
     for its derivatives fills the rest. ValueError when they are not finite.
     """
@@ -85,18 +85,18 @@ def finite(values: Tensor) -> Tensor:
     return values
 
 
-def columns(loop: Loop, z_ND: Tensor, latents: list[int], *, batch_size: int) -> tuple[Tensor, Tensor]:
+def jacobian_columns(loop: Loop, z_ND: Tensor, latents: list[int], *, batch_size: int) -> tuple[Tensor, Tensor]:
     """h(z) (N, D), and the columns dh/dz_j (N, D, K) of the Jacobian for K latents."""
     found = []
     for latent in latents:
         v_ND = torch.zeros_like(z_ND)
         v_ND[:, latent] = 1
-        h_ND, column_ND = products(loop, z_ND, v_ND, batch_size=batch_size)
+        h_ND, column_ND = jvp(loop, z_ND, v_ND, batch_size=batch_size)
         found.append(column_ND)
     return h_ND, torch.stack(found, dim=-1)
 
 
-def probes(
+def hutchinson_probes(
     loop: Loop, z_ND: Tensor, count: int, *, generator: torch.Generator, batch_size: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """h(z) (N, D), K probes v of independent +-1 (N, D, K) for each point, and J v (N, D, K).
@@ -105,7 +105,7 @@ def probes(
     """
     signs_KND = torch.randint(0, 2, (count, *z_ND.shape), generator=generator) * 2 - 1
     v_KND = signs_KND.to(z_ND.dtype).to(z_ND.device)
-    found = [products(loop, z_ND, v_ND, batch_size=batch_size) for v_ND in v_KND]
+    found = [jvp(loop, z_ND, v_ND, batch_size=batch_size) for v_ND in v_KND]
     return found[0][0], v_KND.permute(1, 2, 0), torch.stack([jv_ND for _, jv_ND in found], dim=-1)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lrx.core.types import Autoencoder
-from lrx.responses.encoding import evaluating
+from lrx.responses.encoding import eval_mode
 
 POINTS = 1024  # responses of a piece, at most, where a block has no more draws: as many rows as fit
 
@@ -21,7 +21,7 @@ def respond(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> Tenso
     ValueError when the encoder gives another number of latents, or a response is not finite.
     """
     h_ND = torch.empty_like(z_ND)  # outside inference mode, so that the caller may differentiate what follows
-    with evaluating(autoencoder):
+    with eval_mode(autoencoder):
         for start in range(0, len(z_ND), batch_size):
             z_BD = z_ND[start : start + batch_size]
             h_BD = autoencoder.encode(autoencoder.decode(z_BD))

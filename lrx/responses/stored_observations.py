@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from lrx.core.types import Autoencoder
-from lrx.responses.encoding import evaluating
+from lrx.responses.encoding import eval_mode
 
 
 def decoded(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> np.ndarray:
     """Latents (N, D) to uint8 images (N, C, H, W) or float32 vectors (N, ...), decoded `batch_size` at a time."""
-    with evaluating(autoencoder):
+    with eval_mode(autoencoder):
         return np.concatenate([as_stored(autoencoder.decode(z_BD)) for z_BD in torch.split(z_ND, batch_size)])
 
 

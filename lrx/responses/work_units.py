@@ -18,7 +18,7 @@ Values = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
-class Piece:
+class WorkUnit:
     """A piece of work: its key among all pieces, how many responses it takes, and what gives its tensors (CPU)."""
 
     key: Key
@@ -30,17 +30,17 @@ class Share(Protocol):
     """Who evaluates the pieces of an assay."""
 
     def values(
-        self, pieces: Iterable[Piece], *, total: int, progress: Callable[[int], None]
+        self, pieces: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]
     ) -> Iterator[tuple[Key, Values]]:
         """Keys and values of the pieces in their order, `total` responses; progress hears of the responses done."""
         ...
 
 
-class Everything:
+class AllUnits:
     """The share of a process that is alone: every piece, evaluated when its value is asked for."""
 
     def values(
-        self, pieces: Iterable[Piece], *, total: int, progress: Callable[[int], None]
+        self, pieces: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]
     ) -> Iterator[tuple[Key, Values]]:
         """See Share."""
         done = 0
@@ -51,7 +51,7 @@ class Everything:
             yield piece.key, found
 
 
-EVERYTHING = Everything()
+ALL_UNITS = AllUnits()
 
 
 class ShardDone(Exception):
@@ -68,7 +68,7 @@ class Shard:
         self.number, self.count = number, count
         self.found: dict[Key, Values] = {}
 
-    def values(self, pieces: Iterable[Piece], *, total: int, progress: Callable[[int], None]) -> NoReturn:
+    def values(self, pieces: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]) -> NoReturn:
         """Evaluate the pieces that begin within the share, in units of responses; ShardDone when that is done."""
         start = done = 0
         for piece in pieces:
@@ -80,14 +80,14 @@ class Shard:
         raise ShardDone
 
 
-class Joined:
+class StoredUnits:
     """The share of a process that evaluates nothing: `find` gives the values of each key."""
 
     def __init__(self, find: Callable[[Key], Values]) -> None:
         self._find = find
 
     def values(
-        self, pieces: Iterable[Piece], *, total: int, progress: Callable[[int], None]
+        self, pieces: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]
     ) -> Iterator[tuple[Key, Values]]:
         """See Share."""
         done = 0

@@ -25,7 +25,7 @@ from lrx.runs.run_tree import LARGEST_TEXT, Run, check_file, find_runs, one_line
 from lrx.runs.table import RANKED, TRAINED, Row, Setting, Table, cap, write_csv
 from lrx.runs.table_hdf5 import write_hdf5
 from lrx.storage import results
-from lrx.storage.atomic import replacing
+from lrx.storage.atomic import atomic_path
 from lrx.training import metrics_log
 
 TAIL = 65536  # bytes of a log that its last line is looked for in
@@ -47,7 +47,7 @@ def collect(top: Path, out: Path) -> list[Row]:
     cap(rows)
     table = Table(rows)
     write_hdf5(out, table)
-    with replacing(out.with_suffix(".csv")) as beside:
+    with atomic_path(out.with_suffix(".csv")) as beside:
         write_csv(beside, table)
     return rows
 

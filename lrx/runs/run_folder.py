@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 from lrx.core.paths import CHECKPOINT
-from lrx.core.text import listed
-from lrx.storage.atomic import replacing
+from lrx.core.text import join_names
+from lrx.storage.atomic import atomic_path
 
 FILENAME = "config.yaml"
 
@@ -75,7 +75,7 @@ def check_same(folder: Path, config: RunConfig) -> None:
     ]
     if different:
         raise ValueError(
-            f"{folder} was made by another config: {listed(different)}; give these values, or another name="
+            f"{folder} was made by another config: {join_names(different)}; give these values, or another name="
         )
 
 
@@ -88,7 +88,7 @@ def _trains_on(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
 
 def write_config(folder: Path, config: RunConfig) -> None:
     """Keep the config of a run in its folder."""
-    with replacing(folder / FILENAME) as beside:
+    with atomic_path(folder / FILENAME) as beside:
         beside.write_text(config.text, encoding="utf-8")
 
 
@@ -132,7 +132,7 @@ def _short(value: str) -> str:
     return value.rstrip("/").rpartition("/")[2]
 
 
-def named(words: list[str]) -> list[str]:
+def name_sweep_folders(words: list[str]) -> list[str]:
     """A sweep whose folders are named after the keys that vary, unless the words name them or no key varies."""
     if not {"-m", "--multirun"} & set(words) or any(word.startswith("hydra.sweep.subdir=") for word in words):
         return words
@@ -146,7 +146,7 @@ def named(words: list[str]) -> list[str]:
     ]
 
 
-def globbed(word: str) -> str:
+def expand_glob(word: str) -> str:
     """`ckpt=glob(outputs/train/sweep/*)` as the run folders and checkpoints that it matches, separated by commas."""
     pattern = re.fullmatch(r"ckpt=glob\((.*)\)", word)
     if pattern is None:
@@ -161,7 +161,7 @@ def globbed(word: str) -> str:
     return "ckpt=" + ",".join(f"'{path}'" for path in found)
 
 
-def sharded(words: list[str]) -> list[str]:
+def expand_shards(words: list[str]) -> list[str]:
     """`assay.shards=3` as a sweep over shard=1of3,2of3,3of3, each in a folder of that name below the whole's own."""
     given = [word for word in words if word.startswith("assay.shards=")]
     rest = [word for word in words if word not in given]

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from lrx.core.paths import PART
-from lrx.responses.work_units import Joined, Key, Piece, Shard, Values
-from lrx.storage.atomic import replacing
+from lrx.responses.work_units import Key, Shard, StoredUnits, Values, WorkUnit
+from lrx.storage.atomic import atomic_path
 
 NAME = re.compile(r"([1-9][0-9]{0,5})of([1-9][0-9]{0,5})")
 UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError)
@@ -49,10 +49,10 @@ class Parts:
         self.count, self.seconds = len(abouts), sum(about.seconds for about in abouts)
 
     def values(
-        self, pieces: Iterable[Piece], *, total: int, progress: Callable[[int], None]
+        self, pieces: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]
     ) -> Iterator[tuple[Key, Values]]:
         """See lrx.responses.work_units.Share. ValueError when no part has a piece, as when machines differ."""
-        return Joined(self._find).values(pieces, total=total, progress=progress)
+        return StoredUnits(self._find).values(pieces, total=total, progress=progress)
 
     def check(self, fingerprint: str) -> None:
         """ValueError unless all were measured on the data set of this fingerprint."""
@@ -91,7 +91,7 @@ def write(folder: Path, shard: Shard, about: About) -> None:
     tensors |= {
         _name(key, place): tensor.numpy() for key, values in shard.found.items() for place, tensor in enumerate(values)
     }
-    with replacing(folder / PART) as beside, beside.open("wb") as file:
+    with atomic_path(folder / PART) as beside, beside.open("wb") as file:
         np.savez(file, **tensors)  # type: ignore[arg-type]  # of its other keywords, none is a name of ours
 
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from lrx.storage.atomic import replacing
+from lrx.storage.atomic import atomic_path
 
 FILENAME, LOCK = "status.json", ".lock"
 STATES = ("queued", "running", "interrupted", "failed", "done")
@@ -50,7 +50,7 @@ class Status:
     job: str = ""
 
 
-class Busy(ValueError):
+class BusyError(ValueError):
     """Another process works in the folder."""
 
 
@@ -71,7 +71,7 @@ def read(folder: Path) -> Status | None:
 
 def write(folder: Path, status: Status) -> None:
     """Put a status in place of the one before."""
-    with replacing(folder / FILENAME) as beside:
+    with atomic_path(folder / FILENAME) as beside:
         beside.write_text(json.dumps(asdict(status), indent=1) + "\n", encoding="utf-8")
 
 
@@ -167,7 +167,7 @@ def held(folder: Path) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     owner = read(folder)
                     who = f" by process {owner.pid} on {owner.host}" if owner else ""
-                    raise Busy(f"{folder} is being worked on{who}; wait for it, or give another name=") from error
+                    raise BusyError(f"{folder} is being worked on{who}; wait for it, or give another name=") from error
                 time.sleep(0.05)
         yield
     finally:

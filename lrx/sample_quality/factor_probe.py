@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from lrx.core.known_classes import KnownClasses, known_classes
-from lrx.core.paths import expanded
+from lrx.core.paths import expand_user
 from lrx.core.types import Dataset, FactorDataset, as_float
-from lrx.storage.atomic import replacing
+from lrx.storage.atomic import atomic_path
 from lrx.storage.tensors import UNREADABLE, read_tensors
 
 FORMAT = "lrx probe 1"  # part of a kept probe's name: another network or another training needs another number
@@ -151,10 +151,10 @@ def factor_probe(
     if cache is None:
         return train_probe(dataset, steps=steps, progress=progress)
     known = known_classes(dataset, "a probe network")
-    path = expanded(cache) / f"probe-{_digest(dataset, known, steps)}.pt"
+    path = expand_user(cache) / f"probe-{_digest(dataset, known, steps)}.pt"
     if not path.exists():
         trained = train_probe(dataset, steps=steps, progress=progress)
-        with replacing(path) as beside:
+        with atomic_path(path) as beside:
             torch.save({"format": FORMAT, "state": trained.state_dict()}, beside)
         return trained
     probe = Probe(dataset.observation_shape, known)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lrx.core.known_classes import find_classes, known_classes
-from lrx.core.paths import expanded
+from lrx.core.paths import expand_user
 from lrx.core.types import Dataset, as_float
 from lrx.sample_quality.factor_probe import factor_probe, pixel_components
 from lrx.sample_quality.inception import FILES, read_inception
@@ -86,7 +86,7 @@ def feature_space(
         probe = factor_probe(dataset, steps=probe_steps, cache=cache, progress=progress).to(device)
         return FeatureSpace(probe.features, scores={"probe_accuracy": float(probe.accuracies.mean())})
     if features == "inception":
-        network, digest = read_inception(expanded(str(inception)))
+        network, digest = read_inception(expand_user(str(inception)))
         told = {"inception_variant": network.variant, "inception_sha256": digest}
         return FeatureSpace(network.to(device).features, settings=told)
     # of the encoded and the held-out alike, so that neither is nearer to the components

@@ -20,7 +20,7 @@ ABANDONED = 24 * 3600  # seconds without a write
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A path in the same folder, for the block to write to and close; on leaving, it takes the place of `path`.
 
     When the block fails, `path` stays as it was and what was written is removed. OSError in one line when the folder

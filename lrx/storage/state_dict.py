@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from lrx.core.text import listed
+from lrx.core.text import join_names
 from lrx.storage.tensors import UNREADABLE, read_tensors
 
 # Where training scripts of this field put the state dict inside a larger file.
@@ -40,7 +40,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"weights={path} holds {type(content).__name__}, not a state dict")
     foreign = [str(key) for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
     if foreign:
-        raise ValueError(f"weights={path} is no state dict: no names, or no tensors under {listed(foreign)}")
+        raise ValueError(f"weights={path} is no state dict: no names, or no tensors under {join_names(foreign)}")
     return dict(content)
 
 
@@ -72,12 +72,12 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
         if key in own and not _is_plain(value, like=own[key])
     ]
     found = {"missing": missing, "unexpected": unexpected, "wrong shape": shapes, "wrong kind": kinds}
-    faults = [f"{what}: {listed(keys)}" for what, keys in found.items() if keys]
+    faults = [f"{what}: {join_names(keys)}" for what, keys in found.items() if keys]
     if faults:
         raise ValueError(f"{source} does not fit the model; {'; '.join(faults)}")
     broken = [key for key, value in weights.items() if not torch.isfinite(value.float()).all()]
     if broken:
-        raise ValueError(f"{source} holds weights that are not finite numbers: {listed(broken)}")
+        raise ValueError(f"{source} holds weights that are not finite numbers: {join_names(broken)}")
     model.load_state_dict(dict(weights))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from lrx.core.text import listed
+from lrx.core.text import join_names
 
 
 class Layout:
@@ -35,8 +35,8 @@ class Layout:
             lacking = [part for part in parts if part not in renamed]
             if lacking:
                 raise ValueError(
-                    f"these weights do not have this layout: {whole} is made of {listed(parts)}, "
-                    f"and {listed(lacking)} is not there"
+                    f"these weights do not have this layout: {whole} is made of {join_names(parts)}, "
+                    f"and {join_names(lacking)} is not there"
                 )
             try:
                 renamed[whole] = torch.cat([renamed.pop(part) for part in parts])

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lrx.core.paths import CHECKPOINT, expanded
+from lrx.core.paths import CHECKPOINT, expand_user
 from lrx.storage.atomic import write
 from lrx.storage.state_dict import load_weights
 from lrx.storage.tensors import UNREADABLE, read_tensors
@@ -113,7 +113,7 @@ def find(ckpt: str) -> Path:
 
     FileNotFoundError says what was looked for; ValueError for the home folder of nobody.
     """
-    path = expanded(ckpt)
+    path = expand_user(ckpt)
     if path.is_dir():
         inside = path / CHECKPOINT
         if not inside.is_file():

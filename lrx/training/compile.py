@@ -17,7 +17,7 @@ from torch import Tensor, nn
 WORTH_COMPILING = 10_000_000
 
 
-def pays(choice: bool | str, device: torch.device, *, images: int) -> bool:
+def should_compile(choice: bool | str, device: torch.device, *, images: int) -> bool:
     """Whether a run of so many images in all compiles its networks, by trainer.compile: true, false or `auto`.
 
     auto: on CUDA, where the tools are there and the whole run has WORTH_COMPILING images; not by what is left of it,

@@ -43,7 +43,7 @@ class Averaged(Trainable, Protocol):
     mean_over_images: bool
 
 
-class Lost(ValueError):
+class LostError(ValueError):
     """Another process of this training has ended, or does not answer."""
 
 
@@ -165,7 +165,7 @@ def joined(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
         )
     try:
         yield ranks, device
-        with suppress(Lost):  # leave together: a process that still talks to one that is gone aborts
+        with suppress(LostError):  # leave together: a process that still talks to one that is gone aborts
             _sum(torch.zeros(1))
     finally:
         dist.destroy_process_group()
@@ -225,7 +225,7 @@ def _peers() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise Lost(
+        raise LostError(
             "another process of this training has ended or cannot be reached; the same command goes on from the last "
             "checkpoint"
         ) from error

@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lrx.core.devices import moved, settle
+from lrx.core.devices import configure_backends, to_device
 from lrx.core.types import Dataset, Grouped, Paired, Sampled, Trainable, as_float
 from lrx.training import checkpoint
-from lrx.training.compile import compile_parts, pays
+from lrx.training.compile import compile_parts, should_compile
 from lrx.training.distributed import ALONE, Ranks
 
 SCHEDULES = ("constant", "cosine")
@@ -107,7 +107,7 @@ def train(
     Between two of them nothing waits for the device. Diverged if a logged or checkpointed loss is not finite.
     """
     assert isinstance(model, nn.Module)
-    settle(device, tf32=settings.precision == "tf32", repeatable=True)
+    configure_backends(device, tf32=settings.precision == "tf32", repeatable=True)
     model.to(device)
     if settings.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -138,7 +138,7 @@ def train(
         if isinstance(model, Paired):
             chance = torch.Generator().manual_seed(derived_seed(seed, "partners", step))
             indices = torch.cat([indices, model.partners(dataset, indices, chance)])
-        x = as_float(moved(dataset.raw(indices[mine.rows]), device))
+        x = as_float(to_device(dataset.raw(indices[mine.rows]), device))
         if settings.channels_last and x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
         factor = schedule(settings, step)
@@ -181,7 +181,7 @@ def train(
 
 def compiles(settings: TrainSettings, device: torch.device) -> bool:
     """Whether a run compiles its networks, which takes its first step a minute longer: as `compile` says."""
-    return pays(settings.compile, device, images=settings.steps * settings.batch_size)
+    return should_compile(settings.compile, device, images=settings.steps * settings.batch_size)
 
 
 class BatchOrder:

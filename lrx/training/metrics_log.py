@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from lrx.storage.atomic import append, replacing
+from lrx.storage.atomic import append, atomic_path
 
 JSONL, CSV = "metrics.jsonl", "metrics.csv"
 
@@ -25,7 +25,7 @@ class Curves:
     def go_on_from(self, step: int) -> None:
         """Keep the rows up to this step, and no others."""
         kept = [row for row in read(self._folder) if row["step"] <= step]
-        with replacing(self._folder / JSONL) as beside:
+        with atomic_path(self._folder / JSONL) as beside:
             beside.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
         self._csv.unlink(missing_ok=True)
         for row in kept:

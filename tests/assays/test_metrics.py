@@ -11,7 +11,7 @@ from lrx.assays.metrics.assay import metrics
 from lrx.core.factors import FactorSpace
 from lrx.core.types import AssayResult
 from lrx.metrics.table import METRICS, PRESETS, Preset
-from lrx.responses.encoding import Remembering
+from lrx.responses.encoding import CachedEncoder
 from tests.support.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {"preset": "small", "only": None, "trees": "lightgbm", "batch_size": 64}
@@ -106,7 +106,7 @@ def test_images_are_drawn_first_and_encoded_once() -> None:
     read = torch.cat(data.read)
     assert torch.equal(read, torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:600])
     again = Grid()
-    shared, only = Remembering(Scaled(torch.eye(5)), again), ["mig", "factorvae"]
+    shared, only = CachedEncoder(Scaled(torch.eye(5)), again), ["mig", "factorvae"]
     first = assay(shared, again, only=only)
     assert first.scores == assay(shared, again, only=only).scores == assay(batch_size=100, only=only).scores
     assert sum(map(len, again.read)) == 600

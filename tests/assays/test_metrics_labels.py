@@ -14,7 +14,7 @@ from lrx.core.types import AssayResult, Dataset, FactorDataset, Labelled
 from lrx.data.helix import double_helix
 from lrx.data.splits import part
 from lrx.metrics.dci import dci
-from lrx.metrics.points import alone
+from lrx.metrics.points import singleton_fraction
 from lrx.metrics.table import METRICS
 from tests.assays.test_metrics import SETTINGS, Grid, Scaled
 from tests.assays.test_metrics import _small as _small
@@ -160,7 +160,7 @@ def test_where_no_images_share_a_class_votes_are_left_out_or_refused() -> None:
 
 
 def test_the_share_that_stands_alone_by_hand() -> None:
-    assert alone(np.array([[0, 0], [0, 1], [1, 1], [2, 1]])) == pytest.approx((2 / 4 + 1 / 4) / 2)
+    assert singleton_fraction(np.array([[0, 0], [0, 1], [1, 1], [2, 1]])) == pytest.approx((2 / 4 + 1 / 4) / 2)
 
 
 def test_a_part_of_labelled_data_is_all_that_is_read() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lrx.core.paths import expanded
+from lrx.core.paths import expand_user
 from tests.cli.test_main import assert_refused
 from tests.conftest import Lrx
 
@@ -15,16 +15,16 @@ NOBODY = "~nobody-of-that-name"
 
 def test_a_tilde_is_the_home_folder_at_the_front_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert expanded("~") == tmp_path
-    assert expanded("~/data/a") == tmp_path / "data/a"
+    assert expand_user("~") == tmp_path
+    assert expand_user("~/data/a") == tmp_path / "data/a"
     for plain in ("data/~", "/data/~me", "", "."):
-        assert expanded(plain) == Path(plain)
+        assert expand_user(plain) == Path(plain)
 
 
 @pytest.mark.parametrize("path", [NOBODY, f"{NOBODY}/data"])
 def test_the_home_of_nobody_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match=rf"^{path}: there is no home folder {NOBODY} here"):
-        expanded(path)
+        expand_user(path)
 
 
 @pytest.mark.parametrize(

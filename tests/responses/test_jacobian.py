@@ -6,16 +6,16 @@ from torch import Tensor, nn
 
 from lrx.models.networks.conv5 import conv5
 from lrx.models.vae import VAE
-from lrx.responses.encoding import Remembering
+from lrx.responses.encoding import CachedEncoder
 from lrx.responses.jacobian import (
-    columns,
+    full_jacobian,
+    hutchinson_probes,
+    jacobian_columns,
+    jvp,
     loop_of,
     participation,
     probed_participation,
     probed_trace,
-    probes,
-    products,
-    whole,
 )
 from tests.support.models_for_tests import one_thread as one_thread
 
@@ -50,18 +50,20 @@ def points(count: int, latents: int = 4) -> Tensor:
 
 def test_forward_mode_is_reverse_mode() -> None:
     model, z = Tanh(), points(9)
-    h, jacobian = columns(loop_of(model), z, [0, 1, 2, 3], batch_size=4)
+    h, jacobian = jacobian_columns(loop_of(model), z, [0, 1, 2, 3], batch_size=4)
     assert torch.allclose(h, model.encode(model.decode(z)), rtol=1e-12)
     assert torch.allclose(jacobian, reverse(model, z), rtol=1e-10)
-    assert torch.allclose(columns(loop_of(model), z, [2, 0], batch_size=1)[1], jacobian[:, :, [2, 0]], rtol=1e-10)
+    assert torch.allclose(
+        jacobian_columns(loop_of(model), z, [2, 0], batch_size=1)[1], jacobian[:, :, [2, 0]], rtol=1e-10
+    )
 
 
 @pytest.mark.parametrize("batch_size", [1, 16, 512])
 def test_the_whole_jacobian_is_its_columns(batch_size: int) -> None:
     model, z = Tanh(), points(9)
     with torch.inference_mode():
-        h, jacobian = whole(loop_of(model), z, batch_size=batch_size)
-    expected = columns(loop_of(model), z, [0, 1, 2, 3], batch_size=4)
+        h, jacobian = full_jacobian(loop_of(model), z, batch_size=batch_size)
+    expected = jacobian_columns(loop_of(model), z, [0, 1, 2, 3], batch_size=4)
     assert torch.allclose(h, expected[0], rtol=1e-12)
     assert torch.allclose(jacobian, expected[1], rtol=1e-10)
 
@@ -74,7 +76,7 @@ def test_conv5_in_channels_last_is_differentiated_and_left_as_it_was() -> None:
     before = {name: (weight.stride(), weight.clone()) for name, weight in model.named_parameters()}
     z = points(2, 3)
     with torch.inference_mode():
-        _, jacobian = columns(loop_of(model), z, [0, 1, 2], batch_size=8)
+        _, jacobian = jacobian_columns(loop_of(model), z, [0, 1, 2], batch_size=8)
     assert torch.allclose(jacobian, reverse(model, z), rtol=1e-8)
     assert all(module.training for module in model.modules())
     for name, weight in model.named_parameters():
@@ -96,16 +98,14 @@ def test_a_remembering_model_is_differentiated_without_a_copy_of_its_data() -> N
             raise AssertionError("the data set was copied")
 
     z = points(3)
-    remembering = Remembering(Tanh(), Heavy())  # type: ignore[arg-type]
-    assert torch.equal(
-        products(loop_of(remembering), z, z, batch_size=8)[1], products(loop_of(Tanh()), z, z, batch_size=8)[1]
-    )
+    remembering = CachedEncoder(Tanh(), Heavy())  # type: ignore[arg-type]
+    assert torch.equal(jvp(loop_of(remembering), z, z, batch_size=8)[1], jvp(loop_of(Tanh()), z, z, batch_size=8)[1])
 
 
 def test_probes_estimate_the_trace_with_honest_errors() -> None:
     model, z = Tanh(), points(200)
     truth = reverse(model, z).diagonal(dim1=1, dim2=2).sum(1)
-    _, v, jv = probes(loop_of(model), z, 64, generator=torch.Generator().manual_seed(0), batch_size=512)
+    _, v, jv = hutchinson_probes(loop_of(model), z, 64, generator=torch.Generator().manual_seed(0), batch_size=512)
     assert torch.equal(v.abs(), torch.ones_like(v))
     trace, se = probed_trace(v, jv)
     errors = (trace - truth) / se
@@ -115,7 +115,9 @@ def test_probes_estimate_the_trace_with_honest_errors() -> None:
 
 def test_probes_do_not_depend_on_the_batch_size() -> None:
     found = [
-        probes(loop_of(Tanh()), points(10), 5, generator=torch.Generator().manual_seed(0), batch_size=size)[1:]
+        hutchinson_probes(loop_of(Tanh()), points(10), 5, generator=torch.Generator().manual_seed(0), batch_size=size)[
+            1:
+        ]
         for size in (3, 100)
     ]
     assert torch.equal(found[0][0], found[1][0])
@@ -138,4 +140,4 @@ def test_nothing_has_no_participation_and_nan_is_refused() -> None:
     with torch.no_grad():
         broken.out.fill_(float("nan"))
     with pytest.raises(ValueError, match="not finite"):
-        products(loop_of(broken), points(2), points(2), batch_size=2)
+        jvp(loop_of(broken), points(2), points(2), batch_size=2)

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from lrx.responses.draws import BLOCK, Draws, cyclic_partners, draws
 from lrx.responses.encoding import (
-    Remembering,
+    CachedEncoder,
+    device_and_dtype_of,
     encode_images,
-    evaluating,
+    eval_mode,
     fitting_batch_size,
     kl_from_prior,
     num_latents,
-    placement,
     posterior_of_images,
 )
 from lrx.responses.latent_response import intervene, respond
@@ -112,7 +112,7 @@ def test_training_flags_come_back_one_by_one_even_after_an_error() -> None:
     model.dropout.eval()
 
     def fail() -> None:
-        with evaluating(model):
+        with eval_mode(model):
             assert not model.training
             assert torch.is_inference_mode_enabled()
             raise RuntimeError("on purpose")
@@ -246,10 +246,10 @@ def test_the_number_of_latents_comes_from_one_image() -> None:
 
 def test_a_model_without_parameters_is_placed_by_its_buffers_or_in_float32() -> None:
     model = Deterministic()
-    assert placement(model).dtype == torch.float32
+    assert device_and_dtype_of(model).dtype == torch.float32
     model.register_buffer("steps", torch.zeros((), dtype=torch.int64))
     model.register_buffer("scale", torch.zeros((), dtype=torch.float64))
-    assert placement(model).dtype == torch.float64
+    assert device_and_dtype_of(model).dtype == torch.float64
 
 
 def test_batch_sizes_fit_the_memory() -> None:
@@ -274,7 +274,7 @@ def test_remembered_codes_are_the_codes_and_are_encoded_once() -> None:
             return super().encode(x)
 
     points, model = Points(20), Counting()
-    remembering = Remembering(model, points)
+    remembering = CachedEncoder(model, points)
     first, again = torch.tensor([3, 1, 3, 7]), torch.tensor([7, 2, 1])
     for indices in (first, again, first):
         expected = encode_images(Identity(), points, indices, batch_size=2)

@@ -19,7 +19,7 @@ from lrx.assays.response_matrix.assay import response_matrix
 from lrx.cli.commands import assay
 from lrx.core.factors import FactorSpace
 from lrx.core.types import AssayResult
-from lrx.responses.work_units import EVERYTHING, Joined, Key, Piece, Shard, ShardDone, Values
+from lrx.responses.work_units import ALL_UNITS, Key, Shard, ShardDone, StoredUnits, Values, WorkUnit
 from lrx.runs import run_folder, shards, status
 from lrx.storage import results
 from tests.conftest import TINY, Lrx
@@ -79,7 +79,7 @@ ASSAYS: dict[str, Callable[..., AssayResult]] = {
 }
 
 
-def run(name: str, share: object = EVERYTHING, model: nn.Module | None = None) -> AssayResult:
+def run(name: str, share: object = ALL_UNITS, model: nn.Module | None = None) -> AssayResult:
     return ASSAYS[name](model or Curved(), Grid(), torch.Generator().manual_seed(3), share=share)
 
 
@@ -118,7 +118,7 @@ def test_shards_joined_are_the_whole_bit_for_bit(name: str) -> None:
         for part in found:
             assert not joined.keys() & part.keys()  # no piece twice
             joined |= part
-        assert_equal(run(name, Joined(joined.__getitem__)), whole)
+        assert_equal(run(name, StoredUnits(joined.__getitem__)), whole)
 
 
 def test_one_shard_has_every_piece_and_joining_asks_the_model_nothing() -> None:
@@ -127,12 +127,12 @@ def test_one_shard_has_every_piece_and_joining_asks_the_model_nothing() -> None:
         run("matrix prior", shard, model)
     assert model.decoded == 512 * (D + 1)
     joining = Curved()
-    assert_equal(run("matrix prior", Joined(shard.found.__getitem__), joining), run("matrix prior"))
+    assert_equal(run("matrix prior", StoredUnits(shard.found.__getitem__), joining), run("matrix prior"))
     assert joining.decoded == 0
 
 
 def test_shares_are_even() -> None:
-    pieces = [Piece((number,), 10, tuple) for number in range(100)]
+    pieces = [WorkUnit((number,), 10, tuple) for number in range(100)]
     told: list[int] = []
     sizes = []
     for number in range(1, 8):
@@ -155,18 +155,18 @@ def test_a_target_is_refused() -> None:
 
 
 def test_shards_on_the_command_line_are_a_sweep() -> None:
-    assert run_folder.sharded(["assay.shards=2", "name=x"]) == [
+    assert run_folder.expand_shards(["assay.shards=2", "name=x"]) == [
         *("name=x", "-m", "shard=1of2,2of2"),
         "hydra.sweep.subdir='${shard}'",
     ]
-    assert run_folder.sharded(["a=1", "assay.shards=1"]) == ["a=1"]
+    assert run_folder.expand_shards(["a=1", "assay.shards=1"]) == ["a=1"]
     assert (
-        run_folder.sharded(["-m", "assay.shards=2"])[-1]
+        run_folder.expand_shards(["-m", "assay.shards=2"])[-1]
         == "hydra.sweep.subdir='${run_id:${hydra.overrides.task}}/${shard}'"
     )
     for word in ("0", "two", "1,2", ""):
         with pytest.raises(ValueError, match=r"assay\.shards must be a whole number of at least 1, not"):
-            run_folder.sharded([f"assay.shards={word}"])
+            run_folder.expand_shards([f"assay.shards={word}"])
     assert len({run_folder.run_id(["ckpt=a", *shard]) for shard in (["shard=1of2"], ["shard=2of2"], [])}) == 1
 
 

@@ -86,7 +86,10 @@ def test_the_second_process_is_refused_and_a_dead_one_holds_nothing(tmp_path: Pa
     with another_process(HOLD, tmp_path) as process:
         assert status.is_locked(tmp_path)
         assert status.read(tmp_path).state == "running"
-        with pytest.raises(status.Busy, match=rf"is being worked on by process {process.pid} on "), working(tmp_path):
+        with (
+            pytest.raises(status.BusyError, match=rf"is being worked on by process {process.pid} on "),
+            working(tmp_path),
+        ):
             pass
         assert status.read(tmp_path).step == 5  # the refused one wrote nothing
     assert process.returncode == -signal.SIGKILL

@@ -40,10 +40,10 @@ def test_a_pattern_names_runs_and_checkpoints(tmp_path: Path, monkeypatch: pytes
         if name != "empty":
             (tmp_path / "runs" / name / "checkpoint.pt").touch()
     (tmp_path / "runs" / "single.pt").touch()
-    assert run_folder.globbed("ckpt=glob(runs/*)") == "ckpt='runs/a','runs/b','runs/single.pt'"
-    assert run_folder.globbed("name=glob(runs/*)") == "name=glob(runs/*)"
+    assert run_folder.expand_glob("ckpt=glob(runs/*)") == "ckpt='runs/a','runs/b','runs/single.pt'"
+    assert run_folder.expand_glob("name=glob(runs/*)") == "name=glob(runs/*)"
     with pytest.raises(ValueError, match=r"ckpt=glob\(nothing/\*\) matches no run folder"):
-        run_folder.globbed("ckpt=glob(nothing/*)")
+        run_folder.expand_glob("ckpt=glob(nothing/*)")
 
 
 def test_a_sweep_grows_and_what_is_done_is_left_alone(lrx: Lrx, tmp_path: Path) -> None:

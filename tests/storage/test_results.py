@@ -13,7 +13,7 @@ import xarray as xr
 
 from lrx.core.types import Array, AssayResult
 from lrx.storage import results
-from lrx.storage.atomic import replacing
+from lrx.storage.atomic import atomic_path
 
 PROVENANCE: dict[str, str | int | float] = {
     "model": "betavae",
@@ -270,7 +270,7 @@ def test_replacing_writes_beside_and_flushes_before_it_renames(path: Path, monke
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda fd: (order.append("flush"), fsync(fd)))
     monkeypatch.setattr(os, "replace", lambda source, target: (order.append("rename"), replace(source, target)))
-    with replacing(path) as beside:
+    with atomic_path(path) as beside:
         assert beside.parent == path.parent
         beside.write_text("new")
         assert path.read_text() == "old"
@@ -280,7 +280,7 @@ def test_replacing_writes_beside_and_flushes_before_it_renames(path: Path, monke
 
 def test_replacing_removes_what_a_failed_block_wrote(path: Path) -> None:
     def fail() -> None:
-        with replacing(path) as beside:
+        with atomic_path(path) as beside:
             beside.write_text("half")
             raise RuntimeError("on purpose")
 

@@ -67,7 +67,7 @@ def test_sixteen_writers_in_one_sweep_with_one_kept_probe(tmp_path: Path) -> Non
 
 def test_a_writer_that_is_done_at_this_very_moment_hinders_no_other(tmp_path: Path) -> None:
     (tmp_path / ".x.1.2.part").symlink_to(tmp_path / "gone")  # listed, and not there when it is looked at
-    with atomic.replacing(tmp_path / "x") as beside:
+    with atomic.atomic_path(tmp_path / "x") as beside:
         beside.write_text("whole")
     assert (tmp_path / "x").read_text() == "whole"
 
@@ -76,7 +76,10 @@ def test_a_folder_in_the_way_of_a_file_leaves_nothing_beside_it(tmp_path: Path) 
     (tmp_path / "x").mkdir()
     with pytest.raises(OSError, match=r"cannot write .*x: is a directory"):
         atomic.write(tmp_path / "x", b"whole")
-    with pytest.raises(OSError, match=r"cannot write .*x: is a directory"), atomic.replacing(tmp_path / "x") as beside:
+    with (
+        pytest.raises(OSError, match=r"cannot write .*x: is a directory"),
+        atomic.atomic_path(tmp_path / "x") as beside,
+    ):
         beside.write_text("whole")
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 

@@ -22,7 +22,7 @@ from lrx.core.validation import check_batch_size, check_choice, check_not_negati
 from lrx.responses.conditioned import GroupResponses, gathered, group_pieces, num_responses
 from lrx.responses.encoding import fitting_batch_size, num_latents
 from lrx.responses.responsive import DEAD
-from lrx.responses.work_units import EVERYTHING, Share, Values
+from lrx.responses.work_units import ALL_UNITS, Share, Values
 
 REDUCTIONS = ("mean_of_rms", "pooled")
 ANSWERING = 0.5  # a latent answers to a factor above this, as it is informative above this response to itself
@@ -41,7 +41,7 @@ def conditioned_response(
     num_bootstrap: int,
     batch_size: int | None,
     progress: Callable[[int, int], None] | None = None,
-    share: Share = EVERYTHING,
+    share: Share = ALL_UNITS,
 ) -> AssayResult:
     """Estimate the conditioned response matrix (F, D), the CDS and what is needed to read it, with standard errors.
 

@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from lrx.assays.plotting import drawing, style
 from lrx.assays.plotting.annotations import annotate
-from lrx.assays.plotting.figure_caption import small_print
-from lrx.core.text import with_error, words
+from lrx.assays.plotting.figure_caption import figure_caption
+from lrx.core.text import humanize, with_error
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
@@ -50,7 +50,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     label = "response (latent)" if factors > 3 else "response"
     figure.colorbar(image, cax=bar, label=label).outline.set_visible(False)
     axes.set_xlabel("latent")
-    axes.set_yticks(range(factors), [words(str(name)) for name in result.coordinates["factor"]])
+    axes.set_yticks(range(factors), [humanize(str(name)) for name in result.coordinates["factor"]])
     axes.tick_params(axis="y", length=0)
     if annotated:
         axes.set_xticks(range(latents), [str(label) for label in result.coordinates["latent"]])
@@ -80,11 +80,11 @@ def _small_print(result: AssayResult, provenance: results.Provenance, framed: bo
     cds, corrected, completeness = (
         with_error(scores[name], scores[f"{name}_se"]) for name in ("cds", "cds_corrected", "completeness")
     )
-    return small_print(
+    return figure_caption(
         result,
         provenance,
         f"{spread} groups of a factor",
-        words(str(result.settings["reduction"])),
+        humanize(str(result.settings["reduction"])),
         f"CDS {cds}",
         f"corrected for chance {corrected}",
         f"completeness {completeness}",

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from lrx.assays.plotting import drawing, style
-from lrx.assays.plotting.figure_caption import small_print
-from lrx.core.text import words
+from lrx.assays.plotting.figure_caption import figure_caption
+from lrx.core.text import humanize
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
@@ -88,7 +88,7 @@ def _panel(axes: Axes, result: AssayResult, place: int) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     chosen = np.flatnonzero(result.arrays["named"].values[place])
     listed = ", ".join(str(latent) for latent in chosen[:8]) + (" …" if len(chosen) > 8 else "")
-    axes.set_title(words(str(result.coordinates["factor"][place])), fontsize=9, loc="left", pad=15)
+    axes.set_title(humanize(str(result.coordinates["factor"][place])), fontsize=9, loc="left", pad=15)
     axes.annotate(
         f"names {listed}" if len(chosen) else "names no latent",
         (0, 1),
@@ -102,7 +102,7 @@ def _panel(axes: Axes, result: AssayResult, place: int) -> None:
 
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
     settings = result.settings
-    return small_print(
+    return figure_caption(
         result,
         provenance,
         "logistic regression on codes",

@@ -21,12 +21,12 @@ from torch import Tensor
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic, as_float
 from lrx.core.validation import check_batch_size, check_whole
 from lrx.responses.encoding import (
+    device_and_dtype_of,
     encode_images,
-    evaluating,
+    eval_mode,
     fitting_batch_size,
     image_order,
     num_drawn,
-    placement,
     posterior_of_images,
 )
 from lrx.responses.latent_response import respond
@@ -117,7 +117,7 @@ def generation(
         probe_steps=probe_steps,
         cache=cache,
         inception=inception,
-        device=placement(autoencoder).device,
+        device=device_and_dtype_of(autoencoder).device,
         progress=lambda step: report(1),
     )
 
@@ -140,7 +140,7 @@ def generation(
         parts: list[Tensor] = []
         images: list[Tensor] = []
         for z_BD in torch.split(z_ND, batch_size):
-            with evaluating(autoencoder):
+            with eval_mode(autoencoder):
                 x = autoencoder.decode(z_BD)
                 images.append(x[: max(0, shown - len(parts) * batch_size)])
                 parts.append(space.extract(x))
@@ -186,7 +186,7 @@ def sources(
 ) -> dict[str, Tensor]:
     """Latents (N, D) by the name of their source; the images with these indices (N,) give those of the posterior."""
     codes_ND = encode_images(autoencoder, dataset, indices, batch_size=batch_size)
-    home = placement(autoencoder)
+    home = device_and_dtype_of(autoencoder)
     noise_ND = torch.randn(codes_ND.shape, generator=generator, dtype=torch.float64)
     prior_ND = noise_ND.to(home.dtype).to(home.device)
     latents = {

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from lrx.assays.plotting import drawing, style
 from lrx.assays.plotting.annotations import NONE, error_digits
-from lrx.assays.plotting.figure_caption import small_print
+from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.assays.plotting.image_grid import is_image, show_sheet
 from lrx.core.types import AssayResult
 from lrx.storage import results
@@ -129,7 +129,7 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
             f"{settings['num_features']} features of Inception v3 ({settings['inception_variant']} weights, "
             f"sha256 {str(settings['inception_sha256'])[:8]})"
         )
-    return small_print(
+    return figure_caption(
         result,
         provenance,
         f"{settings['num_samples']:,} samples a source against as many held-out images",

@@ -20,7 +20,7 @@ from lrx.core.factors import FactorSpace
 from lrx.core.known_classes import find_classes
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset, FactorDataset
 from lrx.core.validation import check_batch_size, check_not_negative, check_whole, is_number
-from lrx.responses.encoding import encode_images, fitting_batch_size, image_order, num_drawn, placement
+from lrx.responses.encoding import device_and_dtype_of, encode_images, fitting_batch_size, image_order, num_drawn
 from lrx.responses.jacobian import loop_of
 from lrx.responses.latent_response import respond
 from lrx.responses.paths import pulled, relaxed, size_and_slope, straight, through_graph
@@ -120,7 +120,7 @@ def interpolation(
     probe, shared_PF = None, torch.zeros(pairs, 0, dtype=torch.bool)
     if known is not None and probe_steps is not None:
         probe = factor_probe(dataset, steps=probe_steps, cache=cache, progress=lambda step: report(1))
-        probe = probe.to(placement(autoencoder).device)
+        probe = probe.to(device_and_dtype_of(autoencoder).device)
         classes = known.classes(order[: 2 * pairs])[:, probe.varying].view(2, pairs, -1)
         shared_PF = readable(autoencoder, probe, a_PD, b_PD, classes[0], classes[1], batch_size=batch_size)
 

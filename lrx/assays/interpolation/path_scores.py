@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lrx.core.types import Autoencoder
-from lrx.responses.encoding import evaluating
+from lrx.responses.encoding import eval_mode
 from lrx.responses.paths import cost, lengths, mean_along
 from lrx.responses.stored_observations import as_stored
 from lrx.sample_quality.factor_probe import Probe
@@ -71,7 +71,7 @@ def readable(
 ) -> Tensor:
     """The factors of each pair that both images share and the probe reads rightly from both decoded ends: (P, F)."""
     read = []
-    with evaluating(autoencoder):
+    with eval_mode(autoencoder):
         for z_PD in (a_PD, b_PD):
             read.append(torch.cat([probe.classes(autoencoder.decode(z_BD)) for z_BD in torch.split(z_PD, batch_size)]))
     return (classes_a_PF == classes_b_PF) & (read[0] == classes_a_PF) & (read[1] == classes_b_PF)
@@ -91,7 +91,7 @@ def _decoded(
     pairs, points = path_PTD.shape[:2]
     for group in torch.split(torch.arange(pairs), max(1, batch_size // points)):
         z_ND = path_PTD[group].flatten(0, 1)
-        with evaluating(autoencoder):
+        with eval_mode(autoencoder):
             x = torch.cat([autoencoder.decode(z_BD) for z_BD in torch.split(z_ND, batch_size)])
             pieces = (torch.unflatten(x, 0, (-1, points)).diff(dim=1)).flatten(2).double().norm(dim=2)
             mean = pieces.mean(1)

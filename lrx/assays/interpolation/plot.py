@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from lrx.assays.plotting import drawing, style
 from lrx.assays.plotting.annotations import NONE, error_digits
-from lrx.assays.plotting.figure_caption import small_print
+from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.assays.plotting.image_grid import is_image, show_lines, show_sheet
 from lrx.core.types import AssayResult
 from lrx.storage import results
@@ -166,7 +166,7 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
             f"factors read by a probe network (accuracy {result.scores['probe_accuracy']:.2f}), "
             f"{result.scores['num_sharing']:.0f} pairs"
         )
-    return small_print(result, provenance, *parts, *_same(result))
+    return figure_caption(result, provenance, *parts, *_same(result))
 
 
 def _same(result: AssayResult) -> list[str]:

@@ -27,7 +27,7 @@ from lrx.responses.draws import BASES, BLOCK, blocks
 from lrx.responses.encoding import fitting_batch_size, num_latents
 from lrx.responses.interventions import BlockResponses, row_pieces
 from lrx.responses.responsive import informative_array, remark_on
-from lrx.responses.work_units import EVERYTHING, Share, Values
+from lrx.responses.work_units import ALL_UNITS, Share, Values
 
 GROUPS = 128  # groups of draws, at most: the bootstrap draws whole groups
 LEAST = 8  # groups of draws, at least: with fewer a bootstrap says little
@@ -72,7 +72,7 @@ def latent_graph(
     num_replicates: int,
     batch_size: int | None,
     progress: Callable[[int, int], None] | None = None,
-    share: Share = EVERYTHING,
+    share: Share = ALL_UNITS,
 ) -> AssayResult:
     """Estimate the response matrix, the graph it implies, and the share of bootstrap replicates that agree.
 

@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyArrowPatch
 
 from lrx.assays.plotting import drawing, style
-from lrx.assays.plotting.figure_caption import informative, small_print
+from lrx.assays.plotting.figure_caption import figure_caption, informative
 from lrx.core.types import AssayResult
 from lrx.storage import results
-from lrx.storage.atomic import replacing
+from lrx.storage.atomic import atomic_path
 
 NAME = "latent_graph"
 KINDS = {1: "unidirectional", 2: "bidirectional"}  # as in the array `edge`
@@ -161,7 +161,7 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
         key: f"{scores[f'num_{key}']:.0f} ± {scores[f'num_{key}_se']:.2g}" for key in ("informative", *KINDS.values())
     }
     stability, left_out = scores["mean_stability"], len(edges_of(result)) - len(_drawn(result))
-    return small_print(
+    return figure_caption(
         result,
         provenance,
         f"base {settings['base']}",
@@ -194,7 +194,7 @@ def _graphml(result: AssayResult, path: Path) -> Path:
         )
         _data(element, "edge", EDGE_KEYS, kind, [float(values[source, target]) for values in numbers])
     ElementTree.indent(root)
-    with replacing(path) as beside:
+    with atomic_path(path) as beside:
         ElementTree.ElementTree(root).write(beside, encoding="utf-8", xml_declaration=True)
     return path
 

@@ -20,7 +20,15 @@ from torch import Tensor
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
 from lrx.core.validation import check_batch_size, check_choice, check_not_negative, check_whole, is_number
 from lrx.responses.encoding import encode_images, fitting_batch_size, image_order, num_latents, posterior_of_images
-from lrx.responses.jacobian import Loop, loop_of, participation, probed_participation, probed_trace, probes, whole
+from lrx.responses.jacobian import (
+    Loop,
+    full_jacobian,
+    hutchinson_probes,
+    loop_of,
+    participation,
+    probed_participation,
+    probed_trace,
+)
 from lrx.responses.responsive import DEAD
 
 CODES = ("auto", "mean", "sample")
@@ -159,7 +167,7 @@ def share_beyond(prior: np.ndarray, posterior: np.ndarray, quantile: float) -> t
 
 def _exact(loop: Loop, z_ND: Tensor, threshold: float, batch_size: int) -> dict[str, Tensor]:
     """What is measured at each point, by name, from whole Jacobians."""
-    h_ND, jacobian_NDD = whole(loop, z_ND, batch_size=batch_size)
+    h_ND, jacobian_NDD = full_jacobian(loop, z_ND, batch_size=batch_size)
     spectrum_ND = torch.linalg.svdvals(jacobian_NDD.double())
     return {
         "divergence": jacobian_NDD.double().diagonal(dim1=1, dim2=2).sum(1) - z_ND.shape[1],
@@ -172,7 +180,7 @@ def _exact(loop: Loop, z_ND: Tensor, threshold: float, batch_size: int) -> dict[
 
 def _probed(loop: Loop, z_ND: Tensor, count: int, generator: torch.Generator, batch_size: int) -> dict[str, Tensor]:
     """What is measured at each point, by name, from probes."""
-    h_ND, v_NDK, jv_NDK = probes(loop, z_ND, count, generator=generator, batch_size=batch_size)
+    h_ND, v_NDK, jv_NDK = hutchinson_probes(loop, z_ND, count, generator=generator, batch_size=batch_size)
     trace_N, se_N = probed_trace(v_NDK.double(), jv_NDK.double())
     return {
         "divergence": trace_N - z_ND.shape[1],

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrx.assays.plotting import drawing, style
-from lrx.assays.plotting.figure_caption import small_print
+from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.core.text import with_error
 from lrx.core.types import AssayResult
 from lrx.storage import results
@@ -107,7 +107,7 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
         f"{with_error(*(result.scores[f'mean_participation_{where}{end}'] for end in ('', '_se')))} ({where})"
         for where in COLOURS
     ]
-    return small_print(
+    return figure_caption(
         result,
         provenance,
         f"{settings['num_points']:,} prior points, {settings['num_images']:,} images (codes: {settings['codes']})",

@@ -18,7 +18,7 @@ from lrx.core.known_classes import known_classes
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset
 from lrx.core.validation import check_batch_size, check_choice
 from lrx.metrics.dci import IMPORTANCE, TREES
-from lrx.metrics.points import alone
+from lrx.metrics.points import singleton_fraction
 from lrx.metrics.table import METRICS, PRESETS, VOTING, Points
 from lrx.responses.encoding import encode_images, fitting_batch_size, image_order
 
@@ -118,7 +118,7 @@ def _unserved(classes_MF: np.ndarray, eval_votes: int, only: list[str], name: st
     votes may be as many as cannot change the score by more than its standard error, which is at most 1 / 2 sqrt(votes).
     ValueError when `only` asks for one of them.
     """
-    share = alone(classes_MF)
+    share = singleton_fraction(classes_MF)
     if share <= 0.5 / math.sqrt(eval_votes):
         return ()
     asked = [metric for metric in only if metric in VOTING]

@@ -12,8 +12,8 @@ from matplotlib.transforms import offset_copy
 
 from lrx.assays.plotting import drawing, style
 from lrx.assays.plotting.annotations import error_digits
-from lrx.assays.plotting.figure_caption import small_print
-from lrx.core.text import with_error, words
+from lrx.assays.plotting.figure_caption import figure_caption
+from lrx.core.text import humanize, with_error
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
@@ -130,7 +130,7 @@ def _heat(figure: Figure, axes: Axes, bar: Axes, result: AssayResult, name: str)
     unit = "" if matrix.unit == "1" else f" ({matrix.unit})"
     axes.set_title(MATRICES[name] + unit, fontsize=9, loc="left", pad=4)
     axes.set_xticks(
-        range(factors), [words(str(label)) for label in result.coordinates["factor"]], rotation=40, ha="right"
+        range(factors), [humanize(str(label)) for label in result.coordinates["factor"]], rotation=40, ha="right"
     )
     axes.tick_params(axis="x", pad=1, labelsize=8 if factors <= ANNOTATED else 5)
     axes.set_ylabel("latent", labelpad=3)
@@ -150,7 +150,7 @@ def _heat(figure: Figure, axes: Axes, bar: Axes, result: AssayResult, name: str)
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
     settings = result.settings
     one_valued, rare = settings["factors_left_out"], settings.get("metrics_left_out")
-    return small_print(
+    return figure_caption(
         result,
         provenance,
         f"preset {settings['preset']}",

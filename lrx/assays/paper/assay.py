@@ -13,7 +13,7 @@ from torch import nn
 
 from lrx.core.known_classes import find_classes
 from lrx.core.types import AssayResult, Dataset, FactorDataset
-from lrx.responses.encoding import Remembering
+from lrx.responses.encoding import CachedEncoder
 
 PARTS = 1000  # of the progress of one assay
 
@@ -49,7 +49,7 @@ def paper(
     if refused:
         needed = "known factors of variation" + ("" if set(refused) & set(need_factors) else " or labels")
         raise ValueError(f"assay.only={','.join(refused)} needs {needed}, and {dataset.name} has none")
-    remembering = Remembering(autoencoder, dataset)
+    remembering = CachedEncoder(autoencoder, dataset)
     seed = int(torch.randint(2**62, (), generator=generator))
 
     def part(done: int) -> Callable[[int, int], None] | None:

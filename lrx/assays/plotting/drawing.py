@@ -33,6 +33,6 @@ def read(path_h5: Path, name: str) -> tuple[AssayResult, results.Provenance]:
 
 def save(figures: Figures, result: AssayResult, provenance: results.Provenance, folder: Path) -> list[Path]:
     """Draw an assay and save each figure as <name>.png in the folder; the paths that were written."""
-    with style.house():
+    with style.plot_style():
         drawn = figures(result, provenance)
         return [style.save(figure, folder / f"{name}.png") for name, figure in drawn.items()]

@@ -9,7 +9,7 @@ SEPARATOR = " · "
 MARK = "▾"  # of an informative latent, wherever one is drawn
 
 
-def small_print(result: AssayResult, provenance: results.Provenance, *parts: str) -> str:
+def figure_caption(result: AssayResult, provenance: results.Provenance, *parts: str) -> str:
     """The model, the data with their source in words, the parts that are not empty, and the remark of the assay."""
     source, remark = provenance.get("dataset_source"), result.settings.get("remark")
     said = [

@@ -23,7 +23,7 @@ DPI = 160
 
 
 @contextmanager
-def house() -> Iterator[None]:
+def plot_style() -> Iterator[None]:
     """The house's fonts and lines while a picture is drawn and saved; the caller's settings come back after."""
     with mpl.rc_context(
         {

@@ -15,16 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lrx.core.devices import moved
+from lrx.core.devices import to_device
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic, as_float
 from lrx.core.validation import check_batch_size, check_not_negative, check_whole
 from lrx.responses.encoding import (
+    device_and_dtype_of,
     encode_images,
-    evaluating,
+    eval_mode,
     fitting_batch_size,
     image_order,
     kl_from_prior,
-    placement,
     posterior_of_images,
 )
 from lrx.responses.stored_observations import as_stored, observation_axes, observation_unit
@@ -57,15 +57,15 @@ def reconstruction(
     indices_N = image_order(dataset, generator)[:num_images]
     shown = min(shown, len(indices_N))
     codes_ND = encode_images(autoencoder, dataset, indices_N, batch_size=batch_size)
-    home = placement(autoencoder)
+    home = device_and_dtype_of(autoencoder)
     are_images = len(dataset.observation_shape) == 3
 
     parts: dict[str, list[Tensor]] = {}
     pairs: list[Tensor] = []
     for done in range(0, len(indices_N), batch_size):
-        raw = moved(dataset.raw(indices_N[done : done + batch_size]), home.device)
+        raw = to_device(dataset.raw(indices_N[done : done + batch_size]), home.device)
         x = as_float(raw).to(home)
-        with evaluating(autoencoder):
+        with eval_mode(autoencoder):
             y = autoencoder.decode(codes_ND[done : done + batch_size])
         for name, value_B in _errors(x, y, are_images).items():
             parts.setdefault(name, []).append(value_B.cpu())

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrx.assays.plotting import drawing, style
-from lrx.assays.plotting.figure_caption import small_print
+from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.assays.plotting.image_grid import is_image, show_sheet
 from lrx.core.text import with_error
 from lrx.core.types import AssayResult
@@ -79,7 +79,7 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
     def told(name: str) -> str:
         return with_error(scores[name], scores[f"{name}_se"])
 
-    return small_print(
+    return figure_caption(
         result,
         provenance,
         f"{settings['num_images']:,} images, the first {settings['shown']} shown",

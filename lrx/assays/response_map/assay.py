@@ -20,14 +20,14 @@ from torch import Tensor
 from lrx.assays.response_map.pair_selection import choose_pairs, remark_on_pairs
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset
 from lrx.core.validation import check_batch_size, check_choice, check_positive, check_whole, is_number, is_whole
-from lrx.responses.encoding import encode_images, fitting_batch_size, image_order, num_latents, placement
+from lrx.responses.encoding import device_and_dtype_of, encode_images, fitting_batch_size, image_order, num_latents
 from lrx.responses.interventions import prior_responses
-from lrx.responses.jacobian import Loop, columns, loop_of
+from lrx.responses.jacobian import Loop, jacobian_columns, loop_of
 from lrx.responses.latent_response import respond
 from lrx.responses.stored_observations import decoded as decode_all
 from lrx.responses.stored_observations import observation_axes, observation_unit
 from lrx.responses.vector_field import MAPS, SMALLEST, plane, plane_field
-from lrx.responses.work_units import EVERYTHING, Piece, Share, Values
+from lrx.responses.work_units import ALL_UNITS, Share, Values, WorkUnit
 
 BASES = ("image", "prior")
 CHOICES = ("auto", "all")
@@ -52,7 +52,7 @@ def response_map(
     max_pairs: int,
     batch_size: int | None,
     progress: Callable[[int, int], None] | None = None,
-    share: Share = EVERYTHING,
+    share: Share = ALL_UNITS,
 ) -> AssayResult:
     """Map u, its divergence and its mean curvature over n x n points for each pair of latents.
 
@@ -74,7 +74,7 @@ def response_map(
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
     images = image_order(dataset, generator)[: max(1, num_posterior)]
     index = int(images[0]) if index is None else index
-    home = placement(autoencoder)
+    home = device_and_dtype_of(autoencoder)
     if base == "image":
         base_D = encode_images(autoencoder, dataset, torch.tensor([index]), batch_size=1)[0]
     else:
@@ -172,18 +172,18 @@ def _pieces(
     pairs: Sequence[tuple[int, int]],
     axis_n: Tensor,
     batch_size: int,
-) -> Iterator[Piece]:
+) -> Iterator[WorkUnit]:
     """Pieces of a batch of points, of the key (first latent, second, first point); values as `plane_field` has them."""
 
     def evaluate(z_BD: Tensor, pair: tuple[int, int]) -> Values:
         if loop is None:
             return (respond(autoencoder, z_BD, batch_size=batch_size).cpu(),)
-        h_BD, columns_BD2 = columns(loop, z_BD, list(pair), batch_size=batch_size)
+        h_BD, columns_BD2 = jacobian_columns(loop, z_BD, list(pair), batch_size=batch_size)
         return h_BD.cpu(), columns_BD2.cpu()
 
     for pair in pairs:
         for number, z_BD in enumerate(torch.split(plane(base_D, pair, axis_n), batch_size)):
-            yield Piece((*pair, number * batch_size), len(z_BD), functools.partial(evaluate, z_BD, pair))
+            yield WorkUnit((*pair, number * batch_size), len(z_BD), functools.partial(evaluate, z_BD, pair))
 
 
 def _scores(

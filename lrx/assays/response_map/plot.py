@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from lrx.assays.plotting import drawing, style
-from lrx.assays.plotting.figure_caption import small_print
+from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.assays.plotting.image_grid import is_image, show_sheet
 from lrx.core.types import AssayResult
 from lrx.storage import results
@@ -186,7 +186,7 @@ def _top(values: np.ndarray) -> float:
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
     settings, error = result.settings, result.scores.get("divergence_error_median")
     image = f" {settings['index']}" if settings["index"] is not None else ""
-    return small_print(
+    return figure_caption(
         result,
         provenance,
         f"latents {settings['latents']}",

@@ -24,7 +24,7 @@ from lrx.responses.encoding import fitting_batch_size, image_order, kl_from_prio
 from lrx.responses.interventions import BlockResponses, row_pieces
 from lrx.responses.moments import Moments, feature_sums
 from lrx.responses.responsive import informative_array, remark_on
-from lrx.responses.work_units import EVERYTHING, Share, Values
+from lrx.responses.work_units import ALL_UNITS, Share, Values
 
 NORMALIZATIONS = ("half", "none", "std")
 DRAWS = ("quasi", "independent")
@@ -48,7 +48,7 @@ def response_matrix(
     max_samples: int,
     batch_size: int | None,
     progress: Callable[[int, int], None] | None = None,
-    share: Share = EVERYTHING,
+    share: Share = ALL_UNITS,
 ) -> AssayResult:
     """Estimate the response matrix (D, D) and the standard error of each entry.
 
@@ -71,7 +71,7 @@ def response_matrix(
     _check(base, num_samples, normalization, target_se, max_samples, batch_size)
     check_choice("draws", draws, DRAWS)
     check_choice("precision", precision, PRECISIONS)
-    if target_se is not None and share is not EVERYTHING:
+    if target_se is not None and share is not ALL_UNITS:
         raise ValueError(
             f"assay.target_se={target_se} goes on until all draws so far are enough, which no shard knows; set "
             "assay.num_samples instead"

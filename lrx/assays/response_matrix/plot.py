@@ -13,7 +13,7 @@ from matplotlib.transforms import offset_copy
 
 from lrx.assays.plotting import drawing, style
 from lrx.assays.plotting.annotations import annotate
-from lrx.assays.plotting.figure_caption import informative, small_print
+from lrx.assays.plotting.figure_caption import figure_caption, informative
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
@@ -82,7 +82,7 @@ def _mark(figure: Figure, axes: Axes, result: AssayResult) -> None:
 
 def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
     settings = result.settings
-    return small_print(
+    return figure_caption(
         result,
         provenance,
         f"base {settings['base']}",

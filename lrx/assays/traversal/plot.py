@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from lrx.assays.plotting import drawing, style
 from lrx.assays.plotting.annotations import error_digits
-from lrx.assays.plotting.figure_caption import MARK, informative, small_print
+from lrx.assays.plotting.figure_caption import MARK, figure_caption, informative
 from lrx.assays.plotting.image_grid import is_image, show_lines, show_sheet
 from lrx.core.types import AssayResult
 from lrx.storage import results
@@ -141,7 +141,7 @@ def _response(axes: Axes, result: AssayResult, row: int, *, last: bool) -> None:
 def _small_print(result: AssayResult, provenance: results.Provenance, rows: int, images: int) -> str:
     settings, walked = result.settings, len(result.coordinates["latent"])
     more = images < len(result.coordinates["image"])
-    return small_print(
+    return figure_caption(
         result,
         provenance,
         f"latents {settings['latents']}, most responding first" + (f", {rows} of {walked}" if rows < walked else ""),

@@ -21,12 +21,12 @@ from lrx.cli import config as configs
 from lrx.cli.build import Config, build_model, open_dataset, whole_seed, working
 from lrx.cli.console import messages
 from lrx.cli.console.progress import WorkProgress
-from lrx.core.devices import choose_device, settle
+from lrx.core.devices import choose_device, configure_backends
 from lrx.core.malloc import keep_freed_memory
 from lrx.core.paths import PART
 from lrx.core.types import AssayResult
 from lrx.data import splits
-from lrx.responses.work_units import EVERYTHING, Shard, ShardDone, Share
+from lrx.responses.work_units import ALL_UNITS, Shard, ShardDone, Share
 from lrx.runs import run_folder, shards, status
 from lrx.storage import results
 from lrx.storage.state_dict import load_weights
@@ -38,7 +38,7 @@ def assay_command(config: Config, folder: Path) -> None:
     keep_freed_memory()
     shard = shards.parse(config.value("shard"))
     if shard is None:
-        measure(config, folder, EVERYTHING)
+        measure(config, folder, ALL_UNITS)
         return
     name = str(config.value("shard"))
     if folder.name != name:
@@ -75,7 +75,7 @@ def _join(config: Config, folder: Path, count: int) -> bool:
             return False
         try:
             measure(config, folder, parts)
-        except status.Busy:
+        except status.BusyError:
             messages.note(f"another job is joining the parts in {folder}")
     return True
 
@@ -90,9 +90,9 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         raise ValueError(f"tf32 must be true or false, not {tf32!r}")
     if tf32 and device.type != "cuda":
         messages.warn("tf32=true has no effect on the CPU")
-    settle(device, tf32=tf32, repeatable=False)
+    configure_backends(device, tf32=tf32, repeatable=False)
     assay = cast(Callable[..., AssayResult | Mapping[str, AssayResult]], config.build("assay"))
-    shared = {} if share is EVERYTHING else {"share": share}
+    shared = {} if share is ALL_UNITS else {"share": share}
     if shared and "share" not in inspect.signature(assay).parameters:
         raise ValueError(f"assay={name} is one piece of work, which no shards can share; leave out assay.shards")
     path, inputs = checkpoint.find(str(config.value("ckpt"))), _inputs(config)

@@ -14,7 +14,7 @@ import h5py
 from lrx.cli.commands.status import status_command
 from lrx.cli.console import messages
 from lrx.cli.console import usage as shell
-from lrx.core.paths import PART, expanded
+from lrx.core.paths import PART, expand_user
 from lrx.runs import table_hdf5
 from lrx.runs.collect import collect
 from lrx.runs.run_tree import summary
@@ -38,8 +38,8 @@ def run(command: str, words: list[str]) -> None:
         kind = "folder" if command in ("collect", "status") else "path"
         given = f"not {' '.join(strange or words)}" if words else "such as outputs/train/my-sweep"
         raise ValueError(f"lrx {command} takes one {kind}, {given}; {usage.splitlines()[0]}")
-    top = expanded(folders[0])
-    out = expanded(options[0].removeprefix(option)) if option == "out=" and options else None
+    top = expand_user(folders[0])
+    out = expand_user(options[0].removeprefix(option)) if option == "out=" and options else None
     if command == "status":
         status_command(top, once=bool(options))
     elif command == "collect":

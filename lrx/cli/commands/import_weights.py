@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lrx.cli.build import Config, build_model, open_dataset, working
 from lrx.cli.console import messages
-from lrx.core.paths import CHECKPOINT, expanded
+from lrx.core.paths import CHECKPOINT, expand_user
 from lrx.core.types import Autoencoder, Dataset, as_float
 from lrx.runs import run_folder
 from lrx.storage.state_dict import load_weights, read_state_dict, without_prefix
@@ -23,7 +23,7 @@ def import_command(config: Config, folder: Path) -> None:
     """Make a checkpoint of a state dict that fits the model key by key."""
     config.check_targets()
     layout = cast(Layout, config.build("layout"))
-    source = expanded(str(config.value("weights")))
+    source = expand_user(str(config.value("weights")))
     weights = read_state_dict(source)
     run_folder.check_same(folder, config)
     dataset = open_dataset(config)

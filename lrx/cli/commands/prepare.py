@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from lrx.cli.console import messages
 from lrx.cli.console.progress import WorkProgress
-from lrx.core.paths import expanded
+from lrx.core.paths import expand_user
 from lrx.core.types import Dataset
 from lrx.data.official.checksums import OfficialFile
 from lrx.data.official.download import fetch, verdict
@@ -50,7 +50,7 @@ def prepare_command(config: Config, folder: Path) -> None:
 
 
 def _prepare_files(config: Config, name: str, download: bool) -> None:
-    root = expanded(str(config.value("dataset.root")))
+    root = expand_user(str(config.value("dataset.root")))
     folders = (root, root / name)
     missing: list[OfficialFile] = []
     for file in cast(list[OfficialFile], config.build("official")):

@@ -20,7 +20,7 @@ from lrx.core.paths import CHECKPOINT
 from lrx.core.types import Trainable
 from lrx.data import splits
 from lrx.runs import run_folder, status
-from lrx.storage.atomic import replacing
+from lrx.storage.atomic import atomic_path
 from lrx.training import checkpoint, distributed, sigint
 from lrx.training.loop import TrainSettings, compiles, train
 from lrx.training.metrics_log import Curves, last_loss
@@ -87,7 +87,7 @@ def _train(
     ):
         run_folder.write_config(folder, config)
         if dataset is not whole:
-            with replacing(folder / SPLIT) as beside, beside.open("wb") as file:
+            with atomic_path(folder / SPLIT) as beside, beside.open("wb") as file:
                 np.savez_compressed(file, part=splits.codes(whole).numpy())
 
         def on_start(start: int) -> None:

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lrx.core.text import printable, words
+from lrx.core.text import humanize, printable
 
 if TYPE_CHECKING:
     from lrx.core.types import Array, AssayResult  # which imports torch, and tables need none
@@ -57,7 +57,7 @@ def heat_tables(name: str, result: AssayResult, columns: int) -> Iterator[Render
     marked, rule = _informative(result, matrix)
     parts = [shown[start : start + columns] for start in range(0, len(shown), columns)]
     for part in parts:
-        title = words(name) + (" ± standard error" if "matrix_se" in result.arrays else "")
+        title = humanize(name) + (" ± standard error" if "matrix_se" in result.arrays else "")
         if len(parts) > 1:
             title += f", {matrix.axes[1]} {column_names[part[0]]} to {column_names[part[-1]]}"
         caption = f"row: {matrix.axes[0]}, column: {matrix.axes[1]}"
@@ -75,7 +75,7 @@ def heat_tables(name: str, result: AssayResult, columns: int) -> Iterator[Render
             )
         for row in rows:
             cells = [_cell(float(values_RC[row, place]), float(errors_RC[row, place]), top) for place in part]
-            table.add_row(_text(words(row_names[row])), *cells)
+            table.add_row(_text(humanize(row_names[row])), *cells)
         yield table
 
 

@@ -15,8 +15,8 @@ from lrx.cli.console import matrix_table
 from lrx.cli.console.stdout import Console, spelling
 from lrx.cli.console.tables import Runs, runs_table, score_table, whole_file
 from lrx.cli.console.usage import fitted, width_of
+from lrx.core.text import humanize as spaced
 from lrx.core.text import printable, with_error
-from lrx.core.text import words as spaced
 
 if TYPE_CHECKING:
     from lrx.core.types import AssayResult  # which imports torch, and a table of runs needs none

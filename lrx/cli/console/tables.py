@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lrx.cli.console import matrix_table
-from lrx.core.text import printable, setting, with_error, words
+from lrx.core.text import format_value, humanize, printable, with_error
 
 if TYPE_CHECKING:
     from lrx.core.types import AssayResult  # which imports torch, and tables need none
@@ -34,7 +34,7 @@ LONG = ("config", "checkpoint_config")  # provenance that is a text of many line
 def whole_file(stored: Results, width: int) -> Iterator[RenderableType]:
     """All that a results file says, within so many characters; of large arrays only their names and axes."""
     for name, result in stored.assays.items():
-        yield Rule(_text(words(name), "bold"), align="left", style="dim")
+        yield Rule(_text(humanize(name), "bold"), align="left", style="dim")
         if result.settings.get("remark"):
             yield _text(str(result.settings["remark"]), "bold")  # no colour: yellow is pale on white
         unfit = matrix_table.unfit(result)
@@ -44,12 +44,14 @@ def whole_file(stored: Results, width: int) -> Iterator[RenderableType]:
             yield from matrix_table.heat_tables(name, result, matrix_table.across(result, width))
         if result.scores:
             yield Padding(score_table({name: result}), (0, 0, 1, 0), expand=False)
-        known = [(key, setting(value)) for key, value in result.settings.items() if key != "remark"]
+        known = [(key, format_value(value)) for key, value in result.settings.items() if key != "remark"]
         yield _pairs("settings", known)
         arrays = [(key, zip(array.axes, array.values.shape, strict=True)) for key, array in result.arrays.items()]
         yield _pairs("arrays", [(key, " × ".join(f"{axis} {size}" for axis, size in axes)) for key, axes in arrays])
     yield Rule(_text("provenance", "bold"), align="left", style="dim")
-    known = [(key, SHA256.sub(r"\1…", setting(value))) for key, value in stored.provenance.items() if key not in LONG]
+    known = [
+        (key, SHA256.sub(r"\1…", format_value(value))) for key, value in stored.provenance.items() if key not in LONG
+    ]
     yield _pairs("", [(key, value) for key, value in known if value])
 
 
@@ -60,10 +62,10 @@ def score_table(assays: Mapping[str, AssayResult]) -> Table:
     table.add_column(overflow="fold")
     for name, result in assays.items():
         if len(assays) > 1:
-            table.add_row(_text(words(name), "bold"))
+            table.add_row(_text(humanize(name), "bold"))
         for key, value in result.scores.items():
             if not (key.endswith("_se") and key.removesuffix("_se") in result.scores):
-                table.add_row(_text(words(key)), with_error(value, result.scores.get(f"{key}_se")))
+                table.add_row(_text(humanize(key)), with_error(value, result.scores.get(f"{key}_se")))
     return table
 
 
@@ -72,7 +74,7 @@ def _pairs(title: str, rows: Sequence[tuple[str, str]]) -> Padding:
     table.add_column(style="dim", overflow="fold", max_width=KEY)
     table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(_text(words(name)), _text(value))
+        table.add_row(_text(humanize(name)), _text(value))
     parts = [Text(title, "underline dim"), table] if title else [table]
     return Padding(Group(*parts), (0, 0, 1, 0), expand=False)
 

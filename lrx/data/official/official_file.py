@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lrx.core.paths import expanded
+from lrx.core.paths import expand_user
 
 SOURCES = ("auto", "file", "rendered")
 
@@ -20,7 +20,7 @@ def official_file(*, name: str, root: str, source: str, file_names: tuple[str, .
         raise ValueError(f"no source {source!r} of {name}; valid sources are {', '.join(SOURCES)}")
     if source == "rendered":
         return None
-    folders = (expanded(root), expanded(root) / name)
+    folders = (expand_user(root), expand_user(root) / name)
     for file_name in file_names:
         for folder in folders:
             if (folder / file_name).is_file():
