@@ -11,7 +11,7 @@ VALUES: dict[bool | None, str] = {None: "none", True: "yes", False: "no"}
 def humanize(name: str) -> str:
     """A key as words.
 
-    >>> words("num_informative")
+    >>> humanize("num_informative")
     'num informative'
     """
     return name.replace("_", " ")
@@ -31,7 +31,7 @@ def with_error(value: float, error: float | None = None) -> str:
 def format_value(value: str | int | float | bool | None) -> str:
     """The value of a setting.
 
-    >>> setting(0.1), setting(None), setting(True), setting("prior")
+    >>> format_value(0.1), format_value(None), format_value(True), format_value("prior")
     ('0.1', 'none', 'yes', 'prior')
     """
     if value is None or isinstance(value, bool):
@@ -42,7 +42,7 @@ def format_value(value: str | int | float | bool | None) -> str:
 def join_names(names: Sequence[str], most: int = 5) -> str:
     """Names with commas; of many, the first and how many more there are.
 
-    >>> listed(["a", "b"]), listed(["a", "b", "c", "d"], most=2)
+    >>> join_names(["a", "b"]), join_names(["a", "b", "c", "d"], most=2)
     ('a, b', 'a, b and 2 more')
     """
     if len(names) <= most + 1:  # "and 1 more" would save nothing

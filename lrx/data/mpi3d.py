@@ -130,8 +130,8 @@ def _official_file(root: str, variant: str, source: str) -> Path | None:
     file = official_file(name=NAME, root=root, source="auto" if source == "file" else source, file_names=(name,))
     if file is None:
         raise FileNotFoundError(
-            f"no official file of {NAME} {variant}: looked for {name} in {root} and {expand_user(root) / NAME}; it
-            comes "
+            f"no official file of {NAME} {variant}: looked for {name} in {root} and {expand_user(root) / NAME}; it "
+            "comes "
             f"from {PAGE}; name its folder by dataset.root=... or LRX_DATA, or take dataset.variant={RENDERED}, "
             "which is rendered"
         )
