@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lrx.core.text import join_names
+from lrx.core.validation import SettingError
 
 
 class Config:
@@ -83,6 +84,8 @@ class Config:
         extra = {name: value for name, value in given.items() if takes_all or name in accepted}
         try:
             return functools.partial(bound, **extra) if node.get("_partial_") else bound(**extra)
+        except SettingError as error:
+            raise ValueError(f"{key}.{error}") from error
         except TypeError as error:
             raise ValueError(f"{key}={self.choices.get(key, '...')}: {error}") from error
 

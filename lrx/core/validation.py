@@ -1,7 +1,4 @@
-"""What the settings of assays have in common: kinds of values that a yaml or a person may get wrong.
-
-Each check raises a ValueError of one line, which says what the setting must be and what it was.
-"""
+"""Checks of settings: each raises a `SettingError` of one line that says what the setting must be and what it was."""
 
 from __future__ import annotations
 
@@ -10,41 +7,51 @@ from collections.abc import Sequence
 from typing import TypeGuard
 
 
+class SettingError(ValueError):
+    """A setting out of range. The message begins with the setting's name; the command line puts its group before it."""
+
+
 def is_whole(value: object, least: int) -> bool:
-    """Whether a value is a whole number (true and false are none) of at least `least`."""
+    """Return whether a value is a whole number (true and false are none) of at least `least`."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether a value is a finite number (true and false are none)."""
+    """Return whether a value is a finite number (true and false are none)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def check_choice(key: str, value: object, choices: Sequence[str]) -> None:
-    """The setting `assay.<key>` is one of these words."""
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Check that a setting is one of these words."""
     if value not in choices:
-        raise ValueError(f"assay.{key} must be one of {', '.join(choices)}, not {value!r}")
+        raise SettingError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
 
 
-def check_whole(key: str, value: object, least: int, *, reason: str = "") -> None:
-    """The setting is a whole number of at least `least`; `reason` tells behind that number where it comes from."""
-    if not is_whole(value, least):
-        raise ValueError(f"assay.{key} must be a whole number of at least {least}{reason}, not {value!r}")
+def check_whole(name: str, value: object, least: int, *, null: bool = False, reason: str = "") -> None:
+    """Check that a setting is a whole number of at least `least`, or null; `reason` says where the bound comes from."""
+    if not (null and value is None) and not is_whole(value, least):
+        kind = f"{'null or ' if null else ''}a whole number of at least {least}{reason}"
+        raise SettingError(f"{name} must be {kind}, not {value!r}")
+
+
+def check_number(name: str, value: object, least: float | None, *, null: bool = False) -> None:
+    """Check that a setting is a finite number, of at least `least` where that is given, or null."""
+    if not (null and value is None) and not (is_number(value) and (least is None or value >= least)):
+        bound = "" if least is None else f" of at least {least:g}"
+        raise SettingError(f"{name} must be {'null or ' if null else ''}a number{bound}, not {value!r}")
+
+
+def check_positive(name: str, value: object, *, null: bool = False) -> None:
+    """Check that a setting is a finite number above 0, or null."""
+    if not (null and value is None) and not (is_number(value) and value > 0):
+        raise SettingError(f"{name} must be {'null or ' if null else ''}a positive number, not {value!r}")
 
 
 def check_batch_size(value: object) -> None:
-    """The setting `assay.batch_size` is null or a whole number of at least 1."""
-    if value is not None and not is_whole(value, 1):
-        raise ValueError(f"assay.batch_size must be null or a whole number of at least 1, not {value!r}")
+    """Check that the setting `batch_size` is null or a whole number of at least 1."""
+    check_whole("batch_size", value, 1, null=True)
 
 
-def check_not_negative(key: str, value: object) -> None:
-    """The setting is a finite number of at least 0."""
-    if not is_number(value) or value < 0:
-        raise ValueError(f"assay.{key} must be a number of at least 0, not {value!r}")
-
-
-def check_positive(key: str, value: object, *, null: bool = False) -> None:
-    """The setting is a finite number above 0, or null where that is one of its values."""
-    if not (null and value is None) and not (is_number(value) and value > 0):
-        raise ValueError(f"assay.{key} must be {'null or ' if null else ''}a positive number, not {value!r}")
+def check_not_negative(name: str, value: object) -> None:
+    """Check that a setting is a finite number of at least 0."""
+    check_number(name, value, 0)

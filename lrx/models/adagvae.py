@@ -16,7 +16,7 @@ from torch import Tensor
 from lrx.core.factors import FactorSpace
 from lrx.core.kl import kl_from_standard
 from lrx.core.types import Dataset, Sampled, with_factors
-from lrx.core.validation import is_whole
+from lrx.core.validation import SettingError, is_whole
 from lrx.models.autoencoder import AutoencoderSettings
 from lrx.models.betavae import BetaVAE
 from lrx.models.losses.gaussian_posterior import kl_per_latent, sample
@@ -30,7 +30,7 @@ class AdaGVAE(BetaVAE):
     def __init__(self, *, k: int | str, beta: float, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(beta=beta, kl=kl, **settings)
         if k != RANDOM and not is_whole(k, 1):
-            raise ValueError(f"model.k must be a whole number of at least 1, or {RANDOM}, not {k!r}")
+            raise SettingError(f"k must be a whole number of at least 1, or {RANDOM}, not {k!r}")
         self.k = k
 
     def partners(self, dataset: Dataset, indices: Tensor, generator: torch.Generator) -> Tensor:
@@ -46,8 +46,8 @@ class AdaGVAE(BetaVAE):
         space = with_factors(dataset, "model=adagvae").factors
         varying = sum(size > 1 for size in space.sizes)
         if varying <= (1 if self.k == RANDOM else int(self.k)):
-            raise ValueError(
-                f"model.k={self.k} leaves a pair nothing to share; {dataset.name} has {varying} factors that vary"
+            raise SettingError(
+                f"k={self.k} leaves a pair nothing to share; {dataset.name} has {varying} factors that vary"
             )
         if self.k == RANDOM:
             count = torch.randint(1, varying, indices.shape, generator=generator)

@@ -7,8 +7,8 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
+from lrx.core.validation import check_number, check_whole
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.settings import check_number, check_whole
 from lrx.models.vae import VAE
 
 
@@ -24,9 +24,9 @@ class AnnealedVAE(VAE):
         self, *, gamma: float, c_max: float, anneal_steps: int, kl: str, **settings: Unpack[AutoencoderSettings]
     ) -> None:
         super().__init__(kl=kl, **settings)
-        check_number("gamma", gamma, least=0)
-        check_number("c_max", c_max, least=0)
-        check_whole("anneal_steps", anneal_steps, least=1)
+        check_number("gamma", gamma, 0)
+        check_number("c_max", c_max, 0)
+        check_whole("anneal_steps", anneal_steps, 1)
         self.gamma, self.c_max, self.anneal_steps = gamma, c_max, anneal_steps
 
     def capacity(self, step: int) -> float:

@@ -6,8 +6,8 @@ from typing import Unpack
 
 from torch import Tensor
 
+from lrx.core.validation import check_number
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.settings import check_number
 from lrx.models.vae import VAE
 
 
@@ -16,7 +16,7 @@ class BetaVAE(VAE):
 
     def __init__(self, *, beta: float, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(kl=kl, **settings)
-        check_number("beta", beta, least=0)
+        check_number("beta", beta, 0)
         self.beta = beta
 
     def regulariser(self, kl: Tensor) -> Tensor:

@@ -24,9 +24,8 @@ from typing import NamedTuple, Unpack
 import torch
 from torch import Tensor
 
-from lrx.core.validation import is_whole
+from lrx.core.validation import SettingError, check_number, is_whole
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.settings import check_number
 from lrx.models.vae import VAE
 
 ESTIMATORS = ("weighted", "stratified")
@@ -41,9 +40,9 @@ class BTCVAE(VAE):
         self, *, beta: float, estimator: str, kl: str, dataset_size: int, **settings: Unpack[AutoencoderSettings]
     ) -> None:
         super().__init__(kl=kl, **settings)
-        check_number("beta", beta, least=0)
+        check_number("beta", beta, 0)
         if estimator not in ESTIMATORS:
-            raise ValueError(f"model.estimator must be one of {', '.join(ESTIMATORS)}, not {estimator!r}")
+            raise SettingError(f"estimator must be one of {', '.join(ESTIMATORS)}, not {estimator!r}")
         if not is_whole(dataset_size, 1):
             raise ValueError(f"dataset_size must be a whole number of at least 1, not {dataset_size!r}")
         self.beta, self.estimator, self.dataset_size = beta, estimator, dataset_size
@@ -91,7 +90,7 @@ def log_importance_weights(
         log_weight = -math.log(dataset_size * batch_size)
         return torch.full((batch_size, batch_size), log_weight, dtype=torch.float64, device=device)
     if batch_size < 2:
-        raise ValueError("model.estimator=stratified needs batches of at least 2 images; raise trainer.batch_size")
+        raise SettingError("estimator=stratified needs batches of at least 2 images; raise trainer.batch_size")
     others = (dataset_size - 1) / (dataset_size * (batch_size - 1))
     weights_BB = torch.full((batch_size, batch_size), others, dtype=torch.float64, device=device)
     return weights_BB.fill_diagonal_(1 / dataset_size).log()

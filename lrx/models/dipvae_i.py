@@ -11,8 +11,8 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
+from lrx.core.validation import check_number
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.settings import check_number
 from lrx.models.vae import VAE, Terms
 
 
@@ -25,8 +25,8 @@ class DIPVAEI(VAE):
         self, *, lambda_od: float, lambda_d_factor: float, kl: str, **settings: Unpack[AutoencoderSettings]
     ) -> None:
         super().__init__(kl=kl, **settings)
-        check_number("lambda_od", lambda_od, least=0)
-        check_number("lambda_d_factor", lambda_d_factor, least=0)
+        check_number("lambda_od", lambda_od, 0)
+        check_number("lambda_d_factor", lambda_d_factor, 0)
         self.lambda_od, self.lambda_d = lambda_od, lambda_d_factor * lambda_od
 
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:

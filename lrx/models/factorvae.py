@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from lrx.core.validation import SettingError, check_number, check_whole
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.settings import check_number, check_whole
 from lrx.models.vae import VAE
 
 
@@ -44,18 +44,18 @@ class FactorVAE(VAE):
         **settings: Unpack[AutoencoderSettings],
     ) -> None:
         super().__init__(kl=kl, **settings)
-        check_number("gamma", gamma, least=0)
-        check_whole("layers", layers, least=1)
-        check_whole("width", width, least=1)
+        check_number("gamma", gamma, 0)
+        check_whole("layers", layers, 1)
+        check_whole("width", width, 1)
         lr, betas = discriminator_lr, discriminator_betas
         if isinstance(lr, bool) or not isinstance(lr, int | float) or not 0 < lr < math.inf:
-            raise ValueError(f"model.discriminator_lr must be a positive number, not {lr!r}")
+            raise SettingError(f"discriminator_lr must be a positive number, not {lr!r}")
         if (
             not isinstance(betas, Sequence)
             or len(betas) != 2
             or not all(isinstance(beta, int | float) and 0 <= beta < 1 for beta in betas)
         ):
-            raise ValueError(f"model.discriminator_betas must be two numbers in [0, 1), not {betas!r}")
+            raise SettingError(f"discriminator_betas must be two numbers in [0, 1), not {betas!r}")
         self.gamma, self._lr, self._betas = gamma, lr, (betas[0], betas[1])
         widths = [self.latent_dim, *[width] * layers]
         hidden = [

@@ -11,9 +11,9 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
+from lrx.core.validation import SettingError, check_number
 from lrx.models.autoencoder import AutoencoderSettings
 from lrx.models.losses.mmd import mmd, rbf
-from lrx.models.settings import check_number
 from lrx.models.vae import VAE
 
 
@@ -29,8 +29,8 @@ class InfoVAE(VAE):
     def __init__(self, *, alpha: float, lambda_mmd: float, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(kl=kl, **settings)
         if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not -torch.inf < alpha <= 1:
-            raise ValueError(f"model.alpha must be a number of at most 1, not {alpha!r}")
-        check_number("lambda_mmd", lambda_mmd, least=1 - alpha)
+            raise SettingError(f"alpha must be a number of at most 1, not {alpha!r}")
+        check_number("lambda_mmd", lambda_mmd, 1 - alpha)
         self.alpha, self.lambda_mmd = alpha, lambda_mmd
 
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lrx.core.validation import check_number, check_whole
 from lrx.models.ae import AE
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.settings import check_number, check_whole
 
 
 class SWAE(AE):
@@ -25,8 +25,8 @@ class SWAE(AE):
 
     def __init__(self, *, weight: float, num_projections: int, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(**settings)
-        check_number("weight", weight, least=0)
-        check_whole("num_projections", num_projections, least=1)
+        check_number("weight", weight, 0)
+        check_whole("num_projections", num_projections, 1)
         self.weight, self.num_projections = weight, num_projections
 
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:

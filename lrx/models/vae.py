@@ -7,6 +7,7 @@ from typing import NamedTuple, Unpack
 import torch
 from torch import Tensor
 
+from lrx.core.validation import SettingError
 from lrx.models.autoencoder import AutoencoderSettings, NetworkAutoencoder
 from lrx.models.losses.gaussian_posterior import KINDS, kl_per_latent, sample
 
@@ -37,7 +38,7 @@ class VAE(NetworkAutoencoder):
     def __init__(self, *, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(**settings)
         if kl not in KINDS:
-            raise ValueError(f"model.kl must be one of {', '.join(KINDS)}, not {kl!r}")
+            raise SettingError(f"kl must be one of {', '.join(KINDS)}, not {kl!r}")
         self.kl = kl
 
     def encode(self, x: Tensor) -> Tensor:

@@ -11,10 +11,10 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
+from lrx.core.validation import check_number
 from lrx.models.ae import AE
 from lrx.models.autoencoder import AutoencoderSettings
 from lrx.models.losses.mmd import inverse_multiquadratic, mmd
-from lrx.models.settings import check_number
 
 
 class WAEMMD(AE):
@@ -24,7 +24,7 @@ class WAEMMD(AE):
 
     def __init__(self, *, weight: float, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(**settings)
-        check_number("weight", weight, least=0)
+        check_number("weight", weight, 0)
         self.weight = weight
 
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lrx.core.devices import to_device
 from lrx.core.types import Autoencoder, Dataset, Probabilistic
+from lrx.core.validation import SettingError
 from lrx.responses.encoding import (
     device_and_dtype_of,
     encode_images,
@@ -83,12 +84,12 @@ def blocks(
     independent of each other, the points of one are not.
     """
     if base not in BASES:
-        raise ValueError(f"assay.base must be one of {', '.join(BASES)}, not {base!r}")
+        raise SettingError(f"base must be one of {', '.join(BASES)}, not {base!r}")
     if base == "posterior_sample" and not isinstance(autoencoder, Probabilistic):
-        raise ValueError(f"assay.base=posterior_sample needs a posterior, and {type(autoencoder).__name__} has none")
+        raise SettingError(f"base=posterior_sample needs a posterior, and {type(autoencoder).__name__} has none")
     available = num_drawn(dataset)
     if base != "prior" and available < 2:
-        raise ValueError(f"assay.base={base} takes values from other images, and {dataset.name} has {available}")
+        raise SettingError(f"base={base} takes values from other images, and {dataset.name} has {available}")
     latents = num_latents(autoencoder, dataset)
     if base == "prior" and net > 1:
         return _net_blocks(autoencoder, latents, generator, net)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from lrx.core.known_classes import KnownClasses, known_classes
 from lrx.core.paths import expand_user
 from lrx.core.types import Dataset, FactorDataset, as_float
+from lrx.core.validation import SettingError
 from lrx.storage.atomic import atomic_path
 from lrx.storage.tensors import UNREADABLE, read_tensors
 
@@ -115,7 +116,7 @@ def train_probe(dataset: Dataset, *, steps: int, progress: Callable[[int], None]
     ValueError when observations are no images, or no factor or label has two values.
     """
     if len(dataset.observation_shape) != 3:
-        raise ValueError(f"a probe network reads images, and {dataset.name} holds vectors; use assay.features=pixels")
+        raise ValueError(f"a probe network reads images, and {dataset.name} holds vectors; use features=pixels")
     known = known_classes(dataset, "a probe network")
     if not known.varying:
         raise ValueError(f"a probe network needs a factor or label that varies, and {dataset.name} has none")
@@ -193,9 +194,9 @@ def _classes_digest(known: KnownClasses, num_images: int) -> str:
 def check_probe_settings(steps: object, cache: object) -> None:
     """ValueError unless steps is a whole number of at least 1, and cache a folder's name or None."""
     if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise ValueError(f"assay.probe_steps must be a whole number of at least 1, not {steps!r}")
+        raise SettingError(f"probe_steps must be a whole number of at least 1, not {steps!r}")
     if cache is not None and (not isinstance(cache, str) or not cache):
-        raise ValueError(f"assay.cache must be null or a folder, not {cache!r}")
+        raise SettingError(f"cache must be null or a folder, not {cache!r}")
 
 
 def spread(features_NK: Tensor) -> float:

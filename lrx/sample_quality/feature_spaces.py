@@ -16,6 +16,7 @@ from torch import Tensor
 from lrx.core.known_classes import find_classes, known_classes
 from lrx.core.paths import expand_user
 from lrx.core.types import Dataset, as_float
+from lrx.core.validation import SettingError
 from lrx.sample_quality.factor_probe import factor_probe, pixel_components
 from lrx.sample_quality.inception import FILES, read_inception
 
@@ -37,13 +38,13 @@ class FeatureSpace:
 def check_features(features: object, inception: object) -> None:
     """ValueError unless features is one of FEATURES, and inception a file's name exactly where it is needed."""
     if features not in FEATURES:
-        raise ValueError(f"assay.features must be one of {', '.join(FEATURES)}, not {features!r}")
+        raise SettingError(f"features must be one of {', '.join(FEATURES)}, not {features!r}")
     if inception is not None and (not isinstance(inception, str) or not inception):
-        raise ValueError(f"assay.inception must be null or a file, not {inception!r}")
+        raise SettingError(f"inception must be null or a file, not {inception!r}")
     if features == "inception" and inception is None:
-        raise ValueError(f"assay.features=inception needs assay.inception=FILE with weights: {FILES}")
+        raise SettingError(f"features=inception needs inception=FILE with weights: {FILES}")
     if features != "inception" and inception is not None:
-        warnings.warn(f"assay.inception is not read with assay.features={features}", stacklevel=3)
+        warnings.warn(f"inception is not read with features={features}", stacklevel=3)
 
 
 def chosen_features(dataset: Dataset, features: str) -> str:
@@ -53,9 +54,9 @@ def chosen_features(dataset: Dataset, features: str) -> str:
     """
     shape = dataset.observation_shape
     if features == "inception" and (len(shape) != 3 or shape[0] not in (1, 3)):
-        raise ValueError(
-            f"assay.features=inception needs images of 1 or 3 channels, and {dataset.name} holds observations "
-            f"{tuple(shape)}; use assay.features=pixels"
+        raise SettingError(
+            f"features=inception needs images of 1 or 3 channels, and {dataset.name} holds observations "
+            f"{tuple(shape)}; use features=pixels"
         )
     if features != "auto":
         return features
@@ -82,7 +83,7 @@ def feature_space(
     ValueError for a feature that the data set cannot give, or a file that holds no Inception weights.
     """
     if features == "probe":
-        known_classes(dataset, "assay.features=probe")
+        known_classes(dataset, "features=probe")
         probe = factor_probe(dataset, steps=probe_steps, cache=cache, progress=progress).to(device)
         return FeatureSpace(probe.features, scores={"probe_accuracy": float(probe.accuracies.mean())})
     if features == "inception":

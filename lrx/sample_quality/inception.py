@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from lrx.core.validation import SettingError
 from lrx.storage.state_dict import load_weights, read_state_dict
 
 FEATURES = 2048
@@ -91,14 +92,14 @@ def read_inception(path: Path) -> tuple[InceptionV3, str]:
     FileNotFoundError if there is no such file; ValueError if it holds anything but the weights of either network.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"assay.inception={path}: no such file; give {FILES}")
+        raise FileNotFoundError(f"inception={path}: no such file; give {FILES}")
     weights = read_state_dict(path)
     known = "Mixed_7c.branch1x1.conv.weight" in weights and "fc.weight" in weights
     shape = tuple(weights["fc.weight"].shape) if known else None
     variant = next((name for name, classes in CLASSES.items() if shape == (classes, FEATURES)), None)
     if variant is None:
         found = f"an Inception v3 whose fc.weight is {shape}" if known else "no weights of Inception v3"
-        raise ValueError(f"assay.inception={path} holds {found}; give {FILES}")
+        raise SettingError(f"inception={path} holds {found}; give {FILES}")
     with torch.device("meta"):  # no memory, no time and no random numbers for weights that are replaced
         network = InceptionV3(variant)
     network.to_empty(device="cpu").to(memory_format=torch.channels_last)  # type: ignore[call-overload]

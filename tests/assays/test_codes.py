@@ -87,9 +87,9 @@ def test_a_part_of_a_data_set_gives_images_of_that_part() -> None:
 
 
 def test_what_makes_no_sense_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"assay\.num_images must be a whole number of at least 2, not 1"):
+    with pytest.raises(ValueError, match=r"num_images must be a whole number of at least 2, not 1"):
         run(Pixels(), num_images=1)
-    with pytest.raises(ValueError, match=r"assay\.batch_size must be null or"):
+    with pytest.raises(ValueError, match=r"batch_size must be null or"):
         codes(Pixels(), ToyGrid((1, 2, 2)), torch.Generator(), num_images=3, batch_size=0)
 
     class Broken(Pixels):

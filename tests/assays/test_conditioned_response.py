@@ -346,12 +346,12 @@ def test_scores_go_over_leading_axes() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_groups": 1}, "assay.num_groups must be a whole number of at least 2, not 1"),
-        ({"max_pairs": 2.0}, "assay.max_pairs must be a whole number of at least 2, not 2.0"),
-        ({"num_bootstrap": True}, "assay.num_bootstrap must be a whole number of at least 2, not True"),
-        ({"reduction": "sum"}, "assay.reduction must be one of mean_of_rms, pooled, not 'sum'"),
-        ({"threshold": math.nan}, "assay.threshold must be a number of at least 0, not nan"),
-        ({"batch_size": 0}, "assay.batch_size must be null or a whole number of at least 1, not 0"),
+        ({"num_groups": 1}, "num_groups must be a whole number of at least 2, not 1"),
+        ({"max_pairs": 2.0}, "max_pairs must be a whole number of at least 2, not 2.0"),
+        ({"num_bootstrap": True}, "num_bootstrap must be a whole number of at least 2, not True"),
+        ({"reduction": "sum"}, "reduction must be one of mean_of_rms, pooled, not 'sum'"),
+        ({"threshold": math.nan}, "threshold must be a number of at least 0, not nan"),
+        ({"batch_size": 0}, "batch_size must be null or a whole number of at least 1, not 0"),
     ],
 )
 def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:

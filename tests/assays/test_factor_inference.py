@@ -134,13 +134,13 @@ def test_the_seed_decides_and_the_batch_size_does_not() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"labels": []}, "assay.labels must be whole numbers of at least 2, as in [100, 1000], not []"),
-        ({"labels": 100}, "assay.labels must be whole numbers of at least 2, as in [100, 1000], not 100"),
-        ({"labels": [1]}, "assay.labels must be whole numbers of at least 2, as in [100, 1000], not [1]"),
-        ({"repeats": 0}, "assay.repeats must be a whole number of at least 1, not 0"),
-        ({"threshold": 0}, "assay.threshold must be a number above 0 and up to 1, not 0"),
-        ({"max_pairs": 1}, "assay.max_pairs must be a whole number of at least 2, not 1"),
-        ({"batch_size": 0}, "assay.batch_size must be null or a whole number of at least 1, not 0"),
+        ({"labels": []}, "labels must be whole numbers of at least 2, as in [100, 1000], not []"),
+        ({"labels": 100}, "labels must be whole numbers of at least 2, as in [100, 1000], not 100"),
+        ({"labels": [1]}, "labels must be whole numbers of at least 2, as in [100, 1000], not [1]"),
+        ({"repeats": 0}, "repeats must be a whole number of at least 1, not 0"),
+        ({"threshold": 0}, "threshold must be a number above 0 and up to 1, not 0"),
+        ({"max_pairs": 1}, "max_pairs must be a whole number of at least 2, not 1"),
+        ({"batch_size": 0}, "batch_size must be null or a whole number of at least 1, not 0"),
     ],
 )
 def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:

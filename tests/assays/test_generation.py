@@ -93,7 +93,7 @@ def test_the_identity_reconstructs_its_data_and_refines_nothing() -> None:
 
 
 def test_features_other_than_inceptions_say_that_its_file_is_not_read() -> None:
-    with pytest.warns(UserWarning, match=r"assay\.inception is not read with assay\.features=auto"):
+    with pytest.warns(UserWarning, match=r"inception is not read with features=auto"):
         assay(Pulled(), inception="w.pth")
 
 
@@ -126,27 +126,27 @@ def test_one_latent_and_few_images_are_enough_and_fewer_are_refused() -> None:
     assert result.settings["num_samples"] == 5
     assert result.arrays["samples"].values.shape == (5, 5, 1)
     assert all(np.isfinite(value) for value in result.scores.values())
-    with pytest.raises(ValueError, match=r"needs assay\.num_samples of at least 5 and twice as many images"):
+    with pytest.raises(ValueError, match=r"needs num_samples of at least 5 and twice as many images"):
         assay(Pulled(), data=Vectors(9, 1))
-    with pytest.raises(ValueError, match=r"assay\.features=probe needs known factors"):
+    with pytest.raises(ValueError, match=r"features=probe needs known factors"):
         assay(Pulled(), features="probe")
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"features": "faces"}, "assay.features must be one of auto, pixels, probe, inception, not 'faces'"),
-        ({"features": "inception"}, "assay.features=inception needs assay.inception=FILE with weights: pt_inception"),
-        ({"features": "inception", "inception": ""}, "assay.inception must be null or a file, not ''"),
+        ({"features": "faces"}, "features must be one of auto, pixels, probe, inception, not 'faces'"),
+        ({"features": "inception"}, "features=inception needs inception=FILE with weights: pt_inception"),
+        ({"features": "inception", "inception": ""}, "inception must be null or a file, not ''"),
         ({"features": "inception", "inception": "w.pth"}, "needs images of 1 or 3 channels, and vectors holds"),
-        ({"num_samples": 3}, "assay.num_samples must be a whole number of at least 4, not 3"),
-        ({"refinements": -1}, "assay.refinements must be a whole number of at least 0, not -1"),
-        ({"components": 0}, "assay.components must be a whole number of at least 1, not 0"),
-        ({"neighbours": True}, "assay.neighbours must be a whole number of at least 1, not True"),
-        ({"shown": 0}, "assay.shown must be a whole number of at least 1, not 0"),
-        ({"batch_size": 0}, "assay.batch_size must be null or a whole number of at least 1, not 0"),
-        ({"probe_steps": 0}, "assay.probe_steps must be a whole number of at least 1, not 0"),
-        ({"cache": 1}, "assay.cache must be null or a folder, not 1"),
+        ({"num_samples": 3}, "num_samples must be a whole number of at least 4, not 3"),
+        ({"refinements": -1}, "refinements must be a whole number of at least 0, not -1"),
+        ({"components": 0}, "components must be a whole number of at least 1, not 0"),
+        ({"neighbours": True}, "neighbours must be a whole number of at least 1, not True"),
+        ({"shown": 0}, "shown must be a whole number of at least 1, not 0"),
+        ({"batch_size": 0}, "batch_size must be null or a whole number of at least 1, not 0"),
+        ({"probe_steps": 0}, "probe_steps must be a whole number of at least 1, not 0"),
+        ({"cache": 1}, "cache must be null or a folder, not 1"),
     ],
 )
 def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:

@@ -294,15 +294,15 @@ def test_a_model_that_passes_no_gradients_on_is_refused() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_pairs": 0}, "assay.num_pairs must be a whole number of at least 1, not 0"),
-        ({"num_points": 2}, "assay.num_points must be a whole number of at least 3, not 2"),
-        ({"pulls": -1}, "assay.pulls must be a whole number of at least 0, not -1"),
-        ({"steps": 1.5}, "assay.steps must be a whole number of at least 0, not 1.5"),
-        ({"neighbours": True}, "assay.neighbours must be a whole number of at least 1, not True"),
-        ({"weight": -1}, "assay.weight must be a number of at least 0, not -1"),
-        ({"share": 1.1}, "assay.share must be a number from 0 to 1, not 1.1"),
-        ({"probe_steps": 0}, "assay.probe_steps must be a whole number of at least 1, not 0"),
-        ({"batch_size": 0}, "assay.batch_size must be null or a whole number of at least 1, not 0"),
+        ({"num_pairs": 0}, "num_pairs must be a whole number of at least 1, not 0"),
+        ({"num_points": 2}, "num_points must be a whole number of at least 3, not 2"),
+        ({"pulls": -1}, "pulls must be a whole number of at least 0, not -1"),
+        ({"steps": 1.5}, "steps must be a whole number of at least 0, not 1.5"),
+        ({"neighbours": True}, "neighbours must be a whole number of at least 1, not True"),
+        ({"weight": -1}, "weight must be a number of at least 0, not -1"),
+        ({"share": 1.1}, "share must be a number from 0 to 1, not 1.1"),
+        ({"probe_steps": 0}, "probe_steps must be a whole number of at least 1, not 0"),
+        ({"batch_size": 0}, "batch_size must be null or a whole number of at least 1, not 0"),
     ],
 )
 def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:

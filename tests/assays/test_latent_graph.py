@@ -229,16 +229,16 @@ def test_256_latents_are_answered_in_pieces() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"base": "foo"}, "assay.base must be one of prior, posterior, posterior_sample, not 'foo'"),
-        ({"num_samples": 7}, "assay.num_samples must be a whole number of at least 8, not 7"),
-        ({"num_samples": 10.0}, "assay.num_samples must be a whole number of at least 8, not 10.0"),
+        ({"base": "foo"}, "base must be one of prior, posterior, posterior_sample, not 'foo'"),
+        ({"num_samples": 7}, "num_samples must be a whole number of at least 8, not 7"),
+        ({"num_samples": 10.0}, "num_samples must be a whole number of at least 8, not 10.0"),
         ({"num_samples": 1000, "base": "posterior"}, "at least 1024 .8 blocks of draws from data., not 1000"),
-        ({"informative": -0.1}, "assay.informative must be a number of at least 0, not -0.1"),
-        ({"bidirectional": math.nan}, "assay.bidirectional must be a number of at least 0, not nan"),
-        ({"unidirectional": "0.5"}, "assay.unidirectional must be a number of at least 0, not '0.5'"),
-        ({"significant": True}, "assay.significant must be a number of at least 0, not True"),
-        ({"num_replicates": 1}, "assay.num_replicates must be a whole number of at least 2, not 1"),
-        ({"batch_size": 0}, "assay.batch_size must be null or a whole number of at least 1, not 0"),
+        ({"informative": -0.1}, "informative must be a number of at least 0, not -0.1"),
+        ({"bidirectional": math.nan}, "bidirectional must be a number of at least 0, not nan"),
+        ({"unidirectional": "0.5"}, "unidirectional must be a number of at least 0, not '0.5'"),
+        ({"significant": True}, "significant must be a number of at least 0, not True"),
+        ({"num_replicates": 1}, "num_replicates must be a whole number of at least 2, not 1"),
+        ({"batch_size": 0}, "batch_size must be null or a whole number of at least 1, not 0"),
     ],
 )
 def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:

@@ -151,13 +151,13 @@ def test_neither_the_batch_size_nor_the_progress_changes_a_result() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_points": 1}, "assay.num_points must be a whole number of at least 2, not 1"),
-        ({"codes": "all"}, "assay.codes must be one of auto, mean, sample, not 'all'"),
-        ({"jacobian": "reverse"}, "assay.jacobian must be one of exact, hutchinson, not 'reverse'"),
-        ({"num_probes": 1}, "assay.num_probes must be a whole number of at least 2, not 1"),
-        ({"threshold": -1}, "assay.threshold must be a number of at least 0, not -1"),
-        ({"quantile": 1}, "assay.quantile must be a number between 0 and 1, not 1"),
-        ({"batch_size": 0}, "assay.batch_size must be null or"),
+        ({"num_points": 1}, "num_points must be a whole number of at least 2, not 1"),
+        ({"codes": "all"}, "codes must be one of auto, mean, sample, not 'all'"),
+        ({"jacobian": "reverse"}, "jacobian must be one of exact, hutchinson, not 'reverse'"),
+        ({"num_probes": 1}, "num_probes must be a whole number of at least 2, not 1"),
+        ({"threshold": -1}, "threshold must be a number of at least 0, not -1"),
+        ({"quantile": 1}, "quantile must be a number between 0 and 1, not 1"),
+        ({"batch_size": 0}, "batch_size must be null or"),
     ],
 )
 def test_settings_are_checked_at_the_door(settings: dict[str, Any], message: str) -> None:

@@ -167,12 +167,12 @@ def test_progress_ends_at_its_end() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"preset": "slow"}, "assay.preset must be one of study, fast, small, not 'slow'"),
-        ({"trees": "forest"}, "assay.trees must be one of lightgbm, sklearn, not 'forest'"),
-        ({"only": ["foo"]}, "assay.only must be null or a list of mig, dci, .*, not \\['foo'\\]"),
-        ({"only": []}, "assay.only must be null or a list"),
-        ({"only": "mig"}, "assay.only must be null or a list"),
-        ({"batch_size": 0}, "assay.batch_size must be null or a whole number of at least 1, not 0"),
+        ({"preset": "slow"}, "preset must be one of study, fast, small, not 'slow'"),
+        ({"trees": "forest"}, "trees must be one of lightgbm, sklearn, not 'forest'"),
+        ({"only": ["foo"]}, "only must be null or a list of mig, dci, .*, not \\['foo'\\]"),
+        ({"only": []}, "only must be null or a list"),
+        ({"only": "mig"}, "only must be null or a list"),
+        ({"batch_size": 0}, "batch_size must be null or a whole number of at least 1, not 0"),
         ({"data": Grid((1, 1))}, "needs a factor or label with two values, and grid has none"),
         ({"model": Scaled(torch.eye(5) * float("nan"))}, "codes must be finite"),
     ],

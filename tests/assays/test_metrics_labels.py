@@ -153,7 +153,7 @@ def test_where_no_images_share_a_class_votes_are_left_out_or_refused() -> None:
     assert result.settings["metrics_left_out"] == "factorvae, betavae"
     assert not [name for name in result.scores if name.startswith(("factorvae", "betavae"))]
     assert {"mig", "irs", "dci_completeness"} <= set(result.scores)
-    said = r"^assay.only=factorvae compares images that share a class, and 100% of the classes of 12 images of faces"
+    said = r"^only=factorvae compares images that share a class, and 100% of the classes of 12 images of faces"
     with pytest.raises(ValueError, match=said):
         assay(own_classes(), only=["mig", "factorvae"])
     assert assay(own_classes(), only=["mig"]).settings["metrics_left_out"] is None

@@ -126,5 +126,5 @@ def test_one_image_and_vectors_and_a_picture_of_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("key", "value"), [("num_images", 0), ("shown", 1.5), ("active", -1), ("batch_size", 0)])
 def test_nonsense_is_refused(key: str, value: object) -> None:
-    with pytest.raises(ValueError, match=rf"assay\.{key} must be .*not "):
+    with pytest.raises(ValueError, match=rf"{key} must be .*not "):
         measure(Dim(), **{key: value})

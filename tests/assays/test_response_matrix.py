@@ -316,16 +316,16 @@ def test_weights_that_are_not_finite_are_refused() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"base": "foo"}, "assay.base must be one of prior, posterior, posterior_sample, not 'foo'"),
-        ({"normalization": 1}, "assay.normalization must be one of half, none, std, not 1"),
-        ({"num_samples": 1}, "assay.num_samples must be a whole number of at least 2, not 1"),
-        ({"num_samples": 10.0}, "assay.num_samples must be a whole number of at least 2, not 10.0"),
-        ({"num_samples": True}, "assay.num_samples must be a whole number of at least 2, not True"),
-        ({"target_se": 0}, "assay.target_se must be null or a positive number, not 0"),
-        ({"target_se": math.nan}, "assay.target_se must be null or a positive number, not nan"),
-        ({"target_se": "small"}, "assay.target_se must be null or a positive number, not 'small'"),
+        ({"base": "foo"}, "base must be one of prior, posterior, posterior_sample, not 'foo'"),
+        ({"normalization": 1}, "normalization must be one of half, none, std, not 1"),
+        ({"num_samples": 1}, "num_samples must be a whole number of at least 2, not 1"),
+        ({"num_samples": 10.0}, "num_samples must be a whole number of at least 2, not 10.0"),
+        ({"num_samples": True}, "num_samples must be a whole number of at least 2, not True"),
+        ({"target_se": 0}, "target_se must be null or a positive number, not 0"),
+        ({"target_se": math.nan}, "target_se must be null or a positive number, not nan"),
+        ({"target_se": "small"}, "target_se must be null or a positive number, not 'small'"),
         ({"target_se": 0.1, "max_samples": 10}, "at least 2000, as assay.num_samples, not 10"),
-        ({"batch_size": 0}, "assay.batch_size must be null or a whole number of at least 1, not 0"),
+        ({"batch_size": 0}, "batch_size must be null or a whole number of at least 1, not 0"),
     ],
 )
 def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:

@@ -133,16 +133,16 @@ def test_images_are_drawn_first_and_progress_comes_to_its_end() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"latents": "foo"}, "assay.latents must be informative, all, or a list"),
-        ({"latents": [4]}, "assay.latents must be different ones of 0 to 3"),
-        ({"latents": [1, 1]}, "assay.latents must be different ones of 0 to 3"),
-        ({"latents": []}, "assay.latents must be different ones of 0 to 3"),
-        ({"images": 0}, "assay.images must be a whole number of at least 1"),
-        ({"images": [40]}, "assay.images must be a number, or different indices of 0 to 39"),
-        ({"extent": -1}, "assay.extent must be a positive number, not -1"),
-        ({"steps": 1}, "assay.steps must be a whole number of at least 2, not 1"),
-        ({"num_samples": 1}, "assay.num_samples must be a whole number of at least 2, not 1"),
-        ({"batch_size": 0}, "assay.batch_size must be null or"),
+        ({"latents": "foo"}, "latents must be informative, all, or a list"),
+        ({"latents": [4]}, "latents must be different ones of 0 to 3"),
+        ({"latents": [1, 1]}, "latents must be different ones of 0 to 3"),
+        ({"latents": []}, "latents must be different ones of 0 to 3"),
+        ({"images": 0}, "images must be a whole number of at least 1"),
+        ({"images": [40]}, "images must be a number, or different indices of 0 to 39"),
+        ({"extent": -1}, "extent must be a positive number, not -1"),
+        ({"steps": 1}, "steps must be a whole number of at least 2, not 1"),
+        ({"num_samples": 1}, "num_samples must be a whole number of at least 2, not 1"),
+        ({"batch_size": 0}, "batch_size must be null or"),
     ],
 )
 def test_settings_are_checked_at_the_door(settings: dict[str, Any], message: str) -> None:

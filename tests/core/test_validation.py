@@ -37,16 +37,16 @@ def test_what_is_in_range_passes() -> None:
 @pytest.mark.parametrize(
     ("check", "message"),
     [
-        (lambda: check_choice("base", "x", ("a", "b")), "assay.base must be one of a, b, not 'x'"),
-        (lambda: check_choice("base", 1, ("a", "b")), "assay.base must be one of a, b, not 1"),
-        (lambda: check_whole("shown", 1.0, 1), "assay.shown must be a whole number of at least 1, not 1.0"),
-        (lambda: check_whole("n", 3, 8, reason=" (why)"), "assay.n must be a whole number of at least 8 (why), not 3"),
-        (lambda: check_batch_size(0), "assay.batch_size must be null or a whole number of at least 1, not 0"),
-        (lambda: check_not_negative("weight", -1), "assay.weight must be a number of at least 0, not -1"),
-        (lambda: check_not_negative("weight", math.inf), "assay.weight must be a number of at least 0, not inf"),
-        (lambda: check_positive("extent", 0), "assay.extent must be a positive number, not 0"),
-        (lambda: check_positive("extent", None), "assay.extent must be a positive number, not None"),
-        (lambda: check_positive("t", math.nan, null=True), "assay.t must be null or a positive number, not nan"),
+        (lambda: check_choice("base", "x", ("a", "b")), "base must be one of a, b, not 'x'"),
+        (lambda: check_choice("base", 1, ("a", "b")), "base must be one of a, b, not 1"),
+        (lambda: check_whole("shown", 1.0, 1), "shown must be a whole number of at least 1, not 1.0"),
+        (lambda: check_whole("n", 3, 8, reason=" (why)"), "n must be a whole number of at least 8 (why), not 3"),
+        (lambda: check_batch_size(0), "batch_size must be null or a whole number of at least 1, not 0"),
+        (lambda: check_not_negative("weight", -1), "weight must be a number of at least 0, not -1"),
+        (lambda: check_not_negative("weight", math.inf), "weight must be a number of at least 0, not inf"),
+        (lambda: check_positive("extent", 0), "extent must be a positive number, not 0"),
+        (lambda: check_positive("extent", None), "extent must be a positive number, not None"),
+        (lambda: check_positive("t", math.nan, null=True), "t must be null or a positive number, not nan"),
     ],
 )
 def test_what_is_not_is_told_in_one_line(check: Callable[[], None], message: str) -> None:

@@ -44,10 +44,10 @@ def test_the_loss_weighs_the_distance_of_the_kl_from_the_capacity() -> None:
 
 
 def test_settings_that_make_no_sense_are_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"model\.gamma must be a number of at least 0, not -1"):
+    with pytest.raises(ValueError, match=r"gamma must be a number of at least 0, not -1"):
         annealed(gamma=-1)
-    with pytest.raises(ValueError, match=r"model\.c_max must be a number of at least 0, not inf"):
+    with pytest.raises(ValueError, match=r"c_max must be a number of at least 0, not inf"):
         annealed(c_max=float("inf"))
     for wrong in (0, 2.5, True):
-        with pytest.raises(ValueError, match=rf"model\.anneal_steps must be a whole number of at least 1, not {wrong}"):
+        with pytest.raises(ValueError, match=rf"anneal_steps must be a whole number of at least 1, not {wrong}"):
             annealed(anneal_steps=wrong)

@@ -75,7 +75,7 @@ def test_the_penalty_is_float32_whatever_the_network_runs_in(cls: type[DIPVAEI])
 
 @pytest.mark.parametrize("cls", KINDS)
 def test_negative_weights_are_refused_by_name(cls: type[DIPVAEI]) -> None:
-    with pytest.raises(ValueError, match=r"model\.lambda_od must be a number of at least 0, not -1"):
+    with pytest.raises(ValueError, match=r"lambda_od must be a number of at least 0, not -1"):
         model(cls, lambda_od=-1)
-    with pytest.raises(ValueError, match=r"model\.lambda_d_factor must be a number of at least 0, not -2"):
+    with pytest.raises(ValueError, match=r"lambda_d_factor must be a number of at least 0, not -2"):
         model(cls, lambda_d_factor=-2)

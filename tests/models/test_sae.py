@@ -48,7 +48,7 @@ def test_levels_are_spread_over_the_places() -> None:
 @pytest.mark.parametrize("cls", [SAE, AdaAE])
 @pytest.mark.parametrize("levels", [0, 13, 2.0, True, None])
 def test_levels_that_make_no_sense_are_refused(cls: type[SAE], levels: object) -> None:
-    with pytest.raises(ValueError, match=r"model\.levels must be a whole number from 1 to latent_dim=12, not"):
+    with pytest.raises(ValueError, match=r"levels must be a whole number from 1 to latent_dim=12, not"):
         built(cls, "mlp", latent_dim=12, levels=levels)
 
 

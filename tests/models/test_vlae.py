@@ -84,7 +84,7 @@ def test_means_and_spreads_come_from_the_heads_in_order() -> None:
 
 @pytest.mark.parametrize("levels", [0, 6, 2.0, True])
 def test_levels_that_make_no_sense_are_refused(levels: object) -> None:
-    with pytest.raises(ValueError, match=r"model\.levels must be a whole number from 1 to latent_dim=5, not"):
+    with pytest.raises(ValueError, match=r"levels must be a whole number from 1 to latent_dim=5, not"):
         built("mlp", latent_dim=5, levels=levels)
 
 

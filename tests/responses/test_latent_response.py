@@ -211,7 +211,7 @@ def test_posterior_samples_spread_as_the_posterior_says() -> None:
 
 def test_a_base_that_cannot_be_had_is_refused() -> None:
     generator = torch.Generator()
-    with pytest.raises(ValueError, match=r"assay\.base must be one of prior, posterior, posterior_sample, not 'foo'"):
+    with pytest.raises(ValueError, match=r"base must be one of prior, posterior, posterior_sample, not 'foo'"):
         draws(Identity(), Points(3), base="foo", generator=generator, batch_size=1)
     with pytest.raises(ValueError, match="needs a posterior, and Deterministic has none"):
         draws(Deterministic(), Points(3), base="posterior_sample", generator=generator, batch_size=1)

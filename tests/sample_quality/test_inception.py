@@ -271,7 +271,7 @@ def test_files_that_do_not_fit_are_refused_in_a_line(file: Path, tmp_path: Path)
     (tmp_path / "cut").write_bytes(file.read_bytes()[:5000])
     with pytest.raises(ValueError, match="is no state dict that loads safely"):
         read_inception(tmp_path / "cut")
-    with pytest.raises(FileNotFoundError, match=r"assay\.inception=.*none: no such file; give pt_inception"):
+    with pytest.raises(FileNotFoundError, match=r"inception=.*none: no such file; give pt_inception"):
         read_inception(tmp_path / "none")
 
 

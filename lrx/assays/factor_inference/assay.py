@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset, with_factors
-from lrx.core.validation import check_batch_size, check_whole, is_number, is_whole
+from lrx.core.validation import SettingError, check_batch_size, check_whole, is_number, is_whole
 from lrx.responses.conditioned import conditioned_responses
 from lrx.responses.encoding import encode_images, fitting_batch_size, image_order, num_drawn
 
@@ -232,7 +232,7 @@ def _checked(
     batch_size: int | None,
 ) -> list[int]:
     if isinstance(labels, str | int) or not labels or not all(is_whole(count, 2) for count in labels):
-        raise ValueError(f"assay.labels must be whole numbers of at least 2, as in [100, 1000], not {labels!r}")
+        raise SettingError(f"labels must be whole numbers of at least 2, as in [100, 1000], not {labels!r}")
     for key, value, least in (
         ("num_test", num_test, 1),
         ("repeats", repeats, 1),
@@ -242,5 +242,5 @@ def _checked(
         check_whole(key, value, least)
     check_batch_size(batch_size)
     if not is_number(threshold) or not 0 < threshold <= 1:
-        raise ValueError(f"assay.threshold must be a number above 0 and up to 1, not {threshold!r}")
+        raise SettingError(f"threshold must be a number above 0 and up to 1, not {threshold!r}")
     return list(labels)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic, as_float
-from lrx.core.validation import check_batch_size, check_whole
+from lrx.core.validation import SettingError, check_batch_size, check_whole
 from lrx.responses.encoding import (
     device_and_dtype_of,
     encode_images,
@@ -91,9 +91,9 @@ def generation(
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
     count = min(num_samples, num_drawn(dataset) // 2)
     if count < fewest_points(neighbours):
-        raise ValueError(
-            f"assay.neighbours={neighbours} needs assay.num_samples of at least {fewest_points(neighbours)} and twice "
-            f"as many images, and {dataset.name} has {num_drawn(dataset)}, assay.num_samples={num_samples}"
+        raise SettingError(
+            f"neighbours={neighbours} needs num_samples of at least {fewest_points(neighbours)} and twice "
+            f"as many images, and {dataset.name} has {num_drawn(dataset)}, num_samples={num_samples}"
         )
     features = chosen_features(dataset, features)
 

@@ -19,7 +19,7 @@ from lrx.assays.interpolation.path_scores import DESCRIPTIONS, path_scores, read
 from lrx.core.factors import FactorSpace
 from lrx.core.known_classes import find_classes
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset, FactorDataset
-from lrx.core.validation import check_batch_size, check_not_negative, check_whole, is_number
+from lrx.core.validation import SettingError, check_batch_size, check_not_negative, check_whole, is_number
 from lrx.responses.encoding import device_and_dtype_of, encode_images, fitting_batch_size, image_order, num_drawn
 from lrx.responses.jacobian import loop_of
 from lrx.responses.latent_response import respond
@@ -226,5 +226,5 @@ def _check(
         check_whole(key, value, least)
     check_batch_size(batch_size)
     if not is_number(share) or not 0 <= share <= 1:
-        raise ValueError(f"assay.share must be a number from 0 to 1, not {share!r}")
+        raise SettingError(f"share must be a number from 0 to 1, not {share!r}")
     check_not_negative("weight", weight)

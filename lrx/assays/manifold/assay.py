@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
-from lrx.core.validation import check_batch_size, check_choice, check_not_negative, check_whole, is_number
+from lrx.core.validation import SettingError, check_batch_size, check_choice, check_not_negative, check_whole, is_number
 from lrx.responses.encoding import encode_images, fitting_batch_size, image_order, num_latents, posterior_of_images
 from lrx.responses.jacobian import (
     Loop,
@@ -77,7 +77,7 @@ def manifold(
     check_choice("codes", codes, CODES)
     probabilistic = isinstance(autoencoder, Probabilistic)
     if codes == "sample" and not probabilistic:
-        raise ValueError(f"assay.codes=sample needs a posterior, and {type(autoencoder).__name__} has none")
+        raise SettingError(f"codes=sample needs a posterior, and {type(autoencoder).__name__} has none")
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
     images = image_order(dataset, generator)[:num_points]
     latents = num_latents(autoencoder, dataset)
@@ -222,5 +222,5 @@ def _check(
         check_whole(key, value, 2)
     check_not_negative("threshold", threshold)
     if not is_number(quantile) or not 0 < quantile < 1:
-        raise ValueError(f"assay.quantile must be a number between 0 and 1, not {quantile!r}")
+        raise SettingError(f"quantile must be a number between 0 and 1, not {quantile!r}")
     check_batch_size(batch_size)

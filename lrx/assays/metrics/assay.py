@@ -16,7 +16,7 @@ import torch
 
 from lrx.core.known_classes import known_classes
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset
-from lrx.core.validation import check_batch_size, check_choice
+from lrx.core.validation import SettingError, check_batch_size, check_choice
 from lrx.metrics.dci import IMPORTANCE, TREES
 from lrx.metrics.points import singleton_fraction
 from lrx.metrics.table import METRICS, PRESETS, VOTING, Points
@@ -123,9 +123,9 @@ def _unserved(classes_MF: np.ndarray, eval_votes: int, only: list[str], name: st
         return ()
     asked = [metric for metric in only if metric in VOTING]
     if asked:
-        raise ValueError(
-            f"assay.only={','.join(asked)} compares images that share a class, and {share:.0%} of the classes of "
-            f"{len(classes_MF)} images of {name} are of one image alone; leave it out of assay.only"
+        raise SettingError(
+            f"only={','.join(asked)} compares images that share a class, and {share:.0%} of the classes of "
+            f"{len(classes_MF)} images of {name} are of one image alone; leave it out of only"
         )
     return VOTING
 
@@ -134,5 +134,5 @@ def _check(preset: str, only: list[str] | None, trees: str, batch_size: int | No
     check_choice("preset", preset, tuple(PRESETS))
     check_choice("trees", trees, TREES)
     if only is not None and (not isinstance(only, list) or not only or not set(only) <= set(METRICS)):
-        raise ValueError(f"assay.only must be null or a list of {', '.join(METRICS)}, not {only!r}")
+        raise SettingError(f"only must be null or a list of {', '.join(METRICS)}, not {only!r}")
     check_batch_size(batch_size)

@@ -13,6 +13,7 @@ from torch import nn
 
 from lrx.core.known_classes import find_classes
 from lrx.core.types import AssayResult, Dataset, FactorDataset
+from lrx.core.validation import SettingError
 from lrx.responses.encoding import CachedEncoder
 
 PARTS = 1000  # of the progress of one assay
@@ -42,13 +43,11 @@ def paper(
     names = fitting if only is None else [only] if isinstance(only, str) else list(only)
     strange = [name for name in names if name not in assays]
     if strange or not names:
-        raise ValueError(
-            f"assay.only must name some of {', '.join(assays)}, not {', '.join(strange) or 'none of them'}"
-        )
+        raise SettingError(f"only must name some of {', '.join(assays)}, not {', '.join(strange) or 'none of them'}")
     refused = [name for name in names if name in unfit]
     if refused:
         needed = "known factors of variation" + ("" if set(refused) & set(need_factors) else " or labels")
-        raise ValueError(f"assay.only={','.join(refused)} needs {needed}, and {dataset.name} has none")
+        raise SettingError(f"only={','.join(refused)} needs {needed}, and {dataset.name} has none")
     remembering = CachedEncoder(autoencoder, dataset)
     seed = int(torch.randint(2**62, (), generator=generator))
 

@@ -19,7 +19,15 @@ from torch import Tensor
 
 from lrx.assays.response_map.pair_selection import choose_pairs, remark_on_pairs
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset
-from lrx.core.validation import check_batch_size, check_choice, check_positive, check_whole, is_number, is_whole
+from lrx.core.validation import (
+    SettingError,
+    check_batch_size,
+    check_choice,
+    check_positive,
+    check_whole,
+    is_number,
+    is_whole,
+)
 from lrx.responses.encoding import device_and_dtype_of, encode_images, fitting_batch_size, image_order, num_latents
 from lrx.responses.interventions import prior_responses
 from lrx.responses.jacobian import Loop, jacobian_columns, loop_of
@@ -209,9 +217,9 @@ def _image(index: int | None, base: str | list[float], dataset: Dataset) -> int 
     if index is None:
         return None
     if base != "image":
-        raise ValueError(f"assay.index={index} is the image of assay.base=image, and has no effect on this base")
+        raise SettingError(f"index={index} is the image of base=image, and has no effect on this base")
     if not is_whole(index, 0) or index >= len(dataset):
-        raise ValueError(f"assay.index must be null or a whole number from 0 to {len(dataset) - 1}, not {index!r}")
+        raise SettingError(f"index must be null or a whole number from 0 to {len(dataset) - 1}, not {index!r}")
     return index
 
 
@@ -221,14 +229,14 @@ def _check(dimensions: int, latents: object, base: object, extent: float, deriva
     if isinstance(latents, list):
         good = len(latents) == 2 and all(is_whole(latent, 0) and latent < dimensions for latent in latents)
         if not good or latents[0] == latents[1]:
-            raise ValueError(f"assay.latents must be two different ones of 0 to {dimensions - 1}, not {latents}")
+            raise SettingError(f"latents must be two different ones of 0 to {dimensions - 1}, not {latents}")
     elif latents not in CHOICES:
-        raise ValueError(f"assay.latents must be auto, all, or two latents [j,k], not {latents!r}")
+        raise SettingError(f"latents must be auto, all, or two latents [j,k], not {latents!r}")
     if isinstance(base, list):
         if len(base) != dimensions or not all(is_number(value) for value in base):
-            raise ValueError(f"assay.base must be image, prior or {dimensions} numbers, not {base}")
+            raise SettingError(f"base must be image, prior or {dimensions} numbers, not {base}")
     elif base not in BASES:
-        raise ValueError(f"assay.base must be image, prior or a list of {dimensions} numbers, not {base!r}")
+        raise SettingError(f"base must be image, prior or a list of {dimensions} numbers, not {base!r}")
     check_positive("extent", extent)
     check_choice("derivative", derivative, DERIVATIVES)
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
-from lrx.core.validation import check_batch_size, check_choice, check_positive, check_whole
+from lrx.core.validation import SettingError, check_batch_size, check_choice, check_positive, check_whole
 from lrx.responses.bf16 import InBf16
 from lrx.responses.draws import BASES, Block, Draws, blocks
 from lrx.responses.encoding import fitting_batch_size, image_order, kl_from_prior, num_latents, posterior_of_images
@@ -72,9 +72,9 @@ def response_matrix(
     check_choice("draws", draws, DRAWS)
     check_choice("precision", precision, PRECISIONS)
     if target_se is not None and share is not ALL_UNITS:
-        raise ValueError(
-            f"assay.target_se={target_se} goes on until all draws so far are enough, which no shard knows; set "
-            "assay.num_samples instead"
+        raise SettingError(
+            f"target_se={target_se} goes on until all draws so far are enough, which no shard knows; set "
+            "num_samples instead"
         )
     batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
     latents = num_latents(autoencoder, dataset)
@@ -189,4 +189,4 @@ def _check(
     check_batch_size(batch_size)
     check_positive("target_se", target_se, null=True)
     if target_se is not None:
-        check_whole("max_samples", max_samples, num_samples, reason=", as assay.num_samples")
+        check_whole("max_samples", max_samples, num_samples, reason=", as num_samples")

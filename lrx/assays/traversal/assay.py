@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from lrx.core.types import Array, AssayResult, Autoencoder, Dataset
-from lrx.core.validation import check_batch_size, check_positive, check_whole, is_whole
+from lrx.core.validation import SettingError, check_batch_size, check_positive, check_whole, is_whole
 from lrx.responses.encoding import encode_images, fitting_batch_size, image_order, num_latents
 from lrx.responses.interventions import prior_responses
 from lrx.responses.latent_response import intervene, respond
@@ -140,17 +140,15 @@ def _check(latents: object, dimensions: int, images: object, available: int, ext
     if isinstance(latents, list):
         good = latents and all(is_whole(latent, 0) and latent < dimensions for latent in latents)
         if not good or len(set(latents)) < len(latents):
-            raise ValueError(f"assay.latents must be different ones of 0 to {dimensions - 1}, not {latents}")
+            raise SettingError(f"latents must be different ones of 0 to {dimensions - 1}, not {latents}")
     elif latents not in CHOICES:
-        raise ValueError(f"assay.latents must be informative, all, or a list such as [0,3], not {latents!r}")
+        raise SettingError(f"latents must be informative, all, or a list such as [0,3], not {latents!r}")
     if isinstance(images, list):
         good = images and all(is_whole(index, 0) and index < available for index in images)
         if not good or len(set(images)) < len(images):
-            raise ValueError(
-                f"assay.images must be a number, or different indices of 0 to {available - 1}, not {images}"
-            )
+            raise SettingError(f"images must be a number, or different indices of 0 to {available - 1}, not {images}")
     elif not is_whole(images, 1):
-        raise ValueError(f"assay.images must be a whole number of at least 1, or a list of indices, not {images!r}")
+        raise SettingError(f"images must be a whole number of at least 1, or a list of indices, not {images!r}")
     check_positive("extent", extent)
 
 

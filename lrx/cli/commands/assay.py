@@ -25,6 +25,7 @@ from lrx.core.devices import choose_device, configure_backends
 from lrx.core.malloc import keep_freed_memory
 from lrx.core.paths import PART
 from lrx.core.types import AssayResult
+from lrx.core.validation import SettingError
 from lrx.data import splits
 from lrx.responses.work_units import ALL_UNITS, Shard, ShardDone, Share
 from lrx.runs import run_folder, shards, status
@@ -117,6 +118,8 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         try:
             with WorkProgress(name.replace("_", " ")) as progress:
                 measured = assay(model, dataset, torch.Generator().manual_seed(seed), progress=progress, **shared)
+        except SettingError as error:
+            raise ValueError(f"assay.{error}") from error
         except ShardDone:
             assert isinstance(share, Shard)
             whole = _whole(config.replaced("shard", None), inputs)

@@ -15,7 +15,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from lrx.core.validation import is_whole
+from lrx.core.validation import SettingError, is_whole
 from lrx.models.network import Network, NetworkFactory
 
 HIDDEN = (64, 128)
@@ -74,8 +74,8 @@ class StructuralLayer(nn.Module):
 def chunk_sizes(latent_dim: int, *, levels: int) -> tuple[int, ...]:
     """How many latents each level has, as even as can be: the first latent_dim mod levels have one more."""
     if not is_whole(levels, 1) or levels > latent_dim:
-        raise ValueError(
-            f"model.levels must be a whole number from 1 to latent_dim={latent_dim}, not {levels!r}; "
+        raise SettingError(
+            f"levels must be a whole number from 1 to latent_dim={latent_dim}, not {levels!r}; "
             "give each level at least one latent"
         )
     size, rest = divmod(latent_dim, levels)

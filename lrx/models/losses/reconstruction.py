@@ -10,18 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lrx.core.validation import SettingError
+
 KINDS = ("bernoulli", "gaussian")
 
 
 def check_reconstruction(kind: str, variance: float, observation_shape: tuple[int, ...]) -> None:
     """ValueError for an unknown kind, a variance that is not positive, and Bernoulli over vectors."""
     if kind not in KINDS:
-        raise ValueError(f"model.reconstruction must be one of {', '.join(KINDS)}, not {kind!r}")
+        raise SettingError(f"reconstruction must be one of {', '.join(KINDS)}, not {kind!r}")
     if isinstance(variance, bool) or not isinstance(variance, int | float) or not variance > 0:
-        raise ValueError(f"model.variance must be a positive number, not {variance!r}")
+        raise SettingError(f"variance must be a positive number, not {variance!r}")
     if kind == "bernoulli" and len(observation_shape) == 1:
-        raise ValueError(
-            "model.reconstruction=bernoulli needs pixels in [0, 1], and this data set holds vectors; "
+        raise SettingError(
+            "reconstruction=bernoulli needs pixels in [0, 1], and this data set holds vectors; "
             "use model.reconstruction=gaussian"
         )
 
