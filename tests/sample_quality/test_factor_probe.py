@@ -160,5 +160,5 @@ def test_a_probe_needs_images_and_a_factor_that_varies() -> None:
 
 @pytest.mark.parametrize(("steps", "cache"), [(0, None), (1.5, None), (True, None), (10, ""), (10, 3)])
 def test_settings_are_checked(steps: object, cache: object) -> None:
-    with pytest.raises(ValueError, match="probe_steps" if cache is None else "assay.cache"):
+    with pytest.raises(ValueError, match="probe_steps" if cache is None else "cache"):
         check_probe_settings(steps, cache)
