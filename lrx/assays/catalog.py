@@ -1,0 +1,68 @@
+"""Catalog of the assays: found by their folders, described without torch, loaded when one is run or drawn."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, cast
+
+import lrx.assays
+from lrx.assays.description import Description
+
+if TYPE_CHECKING:  # both take a second or more to import
+    from matplotlib.figure import Figure
+
+    from lrx.core.settings import Checked
+    from lrx.core.types import AssayResult
+    from lrx.responses.measurement import Measurement
+    from lrx.storage.results import Provenance
+
+    Measure = Callable[[Measurement, Checked], AssayResult | Mapping[str, AssayResult]]
+    Figures = Callable[[AssayResult, Provenance], Mapping[str, Figure]]
+
+
+@functools.cache
+def descriptions() -> dict[str, Description]:
+    """Return the descriptions of all assays by name, in the order of reports."""
+    folders = [module.name for module in pkgutil.iter_modules(lrx.assays.__path__) if module.ispkg]
+    entries = {name: _description(name) for name in folders if _has(name, "description")}
+    return dict(sorted(entries.items(), key=lambda entry: (entry[1].position, entry[0])))
+
+
+def describe(name: str) -> Description | None:
+    """Return the description of an assay; None for a name that no folder of lrx/assays has."""
+    return descriptions().get(name)
+
+
+def settings_of(name: str) -> type[Checked]:
+    """Return the settings class of an assay. KeyError for an unknown name."""
+    return cast("type[Checked]", _module(name, "assay").Settings)
+
+
+def measure_of(settings: Checked) -> Measure:
+    """Return the function `measure(measurement, settings)` that stands beside a settings class, in its module."""
+    return cast("Measure", importlib.import_module(type(settings).__module__).measure)
+
+
+def figures_of(name: str) -> Figures | None:
+    """Return the function that draws an assay's result; None where it has no picture."""
+    if name not in descriptions() or not _has(name, "plot"):
+        return None
+    return cast("Figures", _module(name, "plot").figures)
+
+
+def _description(name: str) -> Description:
+    return cast(Description, importlib.import_module(f"lrx.assays.{name}.description").DESCRIPTION)
+
+
+def _module(name: str, part: str) -> object:
+    if name not in descriptions():
+        raise KeyError(name)
+    return importlib.import_module(f"lrx.assays.{name}.{part}")
+
+
+def _has(name: str, part: str) -> bool:
+    return importlib.util.find_spec(f"lrx.assays.{name}.{part}") is not None

@@ -1,0 +1,74 @@
+"""Description of an assay: its question, what its scores and pictures mean, and what it needs.
+
+It stands as `DESCRIPTION` in `lrx/assays/<name>/description.py`. Report, terminal, documentation and `assay=paper` read
+it from there; there is no other list of assays. It imports no torch, so that results can be read without.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a picture shows, as its text for those who do not see it, and how to read it: what is good, what is bad."""
+
+    alt: str
+    reading: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """An assay in words.
+
+    position: its place in reports and in `assay=paper`, ascending; assays of one position by name.
+    question: what it asks, one sentence.
+    scores: a sentence for each score. A name may have `{}` for a part of it: `frechet_{}` names `frechet_prior`, and
+        its sentence has the word that `words` gives for `prior` in that place.
+    main_scores: those that sum it up, in reports of sweeps.
+    pictures: by the name of the file without `.png`.
+    needs: `factors` (a grid of known factors), `classes` (factors or labels), or `` for any images.
+    in_paper: whether `assay=paper` runs it. shards: whether `assay.shards` can divide it.
+    """
+
+    title: str
+    question: str
+    position: int = 1000
+    scores: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    main_scores: tuple[str, ...] = ()
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
+    needs: str = ""
+    in_paper: bool = False
+    shards: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.needs in ("", "factors", "classes"), self.needs
+
+    def meaning(self, score: str) -> str:
+        """Return what a score means; empty for one that this version does not know."""
+        place, parts = self._match(score)
+        sentences = list(self.scores.values())
+        return sentences[place].format(*(self.words.get(part, part) for part in parts)) if parts is not None else ""
+
+    def score_order(self, score: str) -> tuple[int, ...]:
+        """Return a key that sorts scores as `scores` has them, then by the parts of their names; unknown ones last."""
+        place, parts = self._match(score)
+        order = list(self.words)
+        return place, *(
+            order.index(part) if part in self.words else len(order) + (int(part) if _is_short_number(part) else 0)
+            for part in parts or ()
+        )
+
+    def _match(self, score: str) -> tuple[int, tuple[str, ...] | None]:
+        for place, name in enumerate(self.scores):
+            match = re.fullmatch(name.replace("{}", "(.+)"), score)
+            if match:
+                return place, match.groups()
+        return len(self.scores), None
+
+
+def _is_short_number(part: str) -> bool:
+    return part.isdecimal() and len(part) < 10

@@ -1,0 +1,35 @@
+"""What the assay `generation` asks, and what its scores and pictures mean."""
+
+from __future__ import annotations
+
+from lrx.assays.description import Description, Picture
+
+DESCRIPTION = Description(
+    title="Generation",
+    question="How close do decoded samples come to images that were held out, for each way to sample latents?",
+    position=90,
+    scores={
+        "frechet_{}": "Fréchet distance from held-out images, of {}; 0 is best.",
+        "kernel_{}": "Kernel distance (cubic MMD) from held-out images, of {}; 0 is best.",
+        "precision_{}": "Share of samples that lie among held-out images, of {}; larger is better.",
+        "recall_{}": "Share of held-out images that lie among samples, of {}; larger is better.",
+        "mean_u_{}": "Mean distance of the latents from the manifold, |h(z) - z|, of {}.",
+        "probe_accuracy": "Accuracy of the network whose features are compared, on images it has not seen.",
+    },
+    words={
+        "data": "the images themselves, as a perfect generator would have it",
+        "prior": "draws from the prior",
+        "hybrid": "codes whose latents are shuffled among images, each on its own",
+        "refined": "draws from the prior to which h was applied",
+        "posterior": "codes of images",
+        "posterior_sample": "draws from the posteriors of images",
+    },
+    main_scores=("frechet_prior", "frechet_refined"),
+    pictures={
+        "generation": Picture(
+            "A row of samples for each way to sample latents, and a table of distances from images.",
+            "Good: small distances, large precision and recall, near the row of data; bad: rows far from it.",
+        ),
+    },
+    in_paper=True,
+)

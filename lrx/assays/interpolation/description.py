@@ -1,0 +1,34 @@
+"""What the assay `interpolation` asks, and what its scores and pictures mean."""
+
+from __future__ import annotations
+
+from lrx.assays.description import Description, Picture
+
+DESCRIPTION = Description(
+    title="Interpolation",
+    question="What lies on the way between the codes of two images, for each way to go?",
+    position=80,
+    scores={
+        "mean_u_{}": "Mean distance from the manifold, |h(z) - z|, along {}; smaller is closer.",
+        "jump_{}": "Largest over mean change of pixels between neighbours on {}; 1 is even.",
+        "length_{}": "Length of {} in latent space.",
+        "cost_{}": "Length plus the distance from the manifold along {}.",
+        "kept_{}": "Share of points on {} where every factor that both ends share is unchanged; 1 is best.",
+        "num_sharing": "Pairs of images that share a factor that the probe network reads.",
+        "probe_accuracy": "Accuracy of the network that reads factors from images, on images it has not seen.",
+    },
+    words={
+        "straight": "straight ways",
+        "response": "straight ways pulled onto the manifold by h",
+        "graph": "ways over a graph of responses",
+        "relaxed": "ways lowered along the gradient of their cost",
+    },
+    main_scores=("kept_straight", "kept_graph"),
+    pictures={
+        "interpolation": Picture(
+            "Strips of decoded images between pairs of images, one for each way, with their scores.",
+            "Good: low |u|, even steps and factors kept on the way; bad: peaks of |u|, jumps, images unlike any.",
+        ),
+    },
+    in_paper=True,
+)

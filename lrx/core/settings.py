@@ -1,0 +1,121 @@
+"""Settings of an assay: one frozen dataclass whose fields carry default, meaning and bounds.
+
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(Checked):
+        num_samples: int = setting(1024, "draws, each used by every row", at_least=2)
+        base: str = setting("prior", "source of the base points", choices=("prior", "posterior"))
+        batch_size: int | None = setting(None, "images per forward pass; null: what fits the memory", at_least=1)
+
+The checks, the yaml file, the settings stored with a result and the reference page are all made from these fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from types import NoneType
+from typing import Any, TypeVar
+
+from lrx.core.validation import SettingError, check_choice, check_number, check_positive, check_whole
+
+S = TypeVar("S", bound="Checked")
+Stored = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Meaning and bounds of one setting; `at_least` and `positive` hold for numbers, `choices` for words."""
+
+    meaning: str
+    at_least: float | None = None
+    positive: bool = False
+    choices: tuple[str, ...] = ()
+
+
+def setting(
+    default: Any, meaning: str, *, at_least: float | None = None, positive: bool = False, choices: Sequence[str] = ()
+) -> Any:
+    """Declare a field of a `Checked` dataclass.
+
+    default: its value where none is given. meaning: one line for yaml, help and reference page.
+    at_least, positive, choices: bounds, checked together with the annotated type. A field without bounds whose type is
+    not int, float, bool or str (each also `| None`) is checked by the class itself, in `check`.
+    """
+    metadata = {"bounds": Bounds(meaning, at_least, positive, tuple(choices))}
+    if isinstance(default, list | dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """Settings that are checked when they are made. SettingError names the setting, the value and what is valid."""
+
+    def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for entry in fields(self):
+            _check(entry.name, getattr(self, entry.name), hints[entry.name], bounds_of(entry))
+        self.check()
+
+    def check(self) -> None:
+        """Check what fields have to do with each other; nothing by default."""
+
+
+def bounds_of(entry: dataclasses.Field[Any]) -> Bounds:
+    """Return meaning and bounds of a field that `setting` declared."""
+    bounds = entry.metadata["bounds"]
+    assert isinstance(bounds, Bounds)
+    return bounds
+
+
+def default_of(entry: dataclasses.Field[Any]) -> object:
+    """Return the default of a field."""
+    if entry.default_factory is not dataclasses.MISSING:
+        return entry.default_factory()
+    return entry.default
+
+
+def stored(settings: Checked, **done: Stored) -> dict[str, Stored]:
+    """Return the settings as a result stores them, lists as text; `done` replaces or adds what was done in fact."""
+    return {entry.name: as_stored(getattr(settings, entry.name)) for entry in fields(settings)} | done
+
+
+def as_stored(value: object) -> Stored:
+    """Return a value as an attribute of a result: text, number, bool or None; lists as text, such as `0, 3`."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {as_stored(inner)}" for key, inner in value.items())
+    assert isinstance(value, Sequence), value
+    return ", ".join(str(as_stored(inner)) for inner in value)
+
+
+def from_keywords(settings: type[S], given: Mapping[str, object]) -> S:
+    """Make settings of keywords. SettingError for an unknown name, with the valid ones."""
+    known = [entry.name for entry in fields(settings)]
+    strange = [name for name in given if name not in known]
+    if strange:
+        raise SettingError(f"{strange[0]} is not a setting; the settings are {', '.join(known)}")
+    return settings(**given)
+
+
+def _check(name: str, value: object, hint: object, bounds: Bounds) -> None:
+    kinds = set(typing.get_args(hint)) or {hint}
+    null = NoneType in kinds
+    kinds -= {NoneType}
+    if bounds.choices:
+        if not (null and value is None):
+            check_choice(name, value, bounds.choices if not null else ("null", *bounds.choices))
+    elif kinds == {int}:
+        check_whole(name, value, int(bounds.at_least or 0), null=null)
+    elif kinds == {float}:
+        if bounds.positive:
+            check_positive(name, value, null=null)
+        else:
+            check_number(name, value, bounds.at_least, null=null)
+    elif kinds == {bool} and not isinstance(value, bool):
+        raise SettingError(f"{name} must be true or false, not {value!r}")
+    elif kinds == {str} and not (isinstance(value, str) or (null and value is None)):
+        raise SettingError(f"{name} must be {'null or ' if null else ''}text, not {value!r}")
