@@ -18,12 +18,12 @@ from benchmodel import LATENTS, SHAPE, kept, trained
 from benchrate import has_bf16, matrix_rate, operations
 from benchsides import Measured, Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main, words
+from lrx.responses.moments import Moments, feature_sums
 from torch import Tensor
 
 from lrx.assays.response_matrix.assay import response_matrix
 from lrx.core.types import Autoencoder
 from lrx.responses.latent_response import respond
-from lrx.responses.moments import Moments, feature_sums
 
 EQUAL, EQUAL_ERROR, MORE = 5.0, 10.0, 1.5  # demanded: at equal draws, at equal standard error, and bf16 over float32
 PUBLISHED, KEPT = "published procedure", "the same, freed memory kept"

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 import lrx.assays
@@ -17,10 +18,12 @@ if TYPE_CHECKING:  # both take a second or more to import
 
     from lrx.core.settings import Checked
     from lrx.core.types import AssayResult
+    from lrx.responses.matrix import ResponseMatrix
     from lrx.responses.measurement import Measurement
     from lrx.storage.results import Provenance
 
     Measure = Callable[[Measurement, Checked], AssayResult | Mapping[str, AssayResult]]
+    Estimate = Callable[..., ResponseMatrix]
     Figures = Callable[[AssayResult, Provenance], Mapping[str, Figure]]
 
 
@@ -38,13 +41,19 @@ def describe(name: str) -> Description | None:
 
 
 def settings_of(name: str) -> type[Checked]:
-    """Return the settings class of an assay. KeyError for an unknown name."""
+    """Return the settings class of an assay. ModuleNotFoundError for an unknown name."""
     return cast("type[Checked]", _module(name, "assay").Settings)
 
 
 def measure_of(settings: Checked) -> Measure:
     """Return the function `measure(measurement, settings)` that stands beside a settings class, in its module."""
     return cast("Measure", importlib.import_module(type(settings).__module__).measure)
+
+
+def estimate_of(settings: Checked) -> Estimate | None:
+    """Return the function `estimate(measurement, settings, num_groups=...)` of an assay whose result is one response
+    matrix, which other assays then take; None for all others."""
+    return cast("Estimate | None", getattr(importlib.import_module(type(settings).__module__), "estimate", None))
 
 
 def figures_of(name: str) -> Figures | None:
@@ -58,9 +67,7 @@ def _description(name: str) -> Description:
     return cast(Description, importlib.import_module(f"lrx.assays.{name}.description").DESCRIPTION)
 
 
-def _module(name: str, part: str) -> object:
-    if name not in descriptions():
-        raise KeyError(name)
+def _module(name: str, part: str) -> ModuleType:
     return importlib.import_module(f"lrx.assays.{name}.{part}")
 
 

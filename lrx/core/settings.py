@@ -101,6 +101,23 @@ def from_keywords(settings: type[S], given: Mapping[str, object]) -> S:
     return settings(**given)
 
 
+def yaml_lines(settings: type[Checked]) -> list[str]:
+    """Return the lines of a yaml file: each setting with its default, and its meaning as a comment."""
+    pairs = [(f"{entry.name}: {as_yaml(default_of(entry))}", bounds_of(entry).meaning) for entry in fields(settings)]
+    width = max(len(value) for value, _ in pairs)
+    return [f"{value:{width}}   # {meaning}" for value, meaning in pairs]
+
+
+def as_yaml(value: object) -> str:
+    """Return a value as yaml writes it in a line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return f"[{', '.join(as_yaml(inner) for inner in value)}]"
+    assert isinstance(value, str | int | float), value
+    return str(value)
+
+
 def _check(name: str, value: object, hint: object, bounds: Bounds) -> None:
     kinds = set(typing.get_args(hint)) or {hint}
     null = NoneType in kinds

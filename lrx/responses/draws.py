@@ -16,16 +16,10 @@ import torch
 from torch import Tensor
 
 from lrx.core.devices import to_device
-from lrx.core.types import Autoencoder, Dataset, Probabilistic
-from lrx.core.validation import SettingError
-from lrx.responses.encoding import (
-    device_and_dtype_of,
-    encode_images,
-    image_order,
-    num_drawn,
-    num_latents,
-    posterior_of_images,
-)
+from lrx.core.types import Probabilistic
+from lrx.core.validation import SettingError, check_choice
+from lrx.responses.encoding import encode_images, image_order, num_drawn, posterior_of_images
+from lrx.responses.measurement import Measurement
 
 BASES = ("prior", "posterior", "posterior_sample")
 BLOCK = 128  # draws that share one cyclic shift; also the unit in which `draws` yields
@@ -61,61 +55,55 @@ class Block:
     draws: Callable[[], Draws]
 
 
-def draws(
-    autoencoder: Autoencoder, dataset: Dataset, *, base: str, generator: torch.Generator, batch_size: int
-) -> Iterator[Draws]:
-    """Endless blocks of at most `BLOCK` draws; the first n draws are the same however far one reads on.
+def draws(m: Measurement, *, base: str) -> Iterator[Draws]:
+    """Yield endless blocks of at most `BLOCK` draws; the first n draws are the same however far one reads on.
 
     base: `prior`, z and v standard normal; `posterior`, z the encoder's mean of an image; `posterior_sample`, z drawn
     from the posterior of an image. From data, v is latent j of another image of the block (`cyclic_partners`); images
     come in random order, each once before any comes again.
-    ValueError for another base, a model without posterior, or a data set with fewer than 2 images.
+    SettingError for another base, a model without posterior, or a data set with fewer than 2 images.
     """
-    found = blocks(autoencoder, dataset, base=base, generator=generator, batch_size=batch_size)
-    return (block.draws() for block in found)
+    return (block.draws() for block in blocks(m, base=base))
 
 
-def blocks(
-    autoencoder: Autoencoder, dataset: Dataset, *, base: str, generator: torch.Generator, batch_size: int, net: int = 1
-) -> Iterator[Block]:
-    """The blocks of `draws`, for those who may not need them all.
+def blocks(m: Measurement, *, base: str, net: int = 1) -> Iterator[Block]:
+    """Yield the blocks of `draws`, whose images are encoded only when a block's draws are asked for.
 
     net: above 1, a power of two that divides BLOCK, prior draws come as nets of so many points (`sobol_net`). Nets are
     independent of each other, the points of one are not.
     """
-    if base not in BASES:
-        raise SettingError(f"base must be one of {', '.join(BASES)}, not {base!r}")
-    if base == "posterior_sample" and not isinstance(autoencoder, Probabilistic):
-        raise SettingError(f"base=posterior_sample needs a posterior, and {type(autoencoder).__name__} has none")
-    available = num_drawn(dataset)
+    check_choice("base", base, BASES)
+    if base == "posterior_sample" and not isinstance(m.autoencoder, Probabilistic):
+        raise SettingError(f"base=posterior_sample needs a posterior, and {type(m.autoencoder).__name__} has none")
+    available = num_drawn(m.dataset)
     if base != "prior" and available < 2:
-        raise SettingError(f"base={base} takes values from other images, and {dataset.name} has {available}")
-    latents = num_latents(autoencoder, dataset)
+        raise SettingError(f"base={base} takes values from other images, and {m.dataset.name} has {available}")
     if base == "prior" and net > 1:
-        return _net_blocks(autoencoder, latents, generator, net)
+        return _net_blocks(m, net)
     if base == "prior":
-        return _prior_blocks(autoencoder, latents, generator)
-    return _data_blocks(autoencoder, dataset, latents, base == "posterior_sample", generator, batch_size)
+        return _prior_blocks(m)
+    return _data_blocks(m, sample=base == "posterior_sample")
 
 
-def _prior_blocks(autoencoder: Autoencoder, latents: int, generator: torch.Generator) -> Iterator[Block]:
-    home = device_and_dtype_of(autoencoder)
+def _prior_blocks(m: Measurement) -> Iterator[Block]:
+    like = m.device_and_dtype
     while True:
-        z_ND, values_ND = to_device(_normal(2, BLOCK, latents, generator=generator).to(home.dtype), home.device)
+        noise = _normal(2, BLOCK, m.num_latents, generator=m.generator)
+        z_ND, values_ND = to_device(noise.to(like.dtype), like.device)
         yield Block(BLOCK, functools.partial(Draws, z_ND, values_ND))
 
 
-def _net_blocks(autoencoder: Autoencoder, latents: int, generator: torch.Generator, net: int) -> Iterator[Block]:
-    home = device_and_dtype_of(autoencoder)
+def _net_blocks(m: Measurement, net: int) -> Iterator[Block]:
+    like, latents = m.device_and_dtype, m.num_latents
 
-    def drawn(seeds: list[int]) -> Draws:
+    def draw(seeds: list[int]) -> Draws:
         nets = torch.cat([sobol_net(net, latents + 1, seed) for seed in seeds])
-        points = to_device(nets.to(home.dtype), home.device)
+        points = to_device(nets.to(like.dtype), like.device)
         return Draws(points[:, :latents], points[:, latents:].expand(-1, latents))
 
     while True:
-        seeds = torch.randint(2**62, (BLOCK // net,), generator=generator).tolist()
-        yield Block(BLOCK, functools.partial(drawn, seeds))
+        seeds = torch.randint(2**62, (BLOCK // net,), generator=m.generator).tolist()
+        yield Block(BLOCK, functools.partial(draw, seeds))
 
 
 def sobol_net(count: int, dimensions: int, seed: int) -> Tensor:
@@ -127,23 +115,21 @@ def sobol_net(count: int, dimensions: int, seed: int) -> Tensor:
     return normal
 
 
-def _data_blocks(
-    autoencoder: Autoencoder, dataset: Dataset, latents: int, sample: bool, generator: torch.Generator, batch_size: int
-) -> Iterator[Block]:
-    def encoded(indices: Tensor, noise_ND: Tensor | None, partners_ND: Tensor) -> Draws:
+def _data_blocks(m: Measurement, *, sample: bool) -> Iterator[Block]:
+    def encode(indices: Tensor, noise_ND: Tensor | None, partners_ND: Tensor) -> Draws:
         if noise_ND is None:
-            z_ND = encode_images(autoencoder, dataset, indices, batch_size=batch_size)
+            z_ND = encode_images(m.autoencoder, m.dataset, indices, batch_size=m.batch_size)
         else:
-            mean_ND, std_ND = posterior_of_images(autoencoder, dataset, indices, batch_size=batch_size)
+            mean_ND, std_ND = posterior_of_images(m.autoencoder, m.dataset, indices, batch_size=m.batch_size)
             z_ND = mean_ND + std_ND * to_device(noise_ND.to(mean_ND.dtype), mean_ND.device)
         return Draws(z_ND, z_ND.gather(0, to_device(partners_ND, z_ND.device)), partners_ND)
 
     while True:
-        order = image_order(dataset, generator)
+        order = image_order(m.dataset, m.generator)
         for indices in torch.tensor_split(order, math.ceil(len(order) / BLOCK)):  # even parts: none is a single image
-            noise_ND = _normal(len(indices), latents, generator=generator) if sample else None
-            partners_ND = cyclic_partners(len(indices), latents, generator=generator)
-            yield Block(len(indices), functools.partial(encoded, indices, noise_ND, partners_ND))
+            noise_ND = _normal(len(indices), m.num_latents, generator=m.generator) if sample else None
+            partners_ND = cyclic_partners(len(indices), m.num_latents, generator=m.generator)
+            yield Block(len(indices), functools.partial(encode, indices, noise_ND, partners_ND))
 
 
 def _normal(*shape: int, generator: torch.Generator) -> Tensor:

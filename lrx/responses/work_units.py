@@ -1,8 +1,9 @@
-"""Work in pieces: all of them in one process, or a share of them in each of several, with the very same sums.
+"""Work units: all of an assay's responses in one process, or a share of them in each of several, with the same sums.
 
-An assay hands out its pieces in a fixed order, draws random numbers only while it does so (a piece that has draws of
-its own gets a seed), and adds up what pieces give in that order. So it does not matter who evaluates a piece: a process
-that evaluates a share draws what the others draw, and one that is handed all values adds as one that evaluated them.
+An assay hands out its units in a fixed order, draws random numbers only while it does so (a unit that has draws of its
+own gets a seed), and adds up what units give in that order. So it does not matter which process evaluates a unit: a
+process that evaluates a share draws what the others draw, and one that is handed all values adds as one that evaluated
+them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Values = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class WorkUnit:
-    """A piece of work: its key among all pieces, how many responses it takes, and what gives its tensors (CPU)."""
+    """Unit of work: its key among all units, its number of responses, and the function that gives its CPU tensors."""
 
     key: Key
     responses: int
@@ -27,71 +28,71 @@ class WorkUnit:
 
 
 class Share(Protocol):
-    """Who evaluates the pieces of an assay."""
+    """The units that a process evaluates."""
 
     def values(
-        self, pieces: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]
+        self, units: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]
     ) -> Iterator[tuple[Key, Values]]:
-        """Keys and values of the pieces in their order, `total` responses; progress hears of the responses done."""
+        """Yield keys and values of the units in their order, of `total` responses; progress(responses computed)."""
         ...
 
 
 class AllUnits:
-    """The share of a process that is alone: every piece, evaluated when its value is asked for."""
+    """Share of a process that works alone: every unit, evaluated when its value is asked for."""
 
     def values(
-        self, pieces: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]
+        self, units: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]
     ) -> Iterator[tuple[Key, Values]]:
         """See Share."""
         done = 0
-        for piece in pieces:
-            found = piece.evaluate()
-            done += piece.responses
+        for unit in units:
+            values = unit.evaluate()
+            done += unit.responses
             progress(done)
-            yield piece.key, found
+            yield unit.key, values
 
 
 ALL_UNITS = AllUnits()
 
 
 class ShardDone(Exception):
-    """The pieces of a shard are evaluated; without the others' there is no result."""
+    """All units of a shard are evaluated; without those of the other shards there is no result."""
 
 
 class Shard:
-    """The share `number` (from 1) of `count`: a run of pieces with its part of the responses; `found` has their values.
+    """Share `number` (from 1) of `count`: consecutive units with that part of the responses.
 
-    Where there are fewer pieces than shards, some shards have none.
+    values_by_key: their values, once evaluated. Where there are fewer units than shards, some shards have none.
     """
 
     def __init__(self, number: int, count: int) -> None:
         self.number, self.count = number, count
-        self.found: dict[Key, Values] = {}
+        self.values_by_key: dict[Key, Values] = {}
 
-    def values(self, pieces: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]) -> NoReturn:
-        """Evaluate the pieces that begin within the share, in units of responses; ShardDone when that is done."""
+    def values(self, units: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]) -> NoReturn:
+        """Evaluate the units that begin within the share, in units of responses; raise ShardDone at the end."""
         start = done = 0
-        for piece in pieces:
+        for unit in units:
             if start * self.count // total == self.number - 1:
-                self.found[piece.key] = piece.evaluate()
-                done += piece.responses
+                self.values_by_key[unit.key] = unit.evaluate()
+                done += unit.responses
                 progress(min(done * self.count, total))
-            start += piece.responses
+            start += unit.responses
         raise ShardDone
 
 
 class StoredUnits:
-    """The share of a process that evaluates nothing: `find` gives the values of each key."""
+    """Share of a process that evaluates nothing: `find` gives the values of each key."""
 
     def __init__(self, find: Callable[[Key], Values]) -> None:
         self._find = find
 
     def values(
-        self, pieces: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]
+        self, units: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]
     ) -> Iterator[tuple[Key, Values]]:
         """See Share."""
         done = 0
-        for piece in pieces:
-            done += piece.responses
+        for unit in units:
+            done += unit.responses
             progress(done)
-            yield piece.key, self._find(piece.key)
+            yield unit.key, self._find(unit.key)

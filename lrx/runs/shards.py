@@ -89,7 +89,9 @@ def write(folder: Path, shard: Shard, about: About) -> None:
     """Leave what a shard found in its folder."""
     tensors = {"about": np.array(json.dumps(asdict(about)))}
     tensors |= {
-        _name(key, place): tensor.numpy() for key, values in shard.found.items() for place, tensor in enumerate(values)
+        _name(key, place): tensor.numpy()
+        for key, values in shard.values_by_key.items()
+        for place, tensor in enumerate(values)
     }
     with atomic_path(folder / PART) as beside, beside.open("wb") as file:
         np.savez(file, **tensors)  # type: ignore[arg-type]  # of its other keywords, none is a name of ours

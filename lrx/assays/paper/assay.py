@@ -1,62 +1,101 @@
-"""Every assay that fits the data set, one after the other, on codes that are encoded once.
+"""Every assay that fits the data set, one after the other, on codes encoded once and one response matrix.
 
-Leeb et al. 2022 (arXiv 2106.16091), sections 3 to 5, and the metrics that the paper argues with. The assays are handed
-in, each with its settings; all of them start from generators of one seed, so that they draw the same images.
+Leeb et al. 2022 (arXiv 2106.16091), sections 3 to 5, and the metrics that the paper argues with. All assays start from
+generators of one seed, so that they draw the same images. The response matrix is measured once, with the settings of
+`response_matrix`, and handed to the assays whose `num_samples` is null.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from lrx.assays import catalog
 from lrx.core.known_classes import find_classes
-from lrx.core.types import AssayResult, Dataset, FactorDataset
+from lrx.core.settings import Checked, Stored, setting
+from lrx.core.types import AssayResult, Autoencoder, Dataset, FactorDataset
 from lrx.core.validation import SettingError
-from lrx.responses.encoding import CachedEncoder
+from lrx.responses.encoding import CachedEncoder, fitting_batch_size
+from lrx.responses.matrix import GROUPS
+from lrx.responses.measurement import Measurement
 
-PARTS = 1000  # of the progress of one assay
+STEPS = 1000  # of the progress of one assay
+OVERRIDES: dict[str, dict[str, Stored]] = {  # what differs from the defaults of each assay
+    "latent_graph": {"num_samples": None},
+    "traversal": {"num_samples": None},
+    "response_map": {"resolution": 50, "num_samples": None},
+    "metrics": {"preset": "fast"},
+}
 
 
-def paper(
-    autoencoder: nn.Module,
-    dataset: Dataset,
-    generator: torch.Generator,
-    *,
-    assays: Mapping[str, Callable[..., AssayResult]],
-    need_factors: Sequence[str],
-    need_classes: Sequence[str],
-    only: str | Sequence[str] | None,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, AssayResult]:
-    """Run the assays in the order of `assays`; results by name.
+@dataclass(frozen=True, kw_only=True)
+class Settings(Checked):
+    """Settings of `assay=paper`: which assays, and the settings of each."""
 
-    need_factors: the assays that are left out on a data set that is no grid of known factors.
-    need_classes: those that labels serve as well, left out where there are neither factors nor labels that vary.
-    only: the names to run, None for all; ValueError for a name that there is not, or that the data set does not fit.
+    only: str | list[str] | None = setting(None, "such as [response_matrix,metrics]; null: all that fit the data set")
+    assays: dict[str, Checked] = setting({}, "settings of each assay, such as assay.assays.metrics.preset=study")
+
+
+def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
+    """Run the assays in the order of their descriptions; results by name.
+
+    SettingError for a name that there is not, or that the data set does not fit.
     """
-    known = find_classes(dataset)
-    unfit = set() if isinstance(dataset, FactorDataset) else set(need_factors)
-    unfit |= set() if known is not None and known.varying else set(need_classes)
-    fitting = [name for name in assays if name not in unfit]
-    names = fitting if only is None else [only] if isinstance(only, str) else list(only)
+    names = _names(settings.only, list(settings.assays), m.dataset)
+    assert isinstance(m.autoencoder, nn.Module)
+    shared = dataclasses.replace(m, autoencoder=_with_memory(m.autoencoder, m.dataset))
+    seed = int(torch.randint(2**62, (), generator=m.generator))
+    results: dict[str, AssayResult] = {}
+    matrix = None
+    for done, name in enumerate(names):
+        own = settings.assays[name]
+        generator = torch.Generator().manual_seed(seed)
+        batch_size = getattr(own, "batch_size", None) or fitting_batch_size(m.dataset.observation_shape)
+        part = dataclasses.replace(
+            shared,
+            generator=generator,
+            batch_size=batch_size,
+            progress=_part(m.progress, done, len(names)),
+            matrix=matrix,
+        )
+        estimate = catalog.estimate_of(own)
+        if estimate is not None:
+            matrix = estimate(part, own, num_groups=GROUPS)
+            part = dataclasses.replace(part, matrix=matrix)
+        result = catalog.measure_of(own)(part, own)
+        assert isinstance(result, AssayResult)
+        results[name] = result
+    return results
+
+
+def _with_memory(autoencoder: nn.Module, dataset: Dataset) -> Autoencoder:
+    cached = CachedEncoder(autoencoder, dataset)
+    assert isinstance(cached, Autoencoder)
+    return cached
+
+
+def _part(progress: Callable[[int, int], None], done: int, count: int) -> Callable[[int, int], None]:
+    return lambda some, total: progress(done * STEPS + STEPS * some // max(total, 1), count * STEPS)
+
+
+def _names(only: str | Sequence[str] | None, assays: list[str], dataset: Dataset) -> list[str]:
+    classes = find_classes(dataset)
+    lacking = set() if isinstance(dataset, FactorDataset) else {"factors"}
+    lacking |= set() if classes is not None and classes.varying else {"classes"}
+    needs: Mapping[str, str] = {name: entry.needs for name, entry in catalog.descriptions().items()}
+    unfit = [name for name in assays if needs.get(name) in lacking]
+    names = (
+        [name for name in assays if name not in unfit] if only is None else [only] if isinstance(only, str) else [*only]
+    )
     strange = [name for name in names if name not in assays]
     if strange or not names:
         raise SettingError(f"only must name some of {', '.join(assays)}, not {', '.join(strange) or 'none of them'}")
     refused = [name for name in names if name in unfit]
     if refused:
-        needed = "known factors of variation" + ("" if set(refused) & set(need_factors) else " or labels")
+        needed = "known factors of variation" + ("" if "factors" in {needs[name] for name in refused} else " or labels")
         raise SettingError(f"only={','.join(refused)} needs {needed}, and {dataset.name} has none")
-    remembering = CachedEncoder(autoencoder, dataset)
-    seed = int(torch.randint(2**62, (), generator=generator))
-
-    def part(done: int) -> Callable[[int, int], None] | None:
-        if progress is None:
-            return None
-        return lambda some, total: progress(done * PARTS + PARTS * some // max(total, 1), len(names) * PARTS)
-
-    return {
-        name: assays[name](remembering, dataset, torch.Generator().manual_seed(seed), progress=part(done))
-        for done, name in enumerate(names)
-    }
+    return names

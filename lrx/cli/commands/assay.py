@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-import inspect
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 import torch
 
+from lrx.assays import catalog
+from lrx.assays.run import run_assay
 from lrx.cli import config as configs
 from lrx.cli.build import Config, build_model, open_dataset, whole_seed, working
 from lrx.cli.console import messages
@@ -24,7 +25,8 @@ from lrx.cli.console.progress import WorkProgress
 from lrx.core.devices import choose_device, configure_backends
 from lrx.core.malloc import keep_freed_memory
 from lrx.core.paths import PART
-from lrx.core.types import AssayResult
+from lrx.core.settings import Checked
+from lrx.core.types import AssayResult, Autoencoder, Dataset
 from lrx.core.validation import SettingError
 from lrx.data import splits
 from lrx.responses.work_units import ALL_UNITS, Shard, ShardDone, Share
@@ -84,18 +86,11 @@ def _join(config: Config, folder: Path, count: int) -> bool:
 def measure(config: Config, folder: Path, share: Share) -> None:
     """Run an assay, and write what the share of it gives: result.h5 and its pictures, or the part of a shard."""
     began = time.monotonic()
-    name, seed = config.choices["assay"], whole_seed(config)
-    device = choose_device(str(config.value("device")), "device")
-    tf32 = config.value("tf32")
-    if not isinstance(tf32, bool):
-        raise ValueError(f"tf32 must be true or false, not {tf32!r}")
-    if tf32 and device.type != "cuda":
-        messages.warn("tf32=true has no effect on the CPU")
-    configure_backends(device, tf32=tf32, repeatable=False)
-    assay = cast(Callable[..., AssayResult | Mapping[str, AssayResult]], config.build("assay"))
-    shared = {} if share is ALL_UNITS else {"share": share}
-    if shared and "share" not in inspect.signature(assay).parameters:
+    name, seed, settings = config.choices["assay"], whole_seed(config), _settings(config)
+    description = catalog.describe(name)
+    if share is not ALL_UNITS and (description is None or not description.shards):
         raise ValueError(f"assay={name} is one piece of work, which no shards can share; leave out assay.shards")
+    device = _device(config)
     path, inputs = checkpoint.find(str(config.value("ckpt"))), _inputs(config)
     trained = checkpoint.load(path)
     run_folder.check_same(folder, config)
@@ -105,10 +100,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         messages.note(f"{folder} is finished; nothing to do")
         return
 
-    model = build_model(stored, dataset)
-    load_weights(model, trained.model, path)
-    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model.eval()
+    model = load_model(stored, dataset, trained, path, device)
     with working(config, folder, "assay", inputs):
         target = folder / results.FILENAME
         if target.exists():
@@ -117,7 +109,8 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             share.check(dataset.fingerprint)
         try:
             with WorkProgress(name.replace("_", " ")) as progress:
-                measured = assay(model, dataset, torch.Generator().manual_seed(seed), progress=progress, **shared)
+                generator = torch.Generator().manual_seed(seed)
+                measured = run_assay(settings, model, dataset, generator, progress=progress, share=share)
         except SettingError as error:
             raise ValueError(f"assay.{error}") from error
         except ShardDone:
@@ -125,37 +118,79 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             whole = _whole(config.replaced("shard", None), inputs)
             run_folder.write_config(folder, config)
             shards.write(folder, share, shards.About(whole, dataset.fingerprint, name, time.monotonic() - began))
-            messages.note(f"{folder / PART}: {len(share.found)} pieces of {name.replace('_', ' ')}")
+            messages.note(f"{folder / PART}: {len(share.values_by_key)} pieces of {name.replace('_', ' ')}")
             return
-        found = {name: measured} if isinstance(measured, AssayResult) else measured
+        by_name = {name: measured} if isinstance(measured, AssayResult) else measured
+        seconds, count = (share.seconds, share.count) if isinstance(share, shards.Parts) else (0.0, 1)
         provenance: dict[str, str | int | float] = {
             **results.environment(),
             "config": config.text,
-            "checkpoint": str(path),
-            "checkpoint_sha256": inputs["checkpoint"],
-            "checkpoint_config": trained.config,
-            "checkpoint_origin": trained.origin,
-            "trained_steps": trained.step,
-            "trained_on": f"{trained.data['name']} ({trained.data['source']}, {trained.data['fingerprint']})",
+            **_about_checkpoint(trained, path, inputs),
             "model": stored.target("autoencoder" if stored.value("autoencoder._target_") else "model"),
             "dataset": dataset.name,
             "dataset_source": dataset.source,
             "dataset_fingerprint": dataset.fingerprint,
             "seed": seed,
             "device": str(device),
-            "wall_time_s": time.monotonic() - began + (share.seconds if isinstance(share, shards.Parts) else 0),
-            "shards": share.count if isinstance(share, shards.Parts) else 1,
+            "wall_time_s": time.monotonic() - began + seconds,
+            "shards": count,
         }
         run_folder.write_config(folder, config)  # now, so that refused settings do not stay as the folder's
-        results.write(target, found, provenance)
-        pictures = [picture for part in found for picture in draw(part, target, folder)]
-    messages.show_results(found)
-    for part, result in found.items():
+        results.write(target, by_name, provenance)
+        pictures = [picture for part in by_name for picture in draw(part, target, folder)]
+    messages.show_results(by_name)
+    for part, result in by_name.items():
         if result.settings.get("remark"):
             messages.warn(f"{part}: {result.settings['remark']}")
     messages.note(f"data: {dataset.name} ({dataset.source})")
     for written in (target, *pictures):
         messages.note(str(written))
+
+
+def _settings(config: Config) -> Checked:
+    """Build the settings of the assay that the config describes."""
+    settings = config.build("assay")
+    if not isinstance(settings, Checked):
+        raise ValueError(
+            f"assay={config.choices['assay']}: its _target_ makes {type(settings).__name__}, not settings; it must "
+            "name the class Settings of an assay, as in lrx.assays.response_matrix.assay.Settings"
+        )
+    return settings
+
+
+def _device(config: Config) -> torch.device:
+    """Choose the device of a config, and set TF32 for this process."""
+    device, tf32 = choose_device(str(config.value("device")), "device"), config.value("tf32")
+    if not isinstance(tf32, bool):
+        raise ValueError(f"tf32 must be true or false, not {tf32!r}")
+    if tf32 and device.type != "cuda":
+        messages.warn("tf32=true has no effect on the CPU")
+    configure_backends(device, tf32=tf32, repeatable=False)
+    return device
+
+
+def load_model(
+    stored: Config, dataset: Dataset, trained: checkpoint.Checkpoint, path: Path, device: torch.device
+) -> Autoencoder:
+    """Build the model of a stored config with the weights of its checkpoint, on a device and in evaluation mode."""
+    model = build_model(stored, dataset)
+    load_weights(model, trained.model, path)
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.eval()
+    assert isinstance(model, Autoencoder)
+    return model
+
+
+def _about_checkpoint(trained: checkpoint.Checkpoint, path: Path, inputs: Mapping[str, str]) -> dict[str, str | int]:
+    """Return what a result says of the checkpoint that it was measured on."""
+    return {
+        "checkpoint": str(path),
+        "checkpoint_sha256": inputs["checkpoint"],
+        "checkpoint_config": trained.config,
+        "checkpoint_origin": trained.origin,
+        "trained_steps": trained.step,
+        "trained_on": f"{trained.data['name']} ({trained.data['source']}, {trained.data['fingerprint']})",
+    }
 
 
 def _is_finished(config: Config, folder: Path, inputs: Mapping[str, str], fingerprint: str) -> bool:

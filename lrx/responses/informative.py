@@ -1,0 +1,39 @@
+"""Informative latents: those that answer to themselves, M_jj > 0.5 on the scale `none`, whatever scale is shown.
+
+Source: Leeb et al. 2022 (arXiv 2106.16091), section 3, and their code. The word is for responses alone: latents whose
+codes vary are `active` (Burda et al. 2016). D latents, R of them set.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from lrx.core.types import Array
+
+THRESHOLD = 0.5  # of the response of a latent to itself, on the scale `none`
+CAUSES = "a decoder that ignores its latents, a collapsed posterior, or too little training"  # of small responses
+
+
+def informative_by_self_response(own_R: Tensor, threshold: float = THRESHOLD) -> Tensor:
+    """Return which latents are informative, bool (R,), by their responses to themselves (R,) on the scale `none`."""
+    return own_R > threshold
+
+
+def criterion(threshold: float = THRESHOLD) -> str:
+    """Return the criterion in words, as it stands beside every mark of an informative latent."""
+    return f"M_jj > {threshold:g} on the scale none"
+
+
+def informative_array(own_R: Tensor, axis: str, threshold: float = THRESHOLD) -> Array:
+    """Return which latents are informative as an array of a result, uint8 (R,)."""
+    values_R = informative_by_self_response(own_R, threshold).cpu().numpy().astype(np.uint8)
+    return Array(values_R, (axis,), "1", f"1 where informative: {criterion(threshold)}")
+
+
+def remark_on(own_R: Tensor, threshold: float = THRESHOLD) -> str | None:
+    """Return the remark for a reader of responses of which none is informative; None where some are."""
+    if informative_by_self_response(own_R, threshold).any():
+        return None
+    largest = float(own_R.max())
+    return f"no latent is informative, that is {criterion(threshold)} (the largest is {largest:.2g}), as of {CAUSES}"

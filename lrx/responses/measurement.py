@@ -1,0 +1,75 @@
+"""Measurement: the model, the data and the means of computing that an assay is given.
+
+D latents. Device, number of latents and batch size are found once, not asked of the model again at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from lrx.core.types import Autoencoder, Dataset
+from lrx.responses.encoding import device_and_dtype_of, fitting_batch_size, num_latents
+from lrx.responses.work_units import ALL_UNITS, Share
+
+if TYPE_CHECKING:
+    from lrx.responses.matrix import ResponseMatrix
+
+
+def no_progress(done: int, total: int) -> None:
+    """Ignore progress."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A model on a data set, ready to be measured; made by `measurement`.
+
+    generator: the source of all random draws of the assay.
+    batch_size: observations or latents per forward pass; changes no result beyond rounding.
+    num_latents: D. device_and_dtype: an empty tensor on the model's device and in its dtype.
+    progress: called with what is done and the total, in units of the assay's choice.
+    share: which work units this process evaluates (`lrx.responses.work_units`).
+    matrix: the response matrix that was already measured in this run, or None.
+    """
+
+    autoencoder: Autoencoder
+    dataset: Dataset
+    generator: torch.Generator
+    batch_size: int
+    num_latents: int
+    device_and_dtype: Tensor
+    progress: Callable[[int, int], None] = no_progress
+    share: Share = ALL_UNITS
+    matrix: ResponseMatrix | None = None
+
+
+def measurement(
+    autoencoder: Autoencoder,
+    dataset: Dataset,
+    generator: torch.Generator,
+    *,
+    batch_size: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    share: Share = ALL_UNITS,
+    matrix: ResponseMatrix | None = None,
+) -> Measurement:
+    """Prepare a measurement; encodes one image to learn the number of latents.
+
+    batch_size: None for one that fits the memory (`fitting_batch_size`).
+    ValueError for a data set without images or codes that are not (batch, latents).
+    """
+    return Measurement(
+        autoencoder,
+        dataset,
+        generator,
+        batch_size=batch_size or fitting_batch_size(dataset.observation_shape),
+        num_latents=num_latents(autoencoder, dataset),
+        device_and_dtype=device_and_dtype_of(autoencoder),
+        progress=progress or no_progress,
+        share=share,
+        matrix=matrix,
+    )
