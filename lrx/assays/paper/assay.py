@@ -16,7 +16,7 @@ from torch import nn
 
 from lrx.assays import catalog
 from lrx.core.known_classes import find_classes
-from lrx.core.settings import Checked, Stored, setting
+from lrx.core.settings import Checked, Stored, from_keywords, setting
 from lrx.core.types import AssayResult, Autoencoder, Dataset, FactorDataset
 from lrx.core.validation import SettingError
 from lrx.responses.encoding import CachedEncoder, fitting_batch_size
@@ -38,6 +38,12 @@ class Settings(Checked):
 
     only: str | list[str] | None = setting(None, "such as [response_matrix,metrics]; null: all that fit the data set")
     assays: dict[str, Checked] = setting({}, "settings of each assay, such as assay.assays.metrics.preset=study")
+
+
+def default_assays() -> dict[str, Checked]:
+    """Return the settings of each assay of a paper run, by name, in its order."""
+    names = [name for name, description in catalog.descriptions().items() if description.in_paper]
+    return {name: from_keywords(catalog.settings_of(name), OVERRIDES.get(name, {})) for name in names}
 
 
 def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:

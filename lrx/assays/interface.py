@@ -1,0 +1,108 @@
+"""Assays from python: a name, a model or a run, images, settings; a `Result` back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import nn
+
+from lrx.assays import catalog
+from lrx.assays.result import Result
+from lrx.assays.run import run_assay
+from lrx.core.devices import configure_backends
+from lrx.core.settings import Checked, from_keywords
+from lrx.core.types import AssayResult, Autoencoder, Dataset
+from lrx.data.in_memory import as_dataset
+from lrx.responses.encoding import device_and_dtype_of
+from lrx.storage.results import Provenance, environment
+from lrx.storage.state_dict import fingerprint
+
+
+@runtime_checkable
+class Run(Protocol):
+    """A trained model and the data that it is measured on, as `lrx.load` gives them."""
+
+    model: Autoencoder
+    dataset: Dataset
+    provenance: Provenance
+
+
+def assay(
+    name: str, model: Run | Autoencoder, data: object = None, *, seed: int = 0, **settings: object
+) -> Result | dict[str, Result]:
+    """Run one assay, such as `response_matrix` (`lrx.list_assays()` names them).
+
+    model: a run of `lrx.load`, or any module with encode (B, *shape) -> (B, D) and decode (B, D) -> (B, *shape);
+        `lrx.adapt` wraps one whose methods have other names or ranges.
+    data: images as an array or tensor, uint8 or float in [0, 1], (N, H, W), (N, H, W, C) or (N, C, H, W); vectors
+        (N, P); a torch Dataset; or a data set of lrx. None takes the data of a run.
+    seed: of all draws. settings: those of the assay, by keyword; `help(lrx.settings("response_matrix"))` shows them.
+
+    `paper` gives a result for each assay, by name. ValueError says what was given, what is valid, what to do.
+    """
+    began = time.monotonic()
+    autoencoder, dataset, provenance = _subject(model, data)
+    chosen = settings_class(name)
+    configure_backends(device_and_dtype_of(autoencoder).device, tf32=False, repeatable=False)
+    generator = torch.Generator().manual_seed(seed)
+    measured = run_assay(_with_defaults(name, chosen, settings), autoencoder, dataset, generator)
+    provenance = {**provenance, "seed": seed, "wall_time_s": time.monotonic() - began}
+    if isinstance(measured, AssayResult):
+        return Result(name, measured, provenance)
+    return {part: Result(part, result, provenance) for part, result in measured.items()}
+
+
+def list_assays() -> dict[str, str]:
+    """Return the question of each assay by name."""
+    return {name: description.question for name, description in catalog.descriptions().items()}
+
+
+def settings_class(name: str) -> type[Checked]:
+    """Return the settings of an assay: a dataclass with default and meaning of each. ValueError for another name."""
+    names = [*catalog.descriptions(), "paper"]
+    if name not in names:
+        raise ValueError(f"there is no assay {name!r}; the assays are {', '.join(names)}")
+    return catalog.settings_of(name)
+
+
+def _with_defaults(name: str, settings: type[Checked], given: Mapping[str, object]) -> Checked:
+    if name != "paper":
+        return from_keywords(settings, given)
+    from lrx.assays.paper.assay import default_assays  # imports every assay
+
+    return from_keywords(settings, {"assays": default_assays(), **given})
+
+
+def _subject(model: Run | Autoencoder, data: object) -> tuple[Autoencoder, Dataset, Provenance]:
+    """Return the model, the data and what a result says of them. ValueError where one of them is missing."""
+    if isinstance(model, Run):
+        dataset = model.dataset if data is None else as_dataset(data)
+        return model.model, dataset, {**model.provenance, **_about_data(dataset)}
+    if not isinstance(model, Autoencoder):
+        raise ValueError(
+            f"{type(model).__name__} has no encode and decode; wrap it, as in lrx.adapt(model, encode='encoder', "
+            "decode='decoder')"
+        )
+    if data is None:
+        raise ValueError("images are needed: lrx.assay(name, model, images)")
+    dataset = as_dataset(data)
+    kind = type(model)
+    about: dict[str, str | int | float] = {
+        **environment(),
+        "model": f"{kind.__module__}.{kind.__qualname__}",
+        "checkpoint_sha256": fingerprint(model.state_dict()) if isinstance(model, nn.Module) else "",
+        "device": str(device_and_dtype_of(model).device),
+        "config": "",
+    }
+    return model, dataset, {**about, **_about_data(dataset)}
+
+
+def _about_data(dataset: Dataset) -> dict[str, str | int | float]:
+    return {
+        "dataset": dataset.name,
+        "dataset_source": dataset.source,
+        "dataset_fingerprint": dataset.fingerprint,
+    }
