@@ -16,11 +16,20 @@ from lrx.responses.encoding import num_drawn
 from lrx.runs import run_folder, status
 
 
-class Config(run_folder.RunConfig, Protocol):
+class Config(Protocol):
     """The part of lrx.cli.main.Config that commands use; described there."""
 
     choices: dict[str, str]
     overrides: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The whole config as yaml."""
+        ...
+
+    def flat(self) -> dict[str, str]:
+        """Every dotted key and its value as text."""
+        ...
 
     def target(self, key: str) -> str:
         """The name of what a node describes."""
@@ -89,10 +98,11 @@ def whole_seed(config: Config) -> int:
 @contextmanager
 def working(
     config: Config, folder: Path, command: str, inputs: Mapping[str, str] | None = None
-) -> Iterator[status.Working]:
+) -> Iterator[status.Session]:
     """Hold the run folder for the block, and say in it how the block went."""
-    with status.working(
-        folder, command=command, overrides=config.overrides, config=run_folder.identity(config), inputs=inputs
+    fingerprint = run_folder.fingerprint(run_folder.identity(config.flat()))
+    with status.run_session(
+        folder, command=command, overrides=config.overrides, config=fingerprint, inputs=inputs
     ) as work:
-        run_folder.check_same(folder, config)  # again: another process may have been here first
+        run_folder.check_same(folder, config.flat())  # again: another process may have been here first
         yield work

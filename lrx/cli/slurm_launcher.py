@@ -149,7 +149,7 @@ class FrozenJob:
 
     def say_queued(self, job_id: str) -> None:
         """Leave word in the run folder, unless the run is done or somebody works on it."""
-        with suppress(status.BusyError), status.held(self.folder):  # the job may have begun, and even ended, by now
+        with suppress(status.BusyError), status.lock(self.folder):  # the job may have begun, and even ended, by now
             before = status.read(self.folder) or status.Status("interrupted")
             if before.state != "done" and before.job != job_id:
                 command, words = str(self.config.hydra.job.config_name), self.overrides

@@ -1,77 +1,86 @@
-"""Run folders: one config each, kept as config.yaml, so that the same command goes on and another one is refused.
+"""Run folders: one config.yaml each, so that the same command resumes and another config is refused.
 
-A job of a sweep has a folder named after what it computes; a pattern names many.
+Folders of sweeps are named after their overrides.
 """
 
 from __future__ import annotations
 
 import glob
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
+from lrx.core.checksum import sha256
+from lrx.core.config_text import flatten
 from lrx.core.paths import CHECKPOINT
 from lrx.core.text import join_names
 from lrx.storage.atomic import atomic_path
 
 FILENAME = "config.yaml"
 
-# Keys that may differ between the starts of one run: they say where and how often, not what is computed.
+# Keys that may differ between the starts of one run: where and how often, not what is computed.
 FREE = {"name", "dataset.root", "device", "trainer.device", "trainer.checkpoint_every", "trainer.log_every"}
 FREE |= {"then", "track", "trust", "dataset.workers"}
 
 
-OFF = ("None", "False")  # values as RunConfig.flat has them
-
-
+OFF = ("None", "False")
 STEPS = "trainer.steps"
 SWEPT = r"(range|interval|choice|shuffle|sort|tag|glob)\("  # functions of Hydra's grammar that give several values
 
 
-class RunConfig(Protocol):
-    """The part of lrx.cli.main.Config that says what a run is."""
+def read_flat(folder: Path) -> dict[str, str]:
+    """Return every dotted key of the folder's config and its value as text; lists have a key for each place.
 
-    @property
-    def text(self) -> str:
-        """The whole config as yaml."""
-        ...
-
-    def flat(self, text: str | None = None) -> dict[str, str]:
-        """Every dotted key and its value as text: of this config, or of another one's text."""
-        ...
-
-
-def identity(config: RunConfig, text: str | None = None) -> str:
-    """What is computed, as text: every key and value but those that are free, of a config or of another one's text."""
-    return "\n".join(f"{key}={value}" for key, value in sorted(config.flat(text).items()) if not _is_free(key))
-
-
-def kept_identity(folder: Path, config: RunConfig) -> str:
-    """The same of the config that a folder keeps, which passed `check_same`: it may lack keys that came later."""
+    ValueError when the file is damaged or empty.
+    """
     path = folder / FILENAME
-    return identity(config, path.read_text(encoding="utf-8") if path.exists() else None)
+    try:
+        flat = flatten(path.read_text(encoding="utf-8"), split_lists=True)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is damaged ({error})") from error
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from error
+    if not flat:
+        raise ValueError(f"{path} is empty")
+    return {key: str(value) for key, value in flat.items()}
 
 
-def check_same(folder: Path, config: RunConfig) -> None:
-    """ValueError that lists the keys in which a config differs from the one that made this folder, if one did.
+def identity(flat: Mapping[str, str]) -> dict[str, str]:
+    """Return the keys of a config that say what is computed: all but those in FREE."""
+    return {key: value for key, value in flat.items() if not is_free(key)}
+
+
+def stored_identity(folder: Path, flat: Mapping[str, str]) -> dict[str, str]:
+    """Return the identity of the folder's own config, or of this one where it has none.
+
+    They may differ in keys that came later, though `check_same` takes them for the same.
+    """
+    return identity(read_flat(folder) if (folder / FILENAME).exists() else flat)
+
+
+def fingerprint(identity: Mapping[str, str], inputs: Mapping[str, str] | None = None) -> str:
+    """Return the SHA-256 of what is computed, and of what from: the SHA-256 of inputs by name."""
+    lines = [f"{key}={value}" for key, value in sorted(identity.items())]
+    return sha256("\n".join([*lines, str(sorted(inputs.items()))] if inputs else lines))
+
+
+def check_same(folder: Path, flat: Mapping[str, str]) -> None:
+    """Raise ValueError that lists the keys in which a config differs from the folder's own, if there is one.
 
     A key that only one of them has is no difference while it is off (null or false): lrx gained or lost it in between.
     """
-    path = folder / FILENAME
-    if not path.exists():
+    if not (folder / FILENAME).exists():
         return
     try:
-        before, now = config.flat(path.read_text(encoding="utf-8")), config.flat()
+        before = read_flat(folder)
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}); restore it, or give another name=") from error
+        raise ValueError(f"{error}; restore it, or give another name=") from error
     different = [
-        f"{key} (was {before.get(key, 'not there')}, now {now.get(key, 'not there')})"
-        for key in sorted({*before, *now})
-        if not _is_free(key)
-        and not _is_same(before.get(key), now.get(key))
-        and not (key == STEPS and _trains_on(before, now))
+        f"{key} (was {before.get(key, 'not there')}, now {flat.get(key, 'not there')})"
+        for key in sorted({*before, *flat})
+        if not is_free(key)
+        and not _is_same(before.get(key), flat.get(key))
+        and not (key == STEPS and _trains_on(before, flat))
     ]
     if different:
         raise ValueError(
@@ -80,53 +89,54 @@ def check_same(folder: Path, config: RunConfig) -> None:
 
 
 def _trains_on(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    """Whether a config only asks for more steps, where those that are done do not depend on how many there will be."""
+    """Return whether a config only asks for more steps, and the schedule does not depend on their number."""
     counts = [str(flat.get(STEPS, "")) for flat in (before, now)]
     schedules = {flat.get("trainer.schedule") for flat in (before, now)}
     return all(count.isdigit() for count in counts) and int(counts[0]) < int(counts[1]) and schedules == {"constant"}
 
 
-def write_config(folder: Path, config: RunConfig) -> None:
-    """Keep the config of a run in its folder."""
+def write_config(folder: Path, text: str) -> None:
+    """Write the config of a run, as yaml, into its folder."""
     with atomic_path(folder / FILENAME) as beside:
-        beside.write_text(config.text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8")
 
 
 def _is_same(one: str | None, other: str | None) -> bool:
-    """Whether two values of a key are the same, where None says that the key is not there."""
+    """Return whether two values of a key are the same; None: the key is missing."""
     return one == other or (None in (one, other) and {one, other} <= {None, *OFF})
 
 
-def _is_free(key: str) -> bool:
+def is_free(key: str) -> bool:
+    """Return whether a key may differ between the starts of one run."""
     return key in FREE or key.split(".")[0] in FREE  # a list, such as trust, has a key for each place
 
 
 def run_id(overrides: Sequence[str], swept: str = "", sweep: str = "") -> str:
-    """A folder for one job of a sweep: the values in its overrides, and a few digits that tell apart what looks alike.
+    """Return the folder name of one job of a sweep: the values of its overrides, and 8 digits of their SHA-256.
 
-    The same overrides give the same folder, however many other jobs a sweep has, so that a sweep that is started again
-    or grows finds what is done.
+    The same overrides give the same name, so that a sweep that is started again, or with more values, resumes.
 
-    swept: the keys that vary, which alone give their values to the name, separated by spaces; none: all. sweep: the
-    folder of the sweep; a run of these overrides that lies in it keeps its folder's name, whatever varied then.
+    swept: keys whose values make the name, separated by spaces; none: all. sweep: the folder of the sweep; a run of
+    these overrides that it holds keeps its name, whatever was swept then.
 
     >>> run_id(["name=sweep", "model=vae", "seed=0", "ckpt=outputs/train/a"])
     'a-vae-0-5b8202e4'
     >>> run_id(["trainer.lr=0.30000000000000004", "seed=0", "trainer.steps=100"], "trainer.lr seed")
     '0-0.3-f4123560'
     """
-    chosen = set(swept.split())
+    named_keys = set(swept.split())
     keys = [word.partition("=")[0].lstrip("+~") for word in overrides]
-    kept = sorted(word for word, key in zip(overrides, keys, strict=True) if not _is_free(key) and key != "shard")
-    values = [_short(word.partition("=")[2]) for word in kept if not chosen or word.partition("=")[0] in chosen]
+    chosen = sorted(word for word, key in zip(overrides, keys, strict=True) if not is_free(key) and key != "shard")
+    pairs = [word.partition("=")[::2] for word in chosen]
+    values = [_short(value) for key, value in pairs if not named_keys or key in named_keys]
     words = "-".join(re.sub(r"[^A-Za-z0-9.]+", "_", value).strip("_") for value in values)
-    mark = hashlib.sha256(" ".join(kept).encode()).hexdigest()[:8]
-    there = sorted(Path(sweep).glob(f"*-{mark}")) if sweep and chosen else []
-    return there[0].name if there else f"{words[:60]}-{mark}"
+    mark = sha256(" ".join(chosen))[:8]
+    existing = sorted(Path(sweep).glob(f"*-{mark}")) if sweep and named_keys else []
+    return existing[0].name if existing else f"{words[:60]}-{mark}"
 
 
 def _short(value: str) -> str:
-    """A value as a name has it: of a path the end, of a number four digits."""
+    """Shorten a value for a name: the last part of a path, four digits of a number."""
     if re.fullmatch(r"-?\d+\.?\d*(e[-+]?\d+)?", value, re.I) and not value.lstrip("-").isdigit():
         return f"{float(value):.4g}"
     return value.rstrip("/").rpartition("/")[2]

@@ -34,8 +34,8 @@ def sweep(tmp_path: Path) -> Iterator[Path]:
     run_in(top / "broke", "failed", error="the loss is nan at step 5; lower trainer.lr=1e+30, " + "or so " * 30)
     run_in(top / "killed", "running", step=57, steps=100)
     with ExitStack() as stack:
-        work = stack.enter_context(status.working(top / "works", command="train", overrides=(), config="c"))
-        work.tell(step=1200, steps=100_000, rate=35.25, seconds_left=2803.0)
+        work = stack.enter_context(status.run_session(top / "works", command="train", overrides=(), config="c"))
+        work.update(step=1200, steps=100_000, rate=35.25, seconds_left=2803.0)
         yield top
 
 
@@ -80,7 +80,7 @@ def test_long_names_leave_room_for_the_reason(lrx: Lrx, tmp_path: Path) -> None:
 
 def test_a_run_is_done_when_its_assay_is(lrx: Lrx, tmp_path: Path) -> None:
     run_in(tmp_path / "s/a", "done")
-    with status.working(tmp_path / "s/a/paper", command="assay", overrides=(), config="c"):
+    with status.run_session(tmp_path / "s/a/paper", command="assay", overrides=(), config="c"):
         assert lrx("status", "s").stdout.splitlines()[1].split() == ["a", "running", "paper", "assay"]
     assert lrx("status", "s").stdout.split() == ["s:", "1", "done"]
     assert lrx("status", "s/a").stdout.split() == ["s/a:", "1", "done"]

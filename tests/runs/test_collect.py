@@ -518,10 +518,10 @@ def test_sixteen_runs_that_write_while_it_reads(tmp_path: Path) -> None:
     def work(number: int) -> None:
         folder = tmp_path / f"run{number:02}"
         start.wait()
-        with status.working(folder, command="assay", overrides=(f"seed={number}",), config=str(number)) as work:
+        with status.run_session(folder, command="assay", overrides=(f"seed={number}",), config=str(number)) as work:
             for step in range(5):
                 results.write(folder / "result.h5", result(float(number)), {"torch": "2"})
-                work.tell(step=step, steps=5)
+                work.update(step=step, steps=5)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
     for thread in threads:

@@ -19,15 +19,15 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from lrx.runs import status
-with status.working(Path(sys.argv[1]), command="train", overrides=("seed=0",), config="c") as work:
-    work.tell(step=5, steps=10)
+with status.run_session(Path(sys.argv[1]), command="train", overrides=("seed=0",), config="c") as work:
+    work.update(step=5, steps=10)
     print("working", flush=True)
     time.sleep(60)
 """
 
 
-def working(folder: Path, config: str = "c", inputs: dict[str, str] | None = None) -> object:
-    return status.working(folder, command="train", overrides=("seed=0",), config=config, inputs=inputs)
+def run_session(folder: Path, config: str = "c", inputs: dict[str, str] | None = None) -> object:
+    return status.run_session(folder, command="train", overrides=("seed=0",), config=config, inputs=inputs)
 
 
 @contextmanager
@@ -45,9 +45,9 @@ def another_process(code: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_run_is_running_then_done(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "run"
     assert status.read(folder) is None
-    with working(folder) as work:
+    with run_session(folder) as work:
         assert status.read(folder).state == "running"
-        work.tell(step=3, steps=10, rate=2.5)
+        work.update(step=3, steps=10, rate=2.5)
         found = status.read(folder)
         assert (found.step, found.steps, found.rate, found.pid) == (3, 10, 2.5, os.getpid())
         assert not status.finished(folder, "c")
@@ -58,7 +58,7 @@ def test_a_run_is_running_then_done(tmp_path: Path) -> None:
 
 
 def test_what_a_run_is_made_from_is_part_of_being_finished(tmp_path: Path) -> None:
-    with working(tmp_path, inputs={"checkpoint": "abc"}):
+    with run_session(tmp_path, inputs={"checkpoint": "abc"}):
         pass
     assert status.finished(tmp_path, "c", {"checkpoint": "abc"})
     assert not status.finished(tmp_path, "c", {"checkpoint": "abd"})
@@ -69,7 +69,7 @@ def test_what_a_run_is_made_from_is_part_of_being_finished(tmp_path: Path) -> No
     [(ValueError("the loss is nan"), "the loss is nan"), (ZeroDivisionError("x"), "ZeroDivisionError: x")],
 )
 def test_a_failed_run_says_why(tmp_path: Path, error: Exception, line: str) -> None:
-    with pytest.raises(type(error)), working(tmp_path):
+    with pytest.raises(type(error)), run_session(tmp_path):
         raise error
     assert status.read(tmp_path).state == "failed"
     assert status.read(tmp_path).error == line
@@ -77,7 +77,7 @@ def test_a_failed_run_says_why(tmp_path: Path, error: Exception, line: str) -> N
 
 
 def test_an_interrupt_is_no_failure(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), working(tmp_path):
+    with pytest.raises(KeyboardInterrupt), run_session(tmp_path):
         raise KeyboardInterrupt
     assert status.read(tmp_path).state == "interrupted"
 
@@ -88,13 +88,13 @@ def test_the_second_process_is_refused_and_a_dead_one_holds_nothing(tmp_path: Pa
         assert status.read(tmp_path).state == "running"
         with (
             pytest.raises(status.BusyError, match=rf"is being worked on by process {process.pid} on "),
-            working(tmp_path),
+            run_session(tmp_path),
         ):
             pass
         assert status.read(tmp_path).step == 5  # the refused one wrote nothing
     assert process.returncode == -signal.SIGKILL
     assert status.read(tmp_path).state == "interrupted"
-    with working(tmp_path):
+    with run_session(tmp_path):
         pass
     assert status.read(tmp_path).state == "done"
 
@@ -107,7 +107,7 @@ def test_a_look_does_not_keep_a_run_from_starting(tmp_path: Path) -> None:
     (tmp_path / status.LOCK).touch()
     with another_process(looking, tmp_path):
         for _ in range(5):
-            with working(tmp_path):
+            with run_session(tmp_path):
                 assert status.read(tmp_path).state == "running"
 
 
@@ -125,5 +125,5 @@ def test_a_status_of_a_later_version_is_read_as_far_as_it_is_known(tmp_path: Pat
 def test_the_name_that_a_cluster_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
-    with working(tmp_path):
+    with run_session(tmp_path):
         assert status.read(tmp_path).job == "12_3"

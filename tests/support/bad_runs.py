@@ -116,8 +116,8 @@ def other_kind(path: Path) -> None:
 CONFIG = f"{RUN}/config.yaml"
 
 RUNS: dict[str, Case] = {
-    "config.yaml, empty": (in_run("config.yaml", b""), TRAIN, [CONFIG, "no config"]),
-    "config.yaml, a list": (in_run("config.yaml", b"- a"), TRAIN, [CONFIG, "a list or nothing"]),
+    "config.yaml, empty": (in_run("config.yaml", b""), TRAIN, [CONFIG, "is empty"]),
+    "config.yaml, a list": (in_run("config.yaml", b"- a"), TRAIN, [CONFIG, "must be a mapping"]),
     "config.yaml, bytes": (in_run("config.yaml", bytes(range(256))), TRAIN, [CONFIG, "is damaged"]),
     "config.yaml, a folder": (replaced("config.yaml", Path.mkdir), TRAIN, [CONFIG, "Is a directory"]),
     "status.json, a folder": (replaced("status.json", Path.mkdir), TRAIN, ["cannot write", "is a directory"]),

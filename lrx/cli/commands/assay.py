@@ -6,7 +6,6 @@ assay runs once more in the folder above, with the values of the parts in place 
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import time
@@ -22,6 +21,7 @@ from lrx.cli import config as configs
 from lrx.cli.build import Config, build_model, open_dataset, whole_seed, working
 from lrx.cli.console import messages
 from lrx.cli.console.progress import WorkProgress
+from lrx.core.checksum import file_sha256
 from lrx.core.devices import choose_device, configure_backends
 from lrx.core.malloc import keep_freed_memory
 from lrx.core.paths import PART
@@ -70,8 +70,8 @@ def join(folder: Path) -> bool:
 def _join(config: Config, folder: Path, count: int) -> bool:
     """The same for shards of this number, of the assay that `config` describes without a shard."""
     inputs = _inputs(config)
-    identity = run_folder.kept_identity(folder, config)
-    if status.finished(folder, identity, inputs) and (folder / results.FILENAME).is_file():
+    stored = run_folder.fingerprint(run_folder.stored_identity(folder, config.flat()))
+    if status.finished(folder, stored, inputs) and (folder / results.FILENAME).is_file():
         return True
     with shards.opened(folder, count, whole=_whole(config, inputs)) as parts:
         if parts is None:
@@ -93,7 +93,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
     device = _device(config)
     path, inputs = checkpoint.find(str(config.value("ckpt"))), _inputs(config)
     trained = checkpoint.load(path)
-    run_folder.check_same(folder, config)
+    run_folder.check_same(folder, config.flat())
     stored = config.stored(trained.config, override="dataset")
     dataset = splits.part(open_dataset(stored), measured_part(config, stored))
     if _is_finished(config, folder, inputs, dataset.fingerprint):
@@ -116,7 +116,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         except ShardDone:
             assert isinstance(share, Shard)
             whole = _whole(config.replaced("shard", None), inputs)
-            run_folder.write_config(folder, config)
+            run_folder.write_config(folder, config.text)
             shards.write(folder, share, shards.About(whole, dataset.fingerprint, name, time.monotonic() - began))
             messages.note(f"{folder / PART}: {len(share.values_by_key)} pieces of {name.replace('_', ' ')}")
             return
@@ -135,7 +135,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             "wall_time_s": time.monotonic() - began + seconds,
             "shards": count,
         }
-        run_folder.write_config(folder, config)  # now, so that refused settings do not stay as the folder's
+        run_folder.write_config(folder, config.text)  # now, so that refused settings do not stay as the folder's
         results.write(target, by_name, provenance)
         pictures = [picture for part in by_name for picture in draw(part, target, folder)]
     messages.show_results(by_name)
@@ -195,7 +195,8 @@ def _about_checkpoint(trained: checkpoint.Checkpoint, path: Path, inputs: Mappin
 
 def _is_finished(config: Config, folder: Path, inputs: Mapping[str, str], fingerprint: str) -> bool:
     """Whether what this would give lies in the folder, of these inputs. ValueError when it is of other data."""
-    if not status.finished(folder, run_folder.kept_identity(folder, config), inputs):
+    stored = run_folder.fingerprint(run_folder.stored_identity(folder, config.flat()))
+    if not status.finished(folder, stored, inputs):
         return False
     if config.value("shard") is not None:
         if not (folder / PART).is_file():
@@ -220,12 +221,12 @@ def _is_finished(config: Config, folder: Path, inputs: Mapping[str, str], finger
 def _inputs(config: Config) -> dict[str, str]:
     """What an assay is made from, by name: the SHA-256 of the checkpoint."""
     path = checkpoint.find(str(config.value("ckpt")))
-    return {"checkpoint": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return {"checkpoint": file_sha256(path)}
 
 
 def _whole(config: Config, inputs: Mapping[str, str]) -> str:
     """What the shards of an assay have in common, as SHA-256."""
-    return status.digest(f"{run_folder.identity(config)}\n{sorted(inputs.items())}")
+    return run_folder.fingerprint(run_folder.identity(config.flat()), inputs)
 
 
 def measured_part(config: Config, stored: Config) -> str:

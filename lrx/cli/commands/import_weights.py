@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from lrx.cli.build import Config, build_model, open_dataset, working
 from lrx.cli.console import messages
+from lrx.core.checksum import file_sha256
 from lrx.core.paths import CHECKPOINT, expand_user
 from lrx.core.types import Autoencoder, Dataset, as_float
 from lrx.runs import run_folder
@@ -25,7 +25,7 @@ def import_command(config: Config, folder: Path) -> None:
     layout = cast(Layout, config.build("layout"))
     source = expand_user(str(config.value("weights")))
     weights = read_state_dict(source)
-    run_folder.check_same(folder, config)
+    run_folder.check_same(folder, config.flat())
     dataset = open_dataset(config)
     model = build_model(config, dataset)
     try:
@@ -36,9 +36,9 @@ def import_command(config: Config, folder: Path) -> None:
     if config.value("autoencoder._target_"):
         try_out(model, dataset, str(config.value("autoencoder._target_")))
     path = folder / CHECKPOINT
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    digest = file_sha256(source)
     with working(config, folder, "import", {"weights": digest}):
-        run_folder.write_config(folder, config)
+        run_folder.write_config(folder, config.text)
         checkpoint.save(
             path,
             model=model,

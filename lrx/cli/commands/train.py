@@ -43,11 +43,11 @@ def train_command(config: Config, folder: Path) -> float | None:
 def _train(
     config: Config, folder: Path, settings: TrainSettings, ranks: distributed.Ranks, device: torch.device
 ) -> float | None:
-    keys = dict(line.partition("=")[::2] for line in run_folder.identity(config).splitlines())
-    ranks.agree_on(keys, "start them all with the same command")
-    run_folder.check_same(folder, config)
+    flat = config.flat()
+    ranks.agree_on(run_folder.identity(flat), "start them all with the same command")
+    run_folder.check_same(folder, flat)
     path = folder / CHECKPOINT
-    done = status.finished(folder, run_folder.kept_identity(folder, config))
+    done = status.finished(folder, run_folder.fingerprint(run_folder.stored_identity(folder, flat)))
     done = done and path.is_file() and checkpoint.load(path).step == settings.steps
     ranks.agree_on({"whether the run is finished": str(done)}, "they must see the same run folder")
     if done:
@@ -85,7 +85,7 @@ def _train(
         trackers,
         TrainProgress(settings.steps, settings.batch_size) as progress,
     ):
-        run_folder.write_config(folder, config)
+        run_folder.write_config(folder, config.text)
         if dataset is not whole:
             with atomic_path(folder / SPLIT) as beside, beside.open("wb") as file:
                 np.savez_compressed(file, part=splits.codes(whole).numpy())
@@ -94,13 +94,13 @@ def _train(
             curves.go_on_from(start)
             trackers.start(start)
             progress.start(start, compiles=compiles(settings, device))
-            work.tell(step=start, steps=settings.steps)
+            work.update(step=start, steps=settings.steps)
 
         def on_log(step: int, row: Mapping[str, float]) -> None:
             curves.append(step, row)
             trackers.log(step, row)
             progress.log(row)
-            work.tell(step=step, rate=progress.rate, seconds_left=progress.seconds_left)
+            work.update(step=step, rate=progress.rate, seconds_left=progress.seconds_left)
 
         # several processes get the signal in different steps, and would wait for each other
         with sigint.requested() if ranks.size == 1 else nullcontext() as stopping:
@@ -108,7 +108,7 @@ def _train(
             def on_step(step: int) -> None:
                 progress.step(step)
                 if stopping is not None and stopping():  # this step is saved, whether or not it is logged
-                    work.tell(step=step)
+                    work.update(step=step)
 
             fit(on_start=on_start, on_step=on_step, on_log=on_log, stopping=stopping)
     messages.note(f"trained {settings.steps} steps on {dataset.name} ({dataset.source}): {path}")
