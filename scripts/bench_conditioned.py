@@ -21,7 +21,7 @@ from benchsides import Measured, Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
 from torch import Tensor
 
-from lrx.core.types import Autoencoder, FactorDataset
+from lrx.core.types import Autoencoder, FactorDataset, as_float
 from lrx.responses.conditioned import conditioned_responses, group_indices
 from lrx.responses.encoding import fitting_batch_size
 from lrx.responses.latent_response import respond
@@ -41,7 +41,7 @@ def published(
     numbers = torch.randperm(data.factors.num_points // size, generator=generator)[:groups]  # as the assay has them
     for indices in group_indices(data.factors, factor, numbers):
         with torch.no_grad():
-            codes = model.encode(data.images(indices).contiguous())
+            codes = model.encode(as_float(data.raw(indices)).contiguous())
             latents = codes.shape[1]
             matrix = codes.new_empty(latents, latents)
             for latent in range(latents):

@@ -28,7 +28,6 @@ from matplotlib.ticker import LogLocator
 from PIL import Image
 
 from lrx.assays.plotting.style import ACCENT, QUIET, figure, plot_style, png
-from lrx.core.types import as_float
 from lrx.models.networks.conv64 import conv64
 from lrx.models.vae import VAE
 from lrx.runs.collect import collect
@@ -63,9 +62,6 @@ class Noise:
 
     def raw(self, indices: torch.Tensor) -> torch.Tensor:
         return self.pixels[indices]
-
-    def images(self, indices: torch.Tensor) -> torch.Tensor:
-        return as_float(self.raw(indices))
 
 
 def over_latents(latents: int, draws: int = DRAWS) -> Callable[[], object]:

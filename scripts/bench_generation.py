@@ -24,7 +24,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from lrx.assays.generation.assay import generation
-from lrx.core.types import Dataset, Probabilistic
+from lrx.core.types import Dataset, Probabilistic, as_float
 from lrx.responses.encoding import image_order
 from lrx.sample_quality.distances import GROUPS
 
@@ -82,7 +82,7 @@ def plain(model: Probabilistic, data: Dataset, samples: int, seed: int) -> dict[
     """Scores and errors by name, with contiguous tensors and a batch after the other."""
     generator = torch.Generator().manual_seed(seed)
     order = image_order(data, generator)
-    images, reference = data.images(order[:samples]), data.images(order[samples : 2 * samples])
+    images, reference = as_float(data.raw(order[:samples])), as_float(data.raw(order[samples : 2 * samples]))
 
     def batched(work: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
         with torch.no_grad():

@@ -23,7 +23,7 @@ from benchsides import Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
 from torch import Tensor
 
-from lrx.core.types import Dataset
+from lrx.core.types import Dataset, as_float
 from lrx.data.dsprites import dsprites
 from lrx.models.networks.conv64 import conv64
 from lrx.models.vae import VAE
@@ -71,7 +71,7 @@ def plain_steps(model: VAE, images: Tensor, batch_size: int) -> Iterator[Tensor]
 
 def plain_side(batch_size: int, steps: int, turns: Turns) -> None:
     data = dsprites(root=ROOT, source="auto")
-    images = data.images(torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:IMAGES])
+    images = as_float(data.raw(torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:IMAGES]))
     trained = plain_steps(of_torch(vae()), images, batch_size)
     for _ in range(WARM_UP):
         next(trained)

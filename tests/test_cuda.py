@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lrx.assays.response_matrix.assay import response_matrix
 from lrx.core.devices import configure_backends, to_device
-from lrx.core.types import Trainable
+from lrx.core.types import Trainable, as_float
 from lrx.models.betavae import BetaVAE
 from lrx.training.loop import TrainSettings, train
 from tests.cli.test_configs import GROUPS, ToyGrid, model_from
@@ -77,9 +77,6 @@ class Rows:
 
     def raw(self, indices: torch.Tensor) -> torch.Tensor:
         return self.rows[indices]
-
-    def images(self, indices: torch.Tensor) -> torch.Tensor:
-        return self.raw(indices)
 
 
 def fit(path: Path, device: torch.device, settings: TrainSettings = SETTINGS, **callbacks: object) -> BetaVAE:
@@ -175,7 +172,7 @@ def test_no_loss_waits_for_the_device(model: str, device: torch.device) -> None:
     built = model_from(f"model={model}", "network=mlp", "network.hidden=[16,16]", "latent_dim=6", dataset=data)
     assert isinstance(built, Trainable)
     built.to(device)
-    x, generator = data.images(torch.arange(8)).to(device), torch.Generator(device).manual_seed(0)
+    x, generator = as_float(data.raw(torch.arange(8))).to(device), torch.Generator(device).manual_seed(0)
     built.loss(x, step=0, generator=generator)["loss"].backward()  # what is made once may wait
     with refusing_to_wait(device):
         built.loss(x, step=1, generator=generator)["loss"].backward()

@@ -12,6 +12,8 @@ from torch import nn
 
 from lrx.cli.console.progress import WorkProgress
 from lrx.core.types import Autoencoder, Dataset
+from lrx.core.validation import SettingError
+from lrx.data.correlation import correlated
 from lrx.responses.encoding import num_drawn
 from lrx.runs import run_folder, status
 
@@ -47,6 +49,10 @@ class Config(Protocol):
         """The same config with another value of one key."""
         ...
 
+    def without(self, key: str) -> Config:
+        """Return the same config without one key."""
+        ...
+
     def build(self, key: str, **given: object) -> object:
         """The object that a node describes."""
         ...
@@ -61,9 +67,16 @@ class Config(Protocol):
 
 
 def open_dataset(config: Config) -> Dataset:
-    """The data set of a config; the first time, what has to be rendered or converted shows its progress."""
+    """Open the data set of a config, with its `dataset.correlation`; progress is shown while it is converted, once.
+
+    ValueError as the data set raises it, and for a correlation that its factors or labels do not allow.
+    """
     with WorkProgress("preparing the data set (once)") as progress:
-        return cast(Dataset, config.build("dataset", progress=progress))
+        dataset = cast(Dataset, config.without("dataset.correlation").build("dataset", progress=progress))
+    try:
+        return correlated(dataset, cast(Mapping[str, object] | str | None, config.plain("dataset.correlation")))
+    except SettingError as error:
+        raise ValueError(f"dataset.{error}") from error
 
 
 def build_model(config: Config, dataset: Dataset) -> nn.Module:

@@ -18,7 +18,7 @@ from typing import cast
 
 import hydra
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from lrx.core.text import join_names
@@ -64,6 +64,14 @@ class Config:
         node = copy.deepcopy(self._node)
         OmegaConf.update(node, key, value)
         return Config(node, self.choices, tuple(word for word in self.overrides if not word.startswith(f"{key}=")))
+
+    def without(self, key: str) -> Config:
+        """Return the same config without one dotted key."""
+        node = copy.deepcopy(self._node)
+        parent, _, name = key.rpartition(".")
+        with open_dict(node):
+            OmegaConf.select(node, parent).pop(name, None)
+        return Config(node, self.choices, self.overrides)
 
     def target(self, key: str) -> str:
         """The name of the class or function that the node `key` describes."""

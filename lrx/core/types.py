@@ -86,10 +86,6 @@ class Dataset(Protocol):
         """Indices int64 (B,) to (B, *observation_shape) as stored, on the CPU: uint8 pixels or float32 vectors."""
         ...
 
-    def images(self, indices: Tensor) -> Tensor:
-        """Indices int64 (B,) to float32 (B, *observation_shape): pixels in [0, 1], vectors as they are."""
-        ...
-
 
 @runtime_checkable
 class FactorDataset(Dataset, Protocol):

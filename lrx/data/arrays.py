@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
-from lrx.data.correlation import OFF, correlated
 from lrx.data.grid import GridDataset
 from lrx.data.labelled import StoreDataset
 from lrx.data.store.array_file import StoredArray, find_array
@@ -34,7 +33,6 @@ def arrays(
     layout: str,
     classes: str | None,
     factor_names: Sequence[str] | None,
-    correlation: Mapping[str, object] | str | None = None,
     progress: Progress | None = None,
 ) -> StoreDataset | GridDataset:
     """The observations of an array: images (C, H, W) or vectors (P,).
@@ -47,7 +45,6 @@ def arrays(
     classes: the name of an array of whole numbers (N, F) or (N,), from 0; None for no classes. If each combination is
         there once, the data set is a full grid, in whatever order it is stored; otherwise its classes are labels.
     factor_names: of the F columns of classes; None for factor_1, factor_2, ...
-    correlation: of two factors of a full grid in what is drawn, see lrx.data.correlation; None for none.
     progress: told (rows done, rows in all).
     ValueError for arrays that are not as described, FileNotFoundError where there is no file, OSError where the
     observations cannot be kept.
@@ -64,12 +61,7 @@ def arrays(
     open_them = _open_vectors if len(array.shape) == 2 else _open_images
     cache, pixels = open_them(array, axis, stem, origin, progress)
     source = ", ".join((f"array {images!r} of {file.name}", *cache.notes))
-    found = with_classes(known, name=file.stem, source=source, fingerprint=cache.fingerprint, pixels=pixels)
-    if isinstance(found, GridDataset):
-        return correlated(found, correlation)
-    if correlation not in (None, OFF):
-        raise ValueError(f"dataset.correlation needs classes that fill a grid, and those of {file} do not")
-    return found
+    return with_classes(known, name=file.stem, source=source, fingerprint=cache.fingerprint, pixels=pixels)
 
 
 class MappedVectors:

@@ -12,7 +12,6 @@ import numpy as np
 
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
-from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
 from lrx.data.official.checksums import OfficialFile, Release
 from lrx.data.official.factor_order import check_classes
@@ -35,7 +34,6 @@ def dsprites(
     *,
     root: str,
     source: str,
-    correlation: Mapping[str, object] | str | None = None,
     progress: Progress | None = None,
 ) -> GridDataset:
     """Images (1, 64, 64) in {0, 1} over color, shape, scale, orientation, position_x, position_y.
@@ -43,14 +41,13 @@ def dsprites(
     root: the folder with an official file (npz before hdf5; `root/dsprites` is looked through too). The converted or
         rendered images are kept beside the file or in `root/rendered`: 377 MB, made once.
     source: "auto" takes an official file if there is one and renders otherwise, "file" insists, "rendered" renders.
-    correlation: of two factors in what is drawn, see lrx.data.correlation; None for none.
     progress: told (images done, images in all) while images are converted or rendered.
     ValueError for a file that is not what it should be, FileNotFoundError where one is asked for and there is none,
     OSError where the images cannot be written.
     """
     file = official_file(name="dsprites", root=root, source=source, file_names=(NPZ, HDF5))
     stem = expand_user(root) / "rendered" / "dsprites"
-    return correlated(from_file(file, FACTORS, progress) if file else _rendered(stem, progress), correlation)
+    return from_file(file, FACTORS, progress) if file else _rendered(stem, progress)
 
 
 def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:

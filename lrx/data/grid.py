@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from lrx.core.factors import FactorSpace
-from lrx.core.types import as_float
 from lrx.data.store.pixels import PixelStore
 
 
@@ -55,7 +54,3 @@ class GridDataset:
             outside = indices[(indices < 0) | (indices >= len(self))][0]
             raise IndexError(f"no image {int(outside)} in {self.name}: indices run from 0 to {len(self) - 1}")
         return torch.from_numpy(self.pixels[indices.cpu().numpy()])
-
-    def images(self, indices: Tensor) -> Tensor:
-        """Indices int64 (B,) to float32 (B, C, H, W) in [0, 1]."""
-        return as_float(self.raw(indices))

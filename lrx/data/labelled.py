@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.core.types import as_float
 from lrx.data.store.pixels import PixelStore
 
 
@@ -38,10 +37,6 @@ class StoreDataset:
     def raw(self, indices: Tensor) -> Tensor:
         """Indices int64 (B,) to uint8 (B, C, H, W) or float32 (B, P), on the CPU; IndexError outside 0 .. len - 1."""
         return torch.from_numpy(self.pixels[self._checked(indices)])
-
-    def images(self, indices: Tensor) -> Tensor:
-        """Indices int64 (B,) to float32 (B, *observation_shape): pixels in [0, 1], vectors as they are."""
-        return as_float(self.raw(indices))
 
     def _checked(self, indices: Tensor) -> np.ndarray:
         if indices.numel() and (indices.min() < 0 or indices.max() >= len(self)):

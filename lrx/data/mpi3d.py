@@ -15,7 +15,6 @@ import numpy as np
 
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
-from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
 from lrx.data.official.checksums import OfficialFile, Release
 from lrx.data.official.official_file import official_file
@@ -54,7 +53,6 @@ def mpi3d(
     root: str,
     variant: str,
     source: str,
-    correlation: Mapping[str, object] | str | None = None,
     progress: Progress | None = None,
 ) -> GridDataset:
     """Images (3, 64, 64) over object color, shape and size, camera height, background color and the arm's two axes.
@@ -66,7 +64,6 @@ def mpi3d(
         (photographed, with everyday objects).
     source: "auto" takes the official file if there is one and renders otherwise, "file" insists, "rendered" renders;
         only the toy is rendered.
-    correlation: of two factors in what is drawn, see lrx.data.correlation; None for none.
     progress: told (done, in all) of the images hashed or converted, or of the tables rendered.
     ValueError for another variant or a file that is not what it should be, FileNotFoundError where one is
     needed and there is none, OSError where a conversion or rendering cannot be written.
@@ -74,7 +71,7 @@ def mpi3d(
     file = _official_file(root, variant, source)
     stem = expand_user(root) / "rendered" / f"{NAME}_{RENDERED}"
     factors = _variant(variant).factors
-    return correlated(from_file(file, variant, factors, progress) if file else _rendered(stem, progress), correlation)
+    return from_file(file, variant, factors, progress) if file else _rendered(stem, progress)
 
 
 def official(*, variant: str, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:

@@ -12,7 +12,6 @@ import numpy as np
 
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
-from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
 from lrx.data.official.checksums import OfficialFile, Release
 from lrx.data.official.factor_order import check_classes, ranks
@@ -38,7 +37,6 @@ def shapes3d(
     *,
     root: str,
     source: str,
-    correlation: Mapping[str, object] | str | None = None,
     progress: Progress | None = None,
 ) -> GridDataset:
     """Images (3, 64, 64) over floor_hue, wall_hue, object_hue, scale, shape, orientation.
@@ -47,14 +45,13 @@ def shapes3d(
         5.9 GB, converted once; of rendered images only the 480 geometries are kept, 83 MB in `root/rendered`, and
         their colours are put in on demand.
     source: "auto" takes the official file if there is one and renders otherwise, "file" insists, "rendered" renders.
-    correlation: of two factors in what is drawn, see lrx.data.correlation; None for none.
     progress: told (done, in all) of the images converted or the geometries rendered.
     ValueError for a file that is not what it should be, FileNotFoundError where one is asked for and there is none,
     OSError where the images cannot be written.
     """
     file = official_file(name=NAME, root=root, source=source, file_names=(FILE,))
     stem = expand_user(root) / "rendered" / NAME
-    return correlated(from_file(file, FACTORS, progress) if file else _rendered(stem, progress), correlation)
+    return from_file(file, FACTORS, progress) if file else _rendered(stem, progress)
 
 
 def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:

@@ -1,4 +1,4 @@
-"""Parts of a data set: what training draws from, and what it never sees.
+"""Splits of a data set into train, validation and test parts.
 
 CelebA comes with its own partition. Elsewhere the parts are those of Leeb et al. 2022: of the images in the order of
 numpy's RandomState(0).permutation(N), the first 20 % are for testing, the next 10 % of the rest for validation, and the
@@ -7,15 +7,15 @@ others for training.
 
 from __future__ import annotations
 
-import copy
-import hashlib
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.core.types import Dataset, Sampled
+from lrx.core.types import Dataset
+from lrx.core.validation import check_choice
+from lrx.data.subset import digest, sample_of, with_sample
 
 PARTS = ("train", "validation", "test")  # by their codes 0, 1, 2, which are CelebA's
 ALL = "all"
@@ -32,7 +32,7 @@ class Partitioned(Protocol):
 
 
 def codes(dataset: Dataset) -> Tensor:
-    """The part of each image, uint8 (N,): 0 train, 1 validation, 2 test."""
+    """Return the part of each image, uint8 (N,): 0 train, 1 validation, 2 test."""
     if isinstance(dataset, Partitioned):
         return dataset.partition.to(torch.uint8)
     size = len(dataset)
@@ -40,31 +40,24 @@ def codes(dataset: Dataset) -> Tensor:
     order = np.random.RandomState(SEED).permutation(size)
     num_test = round(0.2 * size)
     num_validation = round(0.1 * (size - num_test))
-    found = np.zeros(size, dtype=np.uint8)
-    found[order[:num_test]] = PARTS.index("test")
-    found[order[num_test : num_test + num_validation]] = PARTS.index("validation")
-    return torch.from_numpy(found)
+    codes_N = np.zeros(size, dtype=np.uint8)
+    codes_N[order[:num_test]] = PARTS.index("test")
+    codes_N[order[num_test : num_test + num_validation]] = PARTS.index("validation")
+    return torch.from_numpy(codes_N)
 
 
 def part(dataset: D, name: str) -> D:
-    """The same data set with a `sample`, int64 (M,): the images of one part, of those it draws from already.
+    """Return the same data set with a `sample`, int64 (M,): the images of one part, of those it draws from already.
 
     name: `train`, `validation`, `test`, or `all` for no restriction. ValueError for another name or an empty part.
     """
     if name == ALL:
         return dataset
-    if name not in PARTS:
-        raise ValueError(f"split must be one of {', '.join((ALL, *PARTS))}, not {name!r}")
-    chosen = codes(dataset) == PARTS.index(name)
-    sample = dataset.sample if isinstance(dataset, Sampled) else None
-    indices = chosen.nonzero()[:, 0] if sample is None else sample[chosen[sample]]
+    check_choice("split", name, (ALL, *PARTS))
+    in_part_N = codes(dataset) == PARTS.index(name)
+    sample = sample_of(dataset)
+    indices = in_part_N.nonzero()[:, 0] if sample is None else sample[in_part_N[sample]]
     if not len(indices):
         raise ValueError(f"split={name} has none of the {len(dataset)} images of {dataset.name}")
-    restricted = copy.copy(dataset)
-    told = f"{name} part, {len(indices):,} images"
-    identity = f"{dataset.fingerprint}, {told}, {hashlib.sha256(indices.numpy().tobytes()).hexdigest()}"
-    restricted.source = f"{dataset.source}, {told}"
-    restricted.fingerprint = hashlib.sha256(identity.encode()).hexdigest()
-    assert not hasattr(type(restricted), "sample"), "a data set's sample is an attribute of its own"
-    restricted.sample = indices  # type: ignore[attr-defined]
-    return restricted
+    description = f"{name} part, {len(indices):,} images"
+    return with_sample(dataset, indices, description=description, identity=f"{description}, {digest(indices)}")

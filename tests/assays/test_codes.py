@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lrx.assays.codes.assay import codes
+from lrx.core.types import as_float
 from lrx.data.splits import part
 from tests.cli.test_configs import ToyGrid
 
@@ -58,7 +59,7 @@ def test_without_a_posterior_the_variance_does() -> None:
     assert "kl" not in found.arrays
     images = found.coordinates["image"]
     assert sorted(images) == list(range(12))  # all of a small data set, each once
-    pixels = ToyGrid((1, 2, 2)).images(torch.from_numpy(images)).flatten(1).numpy()
+    pixels = as_float(ToyGrid((1, 2, 2)).raw(torch.from_numpy(images))).flatten(1).numpy()
     assert found.arrays["codes"].values[:, :2] == pytest.approx(10 * pixels[:, :2], abs=1e-6)
     assert found.arrays["variance"].values[0] == pytest.approx(100 * pixels[:, 0].var(), rel=1e-5)
 

@@ -42,9 +42,6 @@ class Grid:
         sizes = torch.tensor(self.factors.sizes, dtype=torch.float64)
         return (2 * self.factors.classes(indices) - (sizes - 1)) / (sizes - 1).clamp(min=1)
 
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices)
-
 
 class Linear(nn.Module):
     """encode(x) = A x, decode(z) = B z; counts what it decodes."""

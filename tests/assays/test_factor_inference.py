@@ -38,9 +38,6 @@ class Classes:
     def raw(self, indices: Tensor) -> Tensor:
         return self.factors.classes(indices).double()
 
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices)
-
 
 class Mixed(nn.Module):
     """z = A x; the decoder undoes it, so that h is the identity on codes."""

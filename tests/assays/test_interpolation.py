@@ -47,9 +47,6 @@ class Ring:
     def raw(self, indices: Tensor) -> Tensor:
         return self.points[indices]
 
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices)
-
 
 class Identity(nn.Module):
     """Every code is its own response."""
@@ -86,9 +83,6 @@ class Squares:
         classes = self.factors.classes(indices)
         x[torch.arange(len(indices)), 0, 2 * classes[:, 0], 2 * classes[:, 1]] = 255
         return x
-
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices) / 255
 
 
 class Pixel(nn.Module):
@@ -204,9 +198,6 @@ class LabelledSquares:
 
     def raw(self, indices: Tensor) -> Tensor:
         return Squares().raw(indices)
-
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices) / 255
 
     def label_classes(self, indices: Tensor) -> Tensor:
         return Squares.factors.classes(indices)

@@ -41,9 +41,6 @@ class Grid:
         self.read.append(indices)
         return self.factors.classes(indices).float()
 
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices)
-
 
 class Scaled(nn.Module):
     """A code for every factor, in double precision, after a linear map."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lrx.assays.metrics.assay import metrics
 from lrx.core.types import AssayResult, Dataset, FactorDataset, Labelled
-from lrx.data.helix import double_helix
+from lrx.data.labelled import StoreDataset
 from lrx.data.splits import part
 from lrx.metrics.dci import dci
 from lrx.metrics.points import singleton_fraction
@@ -38,9 +38,6 @@ class Faces:
     def raw(self, indices: Tensor) -> Tensor:
         self.read.append(indices)
         return self.points[indices]
-
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices)
 
     def label_classes(self, indices: Tensor) -> Tensor:
         return self.table[indices]
@@ -171,5 +168,5 @@ def test_a_part_of_labelled_data_is_all_that_is_read() -> None:
 
 
 def test_data_without_factors_or_labels_are_refused() -> None:
-    with pytest.raises(ValueError, match="assay=metrics needs known factors of variation or labels, and double helix"):
-        assay(double_helix(num_points=9, noise=0.1, seed=0))
+    with pytest.raises(ValueError, match="assay=metrics needs known factors of variation or labels, and points"):
+        assay(StoreDataset(name="points", source="made", fingerprint="0", pixels=np.zeros((9, 3), np.float32)))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lrx.assays.paper.assay import paper
 from lrx.core.types import Array, AssayResult, Dataset
 from lrx.data.helix import double_helix
+from lrx.data.labelled import StoreDataset
 from lrx.responses.encoding import encode_images
 from tests.cli.test_configs import ToyGrid, composed, model_from
 
@@ -98,9 +99,6 @@ class LabelledToy:
     def raw(self, indices: Tensor) -> Tensor:
         return ToyGrid((1, 2, 2)).raw(indices)
 
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices) / 255
-
     def label_classes(self, indices: Tensor) -> Tensor:
         return ToyGrid.factors.classes(indices)
 
@@ -112,15 +110,15 @@ def test_labels_serve_what_needs_classes_and_not_what_needs_a_grid() -> None:
         given = {"assays": assays, "need_factors": ["graded"], "need_classes": ["metrics"]}
         return list(paper(Counting(), dataset, torch.Generator(), only=only, progress=lambda *_: None, **given))
 
-    helix = double_helix(num_points=9, noise=0.1, seed=0)
+    points = StoreDataset(name="points", source="made", fingerprint="0", pixels=np.zeros((9, 3), np.float32))
     assert names(ToyGrid((1, 2, 2))) == ["plain", "metrics", "graded"]
     assert names(LabelledToy()) == ["plain", "metrics"]
     assert names(LabelledToy(), ["metrics"]) == ["metrics"]
-    assert names(LabelledToy((1, 1, 1))) == names(helix) == ["plain"]
+    assert names(LabelledToy((1, 1, 1))) == names(points) == ["plain"]
     with pytest.raises(ValueError, match=r"only=graded needs known factors of variation, and toy has none"):
         names(LabelledToy(), ["graded"])
-    with pytest.raises(ValueError, match=r"only=metrics needs known factors of variation or labels, and double helix"):
-        names(helix, ["metrics"])
+    with pytest.raises(ValueError, match=r"only=metrics needs known factors of variation or labels, and points"):
+        names(points, ["metrics"])
 
 
 def test_the_yaml_runs_on_labels_what_labels_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from torch.distributions import Normal, kl_divergence
 
 from lrx.assays.reconstruction import plot as report
 from lrx.assays.reconstruction.assay import reconstruction
-from lrx.core.types import AssayResult, Dataset
+from lrx.core.types import AssayResult, Dataset, as_float
 from lrx.data.helix import double_helix
 from lrx.storage import results
 from tests.cli.test_configs import ToyGrid
@@ -44,7 +44,7 @@ def measure(model: nn.Module, dataset: Dataset | None = None, **changes: object)
 
 
 def pixels() -> np.ndarray:
-    return ToyGrid((1, 2, 2)).images(torch.arange(12)).double().flatten(1).numpy()
+    return as_float(ToyGrid((1, 2, 2)).raw(torch.arange(12))).double().flatten(1).numpy()
 
 
 def test_errors_by_hand() -> None:

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from lrx.cli.build import build_model
 from lrx.cli.config import Config
 from lrx.core.factors import FactorSpace
-from lrx.core.types import AssayResult, Autoencoder, Dataset, Probabilistic, Trainable
+from lrx.core.types import AssayResult, Autoencoder, Dataset, Probabilistic, Trainable, as_float
 from lrx.data.helix import double_helix
 from lrx.models.autoencoder import AutoencoderSettings
 from lrx.training import checkpoint
@@ -50,9 +50,6 @@ class ToyGrid:
         value = 20 + 50 * classes[:, 0] + 20 * classes[:, 1]
         shape = (len(indices), *(1 for _ in self.observation_shape))
         return value.to(torch.uint8).view(shape).expand(-1, *self.observation_shape).contiguous()
-
-    def images(self, indices: torch.Tensor) -> torch.Tensor:
-        return self.raw(indices) / 255
 
 
 def composed(command: str, *overrides: str) -> DictConfig:
@@ -146,7 +143,7 @@ def test_a_model_keeps_its_contract(model: str, network: str) -> None:
     dataset = ToyGrid((3, side, side))
     built = model_from(f"model={model}", f"network={network}", "latent_dim=12", dataset=dataset)
     assert isinstance(built, Trainable)
-    x = dataset.images(torch.tensor([0, 7]))
+    x = as_float(dataset.raw(torch.tensor([0, 7])))
     z = built.encode(x)
     assert z.shape == (2, 12)
     decoded = built.decode(z)
@@ -173,7 +170,7 @@ def test_a_model_takes_vectors(model: str) -> None:
         f"model={model}", "network=mlp", "model.reconstruction=gaussian", "latent_dim=6", dataset=dataset
     )
     assert isinstance(built, Autoencoder)
-    assert built.decode(built.encode(dataset.images(torch.arange(4)))).shape == (4, 3)
+    assert built.decode(built.encode(as_float(dataset.raw(torch.arange(4))))).shape == (4, 3)
 
 
 @pytest.mark.parametrize("model", GROUPS["model"])

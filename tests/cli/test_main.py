@@ -93,8 +93,8 @@ def test_a_checkpoint_file_and_hydra_run_dir_are_honoured(lrx_process: Lrx, tmp_
 def test_several_assays_of_one_command_are_groups_of_one_file(lrx: Lrx, tmp_path: Path) -> None:
     assert lrx("train", *TINY, "name=helix").returncode == 0
     words = ["assay", "ckpt=outputs/train/helix", "assay=paper", "name=all"]
-    refused = lrx(*words, "assay.only=[metrics]")
-    assert_refused(refused, "assay.only=metrics", "double helix has none")
+    refused = lrx(*words, "assay.only=[conditioned_response]")
+    assert_refused(refused, "assay.only=conditioned_response", "double helix has none")
     done = lrx(*words, "assay.only=[response_matrix,traversal]", "assay.assays.response_matrix.num_samples=32")
     assert done.returncode == 0, done.stderr
     assert "response matrix" in done.stdout

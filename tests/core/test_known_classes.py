@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from lrx.core.known_classes import find_classes, known_classes
-from lrx.data.helix import double_helix
+from lrx.data.labelled import StoreDataset
 from tests.cli.test_configs import ToyGrid
 
 
@@ -19,9 +20,6 @@ class Labels:
 
     def raw(self, indices: torch.Tensor) -> torch.Tensor:
         return indices[:, None].float()
-
-    def images(self, indices: torch.Tensor) -> torch.Tensor:
-        return self.raw(indices)
 
     def label_classes(self, indices: torch.Tensor) -> torch.Tensor:
         return ToyGrid.factors.classes(indices).flip(1)
@@ -49,8 +47,8 @@ def test_a_grid_goes_before_labels() -> None:
 
 
 def test_a_data_set_with_neither_has_none_and_is_refused_in_one_line() -> None:
-    helix = double_helix(num_points=9, noise=0.1, seed=0)
-    assert find_classes(helix) is None
-    said = r"^assay=metrics needs known factors of variation or labels, and double helix has neither$"
-    with pytest.raises(ValueError, match=said):
-        known_classes(helix, "assay=metrics")
+    points = StoreDataset(name="points", source="made", fingerprint="0", pixels=np.zeros((9, 3), np.float32))
+    assert find_classes(points) is None
+    message = r"^assay=metrics needs known factors of variation or labels, and points has neither$"
+    with pytest.raises(ValueError, match=message):
+        known_classes(points, "assay=metrics")

@@ -12,10 +12,12 @@ import pytest
 import torch
 
 from lrx.core.factors import FactorSpace
-from lrx.core.types import Dataset, FactorDataset, Labelled, Sampled
+from lrx.core.types import Dataset, FactorDataset, Labelled, Sampled, as_float
 from lrx.data import arrays as module
 from lrx.data.arrays import arrays
+from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
+from lrx.data.store import array_file, npz
 
 RNG = np.random.default_rng(0)
 N = 6
@@ -119,8 +121,36 @@ def test_float_vectors_are_taken_as_they_are(tmp_path):
     assert dataset.observation_shape == (5,)
     assert dataset.raw(torch.arange(N)).dtype == torch.float32
     assert np.array_equal(shown(dataset), vectors.astype(np.float32))
-    assert torch.equal(dataset.images(torch.tensor([3, 1])), torch.from_numpy(vectors[[3, 1]]).float())
+    assert torch.equal(as_float(dataset.raw(torch.tensor([3, 1]))), torch.from_numpy(vectors[[3, 1]]).float())
     assert isinstance(dataset, Labelled)
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "h5"])
+@pytest.mark.parametrize("images", [COLOUR, COLOUR / np.float32(255), RNG.normal(size=(N, 5))])
+def test_arrays_in_fortran_order(tmp_path, kind, images, monkeypatch):
+    monkeypatch.setattr(npz, "PIECE_BYTES", 7)
+    monkeypatch.setattr(array_file, "PIECE_BYTES", 2 * images[0].nbytes)
+    expected = shown(opened(write(tmp_path, kind, images=images)))
+    path = write(tmp_path, kind, images=np.asfortranarray(images))
+    assert np.array_equal(shown(opened(path)), expected)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_classes_in_fortran_order(tmp_path, save):
+    classes = np.indices((2, 3)).reshape(2, -1).T
+    assert not classes.flags.c_contiguous
+    path = tmp_path / "mine.npz"
+    save(path, images=COLOUR, classes=classes)
+    dataset = opened(path, classes="classes")
+    assert dataset.factors == FactorSpace(names=("factor_1", "factor_2"), sizes=(2, 3))
+    assert np.array_equal(shown(dataset), COLOUR.transpose(0, 3, 1, 2))
+
+
+def test_large_arrays_in_fortran_order_name_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setattr(npz, "FORTRAN_BYTES", COLOUR.nbytes - 1)
+    with pytest.raises(ValueError, match=r"'images' is in Fortran order.*1,440 bytes.*np.ascontiguousarray.*npy file"):
+        opened(write(tmp_path, images=np.asfortranarray(COLOUR)))
+    opened(write(tmp_path, "npy", images=np.asfortranarray(COLOUR)))
 
 
 # ------------------------------------------------------------------------------------------------------- classes
@@ -145,14 +175,14 @@ def test_classes_that_fill_a_grid_in_another_order_are_sorted(tmp_path):
     assert dataset.fingerprint != plain.fingerprint
 
 
-def test_a_grid_of_ones_own_can_be_correlated_and_labels_cannot(tmp_path):
+def test_correlation_of_own_classes(tmp_path):
     correlation = {"factors": ["factor_1", "factor_2"], "width": 0.8}
     path = write(tmp_path, images=COLOUR, classes=GRID)
-    dataset = opened(path, classes="classes", correlation=correlation)
+    dataset = correlated(opened(path, classes="classes"), correlation)
     assert 0 < len(dataset.sample) < N
     assert "factor_1 and factor_2 correlated" in dataset.source
-    with pytest.raises(ValueError, match=r"dataset\.correlation needs classes that fill a grid"):
-        opened(path, correlation=correlation)
+    with pytest.raises(ValueError, match=r"^correlation needs known factors of variation or labels, and mine has neit"):
+        correlated(opened(path), correlation)
 
 
 @pytest.mark.parametrize("classes", [np.minimum(GRID, 1), GRID[:, 1:], GRID * 2, [[0, 0]] * 3 + [[1, 2]] * 3])
@@ -217,7 +247,6 @@ def test_wrong_names_of_factors_are_refused(tmp_path):
         (COLOUR[..., :2], r"\(6, 8, 10, 2\), and neither axis 1 nor axis 3 holds 1 or 3 channels"),
         (COLOUR[:0], r"shape \(0, 8, 10, 3\): it holds nothing"),
         (np.zeros(5), r"has shape \(5,\), not that of vectors"),
-        (np.asfortranarray(COLOUR), "in Fortran order"),
     ],
 )
 def test_wrong_images_are_refused_in_one_line(tmp_path, images, message):

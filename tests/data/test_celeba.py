@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lrx.core.types import Dataset, FactorDataset, Labelled, Sampled
+from lrx.core.types import Dataset, FactorDataset, Labelled, Sampled, as_float
 from lrx.data import celeba as module
 from lrx.data.celeba import ATTRIBUTES, IMAGES, PAGE, PARTITION, celeba, official
 from lrx.data.official.celeba_files import FOLDER, decode
@@ -97,7 +97,7 @@ def test_the_images_are_those_that_pillow_decodes_and_resizes(tmp_path, unpacked
     expected = np.stack([direct(f"{FOLDER}/{row + 1:06d}.jpg") for row in indices])
     assert dataset.raw(indices).dtype == torch.uint8
     assert np.array_equal(dataset.raw(indices).numpy(), expected)
-    assert torch.equal(dataset.images(indices), torch.from_numpy(expected) / 255)
+    assert torch.equal(as_float(dataset.raw(indices)), torch.from_numpy(expected) / 255)
     for words in ("centre crop 148 x 148", "antialiased bilinear to 64 x 64", FOLDER):
         assert words in dataset.source
 

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from lrx.assays.conditioned_response.assay import conditioned_response
 from lrx.assays.metrics.assay import metrics
 from lrx.core.factors import FactorSpace
+from lrx.core.validation import SettingError
 from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
+from lrx.data.labelled import LabelledDataset
+from lrx.data.splits import part
 from lrx.responses.encoding import image_order
 from lrx.training.loop import train
 from tests.support.models_for_tests import TRAINING
@@ -56,7 +59,7 @@ def band(width: float) -> GridDataset:
     return correlated(grid(), {"factors": ["height", "width"], "width": width})
 
 
-def test_the_kept_images_are_a_gaussian_band() -> None:
+def test_sample_is_gaussian_band() -> None:
     narrow = band(0.2)
     assert narrow.sample is not None
     classes = narrow.factors.classes(narrow.sample)
@@ -71,7 +74,7 @@ def test_the_kept_images_are_a_gaussian_band() -> None:
     assert torch.equal(narrow.sample, band(0.2).sample)
 
 
-def test_without_a_correlation_nothing_changes() -> None:
+def test_no_correlation() -> None:
     plain = grid()
     assert correlated(plain, None) is plain
     assert correlated(plain, "none") is plain
@@ -79,13 +82,13 @@ def test_without_a_correlation_nothing_changes() -> None:
     assert sorted(image_order(plain, torch.Generator()).tolist()) == list(range(len(plain)))
 
 
-def test_the_source_and_the_fingerprint_say_so() -> None:
+def test_source_and_fingerprint() -> None:
     assert band(0.2).source == "made, height and width correlated, width 0.2"
     assert len({grid().fingerprint, band(0.2).fingerprint, band(0.3).fingerprint}) == 3
     assert len(band(0.2)) == len(grid())  # interventions reach the whole grid
 
 
-def test_training_and_assays_draw_from_the_kept_images(tmp_path: Path) -> None:
+def test_training_and_assays_draw_from_sample(tmp_path: Path) -> None:
     data = band(0.2)
     assert data.sample is not None
     kept = set(data.sample.tolist())
@@ -149,7 +152,7 @@ def test_correlation_lowers_mig_and_not_cds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("correlation", "said"),
+    ("correlation", "message"),
     [
         ({"factors": ["height", "depth"], "width": 0.2}, "no factor 'depth'"),
         ({"factors": ["height"], "width": 0.2}, "two names"),
@@ -160,20 +163,90 @@ def test_correlation_lowers_mig_and_not_cds() -> None:
         ("strong", "must be none or"),
     ],
 )
-def test_nonsense_is_refused(correlation: object, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_invalid_correlation(correlation: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         correlated(grid(), correlation)  # type: ignore[arg-type]
 
 
-def test_a_band_too_narrow_to_hold_every_class_is_refused() -> None:
+def test_band_too_narrow() -> None:
     factors = FactorSpace(("a", "b", "other"), (8, 5, 2))  # most classes of a lie between two of b
     data = GridDataset(name="toy", source="made", fingerprint="toy", factors=factors, pixels=Classes(factors))
     with pytest.raises(ValueError, match="leaves no a 1; widen it"):
         correlated(data, {"factors": ["a", "b"], "width": 0.001})
 
 
-def test_a_factor_of_one_value_correlates_with_nothing() -> None:
+def test_factor_of_one_value() -> None:
     factors = FactorSpace(("a", "b", "constant"), (4, 4, 1))
     data = GridDataset(name="toy", source="made", fingerprint="toy", factors=factors, pixels=Classes(factors))
     with pytest.raises(ValueError, match="constant has one value"):
         correlated(data, {"factors": ["a", "constant"], "width": 0.2})
+
+
+NAMES, LABEL_SIZES = ("hair", "hat", "constant"), (4, 3, 1)
+LABELS = np.stack([np.arange(600) % 4, np.arange(600) // 4 % 3, np.zeros(600, np.int64)], axis=1)
+
+
+def labelled(classes: np.ndarray = LABELS) -> LabelledDataset:
+    """Return 600 vectors with labels, each pair of the first two 50 times."""
+    vectors = np.zeros((len(classes), 2), np.float32)
+    return LabelledDataset(
+        name="faces",
+        source="made",
+        fingerprint="faces",
+        pixels=vectors,
+        label_names=NAMES,
+        label_sizes=LABEL_SIZES,
+        classes=classes,
+    )
+
+
+def test_labels_correlate_by_their_classes() -> None:
+    data = correlated(labelled(), {"factors": ["hair", "hat"], "width": 0.3})
+    assert data.sample is not None
+    counts = np.zeros((4, 3))
+    np.add.at(counts, tuple(data.label_classes(data.sample)[:, :2].T.numpy()), 1)
+    gap = np.arange(4)[:, None] / 3 - np.arange(3) / 2
+    expected = np.exp(-(gap**2) / (2 * 0.3**2))
+    assert counts[0, 0] == counts[3, 2] == 50
+    assert (abs(counts - 50 * expected) <= 4 * np.sqrt(50 * expected * (1 - expected)) + 1).all()
+    assert data.source == "made, hair and hat correlated, width 0.3"
+    assert len(data) == 600
+
+
+def test_other_labels_give_another_fingerprint() -> None:
+    correlation = {"factors": ["hair", "hat"], "width": 0.3}
+    prints = {correlated(labelled(classes), correlation).fingerprint for classes in (LABELS, np.roll(LABELS, 1, axis=0))}
+    assert len(prints) == 2
+
+
+def test_label_without_images_is_no_loss() -> None:
+    """A class that no image has, such as hat 1 here, cannot be lost."""
+    without = LABELS[LABELS[:, 1] != 1]
+    assert correlated(labelled(without), {"factors": ["hair", "hat"], "width": 0.3}).sample is not None
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        (["hair", "shoes"], "^correlation.factors: no label 'shoes'; the labels are hair, hat, constant$"),
+        (["hair", "constant"], "^correlation.factors: constant has one value"),
+    ],
+)
+def test_invalid_labels(factors: list[str], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        correlated(labelled(), {"factors": factors, "width": 0.3})
+
+
+def test_correlation_and_split_restrict_in_either_order() -> None:
+    correlation = {"factors": ["height", "width"], "width": 0.2}
+    samples = [
+        part(correlated(grid(), correlation), "test").sample,
+        correlated(part(grid(), "test"), correlation).sample,
+    ]
+    assert samples[0] is not None
+    assert samples[1] is not None
+    assert torch.equal(samples[0], samples[1].sort().values)
+
+
+def test_fingerprint_of_grid_is_that_of_version_0_1_0() -> None:
+    assert band(0.2).fingerprint == "82e799a1bb943f7ee12c2a3bfedd6bd33a4867f2835a357d0341ed78e7636fef"

@@ -32,9 +32,6 @@ class Half:
         self.read |= set(indices.tolist())
         return (6 * indices[:, None, None, None] + torch.arange(16).view(1, 4, 4)).to(torch.uint8)
 
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices) / 255
-
     def label_classes(self, indices: Tensor) -> Tensor:
         return (indices >= 20).long()[:, None]
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from lrx.core.factors import FactorSpace
-from lrx.core.types import FactorDataset
+from lrx.core.types import FactorDataset, as_float
 from lrx.data.grid import GridDataset
 from lrx.data.store.cache import Origin, Recipe, open_or_convert
 from lrx.data.store.pixels import KEPT, MappedPixels, MappedRows, PackedPixels, pack
@@ -58,8 +58,8 @@ def test_packed_pixels_are_read_as_0_and_255(grid):
     raw = grid.raw(indices)
     assert raw.dtype == torch.uint8
     assert raw.tolist() == (IMAGES[indices][:, None] * 255).tolist()
-    assert grid.images(indices).dtype == torch.float32
-    assert grid.images(indices).tolist() == IMAGES[indices][:, None].tolist()
+    assert as_float(grid.raw(indices)).dtype == torch.float32
+    assert as_float(grid.raw(indices)).tolist() == IMAGES[indices][:, None].tolist()
 
 
 def test_mapped_pixels_come_channel_first(tmp_path):
@@ -97,7 +97,7 @@ def test_resident_memory_is_that_of_a_few_batches(tmp_path):
 
 
 def test_an_empty_batch_has_the_shape_of_a_batch(grid):
-    assert grid.images(torch.zeros(0, dtype=torch.int64)).shape == (0, 1, 8, 16)
+    assert as_float(grid.raw(torch.zeros(0, dtype=torch.int64))).shape == (0, 1, 8, 16)
 
 
 def test_only_zeros_and_ones_are_packed():

@@ -160,7 +160,6 @@ def test_a_file_without_a_published_checksum_says_so(tmp_path):
         (IMAGES[:-1], rf"'images' has shape \({N - 1}, 64, 64, 3\).*not \({N}, 64, 64, 3\)"),
         (IMAGES[:, :32], rf"'images' has shape \({N}, 32, 64, 3\).*not \({N}, 64, 64, 3\)"),
         (IMAGES.astype(np.float32), "dtype float32, not .* uint8"),
-        (np.asfortranarray(IMAGES), "in Fortran order"),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_line(tmp_path, images, message, compressed):

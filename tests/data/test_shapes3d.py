@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lrx.core.factors import FactorSpace
+from lrx.core.types import as_float
 from lrx.data import shapes3d as module
 from lrx.data.render.compose import ComposedPixels
 from lrx.data.render.shapes3d import NUM_GEOMETRIES, NUM_MAPS
@@ -46,7 +47,7 @@ def test_a_file_gives_its_images_channel_first(tmp_path):
     indices = torch.tensor([N - 1, 0, 17])
     assert dataset.observation_shape == (3, 64, 64)
     assert np.array_equal(dataset.raw(indices).numpy(), IMAGES[indices.numpy()].transpose(0, 3, 1, 2))
-    assert dataset.images(indices).max() <= 1
+    assert as_float(dataset.raw(indices)).max() <= 1
     assert dataset.source == f"official file {FILE}, checksum not the published one"
     assert told[-1] == (N, N)
     assert from_file(tmp_path / FILE, SMALL).fingerprint == dataset.fingerprint

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lrx.core.types import Grouped
+from lrx.core.types import Grouped, as_float
 from lrx.data.helix import double_helix
 from lrx.models.factorvae import FactorVAE, permute_latents
 from lrx.models.networks.mlp import mlp
@@ -38,7 +38,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def some_losses(model: FactorVAE) -> dict[str, torch.Tensor]:
-    x = double_helix(num_points=64, noise=0.1, seed=0).images(torch.arange(32))
+    x = as_float(double_helix(num_points=64, noise=0.1, seed=0).raw(torch.arange(32)))
     return model.loss(x, step=0, generator=generator())
 
 

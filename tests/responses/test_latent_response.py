@@ -37,9 +37,6 @@ class Points:
         self.asked += indices.tolist()
         return self.points[indices]
 
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices)
-
 
 class Identity(nn.Module):
     """encode and decode do nothing; the dtype is that of a parameter; the posterior's deviation is 0.1."""

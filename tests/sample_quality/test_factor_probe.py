@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lrx.core.factors import FactorSpace
+from lrx.core.types import as_float
 from lrx.data.helix import double_helix
 from lrx.sample_quality import factor_probe as features
 from lrx.sample_quality.factor_probe import check_probe_settings, factor_probe, pixel_components, spread, train_probe
@@ -31,9 +32,6 @@ class Bars:
         x[torch.arange(len(indices)), 0, 2 * classes[:, 0], 2 * classes[:, 2]] = 255
         return x
 
-    def images(self, indices: torch.Tensor) -> torch.Tensor:
-        return self.raw(indices) / 255
-
 
 class LabelledBars:
     """The same images, whose row and column are labels."""
@@ -49,9 +47,6 @@ class LabelledBars:
 
     def raw(self, indices: torch.Tensor) -> torch.Tensor:
         return Bars().raw(indices)
-
-    def images(self, indices: torch.Tensor) -> torch.Tensor:
-        return self.raw(indices) / 255
 
     def label_classes(self, indices: torch.Tensor) -> torch.Tensor:
         return Bars.factors.classes((indices + self.shift) % 12)
@@ -83,8 +78,8 @@ def test_a_probe_learns_the_factors_and_leaves_the_global_generator_alone() -> N
     assert probe.sizes == (4, 3)
     assert probe.accuracies.tolist() == [1, 1]
     every = torch.arange(12)
-    assert torch.equal(probe.classes(Bars().images(every)), Bars.factors.classes(every)[:, [0, 2]])
-    assert probe.features(Bars().images(every).double()).shape == (12, 64)
+    assert torch.equal(probe.classes(as_float(Bars().raw(every))), Bars.factors.classes(every)[:, [0, 2]])
+    assert probe.features(as_float(Bars().raw(every)).double()).shape == (12, 64)
     again = train_probe(Bars(), steps=60)
     assert all(torch.equal(a, b) for a, b in zip(probe.parameters(), again.parameters(), strict=True))
 
@@ -99,7 +94,7 @@ def test_a_kept_probe_is_the_trained_one_and_is_not_trained_again(
     assert len(list((tmp_path / "probes").iterdir())) == 3
     monkeypatch.setattr(features, "train_probe", None)
     again = factor_probe(Bars(), steps=5, cache=str(tmp_path / "probes"))
-    images = Bars().images(torch.arange(12))
+    images = as_float(Bars().raw(torch.arange(12)))
     assert torch.equal(again.features(images), trained.features(images))
     assert torch.equal(again.accuracies, trained.accuracies)
     kept.write_bytes(kept.read_bytes()[:100])
@@ -123,7 +118,7 @@ def test_a_probe_of_labels_is_that_of_equal_factors() -> None:
     assert all(torch.equal(a, b) for a, b in zip(grid.parameters(), labels.parameters(), strict=True))
     every = torch.arange(12)
     learned = train_probe(LabelledBars(shift=5), steps=60)
-    assert torch.equal(learned.classes(Bars().images(every)), Bars.factors.classes((every + 5) % 12)[:, [0, 2]])
+    assert torch.equal(learned.classes(as_float(Bars().raw(every))), Bars.factors.classes((every + 5) % 12)[:, [0, 2]])
 
 
 def test_kept_probes_of_factors_and_of_other_labels_are_told_apart(

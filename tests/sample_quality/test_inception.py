@@ -286,9 +286,6 @@ class Pictures:
     def raw(self, indices: Tensor) -> Tensor:
         return images(8, 1, 4)[indices]
 
-    def images(self, indices: Tensor) -> Tensor:
-        return self.raw(indices)
-
     def encode(self, x: Tensor) -> Tensor:
         return x.flatten(1)
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from lrx.core.types import Dataset
+from lrx.core.types import Dataset, as_float
 from lrx.data.helix import double_helix
 from lrx.models.betavae import BetaVAE
 from lrx.models.networks.mlp import mlp
@@ -211,7 +211,7 @@ def test_two_groups_are_two_optimisers(tmp_path: Path) -> None:
         one.zero_grad()
         other.zero_grad()
         noise.manual_seed(derived_seed(3, "noise", step))
-        model.loss(data.images(order.batch(step)), step=step, generator=noise)["loss"].backward()
+        model.loss(as_float(data.raw(order.batch(step))), step=step, generator=noise)["loss"].backward()
         one.step()
         other.step()
     assert_same(trained, model)
@@ -224,7 +224,7 @@ def test_pairs_are_drawn_anew_each_step_and_alike_each_time(tmp_path: Path) -> N
     assert len(Twins.seen) == 24
     assert all(x.shape == (64, 3) for x in Twins.seen)
     assert all(torch.equal(a, b) for a, b in zip(Twins.seen[:12], Twins.seen[12:], strict=True))
-    first_ten = double_helix(num_points=256, noise=0.1, seed=0).images(torch.arange(10))
+    first_ten = as_float(double_helix(num_points=256, noise=0.1, seed=0).raw(torch.arange(10)))
     assert all((x[32:, None] == first_ten).all(-1).any(-1).all() for x in Twins.seen)
     assert not torch.equal(Twins.seen[0][32:], Twins.seen[1][32:])
 

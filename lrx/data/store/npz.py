@@ -1,4 +1,4 @@
-"""Arrays inside an npz file, read as a stream or found for a memory map: never whole in memory, never unpickled.
+"""Arrays inside an npz file, read as a stream or located for a memory map; never unpickled.
 
 Source of the layout: PKWARE, APPNOTE 6.3.10, sections 4.3.7 (local file header) and 4.4.4.
 """
@@ -21,6 +21,8 @@ import numpy as np
 
 BROKEN = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error, lzma.LZMAError)  # zipfile's
 BAD_HEADER = (ValueError, tokenize.TokenError, OverflowError)  # what numpy raises for an npy header
+PIECE_BYTES = 8 << 20
+FORTRAN_BYTES = 2 << 30  # at most, of an array in Fortran order in an npz; npy files are mapped whatever their order
 LOCAL_HEADER = 30  # bytes, before the name and the extra field, whose lengths are its last two numbers
 
 
@@ -37,37 +39,41 @@ class Stored:
 
 
 def read_rows(path: Path, member: str, *, shape: tuple[int, ...], dtype: str, num_rows: int) -> Iterator[np.ndarray]:
-    """The array `member` in pieces of `num_rows` rows.
+    """Yield the array `member` in pieces of `num_rows` rows; one in Fortran order, whose rows lie apart, is read first.
 
     ValueError in one line when the file is not a whole npz, has no such member, or the member has another shape or
-    dtype. Objects are refused by their dtype, before a byte of them is read.
+    dtype, or is in Fortran order and larger than FORTRAN_BYTES. Objects are refused by their dtype, unread.
     """
-    with _opened(path, member, shape, dtype) as (_, stream):
-        row_bytes = math.prod(shape[1:]) * np.dtype(dtype).itemsize
-        for start in range(0, shape[0], num_rows):
-            rows = min(num_rows, shape[0] - start)
-            data = stream.read(rows * row_bytes)
-            if len(data) < rows * row_bytes:
-                raise ValueError(f"{path} is cut off: {member!r} ends before row {start + rows}")
-            yield np.frombuffer(data, dtype=dtype).reshape(rows, *shape[1:])
+    with _opened(path, member, shape, dtype) as (_, stream, fortran_order):
+        if fortran_order:
+            array = _read_fortran(stream, path, member, shape, np.dtype(dtype))
+            yield from (array[start : start + num_rows] for start in range(0, shape[0], num_rows))
+        else:
+            row_bytes = math.prod(shape[1:]) * np.dtype(dtype).itemsize
+            for start in range(0, shape[0], num_rows):
+                rows = min(num_rows, shape[0] - start)
+                data = stream.read(rows * row_bytes)
+                if len(data) < rows * row_bytes:
+                    raise ValueError(f"{path} is cut off: {member!r} ends before row {start + rows}")
+                yield np.frombuffer(data, dtype=dtype).reshape(rows, *shape[1:])
         if stream.read(1):  # reading to the end makes zipfile check the member's checksum
             raise ValueError(f"{path} holds more bytes of {member!r} than its shape {shape} says")
 
 
 def read_header(path: Path, member: str) -> tuple[tuple[int, ...], np.dtype]:
-    """The shape and dtype of the array `member`; ValueError as in `read_rows`. Reads nothing else."""
+    """Return the shape and dtype of the array `member`; ValueError as in `read_rows`. Reads nothing else."""
     with _member(path, member) as (_, stream):
         shape, _, dtype = _header(stream, path, member)
         return shape, dtype
 
 
 def find_stored(path: Path, member: str, *, shape: tuple[int, ...], dtype: str) -> Stored | None:
-    """Where the array `member` lies, for a memory map; None when it is compressed. Reads nothing but headers.
+    """Locate the array `member` for a memory map; None when it is compressed or in Fortran order. Reads headers alone.
 
     ValueError as in `read_rows`, and when the member is longer or shorter than its shape says.
     """
-    with _opened(path, member, shape, dtype) as (info, stream):
-        if info.compress_type != ZIP_STORED:
+    with _opened(path, member, shape, dtype) as (info, stream, fortran_order):
+        if info.compress_type != ZIP_STORED or fortran_order:
             return None
         header_bytes, array_bytes = stream.tell(), math.prod(shape) * np.dtype(dtype).itemsize
         if info.file_size != header_bytes + array_bytes:
@@ -83,17 +89,39 @@ def find_stored(path: Path, member: str, *, shape: tuple[int, ...], dtype: str) 
         return Stored(offset=file.tell(), header_crc=header_crc, crc=info.CRC)
 
 
+def _read_fortran(stream: IO[bytes], path: Path, member: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Read a whole array in Fortran order, such as `np.indices(sizes).reshape(len(sizes), -1).T`."""
+    num_bytes = math.prod(shape) * dtype.itemsize
+    if num_bytes > FORTRAN_BYTES:
+        raise ValueError(
+            f"{path}: {member!r} is in Fortran order, and with {num_bytes:,} bytes too large to be put in order in "
+            "memory; save np.ascontiguousarray of it, or save it with np.save as an npy file, which is mapped"
+        )
+    array = np.empty(num_bytes, dtype=np.uint8)
+    read = 0
+    while read < num_bytes and (data := stream.read(min(num_bytes - read, PIECE_BYTES))):
+        array[read : read + len(data)] = np.frombuffer(data, dtype=np.uint8)
+        read += len(data)
+    if read < num_bytes:
+        raise ValueError(f"{path} is cut off: {member!r} ends after {read:,} of {num_bytes:,} bytes")
+    return array.view(dtype).reshape(shape, order="F")
+
+
 @contextmanager
-def _opened(path: Path, member: str, shape: tuple[int, ...], dtype: str) -> Iterator[tuple[ZipInfo, IO[bytes]]]:
-    """The directory entry of an array, and the stream of its values, after a check of its npy header."""
+def _opened(path: Path, member: str, shape: tuple[int, ...], dtype: str) -> Iterator[tuple[ZipInfo, IO[bytes], bool]]:
+    """Yield the directory entry of an array, the stream of its values, and whether they are in Fortran order."""
     with _member(path, member) as (info, stream):
-        _check_header(stream, path, member, shape, dtype)
-        yield info, stream
+        stored_shape, fortran_order, stored_dtype = _header(stream, path, member)
+        if (stored_shape, stored_dtype) != (shape, np.dtype(dtype)):
+            raise ValueError(
+                f"{path}: {member!r} has shape {stored_shape} and dtype {stored_dtype}, not {shape} and {dtype}"
+            )
+        yield info, stream, fortran_order
 
 
 @contextmanager
 def _member(path: Path, member: str) -> Iterator[tuple[ZipInfo, IO[bytes]]]:
-    """The directory entry of an array, and the stream of its npy file."""
+    """Yield the directory entry of an array, and the stream of its npy file."""
     try:
         with ZipFile(path) as archive:
             if f"{member}.npy" not in archive.namelist():
@@ -109,18 +137,8 @@ def _member(path: Path, member: str) -> Iterator[tuple[ZipInfo, IO[bytes]]]:
         raise ValueError(f"{path} is not a whole npz file: {error}") from error
 
 
-def _check_header(stream: IO[bytes], path: Path, member: str, shape: tuple[int, ...], dtype: str) -> None:
-    """ValueError unless the npy header announces this shape and dtype in C order."""
-    found_shape, fortran_order, found_dtype = _header(stream, path, member)
-    if (found_shape, found_dtype, fortran_order) != (shape, np.dtype(dtype), False):
-        order = " in Fortran order" if fortran_order else ""
-        raise ValueError(
-            f"{path}: {member!r} has shape {found_shape} and dtype {found_dtype}{order}, not {shape} and {dtype}"
-        )
-
-
 def _header(stream: IO[bytes], path: Path, member: str) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether in Fortran order, and dtype, from the npy header."""
+    """Read shape, whether in Fortran order, and dtype from the npy header."""
     try:
         version = np.lib.format.read_magic(stream)
         if version not in ((1, 0), (2, 0)):
