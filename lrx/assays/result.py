@@ -55,7 +55,8 @@ class LabelledArray:
         """Return the array with its labels as xarray's. ImportError without the extra `xarray`."""
         labels = {axis: self.coordinates[axis] for axis in self.axes if axis in self.coordinates}
         attributes = {"units": self.array.unit, "long_name": self.array.description}
-        array: xarray.DataArray = _xarray().DataArray(self.values, dims=self.axes, coords=labels, name=self.name, attrs=attributes)
+        about = {"coords": labels, "name": self.name, "attrs": attributes}
+        array: xarray.DataArray = _xarray().DataArray(self.values, dims=self.axes, **about)
         return array
 
     def __repr__(self) -> str:

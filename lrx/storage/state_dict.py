@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -85,3 +86,12 @@ def _is_plain(value: Tensor, *, like: Tensor) -> bool:
     """Whether a tensor has numbers of its own, of the kind of another one: floating-point, or whole."""
     plain = value.layout == torch.strided and not value.is_meta
     return plain and value.is_floating_point() == like.is_floating_point() and not value.is_complex()
+
+
+def fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of names, dtypes, shapes and values of a state dict, whatever its order and device."""
+    digest = hashlib.sha256()
+    for key, value in sorted(weights.items()):
+        digest.update(f"{key} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

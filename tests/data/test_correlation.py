@@ -215,7 +215,9 @@ def test_labels_correlate_by_their_classes() -> None:
 
 def test_other_labels_give_another_fingerprint() -> None:
     correlation = {"factors": ["hair", "hat"], "width": 0.3}
-    prints = {correlated(labelled(classes), correlation).fingerprint for classes in (LABELS, np.roll(LABELS, 1, axis=0))}
+    prints = {
+        correlated(labelled(classes), correlation).fingerprint for classes in (LABELS, np.roll(LABELS, 1, axis=0))
+    }
     assert len(prints) == 2
 
 

@@ -125,7 +125,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         provenance: dict[str, str | int | float] = {
             **results.environment(),
             "config": config.text,
-            **_about_checkpoint(trained, path, inputs),
+            **about_checkpoint(trained, path),
             "model": stored.target("autoencoder" if stored.value("autoencoder._target_") else "model"),
             "dataset": dataset.name,
             "dataset_source": dataset.source,
@@ -181,11 +181,11 @@ def load_model(
     return model
 
 
-def _about_checkpoint(trained: checkpoint.Checkpoint, path: Path, inputs: Mapping[str, str]) -> dict[str, str | int]:
+def about_checkpoint(trained: checkpoint.Checkpoint, path: Path) -> dict[str, str | int]:
     """Return what a result says of the checkpoint that it was measured on."""
     return {
         "checkpoint": str(path),
-        "checkpoint_sha256": inputs["checkpoint"],
+        "checkpoint_sha256": file_sha256(path),
         "checkpoint_config": trained.config,
         "checkpoint_origin": trained.origin,
         "trained_steps": trained.step,
