@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
 from typing import cast
 
 import numpy as np
@@ -11,9 +10,11 @@ import torch
 from docs_tables import code, table
 from hydra import compose, initialize_config_module
 
+from lrx.assays.run import run_assay
 from lrx.cli.build import build_model
 from lrx.cli.config import Config
 from lrx.core.factors import FactorSpace
+from lrx.core.settings import Checked
 from lrx.core.types import AssayResult
 from lrx.data.grid import GridDataset
 
@@ -66,7 +67,7 @@ def measured(assay: str) -> AssayResult:
         keep = ["assay.cache=null"] if "cache" in node.assay else []
         node = compose("assay", [f"assay={assay}", "ckpt=none", *smaller, *own, *keep])
     model = build_model(Config(train, {}), dataset)
-    run = cast(Callable[..., AssayResult | Mapping[str, AssayResult]], Config(node, {"assay": assay}).build("assay"))
-    result = run(model, dataset, torch.Generator().manual_seed(0))
+    settings = cast(Checked, Config(node, {"assay": assay}).build("assay"))
+    result = run_assay(settings, model, dataset, torch.Generator().manual_seed(0))
     assert isinstance(result, AssayResult), f"{assay} is several assays"
     return result

@@ -15,9 +15,9 @@ from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from lrx.assays import catalog
 from lrx.cli.config import Config
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.report.meanings import ASSAYS
 
 CONFIGS = Path(importlib.import_module("lrx.configs").__path__[0])
 COMMANDS = ("train", "assay", "import", "prepare")
@@ -204,9 +204,24 @@ def layers(part: str, module: nn.Module, x: torch.Tensor) -> list[tuple[str, ...
 
 
 def scores(assay: str) -> str:
-    """The scores of an assay and what each means."""
-    rows = [(code(name.replace("{}", "*")), said.replace("{}", "`*`")) for name, said in ASSAYS[assay].scores.items()]
+    """Return the scores of an assay and what each means."""
+    meanings = catalog.descriptions()[assay].scores
+    rows = [(code(name.replace("{}", "*")), text.replace("{}", "`*`")) for name, text in meanings.items()]
     return table(("score", "meaning"), rows) if rows else ""
+
+
+def assays() -> str:
+    """Return a row an assay: its page and its question, in the order of reports."""
+    lines = ["| `assay=` | the question |", "|---|---|"]
+    lines.append("| [paper](paper.md) | all of those below that fit the data set, in one go |")
+    lines += [f"| [{name}]({name}.md) | {entry.question} |" for name, entry in catalog.descriptions().items()]
+    return "\n".join(lines) + "\n"
+
+
+def assay_reference() -> str:
+    """Return the API sections of all assays, for mkdocstrings."""
+    names = [*catalog.descriptions(), "paper"]
+    return "\n".join(f"## {name}\n\n::: lrx.assays.{name}.assay.measure\n\n::: lrx.assays.{name}.assay.Settings\n" for name in names)
 
 
 def first_sentence(module: ModuleType) -> str:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docs_contents
+import docs_notebook
 import docs_tables
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
+
+from lrx.assays import catalog
 
 MARK = re.compile(r"<!-- table: (\w+)(?: (\S+))? -->")
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.S)
@@ -28,13 +31,16 @@ TABLES: dict[str, Callable[..., str]] = {
     "networks": docs_tables.networks,
     "scores": docs_tables.scores,
     "contents": docs_contents.contents,
+    "assays": docs_tables.assays,
+    "assay_reference": docs_tables.assay_reference,
+    "notebook": docs_notebook.markdown,
 }
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Leave out of the navigation what other scripts have not written yet."""
+    """Fill the navigation: a pattern such as `reference/api/*.md` stands for its pages."""
     assert config.nav is not None
-    config.nav = present(config.nav, Path(config.docs_dir))
+    config.nav = expand(config.nav, Path(config.docs_dir))
     return config
 
 
@@ -61,14 +67,31 @@ def mathml(latex: str, *, block: bool) -> str:
     return convert(html.unescape(latex).strip(), display="block" if block else "inline")
 
 
-def present(nav: list, folder: Path) -> list:
-    """The entries of a navigation whose pages are in the folder, and the sections that have any."""
-    kept = []
+def expand(nav: list, folder: Path) -> list:
+    """Return a navigation with the pages that its patterns stand for, without those that it names itself."""
+    named = {page for page in pages(nav) if "*" not in page}
+    entries: list = []
     for entry in nav:
         if isinstance(entry, dict):
             ((title, inner),) = entry.items()
-            found = present(inner, folder) if isinstance(inner, list) else inner if (folder / inner).is_file() else None
-            kept += [{title: found}] if found else []
-        elif (folder / entry).is_file():
-            kept.append(entry)
-    return kept
+            entries.append({title: expand(inner, folder) if isinstance(inner, list) else inner})
+        elif "*" in entry:
+            there = {path.relative_to(folder).as_posix() for path in folder.glob(entry)} - named
+            entries += sorted(there, key=lambda page: (order_of(Path(page).stem), page))
+        else:
+            entries.append(entry)
+    return entries
+
+
+def order_of(name: str) -> int:
+    """Return the place of an assay in reports; behind all of them for other pages."""
+    names = list(catalog.descriptions())
+    return names.index(name) if name in names else len(names)
+
+
+def pages(nav: object) -> Iterator[str]:
+    """Yield the pages of a navigation."""
+    if isinstance(nav, str):
+        yield nav
+    for entry in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
+        yield from pages(entry)
