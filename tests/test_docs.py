@@ -156,7 +156,8 @@ def test_the_parts_of_the_page_on_extending_work_in_a_copy(tmp_path: Path, envir
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "moved mean" in done.stdout
+    assert "mean distance" in done.stdout
+    assert (tmp_path / "outputs/assay/stripes/idempotence.png").is_file()
     assert (tmp_path / "outputs/assay/stripes/result.h5").is_file()
 
 
