@@ -1,8 +1,9 @@
-"""The house: who imports whom, and which libraries stay behind which door."""
+"""Layout of the code: which package imports which, sizes of files and functions, first words of docstrings."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import lrx
@@ -31,7 +32,7 @@ DOORS = {
     "omegaconf": {"cli"},
     "rich": {"cli"},
     "jinja2": {"report"},
-    "matplotlib": {"report", "plot.py", "plotting"},
+    "matplotlib": {"report", "plot.py", "plotting", "catalog.py", "result.py"},  # the last two name its types
     "safetensors": {"state_dict.py"},
     "wandb": {"trackers.py"},
 }
@@ -76,7 +77,7 @@ def test_imports_point_down() -> None:
 
 def test_assays_do_not_import_each_other() -> None:
     for path in (ROOT / "assays").glob("*/*.py"):
-        own = (f"lrx.assays.{path.parent.name}", "lrx.assays.plotting")
+        own = (f"lrx.assays.{path.parent.name}", "lrx.assays.plotting", "lrx.assays.description", "lrx.assays.catalog")
         assert not [name for name in imports(path) if name.startswith("lrx.assays.") and not name.startswith(own)], path
 
 
@@ -94,3 +95,47 @@ def test_the_walk_sees_imports() -> None:
     assert "lrx.responses.draws" in imports(ROOT / "assays" / "response_matrix" / "assay.py")
     assert "hydra" in imports(ROOT / "cli" / "main.py")
     assert "lrx.training" in imports(ROOT / "training" / "loop.py")
+
+
+def test_arrows_between_packages() -> None:
+    arrows = {
+        (room(path), name.split(".")[1])
+        for path in files()
+        for name in imports(path)
+        if name.startswith("lrx.") and name.split(".")[1] in LEVELS and name.split(".")[1] != room(path)
+    }
+    assert len(arrows) <= 45, sorted(arrows)
+
+
+def test_files_are_short() -> None:
+    long = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files()}
+    assert not {name: lines for name, lines in long.items() if lines > 250}
+
+
+def functions(path: Path) -> Iterator[tuple[str, ast.FunctionDef]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
+
+
+def test_functions_have_at_most_8_parameters() -> None:
+    def count(node: ast.FunctionDef) -> int:
+        names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+        return len([name for name in names if name not in ("self", "cls")])
+
+    assert not [f"{where}: {count(node)}" for path in files() for where, node in functions(path) if count(node) > 8]
+
+
+ARTICLES = {"a", "an", "the", "what", "which", "how", "whether", "who", "where", "when", "why", "so", "one"}
+
+
+def test_docstrings_begin_with_a_verb_or_noun() -> None:
+    wrong = []
+    for path in files():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+                words = (ast.get_docstring(node) or "").split()
+                if words and words[0].lower().strip("`'\",") in ARTICLES:
+                    wrong.append(f"{path.relative_to(ROOT)}: {' '.join(words[:6])}")
+    assert not wrong, f"{len(wrong)} docstrings: {wrong[:20]}"
