@@ -9,7 +9,7 @@ takes its gradient g by E[f], and the variance of log M is g' Cov[f] g / (n - 1)
 Quasi-random draws come in nets: the mean of a net takes the place of a draw, and as nets are independent, their spread
 gives an honest error (Owen 1997).
 
-N draws, D latents, R rows, T = 4 features, G groups of draws. Sums are in float64.
+N draws, D latents, R rows, T = 4 features, G groups of draws. Sums are in float64 (`lrx.responses.response_sums`).
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lrx.core.types import Autoencoder
+from lrx.core.types import Array, Autoencoder
 from lrx.responses.draws import blocks
-from lrx.responses.interventions import BlockResponses, row_units
+from lrx.responses.interventions import row_units
 from lrx.responses.measurement import Measurement
+from lrx.responses.response_sums import unit_sums
 from lrx.responses.work_units import Values
 
 SCALES = ("half", "none", "std")
+SCALE = "half"  # on which results show responses, but for a response matrix that is asked for on another
+AXES = ("intervened", "responding")
 GROUPS = 128  # groups of draws that a bootstrap draws from, at most
 ENTRIES = 2**22  # entries of bootstrap replicates held in memory at a time
 
@@ -194,58 +197,25 @@ def shared_or_measured(
     default: the number of independent draws where num_samples is None and there is no such matrix.
     rows, num_groups: see `measure_matrix`; a matrix of this run has all rows, and the groups it has.
     """
-    if num_samples is None and m.matrix is not None and m.matrix.base == base:
+    if m.matrix is not None and serves(m, num_samples=num_samples, base=base):
         return m.matrix if rows is None else m.matrix.of_rows(rows)
     count = num_samples or default
     return measure_matrix(m, base=base, num_samples=count, rows=rows, num_groups=num_groups)
 
 
-def unit_sums(block: BlockResponses, rows: range, *, net: int, num_groups: int, num_samples: int) -> Values:
-    """Return what `ResponseMatrix.add` takes of a block of draws and some rows."""
-    partners_ND, after = block.draws.partners_ND, block.after_interventions(rows)
-    partners_NR = None if partners_ND is None else partners_ND[:, block.latents(rows)]
-    centre_D = block.first.h_ND.double().mean(0)
-    sums = feature_sums(block.h_ND, after, partners_NR, centre_D=centre_D, net=net)
-    if not num_groups:
-        return sums
-    place_N = (torch.arange(block.start, block.start + block.size) // net) * num_groups // (num_samples // net)
-    if partners_ND is not None:  # draws of the block share images: it goes whole to the group of its first draw
-        place_N = place_N[:1].expand(block.size)
-    return (*sums, *group_sums(block.h_ND, after, place_N))
+def matrix_arrays(matrix: ResponseMatrix, scale: str) -> dict[str, Array]:
+    """Return `matrix` and `matrix_se` (R, D) of a result, on one of SCALES, which their descriptions name."""
+    matrix_RD, se_RD = matrix.on_scale(scale)
+    unit = "std of response" if scale == "std" else "latent"
+    return {
+        "matrix": Array(matrix_RD.numpy(), AXES, unit, f"latent response matrix, normalization {scale}"),
+        "matrix_se": Array(se_RD.numpy(), AXES, unit, "standard error of the latent response matrix"),
+    }
 
 
-def feature_sums(
-    h_ND: Tensor, after: Sequence[Tensor], partners_NR: Tensor | None, *, centre_D: Tensor, net: int = 1
-) -> Values:
-    """Sum products of features of responses (N, D) at base points, and (N, D) after each of R interventions.
-
-    Returns products (R, D, T, T), rounding (D,), and with partners int64 (N, R), as in `Draws`, lagged products
-    (R, D, T, T), else an empty tensor. Any centre near h(z) keeps the digits of responses that hardly vary.
-    net: so many draws are averaged first.
-    """
-    products, lagged = [], []
-    for row, after_ND in enumerate(after):
-        d_ND, e_ND = after_ND.double() - h_ND.double(), h_ND.double() - centre_D
-        features_NDT = torch.stack([torch.ones_like(d_ND), d_ND.square(), e_ND, e_ND.square()], dim=-1)
-        if net > 1:
-            features_NDT = features_NDT.view(-1, net, *features_NDT.shape[1:]).mean(1)
-        products.append(torch.einsum("nks,nkt->kst", features_NDT, features_NDT))
-        if partners_NR is not None:
-            partners_N = partners_NR[:, row]
-            draw = (partners_N < len(h_ND)).nonzero()[:, 0]
-            pair = features_NDT[draw], features_NDT[partners_N[draw]]
-            lagged.append(torch.einsum("nks,nkt->kst", *pair))
-    rounding_D = 16 * torch.finfo(h_ND.dtype).eps * h_ND.abs().amax(0).double()
-    return torch.stack(products), rounding_D, torch.stack(lagged) if lagged else torch.zeros(0)
-
-
-def group_sums(h_ND: Tensor, after: Sequence[Tensor], place_N: Tensor) -> Values:
-    """Return the groups int64 (g,) of draws, how many draws each has (g,), and sums of d^2 (g, R, D)."""
-    groups_g, place_N, counts_g = torch.unique(place_N, return_inverse=True, return_counts=True)
-    squares_gRD = torch.zeros(len(groups_g), len(after), h_ND.shape[1], dtype=torch.float64)
-    for row, after_ND in enumerate(after):
-        squares_gRD[:, row].index_add_(0, place_N, (after_ND.double() - h_ND.double()).square())
-    return groups_g, counts_g, squares_gRD
+def serves(m: Measurement, *, num_samples: int | None, base: str = "prior") -> bool:
+    """Return whether `shared_or_measured` takes the matrix measured in this run, and computes no response."""
+    return num_samples is None and m.matrix is not None and m.matrix.base == base
 
 
 def net_size(num_samples: int) -> int:

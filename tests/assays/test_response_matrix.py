@@ -10,12 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.response_matrix.assay import response_matrix, response_matrix_of, row_sums
+from lrx.assays.response_matrix.assay import Settings
+from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult
 from lrx.responses.draws import Block, Draws, blocks
-from lrx.responses.interventions import row_pieces
+from lrx.responses.interventions import row_units
 from lrx.responses.latent_response import intervene
-from lrx.responses.moments import Moments, feature_sums
+from lrx.responses.matrix import ResponseMatrix
+from lrx.responses.measurement import measurement
+from lrx.responses.response_sums import feature_sums, unit_sums
 from tests.support.models_for_tests import Ignoring, Linear, Vectors, values
 from tests.support.models_for_tests import one_thread as one_thread
 
@@ -33,7 +36,7 @@ A = torch.tensor([[0.9, 0.0, 0.3], [-0.2, 1.1, 0.0], [0.0, 0.5, -0.7]], dtype=to
 
 
 class Curved(nn.Module):
-    """A nonlinear autoencoder with a posterior: every latent moves every response, and the decoder saturates."""
+    """Nonlinear autoencoder with a posterior: every latent moves every response, and the decoder saturates."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +53,7 @@ class Curved(nn.Module):
 
 
 class Foreign(nn.Module):
-    """Someone else's module: no base class, no attributes of lrx, other names inside."""
+    """Module of another project: no base class, no attributes of lrx, other names inside."""
 
     def __init__(self, inner: Linear | Curved) -> None:
         super().__init__()
@@ -64,23 +67,31 @@ class Foreign(nn.Module):
 
 
 def assay(model: nn.Module, seed: int = 0, data: Vectors | None = None, **settings: Any) -> AssayResult:
-    return response_matrix(model, data or Vectors(), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+    return run_assay(
+        Settings(**{**SETTINGS, **settings}), model, data or Vectors(), torch.Generator().manual_seed(seed)
+    )
 
 
-def moments_of(model: nn.Module, given: Iterable[Block], num_samples: int) -> Moments:
-    """The moments of three latents over the first draws of these blocks."""
-    moments = Moments(3)
-    for piece in row_pieces(model, given, latents=3, num_samples=num_samples, batch_size=512, summed=row_sums):
-        moments.add(piece.key[1], piece.evaluate())
-    return moments
+def matrix_over(model: nn.Module, given: Iterable[Block], num_samples: int) -> ResponseMatrix:
+    """Return the response matrix of three latents over the first draws of these blocks."""
+    matrix = ResponseMatrix(range(3), 3)
+    sums = functools.partial(unit_sums, net=1, num_groups=0, num_samples=num_samples)
+    for unit in row_units(model, given, rows=range(3), num_samples=num_samples, batch_size=512, sums=sums):
+        matrix.add(unit.key[1], unit.evaluate())
+    return matrix
+
+
+def matrix_of_draws(model: nn.Module, drawn: Draws, scale: str) -> tuple[Tensor, Tensor]:
+    """Return matrix and standard errors over these draws, in one block."""
+    return matrix_over(model, [Block(len(drawn), lambda: drawn)], len(drawn)).on_scale(scale)
 
 
 def within(result: AssayResult, expected: Tensor, errors: float = 4.5) -> bool:
-    """Every entry within so many standard errors of what it should be (exactly, where the error is 0)."""
+    """Return whether every entry is within some standard errors of the expected one (exactly, where the error is 0)."""
     return bool((np.abs(values(result) - expected.numpy()) <= errors * values(result, "matrix_se") + 1e-12).all())
 
 
-def test_a_linear_autoencoder_gives_its_transposed_magnitudes() -> None:
+def test_linear_autoencoder_gives_transposed_magnitudes() -> None:
     result = assay(Linear(A), num_samples=20_000, max_samples=20_000)
     assert within(result, A.abs().T)
     assert values(result, "matrix_se").max() < 0.01
@@ -88,11 +99,11 @@ def test_a_linear_autoencoder_gives_its_transposed_magnitudes() -> None:
 
 
 @pytest.mark.parametrize(("normalization", "expected"), [("half", 1.0), ("none", math.sqrt(2)), ("std", 1.0)])
-def test_the_identity_gives_the_identity_on_its_scale(normalization: str, expected: float) -> None:
+def test_identity_on_each_scale(normalization: str, expected: float) -> None:
     assert within(assay(Linear(torch.eye(3).double()), normalization=normalization), expected * torch.eye(3))
 
 
-def test_std_divides_a_column_by_the_deviation_of_its_response() -> None:
+def test_std_divides_columns_by_response_std() -> None:
     result = assay(Linear(A), normalization="std", num_samples=20_000)
     assert within(result, (A.abs() / A.square().sum(1, keepdim=True).sqrt()).T)
     assert np.allclose(values(result, "response_std"), A.square().sum(1).sqrt(), rtol=0.03)
@@ -100,13 +111,13 @@ def test_std_divides_a_column_by_the_deviation_of_its_response() -> None:
     assert np.allclose(values(result), values(half) / values(half, "response_std"), rtol=1e-12)
 
 
-def test_from_data_the_values_have_the_marginal_of_their_latent() -> None:
+def test_values_from_data_have_marginal_of_latent() -> None:
     model = Linear(A)  # the encoder does nothing, so codes are the data's standard normal vectors
     assert within(assay(model, base="posterior", num_samples=4000), A.abs().T)
 
 
 @pytest.mark.parametrize("normalization", ["half", "none", "std"])
-def test_a_constant_decoder_gives_zero_with_zero_error(normalization: str) -> None:
+def test_constant_decoder_gives_zero_matrix(normalization: str) -> None:
     result = assay(Linear(torch.zeros(3, 3).double()), normalization=normalization, num_samples=100)
     assert not values(result).any()
     assert not values(result, "matrix_se").any()
@@ -114,7 +125,7 @@ def test_a_constant_decoder_gives_zero_with_zero_error(normalization: str) -> No
 
 
 @pytest.mark.parametrize("normalization", ["half", "std"])
-def test_what_the_decoder_ignores_is_a_zero_row_and_what_the_encoder_ignores_a_zero_column(normalization: str) -> None:
+def test_ignored_latents_give_zero_rows_and_columns(normalization: str) -> None:
     matrix = A.clone()
     matrix[:, 1] = 0  # the decoder ignores latent 1
     matrix[2] = 0  # the encoder ignores latent 2
@@ -123,47 +134,47 @@ def test_what_the_decoder_ignores_is_a_zero_row_and_what_the_encoder_ignores_a_z
     assert np.array_equal(values(result, "matrix_se") == 0, (matrix.T == 0).numpy())
 
 
-def test_a_response_that_varies_by_rounding_alone_is_constant_under_std() -> None:
-    moments = Moments(2)
+def test_std_ignores_rounding() -> None:
+    sums = ResponseMatrix(range(2), 2)
     h = torch.ones(50, 2) + torch.tensor([0, 1.0]) * torch.randn(50, 1, generator=torch.Generator().manual_seed(0))
     h[::2, 0] += 1.2e-7
     for latent in range(2):
-        moved = h.flip(0) + torch.tensor([0, float(latent)])
-        moments.add(latent, feature_sums(h, [moved], None, centre_D=h.double().mean(0)))
-    matrix, se = moments.matrix("std")
+        after = h.flip(0) + torch.tensor([0, float(latent)])
+        sums.add(latent, feature_sums(h, [after], None, centre_D=h.double().mean(0)))
+    matrix, se = sums.on_scale("std")
     assert matrix[:, 0].tolist() == [0, 0]
     assert se[:, 0].tolist() == [0, 0]
     assert (matrix[:, 1] > 0).all()
 
 
-def test_a_constant_response_that_moves_is_infinite_under_std() -> None:
-    moments = Moments(1)
+def test_std_of_constant_response_that_moves_is_infinite() -> None:
+    sums = ResponseMatrix([0], 1)
     h = torch.ones(50, 1, dtype=torch.float64)
-    moments.add(0, feature_sums(h, [2 * h], None, centre_D=h[0]))
-    matrix, se = moments.matrix("std")
+    sums.add(0, feature_sums(h, [2 * h], None, centre_D=h[0]))
+    matrix, se = sums.on_scale("std")
     assert (matrix.item(), se.item()) == (math.inf, math.inf)
-    assert moments.matrix("none")[0].item() == 1
+    assert sums.on_scale("none")[0].item() == 1
 
 
-def test_one_move_in_many_has_an_error_of_half_its_size() -> None:
-    moments = Moments(1)
-    moved = torch.zeros(1000, 1, dtype=torch.float64)
-    moved[3] = 2
-    moments.add(0, feature_sums(torch.zeros_like(moved), [moved], None, centre_D=torch.zeros(1).double()))
-    matrix, se = moments.matrix("none")
+def test_error_of_one_move_in_many_is_half_its_size() -> None:
+    sums = ResponseMatrix([0], 1)
+    after = torch.zeros(1000, 1, dtype=torch.float64)
+    after[3] = 2
+    sums.add(0, feature_sums(torch.zeros_like(after), [after], None, centre_D=torch.zeros(1).double()))
+    matrix, se = sums.on_scale("none")
     assert matrix.item() == pytest.approx(2 / math.sqrt(1000))
     assert se.item() == pytest.approx(matrix.item() / 2, rel=1e-3)
 
 
 @pytest.mark.parametrize("base", ["prior", "posterior", "posterior_sample"])
-def test_standard_errors_are_the_spread_of_repeated_estimates(base: str) -> None:
+def test_standard_errors_match_repeated_estimates(base: str) -> None:
     data, model = Vectors(20_000), Curved()
     estimates: dict[str, list[tuple[Tensor, Tensor]]] = {"half": [], "std": []}
     for seed in range(200):
-        drawn = blocks(model, data, base=base, generator=torch.Generator().manual_seed(seed), batch_size=512)
-        moments = moments_of(model, drawn, 256)
+        m = measurement(model, data, torch.Generator().manual_seed(seed), batch_size=512)
+        matrix = matrix_over(model, blocks(m, base=base), 256)
         for normalization, collected in estimates.items():
-            collected.append(moments.matrix(normalization))
+            collected.append(matrix.on_scale(normalization))
     for collected in estimates.values():
         spread = torch.stack([matrix for matrix, _ in collected]).std(0)
         ratio = torch.stack([se for _, se in collected]).mean(0) / spread
@@ -173,11 +184,11 @@ def test_standard_errors_are_the_spread_of_repeated_estimates(base: str) -> None
 
 
 @pytest.mark.parametrize("normalization", ["none", "std"])
-def test_standard_errors_agree_with_a_bootstrap(normalization: str) -> None:
+def test_standard_errors_match_bootstrap(normalization: str) -> None:
     generator = torch.Generator().manual_seed(5)
     z, v = torch.randn(2, 400, 3, generator=generator, dtype=torch.float64)
     model = Curved()
-    _, se = response_matrix_of(model, Draws(z, v), normalization=normalization, batch_size=64)
+    _, se = matrix_of_draws(model, Draws(z, v), normalization)
     with torch.no_grad():
         h = model.encode(model.decode(z))
         d2 = torch.stack([(model.encode(model.decode(intervene(z, j, v[:, j]))) - h).square() for j in range(3)])
@@ -189,21 +200,21 @@ def test_standard_errors_agree_with_a_bootstrap(normalization: str) -> None:
 
 
 @pytest.mark.parametrize("base", ["prior", "posterior", "posterior_sample"])
-def test_the_batch_size_changes_nothing(base: str) -> None:
+def test_batch_size_changes_nothing(base: str) -> None:
     results = [assay(Curved(), base=base, num_samples=150, batch_size=size) for size in (1, 37, 4096)]
     for name in ("matrix", "matrix_se", "response_std", "kl"):
         assert np.allclose(values(results[0], name), values(results[1], name), rtol=1e-12, atol=1e-15)
         assert np.allclose(values(results[0], name), values(results[2], name), rtol=1e-12, atol=1e-15)
 
 
-def test_the_seed_decides() -> None:
+def test_seed_determines_result() -> None:
     first, again, other = assay(Curved()), assay(Curved()), assay(Curved(), seed=1)
     assert np.array_equal(values(first), values(again))
     assert not np.array_equal(values(first), values(other))
 
 
 @pytest.mark.parametrize("base", ["prior", "posterior"])
-def test_a_target_takes_samples_until_it_is_reached(base: str) -> None:
+def test_target_se_is_reached(base: str) -> None:
     result = assay(Curved(), base=base, num_samples=128, target_se=0.02)
     count = result.settings["num_samples"]
     assert isinstance(count, int)
@@ -216,19 +227,19 @@ def test_a_target_takes_samples_until_it_is_reached(base: str) -> None:
     assert np.array_equal(values(result, "matrix_se"), values(same, "matrix_se"))
 
 
-def test_a_target_out_of_reach_stops_at_the_most_samples_and_says_so() -> None:
+def test_target_se_stops_at_max_samples() -> None:
     result = assay(Curved(), num_samples=128, target_se=1e-6, max_samples=700)
     assert result.settings["num_samples"] == 700
     assert result.settings["target_reached"] is False
     assert np.array_equal(values(result), values(assay(Curved(), num_samples=700)))
 
 
-def test_a_foreign_module_gives_the_same_matrix() -> None:
+def test_wrapped_module_gives_same_matrix() -> None:
     for inner in (Linear(A), Curved()):
         assert np.array_equal(values(assay(inner)), values(assay(Foreign(inner))))
 
 
-def test_a_row_of_base_points_is_computed_once_and_every_response_is_reported() -> None:
+def test_base_responses_are_computed_once_and_progress_is_complete() -> None:
     rows: list[int] = []
 
     class Counting(Linear):
@@ -236,16 +247,17 @@ def test_a_row_of_base_points_is_computed_once_and_every_response_is_reported() 
             rows.append(len(z))
             return super().decode(z)
 
-    told: list[tuple[int, int]] = []
-    settings = {**SETTINGS, "num_samples": 300, "progress": lambda done, total: told.append((done, total))}
-    response_matrix(Counting(A), Vectors(), torch.Generator(), **settings)
+    calls: list[tuple[int, int]] = []
+    settings = Settings(**{**SETTINGS, "num_samples": 300})
+    progress = lambda done, total: calls.append((done, total))  # noqa: E731
+    run_assay(settings, Counting(A), Vectors(), torch.Generator(), progress=progress)
     assert sum(rows) == 300 * (3 + 1)
     assert max(rows) <= 512
-    assert told[-1] == (1200, 1200)
-    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert calls[-1] == (1200, 1200)
+    assert [done for done, _ in calls] == sorted({done for done, _ in calls})
 
 
-def test_informative_latents_and_active_units_are_counted() -> None:
+def test_counts_of_informative_latents_and_active_units() -> None:
     result = assay(Linear(torch.diag(torch.tensor([1.0, 0.3, 0.36], dtype=torch.float64))), num_samples=8000)
     assert values(result, "informative").tolist() == [1, 0, 1]  # 0.36 is 0.51 on the scale `none`
     assert values(result, "informative").dtype == np.uint8
@@ -257,7 +269,7 @@ def test_informative_latents_and_active_units_are_counted() -> None:
 
 
 @pytest.mark.parametrize("base", ["prior", "posterior", "posterior_sample"])
-def test_a_model_that_ignores_its_latents_has_a_remark(base: str) -> None:
+def test_remark_where_no_latent_is_informative(base: str) -> None:
     result = assay(Ignoring(A), base=base, num_samples=100)
     assert not values(result).any()
     remark = str(result.settings["remark"])
@@ -267,7 +279,7 @@ def test_a_model_that_ignores_its_latents_has_a_remark(base: str) -> None:
     assert assay(Linear(A), num_samples=100).settings["remark"] is None
 
 
-def test_the_rule_of_informative_is_on_one_scale_whatever_is_shown() -> None:
+def test_informative_is_on_scale_none_for_each_normalization() -> None:
     model = Linear(torch.diag(torch.tensor([1.0, 0.3, 0.4])))  # sqrt(2) times these on the scale `none`
     for normalization in ("half", "none", "std"):
         result = assay(model, normalization=normalization)
@@ -275,7 +287,7 @@ def test_the_rule_of_informative_is_on_one_scale_whatever_is_shown() -> None:
         assert "M_jj > 0.5 on the scale none" in result.arrays["informative"].description
 
 
-def test_one_latent_one_image_and_two_draws_are_enough() -> None:
+def test_smallest_model_and_data() -> None:
     data = Vectors(1, 1)
     result = assay(Linear(torch.ones(1, 1).double()), 0, data, num_samples=2)
     assert values(result).shape == (1, 1)
@@ -285,7 +297,7 @@ def test_one_latent_one_image_and_two_draws_are_enough() -> None:
         assay(Linear(torch.ones(1, 1).double()), 0, data, base="posterior")
 
 
-def test_256_latents_are_answered_in_pieces() -> None:
+def test_256_latents_are_decoded_in_parts() -> None:
     largest = 0
 
     class Watching(Linear):
@@ -300,7 +312,7 @@ def test_256_latents_are_answered_in_pieces() -> None:
     assert within(result, torch.eye(256), errors=6)
 
 
-def test_axes_are_named_and_labelled() -> None:
+def test_axes_and_coordinates() -> None:
     result = assay(Linear(A))
     assert result.arrays["matrix"].axes == result.arrays["matrix_se"].axes == ("intervened", "responding")
     assert result.coordinates["intervened"].tolist() == result.coordinates["responding"].tolist() == [0, 1, 2]
@@ -308,7 +320,7 @@ def test_axes_are_named_and_labelled() -> None:
     assert result.settings["target_reached"] is None
 
 
-def test_weights_that_are_not_finite_are_refused() -> None:
+def test_nan_weights_raise() -> None:
     with pytest.raises(ValueError, match="not finite"):
         assay(Linear(A * float("nan")))
 
@@ -324,28 +336,28 @@ def test_weights_that_are_not_finite_are_refused() -> None:
         ({"target_se": 0}, "target_se must be null or a positive number, not 0"),
         ({"target_se": math.nan}, "target_se must be null or a positive number, not nan"),
         ({"target_se": "small"}, "target_se must be null or a positive number, not 'small'"),
-        ({"target_se": 0.1, "max_samples": 10}, "at least 2000, as assay.num_samples, not 10"),
+        ({"target_se": 0.1, "max_samples": 10}, "at least 2000, as num_samples, not 10"),
         ({"batch_size": 0}, "batch_size must be null or a whole number of at least 1, not 0"),
     ],
 )
-def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:
+def test_settings_are_checked(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         assay(Linear(A), **settings)
 
 
-def test_moments_in_blocks_are_moments_in_one_go() -> None:
+def test_sums_over_blocks_equal_sums_over_one_block() -> None:
     z, v = torch.randn(2, 100, 3, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
     parts = [Draws(z[part], v[part]) for part in (slice(0, 30), slice(30, 100))]
-    moments = moments_of(Curved(), [Block(len(part), functools.partial(Draws.first, part, 100)) for part in parts], 100)
+    matrix = matrix_over(Curved(), [Block(len(part), functools.partial(Draws.first, part, 100)) for part in parts], 100)
     for normalization in ("half", "std"):
-        whole = response_matrix_of(Curved(), Draws(z, v), normalization=normalization, batch_size=100)
-        for in_blocks, at_once in zip(moments.matrix(normalization), whole, strict=True):
+        one_block = matrix_of_draws(Curved(), Draws(z, v), normalization)
+        for in_blocks, at_once in zip(matrix.on_scale(normalization), one_block, strict=True):
             assert torch.allclose(in_blocks, at_once, rtol=1e-10)
 
 
 @pytest.mark.parametrize("normalization", ["half", "std"])
-def test_a_95_percent_interval_covers_the_truth_as_often_as_it_says(normalization: str) -> None:
-    """500 repeats of 512 draws of a linear model, whose matrix is known; exact zeros have no interval."""
+def test_coverage_of_95_percent_intervals(normalization: str) -> None:
+    """Repeat 512 draws of a linear model, whose matrix is known, 500 times; exact zeros have no interval."""
     truth = A.abs().T / (A.square().sum(1).sqrt() if normalization == "std" else 1)
     covered = []
     for seed in range(500):

@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lrx.assays.response_matrix import plot
+from lrx.assays.plotting import drawing
 from lrx.core.types import Array, AssayResult
 from lrx.storage import results
 
 AXES = ("intervened", "responding")
-
-
 RULE = "1 where informative: M_jj > 0.5 on the scale none"
 
 
@@ -38,14 +36,18 @@ def written(
     return path
 
 
+def draw(path: Path, folder: Path) -> list[Path]:
+    return drawing.draw("response_matrix", path, folder)
+
+
 def texts(figure: Figure) -> list[str]:
-    """The annotations of the matrix."""
+    """Return the annotations of the matrix."""
     return [text.get_text() for text in figure.axes[0].texts]
 
 
 @pytest.mark.parametrize("latents", [1, 2, 16, 17, 256])
-def test_a_matrix_of_any_size_becomes_a_picture(tmp_path: Path, figures: list[Figure], latents: int) -> None:
-    paths = plot.draw(written(tmp_path, latents), tmp_path)
+def test_picture_of_any_size(tmp_path: Path, figures: list[Figure], latents: int) -> None:
+    paths = draw(written(tmp_path, latents), tmp_path)
     assert paths == [tmp_path / "response_matrix.png"]
     pixels = matplotlib.image.imread(paths[0])[..., :3]
     assert 300 < pixels.shape[0] < 2000
@@ -57,18 +59,18 @@ def test_a_matrix_of_any_size_becomes_a_picture(tmp_path: Path, figures: list[Fi
     assert len(cells) == (latents**2 if latents <= 16 else 0)
 
 
-def test_cells_hold_values_and_errors_and_axes_are_named(tmp_path: Path, figures: list[Figure]) -> None:
-    plot.draw(written(tmp_path, 3), tmp_path)
+def test_annotations_caption_and_axes(tmp_path: Path, figures: list[Figure]) -> None:
+    draw(written(tmp_path, 3), tmp_path)
     axes = figures[0].axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("responding latent", "intervened latent")
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "2"]
     assert texts(figures[0]).count("0.95") == 3
     assert texts(figures[0]).count("0.05") == 6
     assert texts(figures[0]).count("±0.002") == 9
-    (small_print,) = [text for text in texts(figures[0]) if text.startswith("BetaVAE ·")]
-    for said in ("dsprites (official file)", "base prior", "1,024 draws", "normalization half"):
-        assert said in " ".join(small_print.split())
-    assert "▾ informative: 1 of 3 (M_jj > 0.5 on the scale none)" in " ".join(small_print.split())
+    (caption,) = [text for text in texts(figures[0]) if text.startswith("BetaVAE ·")]
+    for text in ("dsprites (official file)", "base prior", "1,024 draws", "normalization half"):
+        assert text in " ".join(caption.split())
+    assert "▾ informative: 1 of 3 (M_jj > 0.5 on the scale none)" in " ".join(caption.split())
     marks = axes.collections[0].get_offsets()
     assert np.asarray(marks)[:, 0].tolist() == [1]
     assert "latent" in figures[0].axes[0].child_axes[0].get_ylabel()
@@ -78,26 +80,24 @@ def test_cells_hold_values_and_errors_and_axes_are_named(tmp_path: Path, figures
     ("normalization", "fill", "top"),
     [("half", 0.0, 1.0), ("none", 0.0, 2**0.5), ("std", 3.0, 3.0), ("std", np.inf, 1.0)],
 )
-def test_colours_reach_from_zero_to_the_identity_or_beyond(
-    tmp_path: Path, figures: list[Figure], normalization: str, fill: float, top: float
-) -> None:
-    plot.draw(written(tmp_path, 2, normalization, fill), tmp_path)
+def test_colour_limits(tmp_path: Path, figures: list[Figure], normalization: str, fill: float, top: float) -> None:
+    draw(written(tmp_path, 2, normalization, fill), tmp_path)
     assert figures[0].axes[0].images[0].get_clim() == (0, top)
 
 
-def test_a_remark_is_drawn(tmp_path: Path, figures: list[Figure]) -> None:
-    plot.draw(written(tmp_path, 2, fill=0.0, remark="no latent is informative"), tmp_path)
+def test_caption_has_remark(tmp_path: Path, figures: list[Figure]) -> None:
+    draw(written(tmp_path, 2, fill=0.0, remark="no latent is informative"), tmp_path)
     assert any("no latent is informative" in " ".join(text.split()) for text in texts(figures[0]))
 
 
-def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None:
+def test_matplotlib_settings_are_restored(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
-    plot.draw(written(tmp_path, 2), tmp_path)
+    draw(written(tmp_path, 2), tmp_path)
     assert dict(mpl.rcParams) == before
 
 
-def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
+def test_file_without_assay_raises(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
     results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no response_matrix; it has maps"):
-        plot.draw(path, tmp_path)
+        draw(path, tmp_path)

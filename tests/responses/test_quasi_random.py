@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from lrx.assays.response_matrix.assay import net_size
 from lrx.responses.draws import BLOCK, blocks, sobol_net
+from lrx.responses.matrix import net_size
+from lrx.responses.measurement import measurement
 from tests.assays.test_response_matrix import A, Curved, Linear, Vectors, assay, values, within
 
 QUASI = {"draws": "quasi", "num_samples": 1024, "max_samples": 4096}
 
 
-def test_a_net_is_normal_in_each_dimension_and_even() -> None:
+def test_net_is_normal_and_even() -> None:
     net = sobol_net(1024, 7, seed=3)
     assert net.dtype == torch.float64
     assert torch.isfinite(net).all()
@@ -27,12 +28,11 @@ def test_a_net_is_normal_in_each_dimension_and_even() -> None:
     assert ((net.var(0) - 1).abs() < 0.01).all()
 
 
-def test_the_first_blocks_are_the_same_however_many_are_read() -> None:
+def test_blocks_do_not_depend_on_their_number() -> None:
     def read(count: int) -> list[torch.Tensor]:
-        found = blocks(
-            Linear(A), Vectors(), base="prior", generator=torch.Generator().manual_seed(1), batch_size=9, net=32
-        )
-        return [next(found).draws().values_ND for _ in range(count)]
+        m = measurement(Linear(A), Vectors(), torch.Generator().manual_seed(1), batch_size=9)
+        drawn = blocks(m, base="prior", net=32)
+        return [next(drawn).draws().values_ND for _ in range(count)]
 
     two, four = read(2), read(4)
     assert all(torch.equal(a, b) for a, b in zip(two, four, strict=False))
@@ -41,7 +41,7 @@ def test_the_first_blocks_are_the_same_however_many_are_read() -> None:
 
 
 @pytest.mark.parametrize("samples", [2, 31, 64, 100, 1000, 1024, 5000])
-def test_there_are_at_least_32_nets_of_a_power_of_two(samples: int) -> None:
+def test_net_size(samples: int) -> None:
     size = net_size(samples)
     assert size & (size - 1) == 0
     assert size <= 32
@@ -49,7 +49,7 @@ def test_there_are_at_least_32_nets_of_a_power_of_two(samples: int) -> None:
     assert size == 1 or samples // size >= 32
 
 
-def test_a_linear_autoencoder_gives_its_transposed_magnitudes() -> None:
+def test_linear_autoencoder_gives_transposed_magnitudes() -> None:
     result = assay(Linear(A), **{**QUASI, "num_samples": 16_384, "max_samples": 16_384})
     assert within(result, A.abs().T)
     assert result.settings["draws"] == "quasi"
@@ -58,7 +58,7 @@ def test_a_linear_autoencoder_gives_its_transposed_magnitudes() -> None:
 
 
 @pytest.mark.parametrize("normalization", ["half", "std"])
-def test_an_interval_of_95_percent_covers_the_truth_as_often(normalization: str) -> None:
+def test_coverage_of_95_percent_intervals(normalization: str) -> None:
     truth = values(assay(Curved(), **{**QUASI, "num_samples": 2**18}, seed=99, normalization=normalization))
     covered = np.zeros((3, 3))
     repeats = 300
@@ -71,14 +71,14 @@ def test_an_interval_of_95_percent_covers_the_truth_as_often(normalization: str)
     assert share.min() > 0.941 - 4 * math.sqrt(0.941 * 0.059 / repeats)
 
 
-def test_the_errors_are_smaller_than_those_of_independent_draws() -> None:
+def test_errors_are_smaller_than_of_independent_draws() -> None:
     quasi = np.mean([values(assay(Curved(), seed=seed, **QUASI), "matrix_se") for seed in range(8)], axis=0)
     plain = values(assay(Curved(), num_samples=1024), "matrix_se")
     assert (plain / quasi > 1.2).all()
     assert (plain / quasi).mean() > 1.5
 
 
-def test_a_target_is_reached_with_fewer_draws() -> None:
+def test_target_se_needs_fewer_draws() -> None:
     settings = {"target_se": 0.005, "num_samples": 512, "max_samples": 65_536}
     quasi, plain = (assay(Curved(), draws=draws, **settings) for draws in ("quasi", "independent"))
     assert quasi.settings["target_reached"]
@@ -86,7 +86,7 @@ def test_a_target_is_reached_with_fewer_draws() -> None:
     assert quasi.settings["num_samples"] < plain.settings["num_samples"]
 
 
-def test_draws_from_data_are_independent_and_rounding_goes_up() -> None:
+def test_data_draws_are_independent_and_num_samples_is_rounded_up() -> None:
     assert assay(Curved(), base="posterior", **QUASI).settings["draws"] == "independent"
     result = assay(Curved(), **{**QUASI, "num_samples": 1025})
     assert result.settings["num_samples"] == 1056
@@ -95,15 +95,15 @@ def test_draws_from_data_are_independent_and_rounding_goes_up() -> None:
             assay(Curved(), **{key: "best"})
 
 
-def test_bf16_tells_what_it_does_to_the_matrix() -> None:
+def test_bf16_stores_its_rounding() -> None:
     model = Curved().float()
     data = Vectors()
     data.points = data.points.float()
     exact, rounded = (assay(model, data=data, precision=precision, **QUASI) for precision in ("float32", "bf16"))
     difference = np.abs(values(exact) - values(rounded))
     assert 0 < difference.max() < 0.05
-    told = values(rounded, "rounding")
-    assert told.shape == (3, 3)
-    assert rounded.scores["rounding_error"] == told.max()
-    assert difference.max() < 5 * told.max()
+    rounding = values(rounded, "rounding")
+    assert rounding.shape == (3, 3)
+    assert rounded.scores["rounding_error"] == rounding.max()
+    assert difference.max() < 5 * rounding.max()
     assert "rounding" not in exact.arrays

@@ -19,24 +19,25 @@ from lrx.responses.bf16 import InBf16
 from lrx.responses.draws import BASES
 from lrx.responses.encoding import image_order, kl_from_prior, posterior_of_images
 from lrx.responses.informative import informative_array, remark_on
-from lrx.responses.matrix import SCALES, ResponseMatrix, measure_matrix, net_size
+from lrx.responses.matrix import AXES, SCALE, SCALES, ResponseMatrix, matrix_arrays, measure_matrix, net_size
 from lrx.responses.measurement import Measurement, no_progress
 from lrx.responses.work_units import ALL_UNITS
 
 ROUNDING_DRAWS = 16  # on which the rounding of bf16 is measured; with more it averages out and is smaller
 ACTIVE = 0.01  # a unit is active above this variance of its posterior mean (Burda et al. 2016, section 5)
 IMAGES = 1024  # images for the KL of each latent, at most
-AXES = ("intervened", "responding")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Checked):
     """Settings of the response matrix."""
 
-    base: str = setting("prior", "source of base points and values", choices=BASES)
+    base: str = setting(
+        "prior", "source of base points and values: prior | posterior | posterior_sample", choices=BASES
+    )
     num_samples: int = setting(1024, "draws, each used by every row; with target_se the least number", at_least=2)
     normalization: str = setting(
-        "half", "half: a perfect code gives the identity | none: the authors' scale | std", choices=SCALES
+        SCALE, "half: a perfect code gives the identity | none: the authors' scale | std", choices=SCALES
     )
     draws: str = setting(
         "quasi",
@@ -90,21 +91,21 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     """
     matrix = m.matrix or estimate(m, settings)
     scale = settings.normalization
-    matrix_DD, se_DD = matrix.on_scale(scale)
     own_D = matrix.self_responses("none")[0]
-    unit = "std of response" if scale == "std" else "latent"
     arrays = {
-        "matrix": Array(matrix_DD.numpy(), AXES, unit, f"latent response matrix, normalization {scale}"),
-        "matrix_se": Array(se_DD.numpy(), AXES, unit, "standard error of the latent response matrix"),
+        **matrix_arrays(matrix, scale),
         "mean_square": Array(matrix.mean_square().numpy(), AXES, "latent^2", "mean square of the change of response"),
         "response_std": Array(matrix.response_std().numpy(), AXES[1:], "latent", "standard deviation of h(z)"),
         "informative": informative_array(own_D, "responding"),
     }
-    scores = {"num_informative": float(arrays["informative"].values.sum()), "largest_se": float(se_DD.max())}
+    scores = {
+        "num_informative": float(arrays["informative"].values.sum()),
+        "largest_se": float(arrays["matrix_se"].values.max()),
+    }
     if settings.precision == "bf16":
         rounding_DD = rounding_error(m, settings)
         description = f"difference that bf16 makes, on {ROUNDING_DRAWS} draws"
-        arrays["rounding"] = Array(rounding_DD.numpy(), AXES, unit, description)
+        arrays["rounding"] = Array(rounding_DD.numpy(), AXES, arrays["matrix"].unit, description)
         scores["rounding_error"] = float(rounding_DD.max())
     if isinstance(m.autoencoder, Probabilistic):
         arrays["kl"], scores["num_active"] = _posterior(m, min(settings.num_samples, IMAGES))

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
-from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting import style
 from lrx.assays.plotting.annotations import annotate
 from lrx.assays.plotting.figure_caption import figure_caption, informative
+from lrx.assays.plotting.response_scale import identity_response
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-NAME = "response_matrix"
-ANNOTATED = 16  # up to so many latents, cells hold their numbers
-
-
-def draw(path_h5: Path, folder: Path) -> list[Path]:
-    """Draw the assay `response_matrix` of a file to `response_matrix.png` in the folder; the paths that were written.
-
-    Up to 16 latents, a cell holds its value and ± its standard error. ValueError when the file has no such assay.
-    """
-    return drawing.draw(NAME, figures, path_h5, folder)
+ANNOTATED = 16  # latents, at most, of a matrix whose cells hold their numbers
 
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """The picture, by the name of its file."""
+    """Draw the matrix; of up to 16 latents, a cell holds its value and ± its standard error."""
     matrix = result.arrays["matrix"]
     latents = len(matrix.values)
     side = max(2.2, 0.52 * latents) if latents <= ANNOTATED else 5.6
@@ -39,7 +28,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     axes = figure.add_axes((0.6 / (side + 1.4), 0.5 / (side + 1.2), side / (side + 1.4), side / (side + 1.2)))
     bar = axes.inset_axes((1 + 0.12 / side, 0, 0.16 / side, 1))
     # the colours of an identity autoencoder, so that pictures compare, unless a response is stronger
-    identity = math.sqrt(2) if result.settings["normalization"] == "none" else 1.0
+    identity = identity_response(str(result.settings["normalization"]))
     top = float(matrix.values[np.isfinite(matrix.values)].max(initial=identity))
     image = axes.imshow(matrix.values, cmap=style.SEQUENTIAL, vmin=0, vmax=top, interpolation="nearest")
     figure.colorbar(image, cax=bar, label=f"change of response ({matrix.unit})").outline.set_visible(False)
@@ -47,9 +36,9 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     if latents <= ANNOTATED:
         annotate(figure, axes, matrix.values, result.arrays["matrix_se"].values, top)
     _mark(figure, axes, result)
-    said = _small_print(result, provenance)
-    style.title(axes, "Latent response matrix", said, characters=int(17 * (side + 0.8)), above=4)
-    return {NAME: figure}
+    caption = _caption(result, provenance)
+    style.title(axes, "Latent response matrix", caption, characters=int(17 * (side + 0.8)), above=4)
+    return {"response_matrix": figure}
 
 
 def _label(axes: Axes, result: AssayResult) -> None:
@@ -66,13 +55,13 @@ def _label(axes: Axes, result: AssayResult) -> None:
 
 
 def _mark(figure: Figure, axes: Axes, result: AssayResult) -> None:
-    """A triangle above the column of each informative latent, and what it means."""
-    informative = result.arrays["informative"].values.astype(bool)
+    """Draw a triangle above the column of each informative latent."""
+    marked = result.arrays["informative"].values.astype(bool)
     axes.scatter(
-        np.flatnonzero(informative),
-        np.full(informative.sum(), 1.0),
+        np.flatnonzero(marked),
+        np.full(marked.sum(), 1.0),
         marker="v",
-        s=16 if len(informative) <= ANNOTATED else 5,
+        s=16 if len(marked) <= ANNOTATED else 5,
         color=style.ACCENT,
         linewidths=0,
         transform=offset_copy(axes.get_xaxis_transform(), figure, y=5, units="points"),
@@ -80,7 +69,7 @@ def _mark(figure: Figure, axes: Axes, result: AssayResult) -> None:
     )
 
 
-def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
+def _caption(result: AssayResult, provenance: results.Provenance) -> str:
     settings = result.settings
     return figure_caption(
         result,
