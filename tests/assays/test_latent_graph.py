@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.latent_graph.assay import Rule, Sums, latent_graph
-from lrx.assays.response_matrix.assay import response_matrix
+from lrx.assays.latent_graph import assay as latent_graph
+from lrx.assays.latent_graph.assay import Settings, edges
+from lrx.assays.response_matrix import assay as response_matrix
+from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult
-from lrx.responses.draws import blocks
-from lrx.responses.interventions import row_pieces
+from lrx.responses.matrix import ResponseMatrix, measure_matrix
+from lrx.responses.measurement import measurement
 from tests.support.models_for_tests import Ignoring, Noisy, Vectors, values
 from tests.support.models_for_tests import one_thread as one_thread
 
@@ -30,21 +33,21 @@ NONE = math.sqrt(2)  # the response matrix of z -> A z on the scale `none` is sq
 
 
 class Answering(Noisy):
-    """h(z) = A z, built from the response matrix that it shall have on the scale `none`."""
+    """h(z) = A z with a given response matrix on the scale `none`."""
 
     def __init__(self, matrix: Tensor) -> None:
         super().__init__(matrix.T.double() / NONE, std=1e-3)
 
 
 class Saturating(Answering):
-    """A nonlinear one, whose squared changes have other moments."""
+    """Nonlinear model, whose squared changes have other moments."""
 
     def decode(self, z: Tensor) -> Tensor:
         return torch.tanh(z @ self.matrix.T)
 
 
 def responses(latents: int, **entries: float) -> Tensor:
-    """An identity's responses, and further ones: z0_1=0.3 is the response of latent 1 to latent 0."""
+    """Return the responses of an identity, and further ones: z0_1=0.3 is the response of latent 1 to latent 0."""
     matrix = NONE * torch.eye(latents, dtype=torch.float64)
     for name, value in entries.items():
         j, k = name.removeprefix("z").split("_")
@@ -53,16 +56,23 @@ def responses(latents: int, **entries: float) -> Tensor:
 
 
 def assay(model: nn.Module, seed: int = 0, data: Vectors | None = None, **settings: Any) -> AssayResult:
-    return latent_graph(model, data or Vectors(), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+    progress = settings.pop("progress", None)
+    generator = torch.Generator().manual_seed(seed)
+    return run_assay(Settings(**{**SETTINGS, **settings}), model, data or Vectors(), generator, progress=progress)
 
 
-def test_a_linear_autoencoder_has_the_edges_of_its_matrix() -> None:
+def half(matrix: Tensor) -> np.ndarray:
+    """Return a matrix of the scale `none` on the scale `half`, on which results store it."""
+    return matrix.numpy() / NONE
+
+
+def test_edges_of_linear_autoencoder() -> None:
     # 0 -> 1 one way; 1, 2 weakly both ways; 0, 2 strong one way and weak the other: both ways; 2 -> 3 too weak
     matrix = responses(5, z0_1=0.9, z1_0=0.02, z1_2=0.2, z2_1=0.3, z0_2=1.0, z2_0=0.3, z2_3=0.4)
     matrix[4, 4] = 0.3  # not informative, whatever it moves
     matrix[4, 0] = 2.0
     result = assay(Answering(matrix), data=Vectors(dim=5))
-    assert (np.abs(values(result) - matrix.numpy()) <= 4.5 * values(result, "matrix_se") + 1e-12).all()
+    assert (np.abs(values(result) - half(matrix)) <= 4.5 * values(result, "matrix_se") + 1e-12).all()
     expected = np.zeros((5, 5), dtype=np.uint8)
     expected[0, 1] = 1
     expected[[1, 2, 0, 2], [2, 1, 2, 0]] = 2
@@ -76,7 +86,7 @@ def test_a_linear_autoencoder_has_the_edges_of_its_matrix() -> None:
     assert result.scores["num_unidirectional_se"] == result.scores["num_bidirectional_se"] == 0
 
 
-def test_the_identity_has_nodes_and_no_edges() -> None:
+def test_identity_has_nodes_and_no_edges() -> None:
     result = assay(Answering(responses(3)))
     assert result.scores["num_informative"] == 3
     assert not values(result, "edge").any()
@@ -84,19 +94,18 @@ def test_the_identity_has_nodes_and_no_edges() -> None:
     assert math.isnan(result.scores["mean_stability"])
 
 
-def test_a_node_is_what_the_response_matrix_calls_informative() -> None:
-    rule = Rule(informative=0.5, bidirectional=0.1, unidirectional=0.5, significant=2)
-    _, node = rule.edges(torch.diag(torch.tensor([0.51, 0.49, 2.0])), torch.full((3, 3), 0.4))
+def test_nodes_are_informative_latents() -> None:
+    _, node = edges(torch.diag(torch.tensor([0.51, 0.49, 2.0])), torch.full((3, 3), 0.4), Settings())
     assert node.tolist() == [True, False, True]  # however large the errors: those are for edges
 
 
-def test_a_model_that_ignores_its_latents_has_a_remark() -> None:
+def test_remark_where_no_latent_is_informative() -> None:
     result = assay(Ignoring(torch.eye(3)))
     assert str(result.settings["remark"]).startswith("no latent is informative, that is M_jj > 0.5")
     assert assay(Answering(responses(3))).settings["remark"] is None
 
 
-def test_a_constant_decoder_has_no_nodes() -> None:
+def test_constant_decoder_has_no_nodes() -> None:
     result = assay(Answering(torch.zeros(3, 3)), informative=0)
     for name in ("matrix", "matrix_se", "edge", "informative", "stability"):
         assert not values(result, name).any()
@@ -104,7 +113,7 @@ def test_a_constant_decoder_has_no_nodes() -> None:
 
 
 @pytest.mark.parametrize(("entries", "kind"), [({"z0_1": 0.5}, 1), ({"z0_1": 0.4, "z1_0": 0.1}, 2)])
-def test_an_entry_at_the_threshold_is_as_likely_an_edge_as_not(entries: dict[str, float], kind: int) -> None:
+def test_stability_at_threshold_is_one_half(entries: dict[str, float], kind: int) -> None:
     results = [assay(Answering(responses(2, **entries)), seed, Vectors(9, 2), num_samples=1000) for seed in range(60)]
     stability = np.array([values(result, "stability")[0, 1] for result in results])
     # a share of replicates is about uniform: the mean of 60 has the error sqrt(1 / 12 / 60) = 0.04
@@ -117,30 +126,26 @@ def test_an_entry_at_the_threshold_is_as_likely_an_edge_as_not(entries: dict[str
     assert np.allclose(error, np.sqrt(stability * (1 - stability)), atol=0.01)  # of a Bernoulli number
 
 
-def test_a_response_borne_by_one_draw_is_not_significant() -> None:
-    rule = Rule(informative=0.5, bidirectional=0.1, unidirectional=0.5, significant=2)
+def test_response_of_one_draw_is_not_significant() -> None:
     matrix = torch.tensor([[1.4, 0.6], [0.0, 1.4]]).double()
     for error, kind in ((0.29, 1), (0.31, 0)):
-        edge, node = rule.edges(matrix, torch.full((2, 2), error).double())
+        edge, node = edges(matrix, torch.full((2, 2), error).double(), Settings())
         assert edge.tolist() == [[0, kind], [0, 0]]
         assert node.tolist() == [True, True]
 
 
 @pytest.mark.parametrize("base", ["prior", "posterior", "posterior_sample"])
-def test_standard_errors_are_the_spread_of_repeated_estimates_and_of_replicates(base: str) -> None:
+def test_standard_errors_and_bootstrap_match_repeated_estimates(base: str) -> None:
     data = Vectors(200_000)  # so many that drawing without replacement makes no difference
     model = Saturating(responses(3, z0_1=0.7, z1_2=0.3, z2_0=0.5) + 0.1)
     estimates, errors, replicates = [], [], []
     for seed in range(150):
-        generator = torch.Generator().manual_seed(seed)
-        sums = Sums(3, 4096)
-        drawn = blocks(model, data, base=base, generator=generator, batch_size=512)
-        for piece in row_pieces(model, drawn, latents=3, num_samples=4096, batch_size=4096, summed=sums.of):
-            sums.add(piece.key[1], piece.evaluate())
-        matrix, se = sums.matrix()
+        m = measurement(model, data, torch.Generator().manual_seed(seed), batch_size=4096)
+        sums = measure_matrix(m, base=base, num_samples=4096, num_groups=128)
+        matrix, se = sums.on_scale("none")
         estimates.append(matrix)
         errors.append(se)
-        replicates.append(torch.cat(list(sums.replicates(100, generator))).std(0))
+        replicates.append(torch.cat(list(sums.replicates(100, m.generator))).std(0))
     spread = torch.stack(estimates).std(0)
     for estimated in (errors, replicates):
         ratio = torch.stack(estimated).mean(0) / spread
@@ -149,45 +154,35 @@ def test_standard_errors_are_the_spread_of_repeated_estimates_and_of_replicates(
         assert abs(ratio.mean() - 1) < 0.1, ratio
 
 
-def test_the_matrix_is_that_of_the_assay_response_matrix() -> None:
+def test_matrix_equals_response_matrix() -> None:
     model = Saturating(responses(3, z0_1=0.7, z1_2=0.3))
     for base in ("prior", "posterior"):
-        found = assay(model, base=base)
-        other = response_matrix(
-            model,
-            Vectors(),
-            torch.Generator().manual_seed(0),
-            base=base,
-            num_samples=2000,
-            normalization="none",
-            draws="independent",
-            precision="float32",
-            target_se=None,
-            max_samples=2000,
-            batch_size=100,
+        result = assay(model, base=base)
+        settings = response_matrix.Settings(
+            base=base, num_samples=2000, draws="independent", max_samples=2000, batch_size=100
         )
-        assert np.allclose(values(found), other.arrays["matrix"].values, rtol=1e-12)
-        moved = values(found) > 0
-        ratio = values(found, "matrix_se")[moved] / other.arrays["matrix_se"].values[moved]
-        assert (np.abs(ratio - 1) < (0.25 if base == "prior" else 0.6)).all(), ratio  # 128 groups, and 16
+        other = run_assay(settings, model, Vectors(), torch.Generator().manual_seed(0))
+        for name in ("matrix", "matrix_se"):
+            assert np.allclose(values(result, name), other.arrays[name].values, rtol=1e-12)
+            assert result.arrays[name].description == other.arrays[name].description
 
 
-def test_replicates_are_means_over_resampled_groups() -> None:
-    sums = Sums(1, 4)
+def test_replicates_resample_groups() -> None:
+    sums = ResponseMatrix([0], 1, num_groups=4)
     sums.counts_G[:] = torch.tensor([1, 3, 0, 2])
-    sums.squares_GDD[:, 0, 0] = torch.tensor([1, 12, 0, 18])
-    found = torch.cat(list(sums.replicates(500, torch.Generator().manual_seed(0))))
+    sums.squares_GRD[:, 0, 0] = torch.tensor([1, 12, 0, 18])
+    replicates = torch.cat(list(sums.replicates(500, torch.Generator().manual_seed(0))))
     ways = {
         round(math.sqrt((a + b + c) / (n + m + k)), 9)
         for a, n in ((1, 1), (12, 3), (18, 2))
         for b, m in ((1, 1), (12, 3), (18, 2))
         for c, k in ((1, 1), (12, 3), (18, 2))
     }
-    assert {round(value, 9) for value in found.flatten().tolist()} == ways
-    assert sums.matrix()[0].item() == pytest.approx(math.sqrt(31 / 6))
+    assert {round(value, 9) for value in replicates.flatten().tolist()} == ways
+    assert sums.num_groups == 3
 
 
-def test_draws_from_data_stay_together_in_their_block() -> None:
+def test_blocks_of_data_draws_are_groups() -> None:
     data = Vectors(300)
     result = assay(Answering(responses(3)), data=data, base="posterior", num_samples=1050)
     assert result.settings["num_groups"] == 11  # blocks of 100 images, and a part of one
@@ -195,7 +190,7 @@ def test_draws_from_data_stay_together_in_their_block() -> None:
     assert assay(Answering(responses(3)), num_samples=9).settings["num_groups"] == 9
 
 
-def test_the_batch_size_changes_nothing_and_the_seed_decides() -> None:
+def test_seed_determines_result_batch_size_does_not() -> None:
     model = Answering(responses(3, z0_1=0.5, z1_2=0.7, z2_1=0.1))
     first, second, other = assay(model, batch_size=None), assay(model, batch_size=37), assay(model, seed=1)
     for name in ("matrix", "matrix_se", "stability"):
@@ -203,7 +198,7 @@ def test_the_batch_size_changes_nothing_and_the_seed_decides() -> None:
         assert not np.array_equal(values(first, name), values(other, name))
 
 
-def test_one_latent_one_image_and_few_draws_are_enough() -> None:
+def test_smallest_model_and_data() -> None:
     result = assay(Answering(responses(1)), data=Vectors(1, 1), num_samples=8)
     assert values(result, "edge").tolist() == [[0]]
     assert np.isfinite(values(result, "matrix_se")).all()
@@ -211,27 +206,27 @@ def test_one_latent_one_image_and_few_draws_are_enough() -> None:
         assay(Answering(responses(1)), data=Vectors(1, 1), base="posterior")
 
 
-def test_256_latents_are_answered_in_pieces() -> None:
-    told: list[tuple[int, int]] = []
+def test_256_latents() -> None:
+    calls: list[tuple[int, int]] = []
     result = assay(
         Answering(responses(256, z3_200=1.0)),
         data=Vectors(10, 256),
         num_samples=300,
         num_replicates=70,
         batch_size=None,
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: calls.append((done, total)),
     )
     assert np.argwhere(values(result, "edge")).tolist() == [[3, 200]]
-    assert told[-1] == (300 * 257, 300 * 257)
-    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert calls[-1] == (300 * 257, 300 * 257)
+    assert [done for done, _ in calls] == sorted({done for done, _ in calls})
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"base": "foo"}, "base must be one of prior, posterior, posterior_sample, not 'foo'"),
-        ({"num_samples": 7}, "num_samples must be a whole number of at least 8, not 7"),
-        ({"num_samples": 10.0}, "num_samples must be a whole number of at least 8, not 10.0"),
+        ({"num_samples": 7}, "num_samples must be null or a whole number of at least 8, not 7"),
+        ({"num_samples": 10.0}, "num_samples must be null or a whole number of at least 8, not 10.0"),
         ({"num_samples": 1000, "base": "posterior"}, "at least 1024 .8 blocks of draws from data., not 1000"),
         ({"informative": -0.1}, "informative must be a number of at least 0, not -0.1"),
         ({"bidirectional": math.nan}, "bidirectional must be a number of at least 0, not nan"),
@@ -241,6 +236,30 @@ def test_256_latents_are_answered_in_pieces() -> None:
         ({"batch_size": 0}, "batch_size must be null or a whole number of at least 1, not 0"),
     ],
 )
-def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:
+def test_settings_are_checked(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         assay(Answering(responses(3)), **settings)
+
+
+def test_shared_matrix_is_used_without_responses() -> None:
+    class Counting(Answering):
+        decoded = 0
+
+        def decode(self, z: Tensor) -> Tensor:
+            self.decoded += len(z)
+            return super().decode(z)
+
+    model = Counting(responses(3, z0_1=0.9, z1_2=0.2, z2_1=0.3))
+    m = measurement(model, Vectors(), torch.Generator().manual_seed(0))
+    shared = response_matrix.estimate(m, response_matrix.Settings(num_samples=512), num_groups=128)
+    decoded = model.decoded
+    result = latent_graph.measure(dataclasses.replace(m, matrix=shared), Settings(num_samples=None))
+    assert model.decoded == decoded
+    assert (result.settings["num_samples"], result.settings["num_groups"]) == (512, 32)
+    assert np.array_equal(values(result), shared.on_scale("half")[0])
+    assert values(result, "edge").tolist() == [[0, 1, 0], [0, 0, 2], [0, 2, 0]]
+    few = response_matrix.estimate(m, response_matrix.Settings(num_samples=4), num_groups=128)
+    remark = latent_graph.measure(dataclasses.replace(m, matrix=few), Settings(num_samples=None)).settings["remark"]
+    assert remark == "stability and errors rest on 4 groups of draws, and 8 or more are needed"
+    own = latent_graph.measure(dataclasses.replace(m, matrix=shared), Settings(num_samples=None, base="posterior"))
+    assert own.settings["num_samples"] == 4096

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch
 
 from lrx.assays.latent_graph import plot
-from lrx.assays.plotting import style
+from lrx.assays.plotting import drawing, style
 from lrx.core.types import Array, AssayResult
 from lrx.storage import results
 
@@ -19,8 +19,10 @@ AXES = ("intervened", "responding")
 RULE = "1 where informative: M_jj > 0.5 on the scale none"
 
 
-def written(folder: Path, latents: int, informative: list[int], edge: dict[tuple[int, int], int]) -> Path:
-    """A result file with these nodes and kinds of edges; responses and errors differ from place to place."""
+def written(
+    folder: Path, latents: int, informative: list[int], edge: dict[tuple[int, int], int], scale: str = "half"
+) -> Path:
+    """Write a result file with these nodes and kinds of edges; responses and errors differ from place to place."""
     matrix = np.arange(latents**2).reshape(latents, latents) / latents**2 + 0.1
     kinds = np.zeros((latents, latents), dtype=np.uint8)
     for pair, kind in edge.items():
@@ -28,7 +30,7 @@ def written(folder: Path, latents: int, informative: list[int], edge: dict[tuple
     number = {"num_informative": len(informative), "num_unidirectional": 1, "num_bidirectional": 1}
     result = AssayResult(
         arrays={
-            "matrix": Array(matrix, AXES, "latent"),
+            "matrix": Array(matrix, AXES, "latent", f"latent response matrix, normalization {scale}"),
             "matrix_se": Array(matrix / 50, AXES, "latent"),
             "edge": Array(kinds, AXES),
             "stability": Array(1 - matrix / 3, AXES),
@@ -54,12 +56,16 @@ def written(folder: Path, latents: int, informative: list[int], edge: dict[tuple
     return path
 
 
+def draw(path: Path, folder: Path) -> list[Path]:
+    return drawing.draw("latent_graph", path, folder)
+
+
 SOME = {(0, 1): 1, (1, 3): 2, (3, 1): 2}
 
 
-def test_networkx_reads_the_same_graph_back(tmp_path: Path) -> None:
+def test_graphml_round_trip(tmp_path: Path) -> None:
     path = written(tmp_path, 4, [0, 1, 3], SOME)
-    _, graphml = plot.draw(path, tmp_path)
+    _, graphml = draw(path, tmp_path)
     assert graphml == tmp_path / "latent_graph.graphml"
     arrays = results.read(path).assays["latent_graph"].arrays
     graph = networkx.read_graphml(graphml)
@@ -75,6 +81,21 @@ def test_networkx_reads_the_same_graph_back(tmp_path: Path) -> None:
         for j in (0, 1, 3):
             assert graph.nodes[f"z{j}"][name] == arrays[array].values[j, j]
     assert graph.nodes["z3"]["label"] == "z3"
+    assert graph.graph["normalization"] == "half"
+
+
+def test_results_of_version_0_1_0_are_on_scale_none(tmp_path: Path) -> None:
+    widths = []
+    for scale, factor in (("half", 1.0), ("none", 2**0.5)):
+        path = written(tmp_path, 4, [0, 1, 3], SOME, scale)
+        result = results.read(path).assays["latent_graph"]
+        matrix = result.arrays["matrix"]
+        result.arrays["matrix"] = Array(factor * matrix.values, matrix.axes, matrix.unit, matrix.description)
+        (figure,) = plot.figures(result, {}).values()
+        widths.append([patch.get_linewidth() for patch in figure.axes[0].patches if isinstance(patch, FancyArrowPatch)])
+        _, graphml = draw(path, tmp_path)
+        assert networkx.read_graphml(graphml).graph["normalization"] == scale
+    assert np.allclose(widths[0], widths[1], rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -88,10 +109,10 @@ def test_networkx_reads_the_same_graph_back(tmp_path: Path) -> None:
         (256, list(range(5)), SOME),
     ],
 )
-def test_a_graph_of_any_size_becomes_a_picture(
+def test_picture_of_any_size(
     tmp_path: Path, figures: list[Figure], latents: int, informative: list[int], edge: dict[tuple[int, int], int]
 ) -> None:
-    picture, graphml = plot.draw(written(tmp_path, latents, informative, edge), tmp_path)
+    picture, graphml = draw(written(tmp_path, latents, informative, edge), tmp_path)
     pixels = matplotlib.image.imread(picture)[..., :3]
     assert (600 if informative else 200) < pixels.shape[0] < 1300
     assert 600 < pixels.shape[1] < 1300
@@ -105,8 +126,8 @@ def test_a_graph_of_any_size_becomes_a_picture(
     assert (len(graph.nodes), len(graph.edges)) == (len(informative), len(edge))
 
 
-def test_stronger_edges_are_wider_and_darker_and_kinds_have_colours(tmp_path: Path, figures: list[Figure]) -> None:
-    plot.draw(written(tmp_path, 4, [0, 1, 3], SOME), tmp_path)
+def test_edge_width_shade_and_colour(tmp_path: Path, figures: list[Figure]) -> None:
+    draw(written(tmp_path, 4, [0, 1, 3], SOME), tmp_path)
     arrows = [patch for patch in figures[0].axes[0].patches if isinstance(patch, FancyArrowPatch)]  # weakest first
     widths, shades = ([float(value) for value in values] for values in zip(*map(look, arrows), strict=True))
     assert widths == sorted(set(widths))
@@ -119,20 +140,21 @@ def look(arrow: FancyArrowPatch) -> tuple[float, float]:
     return arrow.get_linewidth(), arrow.get_alpha()
 
 
-def test_the_picture_says_what_was_measured_and_who_is_left_out(tmp_path: Path, figures: list[Figure]) -> None:
-    plot.draw(written(tmp_path, 6, [0, 1, 3], SOME), tmp_path)
+def test_caption_legend_and_other_latents(tmp_path: Path, figures: list[Figure]) -> None:
+    draw(written(tmp_path, 6, [0, 1, 3], SOME), tmp_path)
     axes = figures[0].axes[0]
-    said = " ".join(" ".join(text.get_text().split()) for text in axes.texts)
+    text = " ".join(" ".join(text.get_text().split()) for text in axes.texts)
     for words in (
         "BetaVAE",
         "dsprites (official file)",
         "base prior",
         "4,096 draws",
+        "normalization half, thresholds on none",
         "▾ informative: 3 ± 0.25 of 6 (M_jj > 0.5 on the scale none)",
     ):
-        assert words in said
+        assert words in text
     for words in ("edges: 1 ± 0.25 one way, 1 ± 0.25 both ways", "mean stability 0.88", "not informative: 2, 4, 5"):
-        assert words in said
+        assert words in text
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == [
@@ -141,23 +163,23 @@ def test_the_picture_says_what_was_measured_and_who_is_left_out(tmp_path: Path, 
     ]
 
 
-def test_a_graph_without_nodes_is_small_and_says_why(tmp_path: Path, figures: list[Figure]) -> None:
-    picture, _ = plot.draw(written(tmp_path, 6, [], {}), tmp_path)
+def test_graph_without_nodes(tmp_path: Path, figures: list[Figure]) -> None:
+    picture, _ = draw(written(tmp_path, 6, [], {}), tmp_path)
     assert matplotlib.image.imread(picture).shape[0] < 400
-    said = " ".join(" ".join(text.get_text() for text in figures[0].axes[0].texts).split())
-    assert "no latent is informative: too little training" in said
-    assert "not informative: 0, 1, 2, 3, 4, 5" in said
+    text = " ".join(" ".join(text.get_text() for text in figures[0].axes[0].texts).split())
+    assert "no latent is informative: too little training" in text
+    assert "not informative: 0, 1, 2, 3, 4, 5" in text
 
 
-def test_the_same_file_gives_the_same_files_and_matplotlib_keeps_its_settings(tmp_path: Path) -> None:
+def test_files_are_deterministic(tmp_path: Path) -> None:
     path, before = written(tmp_path, 4, [0, 1, 3], SOME), dict(mpl.rcParams)
-    first = [written_file.read_bytes() for written_file in plot.draw(path, tmp_path)]
-    assert [written_file.read_bytes() for written_file in plot.draw(path, tmp_path)] == first
+    first = [written_file.read_bytes() for written_file in draw(path, tmp_path)]
+    assert [written_file.read_bytes() for written_file in draw(path, tmp_path)] == first
     assert dict(mpl.rcParams) == before
 
 
-def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
+def test_file_without_assay_raises(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
     results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no latent_graph; it has maps"):
-        plot.draw(path, tmp_path)
+        draw(path, tmp_path)
