@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.response_map.assay import response_map
+from lrx.assays.response_map.assay import Settings, measure
+from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult
+from lrx.responses.matrix import measure_matrix
+from lrx.responses.measurement import measurement
 from lrx.responses.vector_field import plane
 from tests.support.models_for_tests import Linear, Vectors, values
 from tests.support.models_for_tests import one_thread as one_thread
@@ -37,12 +41,14 @@ class Smooth(Linear):
 
 
 def assay(model: nn.Module, data: Vectors | None = None, seed: int = 0, **settings: Any) -> AssayResult:
-    return response_map(model, data or Vectors(80), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+    progress = settings.pop("progress", None)
+    generator = torch.Generator().manual_seed(seed)
+    return run_assay(Settings(**{**SETTINGS, **settings}), model, data or Vectors(80), generator, progress=progress)
 
 
 @pytest.mark.parametrize("derivative", ["grid", "exact"])
 @pytest.mark.parametrize("extent", [0.4, 3.0])
-def test_the_divergence_of_a_linear_response_is_its_trace_in_the_plane(derivative: str, extent: float) -> None:
+def test_divergence_of_linear_response_is_trace_in_plane(derivative: str, extent: float) -> None:
     result = assay(Linear(A, 0.3), derivative=derivative, extent=extent)
     assert np.allclose(values(result, "divergence"), float(A[0, 0] + A[2, 2]) - 2, rtol=0, atol=1e-10)
     axis = torch.linspace(-extent, extent, 21, dtype=torch.float64)
@@ -54,7 +60,7 @@ def test_the_divergence_of_a_linear_response_is_its_trace_in_the_plane(derivativ
 
 
 @pytest.mark.parametrize("derivative", ["grid", "exact"])
-def test_a_flat_basin_contracts_by_two_and_bends_as_circles_do(derivative: str) -> None:
+def test_flat_basin(derivative: str) -> None:
     result = assay(Linear(torch.zeros(3, 3).double(), 0.27), derivative=derivative, resolution=101)
     assert np.allclose(values(result, "divergence"), -2, rtol=0, atol=1e-10)
     first, second = np.meshgrid(result.coordinates["first"], result.coordinates["second"])
@@ -65,7 +71,7 @@ def test_a_flat_basin_contracts_by_two_and_bends_as_circles_do(derivative: str) 
     assert result.scores["contracting"] == 1
 
 
-def test_a_fixed_point_has_no_curvature() -> None:
+def test_curvature_is_nan_at_fixed_points() -> None:
     for derivative in ("grid", "exact"):
         nan = np.isnan(values(assay(Linear(0 * A), derivative=derivative), "curvature")[0])
         assert np.argwhere(nan).tolist() == [[10, 10]]
@@ -74,7 +80,7 @@ def test_a_fixed_point_has_no_curvature() -> None:
         assert np.allclose(values(identity, "divergence"), 0, atol=1e-10)
 
 
-def test_grid_and_exact_agree_at_second_order_in_the_spacing() -> None:
+def test_grid_and_exact_agree_at_second_order() -> None:
     errors = []
     for resolution in (21, 41, 81):
         grid, exact = (assay(Smooth(A, 0.9), derivative=way, resolution=resolution) for way in ("grid", "exact"))
@@ -89,7 +95,7 @@ def test_grid_and_exact_agree_at_second_order_in_the_spacing() -> None:
     assert "divergence_error" not in exact.arrays
 
 
-def test_auto_takes_the_most_entangled_informative_pair() -> None:
+def test_auto_takes_most_entangled_informative_pair() -> None:
     matrix = torch.diag(torch.tensor([1.0, 1.0, 1.0, 0.1, 0.9]).double())
     matrix[1, 4] = 0.5  # 4 moves 1
     matrix[3, 0] = 2.0  # strong, but 3 is not informative
@@ -108,21 +114,23 @@ def test_auto_takes_the_most_entangled_informative_pair() -> None:
 
 
 @pytest.mark.parametrize("latents", ["auto", "all", [0, 1]])
-def test_the_map_of_a_collapsed_model_says_so(latents: str | list[int]) -> None:
+def test_remark_on_collapsed_model(latents: str | list[int]) -> None:
     result = assay(Linear(0 * A, 0.5), latents=latents)
     assert result.scores["mapped_informative"] == 0
     assert "not informative, that is M_jj > 0.5 on the scale none" in str(result.settings["remark"])
     assert values(result, "divergence").shape == (1, 21, 21)
 
 
-def test_the_response_that_chooses_has_honest_errors() -> None:
+def test_matrix_and_errors_of_linear_autoencoder() -> None:
     result = assay(Linear(A), latents="auto", num_samples=4000, resolution=6)
-    off = np.abs(values(result, "response") - np.sqrt(2) * A.abs().T.numpy())
-    assert (off <= 4.5 * values(result, "response_se") + 1e-12).all()
-    assert values(result, "response_se").max() < 0.03
+    off = np.abs(values(result, "matrix") - A.abs().T.numpy())
+    assert (off <= 4.5 * values(result, "matrix_se") + 1e-12).all()
+    assert values(result, "matrix_se").max() < 0.03 / np.sqrt(2)
+    assert result.arrays["matrix"].description == "latent response matrix, normalization half"
+    assert result.coordinates["intervened"].tolist() == result.coordinates["responding"].tolist() == [0, 1, 2]
 
 
-def test_base_points_are_an_image_the_prior_mean_or_given() -> None:
+def test_base_points() -> None:
     data = Vectors(80)
     assert np.array_equal(values(assay(Linear(A), base="image", index=7), "base"), data.points[7].numpy())
     drawn = assay(Linear(A))
@@ -131,7 +139,7 @@ def test_base_points_are_an_image_the_prior_mean_or_given() -> None:
     assert values(assay(Linear(A), base=[1, 2.5, -3]), "base").tolist() == [1, 2.5, -3]
 
 
-def test_codes_and_decoded_observations_lie_beside_the_map() -> None:
+def test_posterior_codes_and_decoded_observations() -> None:
     result = assay(Linear(A), num_posterior=1000)
     images = result.coordinates["code"]
     assert sorted(images.tolist()) == list(range(80))
@@ -144,13 +152,13 @@ def test_codes_and_decoded_observations_lie_beside_the_map() -> None:
     assert not {"decoded", "posterior"} & set(without.arrays)
 
 
-def test_neither_the_batch_size_nor_the_calls_of_progress_change_a_map() -> None:
-    told: list[tuple[int, int]] = []
-    one = assay(Smooth(A), batch_size=7, latents="auto", progress=lambda done, total: told.append((done, total)))
+def test_batch_size_changes_nothing_and_progress_is_complete() -> None:
+    calls: list[tuple[int, int]] = []
+    one = assay(Smooth(A), batch_size=7, latents="auto", progress=lambda done, total: calls.append((done, total)))
     other = assay(Smooth(A), batch_size=None, latents="auto")
     assert np.allclose(values(one, "divergence"), values(other, "divergence"), atol=1e-10)
-    assert told[-1] == (128 * 4 + 441, 128 * 4 + 441)
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert calls[-1] == (128 * 4 + 441, 128 * 4 + 441)
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
 
 
 @pytest.mark.parametrize(
@@ -176,19 +184,34 @@ def test_neither_the_batch_size_nor_the_calls_of_progress_change_a_map() -> None
         ({"batch_size": 0}, "batch_size must be"),
     ],
 )
-def test_settings_are_checked_at_the_door(settings: dict[str, Any], message: str) -> None:
+def test_settings_are_checked(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         assay(Linear(A), **settings)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_one_latent_is_no_plane() -> None:
+def test_one_latent_raises() -> None:
     with pytest.raises(ValueError, match="two latents"):
         assay(Linear(torch.ones(1, 1).double()), Vectors(80, 1))
 
 
-def test_a_data_set_of_one_image_and_256_latents_are_enough() -> None:
+def test_one_image_and_256_latents() -> None:
     result = assay(Linear(torch.eye(256).double()), Vectors(1, 256), latents="auto", num_samples=4, resolution=6)
     assert values(result, "posterior").shape == (1, 1, 2)
     assert result.settings["index"] == 0
+
+
+def test_shared_matrix_chooses_pairs() -> None:
+    calls: list[tuple[int, int]] = []
+    progress = lambda done, total: calls.append((done, total))  # noqa: E731
+    m = measurement(Linear(A), Vectors(80), torch.Generator().manual_seed(0), progress=progress)
+    shared = measure_matrix(m, base="prior", num_samples=64)
+    calls.clear()
+    for latents, rows in (("auto", [0, 1, 2]), ([2, 1], [2, 1])):
+        settings = Settings(latents=latents, num_samples=None, resolution=6)
+        result = measure(dataclasses.replace(m, matrix=shared), settings)
+        assert np.array_equal(values(result), shared.on_scale("half")[0][rows])
+        assert result.coordinates["intervened"].tolist() == rows
+        assert result.settings["num_samples"] == 64
+        assert calls[-1] == (36, 36)

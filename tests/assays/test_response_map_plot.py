@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from lrx.assays.plotting import drawing
 from lrx.assays.plotting.image_grid import sheet
-from lrx.assays.response_map import plot
 from lrx.core.types import Array, AssayResult
 from lrx.storage import results
 
@@ -21,7 +21,7 @@ SIDE = 24
 def written(
     folder: Path, latents: int = 2, *, vectors: bool = False, remark: str | None = None, still: bool = False
 ) -> Path:
-    """Maps of a ring of fixed points for every pair of latents."""
+    """Write maps of a ring of fixed points for every pair of latents."""
     pairs = list(itertools.combinations(range(latents), 2))
     axis = np.linspace(-3, 3, SIDE)
     z = np.stack(np.meshgrid(axis, axis))
@@ -65,14 +65,18 @@ def written(
     return path
 
 
-def said(figure: Figure) -> str:
+def draw(path: Path, folder: Path) -> list[Path]:
+    return drawing.draw("response_map", path, folder)
+
+
+def text_of(figure: Figure) -> str:
     return " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
 
 
 @pytest.mark.parametrize("vectors", [False, True])
-def test_one_pair_becomes_one_picture(tmp_path: Path, figures: list[Figure], vectors: bool) -> None:
+def test_picture_of_one_pair(tmp_path: Path, figures: list[Figure], vectors: bool) -> None:
     before = dict(mpl.rcParams)
-    assert plot.draw(written(tmp_path, vectors=vectors), tmp_path) == [tmp_path / "response_map.png"]
+    assert draw(written(tmp_path, vectors=vectors), tmp_path) == [tmp_path / "response_map.png"]
     assert dict(mpl.rcParams) == before
     pixels = matplotlib.image.imread(tmp_path / "response_map.png")[..., :3]
     assert (pixels[[0, -1]] == 1).all()
@@ -81,22 +85,22 @@ def test_one_pair_becomes_one_picture(tmp_path: Path, figures: list[Figure], vec
     low, high = axes[0].images[0].get_clim()
     assert low == -high  # white is 0
     for words in ("VAE", "dsprites (official file)", "base image 5", "24 x 24 points", "grid, median error 0.01"):
-        assert words in " ".join(said(figures[0]).split())
+        assert words in " ".join(text_of(figures[0]).split())
 
 
-def test_many_pairs_get_a_page_of_their_own(tmp_path: Path, figures: list[Figure]) -> None:
-    paths = plot.draw(written(tmp_path, 3), tmp_path)
+def test_pictures_of_many_pairs(tmp_path: Path, figures: list[Figure]) -> None:
+    paths = draw(written(tmp_path, 3), tmp_path)
     assert [path.name for path in paths] == ["response_map.png", "response_map_pairs.png"]
     page = figures[1].axes[0]
     assert sum(len(child.images) for child in page.child_axes) >= 2 * 3
 
 
-def test_a_remark_is_drawn_and_a_field_without_motion_too(tmp_path: Path, figures: list[Figure]) -> None:
-    plot.draw(written(tmp_path, remark="latent 1 is not informative", still=True), tmp_path)
-    assert "latent 1 is not informative" in said(figures[0])
+def test_remark_and_field_without_motion(tmp_path: Path, figures: list[Figure]) -> None:
+    draw(written(tmp_path, remark="latent 1 is not informative", still=True), tmp_path)
+    assert "latent 1 is not informative" in text_of(figures[0])
 
 
-def test_a_sheet_holds_each_image_in_its_place() -> None:
+def test_sheet_places_images() -> None:
     images = np.arange(6, dtype=np.uint8).reshape(2, 3, 1, 1, 1) * np.ones((1, 1, 1, 4, 5), dtype=np.uint8)
     picture = sheet(images, gap=2)
     assert picture.shape == (10, 19, 3)
@@ -104,8 +108,8 @@ def test_a_sheet_holds_each_image_in_its_place() -> None:
     assert (picture[4:6] == 255).all()
 
 
-def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
+def test_file_without_assay_raises(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
     results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no response_map; it has maps"):
-        plot.draw(path, tmp_path)
+        draw(path, tmp_path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.traversal.assay import traversal
+from lrx.assays.run import run_assay
+from lrx.assays.traversal.assay import Settings, measure
 from lrx.core.types import AssayResult
+from lrx.responses.matrix import measure_matrix
+from lrx.responses.measurement import measurement
 from tests.support.models_for_tests import Vectors
 from tests.support.models_for_tests import one_thread as one_thread
 
@@ -24,7 +28,7 @@ GAINS = torch.tensor([0.6, 0.1, 1.0, 0.8], dtype=torch.float64)
 
 
 class Rows(Vectors):
-    """Images of one row whose pixels are normal numbers, between 0 and 1 by a sigmoid."""
+    """Images of one row whose pixels are sigmoids of normal numbers."""
 
     def __init__(self) -> None:
         super().__init__(40, 4)
@@ -57,13 +61,15 @@ class Pixels(Gains):
 
 
 def assay(model: nn.Module, data: Vectors | None = None, seed: int = 0, **settings: Any) -> AssayResult:
-    return traversal(model, data or Vectors(40, 4), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+    progress = settings.pop("progress", None)
+    generator = torch.Generator().manual_seed(seed)
+    return run_assay(Settings(**{**SETTINGS, **settings}), model, data or Vectors(40, 4), generator, progress=progress)
 
 
-def test_rows_are_the_informative_latents_by_response() -> None:
+def test_rows_are_informative_latents_by_response() -> None:
     result = assay(Gains())
     assert result.coordinates["latent"].tolist() == [2, 3, 0]
-    off = np.abs(result.arrays["self_response"].values - np.sqrt(2) * GAINS[[2, 3, 0]].numpy())
+    off = np.abs(result.arrays["self_response"].values - GAINS[[2, 3, 0]].numpy())
     assert (off < 4.5 * result.arrays["self_response_se"].values).all()
     assert result.scores["num_informative"] == 3
     assert result.settings["remark"] is None
@@ -71,7 +77,7 @@ def test_rows_are_the_informative_latents_by_response() -> None:
     assert assay(Gains(), latents=[1, 2]).coordinates["latent"].tolist() == [2, 1]
 
 
-def test_a_walk_sets_one_latent_and_leaves_the_others() -> None:
+def test_walk_sets_one_latent() -> None:
     result = assay(Gains(), images=[7, 4])
     walks, codes = result.arrays["walk"].values, Vectors(40, 4).points[[7, 4]]
     assert result.arrays["walk"].axes == ("image", "latent", "step", "dimension")
@@ -86,7 +92,7 @@ def test_a_walk_sets_one_latent_and_leaves_the_others() -> None:
     assert np.allclose(result.arrays["reconstruction"].values, (codes * GAINS).numpy(), atol=1e-6)
 
 
-def test_following_is_the_gain_and_less_where_the_response_saturates() -> None:
+def test_following_is_gain_of_response() -> None:
     assert np.allclose(assay(Gains()).arrays["following"].values, GAINS[[2, 3, 0]].numpy(), rtol=1e-12)
 
     class Saturating(Gains):
@@ -99,7 +105,7 @@ def test_following_is_the_gain_and_less_where_the_response_saturates() -> None:
     assert result.scores["mean_following_se"] == pytest.approx(0, abs=1e-12)
 
 
-def test_images_are_stored_as_bytes() -> None:
+def test_images_are_stored_as_uint8() -> None:
     result = assay(Pixels(), Rows())
     walks = result.arrays["walk"]
     assert walks.axes == ("image", "latent", "step", "channel", "height", "width")
@@ -108,26 +114,26 @@ def test_images_are_stored_as_bytes() -> None:
     assert (np.abs(walks.values[:, 0, :, 0, 0, 2] - expected.numpy()) <= 0.51).all()
 
 
-def test_without_an_informative_latent_all_are_walked_and_it_is_said() -> None:
+def test_all_are_walked_where_none_is_informative() -> None:
     result = assay(Gains(0.1 * GAINS))
     assert len(result.coordinates["latent"]) == 4
     assert result.scores["num_informative"] == 0
     assert "informative" in str(result.settings["remark"])
 
 
-def test_one_image_one_latent_and_many_latents_are_enough() -> None:
+def test_smallest_and_many_latents() -> None:
     result = assay(Gains(torch.ones(1).double()), Vectors(1, 1))
     assert result.arrays["walk"].values.shape == (1, 1, 5, 1)
     assert "mean_following_se" not in result.scores
     assert len(assay(Gains(torch.ones(256).double()), Vectors(5, 256), num_samples=8).coordinates["latent"]) > 200
 
 
-def test_images_are_drawn_first_and_progress_comes_to_its_end() -> None:
-    told: list[tuple[int, int]] = []
-    result = assay(Gains(), seed=5, progress=lambda done, total: told.append((done, total)))
+def test_images_are_drawn_first_and_progress_is_complete() -> None:
+    calls: list[tuple[int, int]] = []
+    result = assay(Gains(), seed=5, progress=lambda done, total: calls.append((done, total)))
     first = torch.randperm(40, generator=torch.Generator().manual_seed(5))[:3]
     assert result.coordinates["image"].tolist() == first.tolist()
-    assert told[-1][0] == told[-1][1] == 256 * 5 + 3 * 3 * 5
+    assert calls[-1][0] == calls[-1][1] == 256 * 5 + 3 * 3 * 5
 
 
 @pytest.mark.parametrize(
@@ -141,10 +147,25 @@ def test_images_are_drawn_first_and_progress_comes_to_its_end() -> None:
         ({"images": [40]}, "images must be a number, or different indices of 0 to 39"),
         ({"extent": -1}, "extent must be a positive number, not -1"),
         ({"steps": 1}, "steps must be a whole number of at least 2, not 1"),
-        ({"num_samples": 1}, "num_samples must be a whole number of at least 2, not 1"),
+        ({"num_samples": 1}, "num_samples must be null or a whole number of at least 2, not 1"),
         ({"batch_size": 0}, "batch_size must be null or"),
     ],
 )
-def test_settings_are_checked_at_the_door(settings: dict[str, Any], message: str) -> None:
+def test_settings_are_checked(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         assay(Gains(), **settings)
+
+
+def test_shared_matrix_orders_latents() -> None:
+    calls: list[tuple[int, int]] = []
+    progress = lambda done, total: calls.append((done, total))  # noqa: E731
+    m = measurement(Gains(), Vectors(40, 4), torch.Generator().manual_seed(0), progress=progress)
+    shared = measure_matrix(m, base="prior", num_samples=64)
+    calls.clear()
+    for latents, order in (("informative", [2, 3, 0]), ([0, 3], [3, 0])):
+        settings = Settings(latents=latents, num_samples=None, steps=5)
+        result = measure(dataclasses.replace(m, matrix=shared), settings)
+        assert result.coordinates["latent"].tolist() == order
+        assert np.array_equal(result.arrays["self_response"].values, shared.on_scale("half")[0].diagonal()[order])
+        assert result.settings["num_samples"] == 64
+        assert calls[-1] == (3 * 5 * len(order), 3 * 5 * len(order))

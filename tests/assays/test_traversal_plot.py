@@ -7,12 +7,20 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lrx.assays.traversal import plot
+from lrx.assays.plotting import drawing
 from lrx.core.types import Array, AssayResult
 from lrx.storage import results
 
+SCALE = "M_jj of the response matrix, normalization half"
 
-def written(folder: Path, images: int, latents: int, *, vectors: bool = False, offset: float = 0.0) -> Path:
+
+def draw(path: Path, folder: Path) -> list[Path]:
+    return drawing.draw("traversal", path, folder)
+
+
+def written(
+    folder: Path, images: int, latents: int, *, vectors: bool = False, offset: float = 0.0, scale: str = SCALE
+) -> Path:
     steps = np.linspace(-3, 3, 5)
     shape, axes = ((3,), ("dimension",)) if vectors else ((3, 8, 8), ("channel", "height", "width"))
     walks = np.full((images, latents, 5, *shape), 7, dtype=np.float32 if vectors else np.uint8)
@@ -22,7 +30,7 @@ def written(folder: Path, images: int, latents: int, *, vectors: bool = False, o
         arrays={
             "walk": Array(walks, ("image", "latent", "step", *axes)),
             "own_response": Array(own, ("image", "latent", "step")),
-            "self_response": Array(row, ("latent",)),
+            "self_response": Array(row, ("latent",), "latent", scale),
             "self_response_se": Array(0 * row + 0.02, ("latent",)),
             "informative": Array((row > 0.5).astype(np.uint8), ("latent",), "1", "1 where informative: M_jj > 0.5"),
         },
@@ -37,10 +45,8 @@ def written(folder: Path, images: int, latents: int, *, vectors: bool = False, o
 @pytest.mark.parametrize(
     ("images", "latents", "vectors"), [(1, 1, False), (4, 3, False), (1, 40, False), (1, 1, True), (3, 2, True)]
 )
-def test_walks_of_any_number_become_a_picture(
-    tmp_path: Path, figures: list[Figure], images: int, latents: int, vectors: bool
-) -> None:
-    assert plot.draw(written(tmp_path, images, latents, vectors=vectors), tmp_path) == [tmp_path / "traversal.png"]
+def test_picture_of_any_size(tmp_path: Path, figures: list[Figure], images: int, latents: int, vectors: bool) -> None:
+    assert draw(written(tmp_path, images, latents, vectors=vectors), tmp_path) == [tmp_path / "traversal.png"]
     pixels = matplotlib.image.imread(tmp_path / "traversal.png")[..., :3]
     assert (pixels[[0, -1]] == 1).all()
     assert len(figures[0].axes) == min(latents, 16) * (min(images, 3) + 1)
@@ -49,22 +55,29 @@ def test_walks_of_any_number_become_a_picture(
     assert any(f"16 of {latents}" in " ".join(text.split()) for text in texts) == (latents > 16)
 
 
-def test_informative_latents_have_their_mark_and_the_rule_is_told(tmp_path: Path, figures: list[Figure]) -> None:
-    plot.draw(written(tmp_path, 1, 5), tmp_path)
+def test_marks_and_caption(tmp_path: Path, figures: list[Figure]) -> None:
+    draw(written(tmp_path, 1, 5), tmp_path)
     texts = [" ".join(text.get_text().split()) for axes in figures[0].axes for text in axes.texts]
     assert texts.count("▾") == 2  # of 1, 3/4, 1/2, 1/4, 0
     assert any("▾ informative: 2 of 5 (M_jj > 0.5)" in text for text in texts)
+    assert any("response to itself ± standard error, normalization half" in text for text in texts)
 
 
-def test_a_response_beyond_the_values_that_are_set_is_seen(tmp_path: Path, figures: list[Figure]) -> None:
-    plot.draw(written(tmp_path, 1, 1, offset=-7.0), tmp_path)
+def test_results_of_version_0_1_0_are_on_scale_none(tmp_path: Path, figures: list[Figure]) -> None:
+    draw(written(tmp_path, 1, 5, scale="M_jj of the response matrix, none"), tmp_path)
+    texts = [" ".join(text.get_text().split()) for axes in figures[0].axes for text in axes.texts]
+    assert any("response to itself ± standard error, normalization none" in text for text in texts)
+
+
+def test_axis_holds_responses_beyond_values(tmp_path: Path, figures: list[Figure]) -> None:
+    draw(written(tmp_path, 1, 1, offset=-7.0), tmp_path)
     (low, high), line = figures[0].axes[1].get_ylim(), figures[0].axes[1].lines[1]
     assert low < line.get_ydata().min()
     assert high > 3.0
 
 
-def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
+def test_file_without_assay_raises(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
     results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no traversal; it has maps"):
-        plot.draw(path, tmp_path)
+        draw(path, tmp_path)

@@ -4,203 +4,201 @@ For latents j (`first`, along x) and k (`second`, along y) at values x, y, the o
 u = (h_j - x, h_k - y) in the plane, `magnitude` its length, `magnitude_full` the length of h - z in all D dimensions.
 Divergence du_j/dx + du_k/dy: below 0 the responses contract towards the manifold, above 0 lie ridges between basins.
 Mean curvature -1/2 div(u/|u|), with the length in the plane. Source: Leeb et al. 2022 (arXiv 2106.16091), section 3.
-N points or images, D latents, n points a side, p pairs of latents.
+N points or images, D latents, n points a side, m decoded images a side, p pairs of latents.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lrx.assays.response_map.pair_selection import choose_pairs, remark_on_pairs
-from lrx.core.types import Array, AssayResult, Autoencoder, Dataset
-from lrx.core.validation import (
-    SettingError,
-    check_batch_size,
-    check_choice,
-    check_positive,
-    check_whole,
-    is_number,
-    is_whole,
-)
-from lrx.responses.encoding import device_and_dtype_of, encode_images, fitting_batch_size, image_order, num_latents
-from lrx.responses.interventions import prior_responses
-from lrx.responses.jacobian import Loop, jacobian_columns, loop_of
+from lrx.core.settings import Checked, setting, stored
+from lrx.core.types import Array, AssayResult
+from lrx.core.validation import SettingError, is_number, is_whole
+from lrx.responses.encoding import encode_images, image_order
+from lrx.responses.jacobian import jacobian_columns, loop_of
 from lrx.responses.latent_response import respond
-from lrx.responses.stored_observations import decoded as decode_all
-from lrx.responses.stored_observations import observation_axes, observation_unit
+from lrx.responses.matrix import SCALE, ResponseMatrix, matrix_arrays, serves, shared_or_measured
+from lrx.responses.measurement import Measurement
+from lrx.responses.stored_observations import decoded, observation_axes, observation_unit
 from lrx.responses.vector_field import MAPS, SMALLEST, plane, plane_field
-from lrx.responses.work_units import ALL_UNITS, Share, Values, WorkUnit
+from lrx.responses.work_units import ALL_UNITS, Values, WorkUnit
 
 BASES = ("image", "prior")
 CHOICES = ("auto", "all")
 DERIVATIVES = ("grid", "exact")
 PLANE = ("pair", "second", "first")
+NUM_SAMPLES = 256
+
+Pair = tuple[int, int]
 
 
-def response_map(
-    autoencoder: Autoencoder,
-    dataset: Dataset,
-    generator: torch.Generator,
-    *,
-    latents: str | list[int],
-    base: str | list[float],
-    index: int | None,
-    extent: float,
-    resolution: int,
-    derivative: str,
-    num_posterior: int,
-    decoded: int,
-    num_samples: int,
-    max_pairs: int,
-    batch_size: int | None,
-    progress: Callable[[int, int], None] | None = None,
-    share: Share = ALL_UNITS,
-) -> AssayResult:
+@dataclass(frozen=True, kw_only=True)
+class Settings(Checked):
+    """Settings of the response maps."""
+
+    latents: str | list[int] = setting(
+        "auto", "auto: the most entangled informative pair | all: every informative pair | [j,k]"
+    )
+    base: str | list[float] = setting("image", "the other latents: image | prior (0) | a list of one number a latent")
+    index: int | None = setting(None, "the image of base=image; null: drawn from the seed", at_least=0)
+    extent: float = setting(3.0, "both latents from -extent to extent", positive=True)
+    resolution: int = setting(100, "points a side", at_least=SMALLEST)
+    derivative: str = setting(
+        "grid",
+        "grid: differences on the map, free | exact: Jacobian-vector products, 8 to 10 times slower",
+        choices=DERIVATIVES,
+    )
+    num_posterior: int = setting(2048, "codes of images stored beside the map", at_least=0)
+    decoded: int = setting(9, "decoded images a side; 0: none", at_least=0)
+    num_samples: int | None = setting(
+        NUM_SAMPLES,
+        "prior draws of the matrix that chooses latents; null: the matrix of this run (assay=paper)",
+        at_least=2,
+    )
+    max_pairs: int = setting(28, "of latents=all, the most entangled first; 28: the pairs of 8 latents", at_least=1)
+    batch_size: int | None = setting(None, "latents per forward pass; null: what fits the memory", at_least=1)
+
+    def check(self) -> None:
+        """Check the choice of latents, and that an image is not given without use."""
+        if not isinstance(self.latents, list) and self.latents not in CHOICES:
+            raise SettingError(f"latents must be auto, all, or two latents [j,k], not {self.latents!r}")
+        if self.index is not None and self.base != "image":
+            raise SettingError(f"index={self.index} is the image of base=image, and has no effect on this base")
+
+
+def measure(m: Measurement, settings: Settings) -> AssayResult:
     """Map u, its divergence and its mean curvature over n x n points for each pair of latents.
 
-    latents: [j, k]; `auto`, the informative pair with the largest M_jk + M_kj; `all`, the informative pairs in that
-    order, at most `max_pairs`. M is the response matrix over `num_samples` prior draws. With fewer than two informative
-    latents, `auto` and `all` take the best pair there is; the score mapped_informative and the setting `remark` say so.
-    base: the point whose other latents stay: `image`, the code of image `index` (None: drawn), `prior`, 0, or D values.
-    extent, resolution: both latents from -extent to extent at `resolution` values.
-    derivative: `grid`, differences on the map, with errors estimated; `exact`, Jacobian-vector products, two a point.
-    num_posterior: codes of images stored beside the map, at most all; decoded: decoded images a side, 0 for none.
-    share: who evaluates which points of the map, see `lrx.responses.work_units`; a shard has no result, but M whole.
-
-    Curvature is NaN at fixed points. ValueError for a setting out of range or a model with one latent.
+    Pairs are chosen by the response matrix (`choose_pairs`); with fewer than two informative latents, `auto` and `all`
+    take the best pair there is, and the score mapped_informative and the setting `remark` say so.
+    Each shard computes the whole response matrix, and its share of the points of the maps.
+    Arrays: those of `lrx.responses.vector_field.MAPS` (pair, second, first); latents, base, posterior, decoded; matrix
+    and matrix_se of the latents to choose from, on the scale `half`. Curvature is NaN at fixed points.
+    SettingError for a setting that model or data cannot serve, or a model with one latent.
     """
-    dimensions = num_latents(autoencoder, dataset)
-    _check(dimensions, latents, base, extent, derivative)
-    _check_counts(resolution, num_posterior, decoded, num_samples, max_pairs, batch_size)
-    index = _image(index, base, dataset)
-    batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
-    images = image_order(dataset, generator)[: max(1, num_posterior)]
-    index = int(images[0]) if index is None else index
-    home = device_and_dtype_of(autoencoder)
-    if base == "image":
-        base_D = encode_images(autoencoder, dataset, torch.tensor([index]), batch_size=1)[0]
-    else:
-        base_D = (
-            torch.zeros(dimensions).to(home) if base == "prior" else torch.tensor(base, dtype=torch.float64).to(home)
-        )
+    _check(m, settings)
+    images = image_order(m.dataset, m.generator)[: max(1, settings.num_posterior)]
+    index = int(images[0]) if settings.index is None else settings.index
+    base_D = _base_point(m, settings.base, index)
+    rows = settings.latents if isinstance(settings.latents, list) else list(range(m.num_latents))
+    matrix = _matrix(m, settings, rows)
+    pairs, possible, informative = choose_pairs(settings.latents, rows, matrix.on_scale("none")[0], settings.max_pairs)
+    draws = 0 if serves(m, num_samples=settings.num_samples) else matrix.num_samples * (len(rows) + 1)
+    axis_n = torch.linspace(-settings.extent, settings.extent, settings.resolution, dtype=torch.float64)
 
-    rows = latents if isinstance(latents, list) else list(range(dimensions))
-    draws, points = num_samples * (len(rows) + 1), resolution**2
-    most = 1 if latents != "all" else min(max_pairs, dimensions * (dimensions - 1) // 2)
-    report = progress or (lambda done, total: None)
-    response_RD, se_RD = prior_responses(
-        autoencoder,
-        dataset,
-        rows,
-        num_samples=num_samples,
-        generator=generator,
-        batch_size=batch_size,
-        progress=lambda done: report(done, draws + most * points),
+    arrays = _maps(m, settings, base_D, pairs, axis_n, draws)
+    arrays["latents"] = Array(np.array(pairs), ("pair", "component"), "1", "latents of each pair: along x, along y")
+    arrays["base"] = Array(base_D.cpu().numpy(), ("latent",), "latent", "the point whose other latents stay")
+    coordinates = {"first": axis_n.numpy(), "second": axis_n.numpy()}
+    if settings.num_posterior:
+        codes_ND = encode_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size)
+        codes = np.moveaxis(codes_ND.double().cpu().numpy()[:, np.array(pairs)], 1, 0)
+        description = "codes of images in the two latents"
+        arrays["posterior"] = Array(codes, ("pair", "code", "component"), "latent", description)
+        coordinates["code"] = images.numpy()
+    if settings.decoded:
+        corner_m = torch.zeros(1)
+        if settings.decoded > 1:
+            corner_m = torch.linspace(-settings.extent, settings.extent, settings.decoded, dtype=torch.float64)
+        arrays["decoded"] = _decoded(m, base_D, pairs, corner_m)
+        coordinates |= dict.fromkeys(("decoded_first", "decoded_second"), corner_m.numpy())
+    arrays |= matrix_arrays(matrix, SCALE)
+    mapped = sorted({latent for pair in pairs for latent in pair})
+    return AssayResult(
+        arrays=arrays,
+        coordinates=coordinates
+        | {
+            "component": np.array(["first", "second"]),
+            "intervened": np.array(rows),
+            "responding": np.arange(m.num_latents),
+        },
+        scores=_scores(arrays, pairs, len(mapped), len(informative.intersection(mapped))),
+        settings=stored(
+            settings,
+            base=settings.base if isinstance(settings.base, str) else "given",
+            index=index if settings.base == "image" else None,
+            extent=float(settings.extent),
+            num_posterior=min(settings.num_posterior, len(images)),
+            num_samples=matrix.num_samples,
+            pairs_left_out=possible - len(pairs),
+            batch_size=m.batch_size,
+            remark=remark_on_pairs(mapped, informative),
+        ),
     )
-    pairs, possible, informative = choose_pairs(latents, rows, response_RD, max_pairs)
 
-    axis_n = torch.linspace(-extent, extent, resolution, dtype=torch.float64)
-    spacing = float(axis_n[1] - axis_n[0])
-    loop = loop_of(autoencoder) if derivative == "exact" else None
-    pieces = _pieces(autoencoder, loop, base_D, pairs, axis_n, batch_size)
-    total = draws + len(pairs) * points
-    found = share.values(pieces, total=len(pairs) * points, progress=lambda done: report(draws + done, total))
+
+def _base_point(m: Measurement, base: str | list[float], index: int) -> Tensor:
+    """Return the point (D,) whose other latents stay, on the model's device and in its dtype."""
+    if base == "image":
+        return encode_images(m.autoencoder, m.dataset, torch.tensor([index]), batch_size=1)[0]
+    values = torch.zeros(m.num_latents) if base == "prior" else torch.tensor(base, dtype=torch.float64)
+    return values.to(m.device_and_dtype)
+
+
+def _matrix(m: Measurement, settings: Settings, rows: list[int]) -> ResponseMatrix:
+    """Return these rows of the response matrix; progress counts the points of the maps that remain after it."""
+    possible = m.num_latents * (m.num_latents - 1) // 2
+    remaining = settings.resolution**2 * (min(settings.max_pairs, possible) if settings.latents == "all" else 1)
+    part = dataclasses.replace(m, share=ALL_UNITS, progress=lambda done, total: m.progress(done, total + remaining))
+    return shared_or_measured(part, num_samples=settings.num_samples, default=NUM_SAMPLES, rows=rows)
+
+
+def _maps(
+    m: Measurement, settings: Settings, base_D: Tensor, pairs: Sequence[Pair], axis_n: Tensor, draws: int
+) -> dict[str, Array]:
+    """Return the arrays of MAPS, of all pairs; progress counts the points after `draws` responses."""
+    spacing, points = float(axis_n[1] - axis_n[0]), len(pairs) * len(axis_n) ** 2
+    units = _units(m, base_D, pairs, axis_n, exact=settings.derivative == "exact")
+    evaluated = m.share.values(units, total=points, progress=lambda done: m.progress(draws + done, draws + points))
     maps: dict[str, list[np.ndarray]] = {}
-    for pair, parts in itertools.groupby(found, key=lambda part: (part[0][0], part[0][1])):
+    for pair, parts in itertools.groupby(evaluated, key=lambda part: (part[0][0], part[0][1])):
         field = [torch.cat(tensors).double() for tensors in zip(*(values for _, values in parts), strict=True)]
         z_ND = plane(base_D, pair, axis_n).double().cpu()
         for name, values in plane_field(z_ND, field, pair, spacing).items():
             maps.setdefault(name, []).append(values)
-
-    arrays = {
-        name: Array(np.stack(values), ("pair", "component", *PLANE[1:]) if name == "u" else PLANE, *MAPS[name])
-        for name, values in maps.items()
-    }
-    chosen = np.array(pairs)
-    arrays["latents"] = Array(chosen, ("pair", "component"), "1", "the two latents of each pair: along x, along y")
-    arrays["base"] = Array(base_D.cpu().numpy(), ("latent",), "latent", "the point whose other latents stay")
-    posterior_ND = encode_images(autoencoder, dataset, images[:num_posterior], batch_size=batch_size)
-    if num_posterior:
-        codes = np.moveaxis(posterior_ND.double().cpu().numpy()[:, chosen], 1, 0)
-        arrays["posterior"] = Array(
-            codes, ("pair", "code", "component"), "latent", "codes of images in the two latents"
-        )
-    if decoded:
-        corner_m = torch.linspace(-extent, extent, decoded, dtype=torch.float64) if decoded > 1 else torch.zeros(1)
-        planes = [decode_all(autoencoder, plane(base_D, pair, corner_m), batch_size=batch_size) for pair in pairs]
-        shown = np.stack([few.reshape(decoded, decoded, *few.shape[1:]) for few in planes])
-        axes = ("pair", "decoded_second", "decoded_first", *observation_axes(shown[0, 0, 0]))
-        arrays["decoded"] = Array(shown, axes, observation_unit(shown), "observations decoded from the plane")
-    response_PD = response_RD.numpy()
-    arrays["response"] = Array(response_PD, ("row", "responding"), "latent", "response matrix, normalization none")
-    arrays["response_se"] = Array(
-        se_RD.numpy(), ("row", "responding"), "latent", "standard error of the response matrix"
-    )
-    coordinates = {
-        "component": np.array(["first", "second"]),
-        "first": axis_n.numpy(),
-        "second": axis_n.numpy(),
-        "code": images[:num_posterior].numpy(),
-        "row": np.array(rows),
-    }
-    if decoded:
-        coordinates |= dict.fromkeys(("decoded_first", "decoded_second"), corner_m.numpy())
-    mapped = sorted({latent for pair in pairs for latent in pair})
-    return AssayResult(
-        arrays=arrays,
-        coordinates={axis: labels for axis, labels in coordinates.items() if axis in _axes(arrays)},
-        scores=_scores(arrays, pairs, mapped, informative),
-        settings={
-            "latents": latents if isinstance(latents, str) else f"{latents[0]}, {latents[1]}",
-            "base": base if isinstance(base, str) else "given",
-            "index": index if base == "image" else None,
-            "extent": float(extent),
-            "resolution": resolution,
-            "derivative": derivative,
-            "num_posterior": len(posterior_ND),
-            "decoded": decoded,
-            "num_samples": num_samples,
-            "pairs_left_out": possible - len(pairs),
-            "batch_size": batch_size,
-            "remark": remark_on_pairs(mapped, informative),
-        },
-    )
+    axes = {"u": ("pair", "component", *PLANE[1:])}
+    return {name: Array(np.stack(values), axes.get(name, PLANE), *MAPS[name]) for name, values in maps.items()}
 
 
-def _pieces(
-    autoencoder: Autoencoder,
-    loop: Loop | None,
-    base_D: Tensor,
-    pairs: Sequence[tuple[int, int]],
-    axis_n: Tensor,
-    batch_size: int,
-) -> Iterator[WorkUnit]:
-    """Pieces of a batch of points, of the key (first latent, second, first point); values as `plane_field` has them."""
+def _units(m: Measurement, base_D: Tensor, pairs: Sequence[Pair], axis_n: Tensor, *, exact: bool) -> Iterator[WorkUnit]:
+    """Yield units of a batch of points, of the key (first latent, second, first point), whose values are h (N, D), and
+    with exact derivatives dh/dz (N, D, 2) by the two latents."""
+    loop = loop_of(m.autoencoder) if exact else None
 
-    def evaluate(z_BD: Tensor, pair: tuple[int, int]) -> Values:
+    def evaluate(z_BD: Tensor, pair: Pair) -> Values:
         if loop is None:
-            return (respond(autoencoder, z_BD, batch_size=batch_size).cpu(),)
-        h_BD, columns_BD2 = jacobian_columns(loop, z_BD, list(pair), batch_size=batch_size)
+            return (respond(m.autoencoder, z_BD, batch_size=m.batch_size).cpu(),)
+        h_BD, columns_BD2 = jacobian_columns(loop, z_BD, list(pair), batch_size=m.batch_size)
         return h_BD.cpu(), columns_BD2.cpu()
 
     for pair in pairs:
-        for number, z_BD in enumerate(torch.split(plane(base_D, pair, axis_n), batch_size)):
-            yield WorkUnit((*pair, number * batch_size), len(z_BD), functools.partial(evaluate, z_BD, pair))
+        for number, z_BD in enumerate(torch.split(plane(base_D, pair, axis_n), m.batch_size)):
+            yield WorkUnit((*pair, number * m.batch_size), len(z_BD), functools.partial(evaluate, z_BD, pair))
 
 
-def _scores(
-    arrays: dict[str, Array], pairs: list[tuple[int, int]], mapped: list[int], informative: set[int]
-) -> dict[str, float]:
+def _decoded(m: Measurement, base_D: Tensor, pairs: Sequence[Pair], corner_m: Tensor) -> Array:
+    """Return observations decoded over the plane of each pair, (p, m, m, ...)."""
+    side = len(corner_m)
+    planes = [decoded(m.autoencoder, plane(base_D, pair, corner_m), batch_size=m.batch_size) for pair in pairs]
+    observations = np.stack([x_N.reshape(side, side, *x_N.shape[1:]) for x_N in planes])
+    axes = ("pair", "decoded_second", "decoded_first", *observation_axes(observations[0, 0, 0]))
+    return Array(observations, axes, observation_unit(observations), "observations decoded from the plane")
+
+
+def _scores(arrays: dict[str, Array], pairs: list[Pair], num_mapped: int, num_informative: int) -> dict[str, float]:
     divergence = arrays["divergence"].values
     scores = {"num_pairs": float(len(pairs)), "first_latent": float(pairs[0][0]), "second_latent": float(pairs[0][1])}
-    scores["mapped_latents"] = float(len(mapped))
-    scores["mapped_informative"] = float(sum(latent in informative for latent in mapped))
+    scores["mapped_latents"] = float(num_mapped)
+    scores["mapped_informative"] = float(num_informative)
     scores["contracting"] = float((divergence < 0).mean())  # share of the points; a census, no estimate
     scores["divergence_median"] = float(np.median(divergence))
     scores["divergence_least"] = float(divergence.min())
@@ -209,47 +207,18 @@ def _scores(
     return scores
 
 
-def _axes(arrays: dict[str, Array]) -> set[str]:
-    return {axis for array in arrays.values() for axis in array.axes}
-
-
-def _image(index: int | None, base: str | list[float], dataset: Dataset) -> int | None:
-    if index is None:
-        return None
-    if base != "image":
-        raise SettingError(f"index={index} is the image of base=image, and has no effect on this base")
-    if not is_whole(index, 0) or index >= len(dataset):
-        raise SettingError(f"index must be null or a whole number from 0 to {len(dataset) - 1}, not {index!r}")
-    return index
-
-
-def _check(dimensions: int, latents: object, base: object, extent: float, derivative: str) -> None:
+def _check(m: Measurement, settings: Settings) -> None:
+    latents, base, index, dimensions = settings.latents, settings.base, settings.index, m.num_latents
     if dimensions < 2:
         raise ValueError("assay=response_map needs a plane of two latents, and the model has one latent")
     if isinstance(latents, list):
-        good = len(latents) == 2 and all(is_whole(latent, 0) and latent < dimensions for latent in latents)
-        if not good or latents[0] == latents[1]:
+        valid = len(latents) == 2 and all(is_whole(latent, 0) and latent < dimensions for latent in latents)
+        if not valid or latents[0] == latents[1]:
             raise SettingError(f"latents must be two different ones of 0 to {dimensions - 1}, not {latents}")
-    elif latents not in CHOICES:
-        raise SettingError(f"latents must be auto, all, or two latents [j,k], not {latents!r}")
     if isinstance(base, list):
         if len(base) != dimensions or not all(is_number(value) for value in base):
             raise SettingError(f"base must be image, prior or {dimensions} numbers, not {base}")
     elif base not in BASES:
         raise SettingError(f"base must be image, prior or a list of {dimensions} numbers, not {base!r}")
-    check_positive("extent", extent)
-    check_choice("derivative", derivative, DERIVATIVES)
-
-
-def _check_counts(
-    resolution: int, num_posterior: int, decoded: int, num_samples: int, max_pairs: int, batch_size: int | None
-) -> None:
-    for key, value, least in (
-        ("resolution", resolution, SMALLEST),
-        ("num_posterior", num_posterior, 0),
-        ("decoded", decoded, 0),
-        ("num_samples", num_samples, 2),
-        ("max_pairs", max_pairs, 1),
-    ):
-        check_whole(key, value, least)
-    check_batch_size(batch_size)
+    if index is not None and index >= len(m.dataset):
+        raise SettingError(f"index must be null or a whole number from 0 to {len(m.dataset) - 1}, not {index!r}")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting import style
 from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.assays.plotting.image_grid import is_image, show_sheet
 from lrx.core.types import AssayResult
@@ -18,29 +16,21 @@ from lrx.storage import results
 
 DIVERGING = "RdBu_r"  # white at 0, blue where responses contract
 SIDE = 3.0  # inches of a map
-PERCENTILE = 99.0  # colours reach so far, so that the poles at fixed points do not bleach the rest
+PERCENTILE = 99.0  # of the values, where colours end, so that the poles at fixed points do not bleach the rest
 ARROWS = 10  # arrows a side on a page of many pairs
 NAME = "response_map"
 
 
-def draw(path_h5: Path, folder: Path) -> list[Path]:
-    """Draw the first pair to `response_map.png`, and of several pairs all to `response_map_pairs.png`.
-
-    ValueError when the file has no such assay.
-    """
-    return drawing.draw(NAME, figures, path_h5, folder)
-
-
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """The first pair, and of several all of them, by the names of their files."""
-    drawn = {NAME: _one_pair(result, provenance)}
+    """Draw the first pair in detail, and of several pairs all of them on one page."""
+    by_name = {NAME: _one_pair(result, provenance)}
     if len(result.arrays["latents"].values) > 1:
-        drawn[f"{NAME}_pairs"] = _all_pairs(result, provenance)
-    return drawn
+        by_name[f"{NAME}_pairs"] = _all_pairs(result, provenance)
+    return by_name
 
 
 def _one_pair(result: AssayResult, provenance: results.Provenance) -> Figure:
-    """Divergence with the lines of u, magnitude, curvature, and what the plane decodes to."""
+    """Draw the divergence with flow lines of u, the magnitude, the curvature, and observations of the plane."""
     width, height = 2 * SIDE + 2.4, 2 * SIDE + 1.5
     figure = style.figure(width, height)
 
@@ -60,12 +50,12 @@ def _one_pair(result: AssayResult, provenance: results.Provenance) -> Figure:
     _bar(curvature, _map(curvature, result, values, _around_zero(values)), "mean curvature (1/latent)")
     if "decoded" in result.arrays:
         _decoded(box(1, 1), result)
-    style.title(divergence, "Response map", _small_print(result, provenance), characters=125, above=9)
+    style.title(divergence, "Response map", _caption(result, provenance), characters=125, above=9)
     return figure
 
 
 def _all_pairs(result: AssayResult, provenance: results.Provenance) -> Figure:
-    """The divergence of each pair below the diagonal, |u| above it: row and column are the latents."""
+    """Draw the divergence of each pair below the diagonal, |u| above it: row and column are the latents."""
     pairs = result.arrays["latents"].values
     mapped = sorted(set(pairs.ravel().tolist()))
     side = max(0.75, min(1.7, 9.0 / len(mapped)))
@@ -100,8 +90,8 @@ def _all_pairs(result: AssayResult, provenance: results.Provenance) -> Figure:
     for place, (label, image) in enumerate(bars.items()):
         bar = page.inset_axes((1 + 0.15 / total, 0.55 * (1 - place), 0.14 / total, 0.45))
         figure.colorbar(image, cax=bar, label=label, extend="both" if place == 0 else "max").outline.set_visible(False)
-    said = _small_print(result, provenance)
-    style.title(page, "Response maps of pairs of latents", said, characters=max(50, int(17 * total)))
+    caption = _caption(result, provenance)
+    style.title(page, "Response maps of pairs of latents", caption, characters=max(50, int(17 * total)))
     return figure
 
 
@@ -144,7 +134,7 @@ def _arrows(axes: Axes, result: AssayResult, number: int) -> None:
 
 
 def _posterior(axes: Axes, result: AssayResult) -> None:
-    """The codes of images that lie on the map, and how many do not."""
+    """Draw the codes of images as dots on the map."""
     if "posterior" not in result.arrays:
         return
     codes = result.arrays["posterior"].values[0]
@@ -173,7 +163,7 @@ def _decoded(axes: Axes, result: AssayResult) -> None:
 
 
 def _around_zero(values: np.ndarray) -> Normalize:
-    """Colours symmetric around 0, up to the 99th percentile of the magnitude."""
+    """Return colours symmetric around 0, up to the 99th percentile of the magnitude."""
     top = _top(np.abs(values))
     return TwoSlopeNorm(0, -top, top)
 
@@ -183,7 +173,7 @@ def _top(values: np.ndarray) -> float:
     return max(float(np.percentile(finite, PERCENTILE)), 1e-6) if len(finite) else 1.0
 
 
-def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
+def _caption(result: AssayResult, provenance: results.Provenance) -> str:
     settings, error = result.settings, result.scores.get("divergence_error_median")
     image = f" {settings['index']}" if settings["index"] is not None else ""
     return figure_caption(

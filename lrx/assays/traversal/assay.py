@@ -3,107 +3,101 @@
 A walk sets latent j to each of S values and leaves the others at the code of an image. h_j along the walk follows the
 value where the latent acts freely, and stays behind where the response saturates: `following`, the least-squares slope
 of h_j over the values, is 1 for an identity and 0 for a latent that causes nothing. Source: Leeb et al. 2022
-(arXiv 2106.16091), section 3. I images, W latents that are walked, S steps, D latents.
+(arXiv 2106.16091), section 3. I images, W latents that are walked, S steps, D latents, R latents to choose from.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from lrx.core.types import Array, AssayResult, Autoencoder, Dataset
-from lrx.core.validation import SettingError, check_batch_size, check_positive, check_whole, is_whole
-from lrx.responses.encoding import encode_images, fitting_batch_size, image_order, num_latents
-from lrx.responses.interventions import prior_responses
+from lrx.core.settings import Checked, setting, stored
+from lrx.core.types import Array, AssayResult
+from lrx.core.validation import SettingError, is_whole
+from lrx.responses.encoding import encode_images, image_order
+from lrx.responses.informative import criterion, informative_array, informative_by_self_response
 from lrx.responses.latent_response import intervene, respond
-from lrx.responses.responsive import INFORMATIVE, informative_array, rule
+from lrx.responses.matrix import SCALE, ResponseMatrix, serves, shared_or_measured
+from lrx.responses.measurement import Measurement
 from lrx.responses.stored_observations import decoded, observation_axes, observation_unit
 
 CHOICES = ("informative", "all")
 WALKS = ("image", "latent", "step")
+NUM_SAMPLES = 256
 
 
-def traversal(
-    autoencoder: Autoencoder,
-    dataset: Dataset,
-    generator: torch.Generator,
-    *,
-    latents: str | list[int],
-    images: int | list[int],
-    extent: float,
-    steps: int,
-    num_samples: int,
-    batch_size: int | None,
-    progress: Callable[[int, int], None] | None = None,
-) -> AssayResult:
+@dataclass(frozen=True, kw_only=True)
+class Settings(Checked):
+    """Settings of the traversals."""
+
+    latents: str | list[int] = setting(
+        "informative", "informative | all | a list such as [0,3]; rows are ordered by response"
+    )
+    images: int | list[int] = setting(3, "number of images, drawn from the seed, or a list of indices such as [17,4]")
+    extent: float = setting(3.0, "each latent from -extent to extent", positive=True)
+    steps: int = setting(11, "values of each latent", at_least=2)
+    num_samples: int | None = setting(
+        NUM_SAMPLES,
+        "prior draws of the responses that order the latents; null: the matrix of this run (assay=paper)",
+        at_least=2,
+    )
+    batch_size: int | None = setting(None, "latents per forward pass; null: what fits the memory", at_least=1)
+
+    def check(self) -> None:
+        """Check the choices that do not depend on the model and the data."""
+        if not isinstance(self.latents, list) and self.latents not in CHOICES:
+            raise SettingError(f"latents must be informative, all, or a list such as [0,3], not {self.latents!r}")
+        if not isinstance(self.images, list) and not is_whole(self.images, 1):
+            raise SettingError(
+                f"images must be a whole number of at least 1, or a list of indices, not {self.images!r}"
+            )
+
+
+def measure(m: Measurement, settings: Settings) -> AssayResult:
     """Walk along latents from the codes of images, in the order of the latents' responses to themselves.
 
-    latents: `informative` ones (see `lrx.responses.responsive`; M over `num_samples` prior draws), or all where there
-    is none, which the score num_informative and the setting `remark` say; `all`; or a list.
-    images: how many, drawn from the generator (at most all), or a list of their indices.
-    extent, steps: each latent from -extent to extent in so many steps.
-
-    Walks are stored as uint8 pixels, vectors as float32. ValueError for a setting out of range.
+    Without an informative latent (`lrx.responses.informative`), all are walked, which the score num_informative and
+    the setting `remark` say. Walks are stored as uint8 pixels, vectors as float32; self_response on the scale `half`.
+    SettingError for latents or images that there are not.
     """
-    dimensions = num_latents(autoencoder, dataset)
-    _check(latents, dimensions, images, len(dataset), extent)
-    _check_counts(steps, num_samples, batch_size)
-    batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
-    order = image_order(dataset, generator)
-    indices_I = torch.tensor(images) if isinstance(images, list) else order[:images]
-    codes_ID = encode_images(autoencoder, dataset, indices_I, batch_size=batch_size)
+    _check(settings, m)
+    order = image_order(m.dataset, m.generator)
+    indices_I = torch.tensor(settings.images) if isinstance(settings.images, list) else order[: settings.images]
+    codes_ID = encode_images(m.autoencoder, m.dataset, indices_I, batch_size=m.batch_size)
 
-    rows = latents if isinstance(latents, list) else list(range(dimensions))
-    draws = num_samples * (len(rows) + 1)
-    points = len(codes_ID) * steps  # of one latent, each decoded and responded to
-    report = progress or (lambda done, total: None)
-    response_RD, se_RD = prior_responses(
-        autoencoder,
-        dataset,
-        rows,
-        num_samples=num_samples,
-        generator=generator,
-        batch_size=batch_size,
-        progress=lambda done: report(done, draws + points * len(rows)),
-    )
-    places = torch.arange(len(rows)), torch.tensor(rows)
-    own_R, own_se_R = response_RD[places], se_RD[places]
-    informative = [place for place in range(len(rows)) if own_R[place] > INFORMATIVE]
-    chosen = informative if latents == "informative" and informative else list(range(len(rows)))
-    chosen = sorted(chosen, key=lambda place: -float(own_R[place]))
-    walked = [rows[place] for place in chosen]
+    rows = settings.latents if isinstance(settings.latents, list) else list(range(m.num_latents))
+    points = len(codes_ID) * settings.steps  # of one latent, each decoded and responded to
+    matrix = _matrix(m, settings, rows, points * len(rows))
+    own_R = matrix.self_responses("none")[0]
+    places = _order(own_R, only_informative=settings.latents == "informative")
+    walked = [rows[place] for place in places]
 
-    values_S = torch.linspace(-extent, extent, steps, dtype=torch.float64)
-    pictures, responses = [], []
-    for number, latent in enumerate(walked):
-        z_ND = intervene(codes_ID.repeat_interleave(steps, 0), latent, values_S.to(codes_ID).repeat(len(codes_ID)))
-        seen = decoded(autoencoder, z_ND, batch_size=batch_size)
-        pictures.append(seen.reshape(len(codes_ID), steps, *seen.shape[1:]))
-        h_ND = respond(autoencoder, z_ND, batch_size=batch_size)
-        responses.append(h_ND.double().cpu().numpy().reshape(len(codes_ID), steps, dimensions))
-        report(draws + points * (number + 1), draws + points * len(walked))
-    walks = np.stack(pictures, axis=1)
-    response_IWSD = np.stack(responses, axis=1)
+    draws = 0 if serves(m, num_samples=settings.num_samples) else matrix.num_samples * (len(rows) + 1)
+    total = draws + points * len(walked)
+    values_S = torch.linspace(-settings.extent, settings.extent, settings.steps, dtype=torch.float64)
+    walks, response_IWSD = walk(m, codes_ID, walked, values_S, progress=lambda done: m.progress(draws + done, total))
     own_IWS = np.stack([response_IWSD[:, place, :, latent] for place, latent in enumerate(walked)], axis=1)
     following_IW = own_IWS @ values_S.numpy() / float(values_S.square().sum())  # values are symmetric about 0
 
+    num_informative = int(informative_by_self_response(own_R).sum())
     observation, unit = observation_axes(walks[0, 0, 0]), observation_unit(walks)
-    originals = decoded(autoencoder, codes_ID, batch_size=batch_size)
+    originals = decoded(m.autoencoder, codes_ID, batch_size=m.batch_size)
+    slope = "slope of the own response over the values: 1 for an identity"
     arrays = {
         "walk": Array(walks, (*WALKS, *observation), unit, "observations decoded along each latent"),
         "reconstruction": Array(originals, ("image", *observation), unit, "decode of the code of each image"),
         "code": Array(codes_ID.double().cpu().numpy(), ("image", "responding"), "latent", "code of each image"),
         "response": Array(response_IWSD, (*WALKS, "responding"), "latent", "response h along the walks"),
         "own_response": Array(own_IWS, WALKS, "latent", "response of the walked latent along the walks"),
-        "following": Array(
-            following_IW, WALKS[:2], "1", "slope of the own response over the values: 1 for an identity"
-        ),
-        "self_response": Array(own_R[chosen].numpy(), WALKS[1:2], "latent", "M_jj of the response matrix, none"),
-        "self_response_se": Array(own_se_R[chosen].numpy(), WALKS[1:2], "latent", "standard error of M_jj"),
-        "informative": informative_array(own_R[chosen], WALKS[1]),
+        "following": Array(following_IW, WALKS[:2], "1", slope),
+        **_self_response_arrays(matrix, places),
+        "informative": informative_array(own_R[places], "latent"),
     }
     return AssayResult(
         arrays=arrays,
@@ -111,48 +105,81 @@ def traversal(
             "image": indices_I.numpy(),
             "latent": np.array(walked),
             "step": values_S.numpy(),
-            "responding": np.arange(dimensions),
+            "responding": np.arange(m.num_latents),
         },
-        scores=_scores(following_IW, walked, len(informative)),
-        settings={
-            "latents": latents if isinstance(latents, str) else ", ".join(map(str, latents)),
-            "num_images": len(codes_ID),
-            "extent": float(extent),
-            "steps": steps,
-            "num_samples": num_samples,
-            "batch_size": batch_size,
-            "remark": None if informative else f"no latent walked is informative, that is {rule()}",
-        },
+        scores=_scores(following_IW, walked, num_informative),
+        settings=stored(
+            settings,
+            num_images=len(codes_ID),
+            extent=float(settings.extent),
+            num_samples=matrix.num_samples,
+            batch_size=m.batch_size,
+            remark=None if num_informative else f"no latent walked is informative, that is {criterion()}",
+        ),
     )
 
 
-def _scores(following_IW: np.ndarray, walked: list[int], informative: int) -> dict[str, float]:
-    """The numbers of latents, and the mean slope with its standard error over images, where there are two."""
-    scores = {"num_walked": float(len(walked)), "num_informative": float(informative)}
+def walk(
+    m: Measurement, codes_ID: Tensor, latents: list[int], values_S: Tensor, *, progress: Callable[[int], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return decoded observations (I, W, S, ...) and responses (I, W, S, D) where each latent is set to each value.
+
+    progress: called with the number of points that are done.
+    """
+    images, steps = len(codes_ID), len(values_S)
+    observations, responses = [], []
+    for number, latent in enumerate(latents):
+        z_ND = intervene(codes_ID.repeat_interleave(steps, 0), latent, values_S.to(codes_ID).repeat(images))
+        x_N = decoded(m.autoencoder, z_ND, batch_size=m.batch_size)
+        observations.append(x_N.reshape(images, steps, *x_N.shape[1:]))
+        h_ND = respond(m.autoencoder, z_ND, batch_size=m.batch_size)
+        responses.append(h_ND.double().cpu().numpy().reshape(images, steps, m.num_latents))
+        progress(images * steps * (number + 1))
+    return np.stack(observations, axis=1), np.stack(responses, axis=1)
+
+
+def _matrix(m: Measurement, settings: Settings, rows: list[int], remaining: int) -> ResponseMatrix:
+    """Return these rows of the response matrix; progress counts the points that remain after it."""
+    part = dataclasses.replace(m, progress=lambda done, total: m.progress(done, total + remaining))
+    return shared_or_measured(part, num_samples=settings.num_samples, default=NUM_SAMPLES, rows=rows)
+
+
+def _order(own_R: Tensor, *, only_informative: bool) -> list[int]:
+    """Return the places in own_R to walk, the largest response first: the informative ones, or all where none is."""
+    informative_R = informative_by_self_response(own_R)
+    some = only_informative and bool(informative_R.any())
+    places = [place for place in range(len(own_R)) if informative_R[place] or not some]
+    return sorted(places, key=lambda place: -float(own_R[place]))
+
+
+def _self_response_arrays(matrix: ResponseMatrix, places: list[int]) -> dict[str, Array]:
+    own_R, se_R = matrix.self_responses(SCALE)
+    description = f"M_jj of the response matrix, normalization {SCALE}"
+    return {
+        "self_response": Array(own_R[places].numpy(), ("latent",), "latent", description),
+        "self_response_se": Array(se_R[places].numpy(), ("latent",), "latent", "standard error of M_jj"),
+    }
+
+
+def _scores(following_IW: np.ndarray, walked: list[int], num_informative: int) -> dict[str, float]:
+    """Return the numbers of latents, and the mean slope; with two images or more its standard error over images."""
+    scores = {"num_walked": float(len(walked)), "num_informative": float(num_informative)}
     scores["mean_following"] = float(following_IW.mean())
-    each_I: np.ndarray = following_IW.mean(1)
-    if len(each_I) > 1:
-        scores["mean_following_se"] = float(each_I.std(ddof=1) / math.sqrt(len(each_I)))
+    mean_I: np.ndarray = following_IW.mean(1)
+    if len(mean_I) > 1:
+        scores["mean_following_se"] = float(mean_I.std(ddof=1) / math.sqrt(len(mean_I)))
     return scores
 
 
-def _check(latents: object, dimensions: int, images: object, available: int, extent: object) -> None:
-    if isinstance(latents, list):
-        good = latents and all(is_whole(latent, 0) and latent < dimensions for latent in latents)
-        if not good or len(set(latents)) < len(latents):
-            raise SettingError(f"latents must be different ones of 0 to {dimensions - 1}, not {latents}")
-    elif latents not in CHOICES:
-        raise SettingError(f"latents must be informative, all, or a list such as [0,3], not {latents!r}")
-    if isinstance(images, list):
-        good = images and all(is_whole(index, 0) and index < available for index in images)
-        if not good or len(set(images)) < len(images):
-            raise SettingError(f"images must be a number, or different indices of 0 to {available - 1}, not {images}")
-    elif not is_whole(images, 1):
-        raise SettingError(f"images must be a whole number of at least 1, or a list of indices, not {images!r}")
-    check_positive("extent", extent)
+def _check(settings: Settings, m: Measurement) -> None:
+    latents, images, available = settings.latents, settings.images, len(m.dataset)
+    if isinstance(latents, list) and not _are_different(latents, m.num_latents):
+        raise SettingError(f"latents must be different ones of 0 to {m.num_latents - 1}, not {latents}")
+    if isinstance(images, list) and not _are_different(images, available):
+        raise SettingError(f"images must be a number, or different indices of 0 to {available - 1}, not {images}")
 
 
-def _check_counts(steps: int, num_samples: int, batch_size: int | None) -> None:
-    for key, value in (("steps", steps), ("num_samples", num_samples)):
-        check_whole(key, value, 2)
-    check_batch_size(batch_size)
+def _are_different(numbers: list[int], count: int) -> bool:
+    """Return whether these are different whole numbers below `count`, at least one."""
+    valid = bool(numbers) and all(is_whole(number, 0) and number < count for number in numbers)
+    return valid and len(set(numbers)) == len(numbers)

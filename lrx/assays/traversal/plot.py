@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting import style
 from lrx.assays.plotting.annotations import error_digits
 from lrx.assays.plotting.figure_caption import MARK, figure_caption, informative
 from lrx.assays.plotting.image_grid import is_image, show_lines, show_sheet
+from lrx.assays.plotting.response_scale import scale_of
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-NAME = "traversal"
 ROWS = 16  # latents that are drawn, the most responding first
 IMAGES = 3  # images that are drawn beside each other
 CELL = 0.36  # inches of an image
@@ -24,13 +23,8 @@ CURVE = 0.95  # inches of the panel of the response
 GAP = 0.14
 
 
-def draw(path_h5: Path, folder: Path) -> list[Path]:
-    """Draw to `traversal.png`: at most 16 latents from at most 3 images. ValueError when the file has no such assay."""
-    return drawing.draw(NAME, figures, path_h5, folder)
-
-
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """The picture, by the name of its file."""
+    """Draw a row for each latent, at most 16, from at most 3 images, and beside it the response."""
     walks = result.arrays["walk"].values[:IMAGES, :ROWS]
     images, rows, steps = walks.shape[:3]
     pictures = is_image(walks)
@@ -50,7 +44,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
             _strip(axes, result, walks[image, row], last=row == rows - 1)
             if row == 0:
                 label = f"image {result.coordinates['image'][image]}"
-                _say(axes, label, (0, 1), (0, 2), 7, style.QUIET, "left", "bottom")
+                _annotate(axes, label, (0, 1), (0, 2), 7, style.QUIET, "left", "bottom")
             if image == 0:
                 _name(axes, result, row)
             elif not pictures:
@@ -59,13 +53,13 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
         curve = figure.add_axes((left / width, bottom / height, CURVE / width, row_height / height))
         _response(curve, result, row, last=row == rows - 1)
     assert first is not None
-    said = _small_print(result, provenance, rows, images)
-    style.title(first, "Traversals along latents", said, characters=max(50, int(17 * (width - 0.9))), above=4)
-    return {NAME: figure}
+    caption = _caption(result, provenance, rows, images)
+    style.title(first, "Traversals along latents", caption, characters=max(50, int(17 * (width - 0.9))), above=4)
+    return {"traversal": figure}
 
 
 def _strip(axes: Axes, result: AssayResult, walk: np.ndarray, *, last: bool) -> None:
-    """One walk (S, ...): images side by side, or the components of vectors as lines."""
+    """Draw one walk (S, ...): images side by side, or the components of vectors as lines."""
     values = result.coordinates["step"]
     if is_image(walk):
         show_sheet(axes, walk[None], gap=max(1, walk.shape[-1] // 32))
@@ -85,19 +79,19 @@ def _strip(axes: Axes, result: AssayResult, walk: np.ndarray, *, last: bool) -> 
 
 
 def _name(axes: Axes, result: AssayResult, row: int) -> None:
-    """The latent of a row and its response to itself; an informative one has the mark, another is in quiet print."""
+    """Label a row with its latent and the response of that to itself: black and marked where informative, else grey."""
     value, error = (result.arrays[name].values[row] for name in ("self_response", "self_response_se"))
-    answers = bool(result.arrays["informative"].values[row])
-    colour = "black" if answers else style.QUIET
+    is_informative = bool(result.arrays["informative"].values[row])
+    colour = "black" if is_informative else style.QUIET
     latent = result.coordinates["latent"][row]
     shift = -15 if is_image(result.arrays["walk"].values) else -33
-    _say(axes, f"latent {latent}", (0, 0.5), (shift, 1), 8, colour, "right", "bottom")
-    _say(axes, f"{value:.2f} ± {error_digits(error)}", (0, 0.5), (shift, -1), 7, colour, "right", "top")
-    if answers:
-        _say(axes, MARK, (0, 0.5), (shift + 11, 1), 8, style.ACCENT, "right", "bottom")
+    _annotate(axes, f"latent {latent}", (0, 0.5), (shift, 1), 8, colour, "right", "bottom")
+    _annotate(axes, f"{value:.2f} ± {error_digits(error)}", (0, 0.5), (shift, -1), 7, colour, "right", "top")
+    if is_informative:
+        _annotate(axes, MARK, (0, 0.5), (shift + 11, 1), 8, style.ACCENT, "right", "bottom")
 
 
-def _say(
+def _annotate(
     axes: Axes,
     text: str,
     place: tuple[float, float],
@@ -107,7 +101,7 @@ def _say(
     ha: Literal["left", "right"],
     va: Literal["top", "bottom"],
 ) -> None:
-    """Text at a place in the axes (fractions), shifted by so many points."""
+    """Write text at a place in the axes (fractions), shifted by some points."""
     axes.annotate(
         text,
         place,
@@ -122,7 +116,7 @@ def _say(
 
 
 def _response(axes: Axes, result: AssayResult, row: int, *, last: bool) -> None:
-    """The latent's own response along the walk of each image, against what was set."""
+    """Plot the latent's own response along the walk of each image, against the values set."""
     values = result.coordinates["step"]
     axes.plot(values, values, color=style.QUIET, linewidth=0.7, linestyle=(0, (4, 3)))
     for own in result.arrays["own_response"].values[:, row]:
@@ -138,15 +132,16 @@ def _response(axes: Axes, result: AssayResult, row: int, *, last: bool) -> None:
         axes.set_title("response to value", fontsize=7, color=style.QUIET, loc="left", pad=3)
 
 
-def _small_print(result: AssayResult, provenance: results.Provenance, rows: int, images: int) -> str:
+def _caption(result: AssayResult, provenance: results.Provenance, rows: int, images: int) -> str:
     settings, walked = result.settings, len(result.coordinates["latent"])
     more = images < len(result.coordinates["image"])
+    scale = scale_of(result.arrays["self_response"])
     return figure_caption(
         result,
         provenance,
         f"latents {settings['latents']}, most responding first" + (f", {rows} of {walked}" if rows < walked else ""),
         f"{images} of {settings['num_images']} images" if more else "",
         f"values from {-float(settings['extent'] or 0):g} to {settings['extent']:g}",
-        "below each latent its response to itself ± standard error, normalization none",
+        f"below each latent its response to itself ± standard error, normalization {scale}",
         informative(result, str(result.arrays["informative"].values.sum())),
     )
