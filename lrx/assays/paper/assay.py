@@ -20,7 +20,7 @@ from lrx.core.settings import Checked, Stored, from_keywords, setting
 from lrx.core.types import AssayResult, Autoencoder, Dataset, FactorDataset
 from lrx.core.validation import SettingError
 from lrx.responses.encoding import CachedEncoder, fitting_batch_size
-from lrx.responses.matrix import GROUPS
+from lrx.responses.matrix import GROUPS, ResponseMatrix
 from lrx.responses.measurement import Measurement
 
 STEPS = 1000  # of the progress of one assay
@@ -53,29 +53,44 @@ def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
     """
     names = _names(settings.only, list(settings.assays), m.dataset)
     assert isinstance(m.autoencoder, nn.Module)
-    shared = dataclasses.replace(m, autoencoder=_with_memory(m.autoencoder, m.dataset))
+    cached = dataclasses.replace(m, autoencoder=_with_memory(m.autoencoder, m.dataset))
     seed = int(torch.randint(2**62, (), generator=m.generator))
     results: dict[str, AssayResult] = {}
     matrix = None
     for done, name in enumerate(names):
         own = settings.assays[name]
-        generator = torch.Generator().manual_seed(seed)
-        batch_size = getattr(own, "batch_size", None) or fitting_batch_size(m.dataset.observation_shape)
         part = dataclasses.replace(
-            shared,
-            generator=generator,
-            batch_size=batch_size,
+            cached,
+            generator=torch.Generator().manual_seed(seed),
+            batch_size=getattr(own, "batch_size", None) or fitting_batch_size(m.dataset.observation_shape),
             progress=_part(m.progress, done, len(names)),
-            matrix=matrix,
         )
-        estimate = catalog.estimate_of(own)
-        if estimate is not None:
-            matrix = estimate(part, own, num_groups=GROUPS)
-            part = dataclasses.replace(part, matrix=matrix)
-        result = catalog.measure_of(own)(part, own)
+        if matrix is None and _takes_matrix(own):
+            matrix = _matrix(part, own, settings, seed)
+        result = catalog.measure_of(own)(dataclasses.replace(part, matrix=matrix), own)
         assert isinstance(result, AssayResult)
         results[name] = result
     return results
+
+
+def _takes_matrix(own: Checked) -> bool:
+    return catalog.estimate_of(own) is not None or getattr(own, "num_samples", 0) is None
+
+
+def _matrix(part: Measurement, own: Checked, settings: Settings, seed: int) -> ResponseMatrix | None:
+    """Measure the response matrix of the run, with the settings of `response_matrix`, also where `only` leaves it out.
+
+    None where no assay of these settings measures one.
+    """
+    estimate = catalog.estimate_of(own)
+    if estimate is not None:
+        return estimate(part, own, num_groups=GROUPS)
+    for other in settings.assays.values():
+        estimate = catalog.estimate_of(other)
+        if estimate is not None:
+            fresh = dataclasses.replace(part, generator=torch.Generator().manual_seed(seed))
+            return estimate(fresh, other, num_groups=GROUPS)
+    return None
 
 
 def _with_memory(autoencoder: nn.Module, dataset: Dataset) -> Autoencoder:
@@ -104,4 +119,4 @@ def _names(only: str | Sequence[str] | None, assays: list[str], dataset: Dataset
     if refused:
         needed = "known factors of variation" + ("" if "factors" in {needs[name] for name in refused} else " or labels")
         raise SettingError(f"only={','.join(refused)} needs {needed}, and {dataset.name} has none")
-    return names
+    return [name for name in assays if name in names]
