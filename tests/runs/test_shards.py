@@ -1,10 +1,8 @@
-"""One large assay in shards: the very numbers of one process, whoever evaluates what."""
+"""One large assay in shards: the same numbers as in one process."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.conditioned_response.assay import conditioned_response
-from lrx.assays.latent_graph.assay import latent_graph
-from lrx.assays.response_map.assay import response_map
-from lrx.assays.response_matrix.assay import response_matrix
+from lrx.assays import catalog
+from lrx.assays.run import run_assay
 from lrx.cli.commands import assay
 from lrx.core.factors import FactorSpace
 from lrx.core.types import AssayResult
@@ -28,7 +24,7 @@ D = 5
 
 
 class Grid:
-    """A grid of two factors, 7 by 30, as vectors in float32, whose rounding shows whether sums are the same."""
+    """Grid of two factors, 7 by 30, as vectors in float32, whose rounding shows whether sums are the same."""
 
     name, source, fingerprint, observation_shape = "grid", "sines", "0", (D,)
     factors = FactorSpace(("a", "b"), (7, 30))
@@ -43,7 +39,7 @@ class Grid:
 
 
 class Curved(nn.Module):
-    """A nonlinear autoencoder with a posterior; counts what it decodes."""
+    """Nonlinear autoencoder with a posterior; counts what it decodes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,33 +65,35 @@ MAP = {"base": "image", "index": None, "extent": 2.0, "resolution": 7, "num_post
 MAP |= {"num_samples": 64, "max_pairs": 3, "batch_size": 10}
 CONDITIONED = {"num_groups": 30, "reduction": "mean_of_rms", "threshold": 0.1, "num_bootstrap": 30, "batch_size": 64}
 
-ASSAYS: dict[str, Callable[..., AssayResult]] = {
-    **{f"matrix {base}": partial(response_matrix, base=base, **MATRIX) for base in ("prior", "posterior_sample")},
-    **{f"graph {base}": partial(latent_graph, base=base, **GRAPH) for base in ("prior", "posterior")},
-    "map grid": partial(response_map, latents="all", derivative="grid", **MAP),
-    "map exact": partial(response_map, latents=[1, 3], derivative="exact", **MAP),
-    "conditioned, all pairs": partial(conditioned_response, max_pairs=1000, **CONDITIONED),
-    "conditioned, drawn pairs": partial(conditioned_response, max_pairs=9, **CONDITIONED),
+ASSAYS: dict[str, tuple[str, dict[str, object]]] = {
+    **{f"matrix {base}": ("response_matrix", {"base": base, **MATRIX}) for base in ("prior", "posterior_sample")},
+    **{f"graph {base}": ("latent_graph", {"base": base, **GRAPH}) for base in ("prior", "posterior")},
+    "map grid": ("response_map", {"latents": "all", "derivative": "grid", **MAP}),
+    "map exact": ("response_map", {"latents": [1, 3], "derivative": "exact", **MAP}),
+    "conditioned, all pairs": ("conditioned_response", {"max_pairs": 1000, **CONDITIONED}),
+    "conditioned, drawn pairs": ("conditioned_response", {"max_pairs": 9, **CONDITIONED}),
 }
 
 
 def run(name: str, share: object = ALL_UNITS, model: nn.Module | None = None) -> AssayResult:
-    return ASSAYS[name](model or Curved(), Grid(), torch.Generator().manual_seed(3), share=share)
+    assay_name, keywords = ASSAYS[name]
+    settings = catalog.settings_of(assay_name)(**keywords)
+    return run_assay(settings, model or Curved(), Grid(), torch.Generator().manual_seed(3), share=share)
 
 
-def found_by(name: str, count: int) -> list[dict[Key, Values]]:
-    """What each of so many shards finds."""
-    found = []
+def values_of_shards(name: str, count: int) -> list[dict[Key, Values]]:
+    """Return the values that each shard of an assay evaluates."""
+    parts = []
     for number in range(1, count + 1):
         shard = Shard(number, count)
         with pytest.raises(ShardDone):
             run(name, shard)
-        found.append(shard.found)
-    return found
+        parts.append(shard.values_by_key)
+    return parts
 
 
 def assert_equal(one: AssayResult, other: AssayResult) -> None:
-    """The same to the last bit."""
+    """Assert that two results are the same to the last bit."""
     assert one.arrays.keys() == other.arrays.keys()
     for name, array in one.arrays.items():
         assert np.array_equal(array.values, other.arrays[name].values, equal_nan=array.values.dtype.kind == "f"), name
@@ -109,46 +107,46 @@ def assert_equal(one: AssayResult, other: AssayResult) -> None:
 
 
 @pytest.mark.parametrize("name", ASSAYS)
-def test_shards_joined_are_the_whole_bit_for_bit(name: str) -> None:
-    whole = run(name)
-    for count in (3, 40):  # 40: more than there are pieces
-        found = found_by(name, count)
-        assert sum(map(bool, found)) >= 3
+def test_joined_shards_equal_undivided_assay(name: str) -> None:
+    undivided = run(name)
+    for count in (3, 40):  # 40: more than there are units
+        parts = values_of_shards(name, count)
+        assert sum(map(bool, parts)) >= 3
         joined: dict[Key, Values] = {}
-        for part in found:
-            assert not joined.keys() & part.keys()  # no piece twice
+        for part in parts:
+            assert not joined.keys() & part.keys()  # no unit twice
             joined |= part
-        assert_equal(run(name, StoredUnits(joined.__getitem__)), whole)
+        assert_equal(run(name, StoredUnits(joined.__getitem__)), undivided)
 
 
-def test_one_shard_has_every_piece_and_joining_asks_the_model_nothing() -> None:
+def test_joining_decodes_nothing() -> None:
     shard, model = Shard(1, 1), Curved()
     with pytest.raises(ShardDone):
         run("matrix prior", shard, model)
     assert model.decoded == 512 * (D + 1)
     joining = Curved()
-    assert_equal(run("matrix prior", StoredUnits(shard.found.__getitem__), joining), run("matrix prior"))
+    assert_equal(run("matrix prior", StoredUnits(shard.values_by_key.__getitem__), joining), run("matrix prior"))
     assert joining.decoded == 0
 
 
 def test_shares_are_even() -> None:
-    pieces = [WorkUnit((number,), 10, tuple) for number in range(100)]
-    told: list[int] = []
+    units = [WorkUnit((number,), 10, tuple) for number in range(100)]
+    calls: list[int] = []
     sizes = []
     for number in range(1, 8):
         shard = Shard(number, 7)
         with pytest.raises(ShardDone):
-            shard.values(pieces, total=1000, progress=told.append)
-        sizes.append(len(shard.found))
-        assert told[-1] == pytest.approx(1000, abs=70)  # of the whole, as if all shards were as far
+            shard.values(units, total=1000, progress=calls.append)
+        sizes.append(len(shard.values_by_key))
+        assert calls[-1] == pytest.approx(1000, abs=70)  # of the whole, as if all shards were as far
     assert sum(sizes) == 100
     assert set(sizes) == {14, 15}
 
 
-def test_a_target_is_refused() -> None:
-    settings = {**MATRIX, "target_se": 0.1, "base": "prior"}
-    with pytest.raises(ValueError, match=r"assay\.target_se=0\.1 .* no shard knows"):
-        response_matrix(Curved(), Grid(), torch.Generator(), share=Shard(1, 2), **settings)  # type: ignore[arg-type]
+def test_target_se_raises() -> None:
+    settings = catalog.settings_of("response_matrix")(**{**MATRIX, "target_se": 0.1, "base": "prior"})
+    with pytest.raises(ValueError, match=r"target_se=0\.1 .* no shard has"):
+        run_assay(settings, Curved(), Grid(), torch.Generator(), share=Shard(1, 2))
 
 
 # --------------------------------------------------------------------------------------------- the command line
