@@ -18,12 +18,14 @@ from benchmodel import LATENTS, SHAPE, kept, trained
 from benchrate import has_bf16, matrix_rate, operations
 from benchsides import Measured, Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main, words
-from lrx.responses.moments import Moments, feature_sums
 from torch import Tensor
 
-from lrx.assays.response_matrix.assay import response_matrix
-from lrx.core.types import Autoencoder
+from lrx.assays.response_matrix.assay import Settings
+from lrx.assays.run import run_assay
+from lrx.core.types import AssayResult, Autoencoder
 from lrx.responses.latent_response import respond
+from lrx.responses.matrix import ResponseMatrix
+from lrx.responses.response_sums import feature_sums
 
 EQUAL, EQUAL_ERROR, MORE = 5.0, 10.0, 1.5  # demanded: at equal draws, at equal standard error, and bf16 over float32
 PUBLISHED, KEPT = "published procedure", "the same, freed memory kept"
@@ -31,7 +33,7 @@ SAME, QUASI, BF16 = "lrx, independent draws", "lrx", "lrx, bf16"
 
 
 class OneImage:
-    """What an assay from the prior asks of a data set."""
+    """Data set of one grey image, enough for an assay from the prior."""
 
     name, source, fingerprint = "one image", "grey", "0"
 
@@ -48,38 +50,28 @@ class OneImage:
 
 
 def published(model: Autoencoder, latents: int, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Matrix and standard errors (D, D) as the authors' code goes, row by row with nothing shared."""
+    """Return matrix and standard errors (D, D) by the procedure of the authors' code, row by row, nothing shared."""
     generator = torch.Generator().manual_seed(seed)
-    moments = Moments(latents)
+    matrix = ResponseMatrix(range(latents), latents)
     with torch.no_grad():
         for latent in range(latents):
             z = torch.randn(samples, latents, generator=generator)
             h = model.encode(model.decode(z))
-            moved = z.clone()
-            moved[:, latent] = torch.randn(samples, generator=generator)
-            sums = feature_sums(h, [model.encode(model.decode(moved))], None, centre_D=h.double().mean(0))
-            moments.add(latent, sums)
-    matrix, se = moments.matrix("half")
-    return matrix.numpy(), se.numpy()
+            set_z = z.clone()
+            set_z[:, latent] = torch.randn(samples, generator=generator)
+            sums = feature_sums(h, [model.encode(model.decode(set_z))], None, centre_D=h.double().mean(0))
+            matrix.add(latent, sums)
+    values, se = matrix.on_scale("half")
+    return values.numpy(), se.numpy()
 
 
 def by_lrx(
     model: Autoencoder, shape: tuple[int, ...], samples: int, seed: int, *, draws: str, precision: str
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Matrix and standard errors (D, D) by the assay, and how far bf16 moves the matrix."""
-    result = response_matrix(
-        model,
-        OneImage(shape),
-        torch.Generator().manual_seed(seed),
-        base="prior",
-        num_samples=samples,
-        normalization="half",
-        draws=draws,
-        precision=precision,
-        target_se=None,
-        max_samples=samples,
-        batch_size=None,
-    )
+    """Return matrix and standard errors (D, D) by the assay, and the largest difference that bf16 makes."""
+    settings = Settings(num_samples=samples, draws=draws, precision=precision, max_samples=samples)
+    result = run_assay(settings, model, OneImage(shape), torch.Generator().manual_seed(seed))
+    assert isinstance(result, AssayResult)
     arrays = result.arrays
     return arrays["matrix"].values, arrays["matrix_se"].values, result.scores.get("rounding_error", 0.0)
 
