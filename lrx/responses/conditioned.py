@@ -150,7 +150,7 @@ def _evaluate(m: Measurement, indices_GK: Tensor, num_pairs: int, seed: int) -> 
 
 
 def group_indices(factors: FactorSpace, factor: int, numbers: Tensor) -> Tensor:
-    """Return indices int64 (G, K) of all values of a factor in these groups, numbered as the grid without the factor."""
+    """Return the indices int64 (G, K) of all values of a factor in groups, numbered as the grid without the factor."""
     rest = FactorSpace(factors.names, (*factors.sizes[:factor], 1, *factors.sizes[factor + 1 :]))
     step = math.prod(factors.sizes[factor + 1 :])
     return factors.index(rest.classes(numbers))[:, None] + step * torch.arange(factors.sizes[factor])

@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.conditioned_response.assay import conditioned_response
+from lrx.assays.conditioned_response.assay import Settings as ConditionedResponse
 from lrx.assays.latent_graph.assay import latent_graph
 from lrx.assays.response_map.assay import response_map
 from lrx.assays.response_matrix.assay import response_matrix
+from lrx.assays.run import run_assay
 from lrx.cli.commands import assay
 from lrx.core.factors import FactorSpace
 from lrx.core.types import AssayResult
@@ -74,8 +75,8 @@ ASSAYS: dict[str, Callable[..., AssayResult]] = {
     **{f"graph {base}": partial(latent_graph, base=base, **GRAPH) for base in ("prior", "posterior")},
     "map grid": partial(response_map, latents="all", derivative="grid", **MAP),
     "map exact": partial(response_map, latents=[1, 3], derivative="exact", **MAP),
-    "conditioned, all pairs": partial(conditioned_response, max_pairs=1000, **CONDITIONED),
-    "conditioned, drawn pairs": partial(conditioned_response, max_pairs=9, **CONDITIONED),
+    "conditioned, all pairs": partial(run_assay, ConditionedResponse(max_pairs=1000, **CONDITIONED)),
+    "conditioned, drawn pairs": partial(run_assay, ConditionedResponse(max_pairs=9, **CONDITIONED)),
 }
 
 

@@ -97,8 +97,8 @@ def scores_of(matrix_xFD: Tensor, threshold: float) -> dict[str, Tensor]:
     cds: sum_j max_c C_cj / sum_cj C_cj, the share of each latent's response that is to one factor; NaN where the matrix
         is zero. A model with a single responsive latent can have 1, hence the other scores.
     cds_corrected: (cds - 1 / F) / (1 - 1 / F), 0 where every latent responds to all factors alike; NaN for one factor.
-    completeness: mean over factors of max_j C_cj / sum_j C_cj, the share of a factor's responses in one latent. A factor
-        without any response counts 0.
+    completeness: mean over factors of max_j C_cj / sum_j C_cj, the share of a factor's responses in one latent; 0 for a
+        factor without any response.
     num_responsive: latents j with max_c C_cj above `RESPONSIVE`.
     num_uncovered: factors c with max_j C_cj at most the threshold.
     """
