@@ -12,10 +12,11 @@ The checks, the yaml file, the settings stored with a result and the reference p
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from types import NoneType
+from types import NoneType, UnionType
 from typing import Any, TypeVar
 
 from lrx.core.validation import SettingError, check_choice, check_number, check_positive, check_whole
@@ -93,11 +94,13 @@ def as_stored(value: object) -> Stored:
 
 
 def from_keywords(settings: type[S], given: Mapping[str, object]) -> S:
-    """Make settings of keywords. SettingError for an unknown name, with the valid ones."""
-    known = [entry.name for entry in fields(settings)]
-    strange = [name for name in given if name not in known]
-    if strange:
-        raise SettingError(f"{strange[0]} is not a setting; the settings are {', '.join(known)}")
+    """Make settings of keywords. SettingError for an unknown name, with the nearest valid one and all of them."""
+    valid = [entry.name for entry in fields(settings)]
+    for name in given:
+        if name not in valid:
+            near = difflib.get_close_matches(name, valid, n=1)
+            hint = f"did you mean {near[0]}? The" if near else "the"
+            raise SettingError(f"{name} is not a setting; {hint} settings are {', '.join(valid)}")
     return settings(**given)
 
 
@@ -119,7 +122,7 @@ def as_yaml(value: object) -> str:
 
 
 def _check(name: str, value: object, hint: object, bounds: Bounds) -> None:
-    kinds = set(typing.get_args(hint)) or {hint}
+    kinds = set(typing.get_args(hint)) if typing.get_origin(hint) in (UnionType, typing.Union) else {hint}
     null = NoneType in kinds
     kinds -= {NoneType}
     if bounds.choices:
