@@ -6,7 +6,7 @@ from lrx.assays.description import Description, Picture
 
 DESCRIPTION = Description(
     title="Manifold",
-    question="In all dimensions, how many directions survive decoding and encoding, and where does the prior have holes?",
+    question="How many directions survive decoding and encoding in all dimensions, and where are holes of the prior?",
     position=70,
     scores={
         "mean_divergence_{}": "Mean divergence of the response at {}; minus the number of latents: all contract.",
