@@ -46,8 +46,8 @@ class Settings(Checked):
 
     def check(self) -> None:
         """Check the numbers of labels and the share."""
-        labels = self.labels
-        if isinstance(labels, str | int) or not labels or not all(is_whole(count, 2) for count in labels):
+        labels: object = self.labels
+        if not isinstance(labels, list | tuple) or not labels or not all(is_whole(count, 2) for count in labels):
             raise SettingError(f"labels must be whole numbers of at least 2, as in [100, 1000], not {labels!r}")
         if not is_number(self.threshold) or not 0 < self.threshold <= 1:
             raise SettingError(f"threshold must be a number above 0 and up to 1, not {self.threshold!r}")
