@@ -61,7 +61,7 @@ def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
     """
     names = _names(settings.only, list(settings.assays), m.dataset)
     assert isinstance(m.autoencoder, nn.Module)
-    shared = dataclasses.replace(m, autoencoder=_cached(m.autoencoder, m.dataset))
+    shared = dataclasses.replace(m, autoencoder=_with_memory(m.autoencoder, m.dataset))
     seed = int(torch.randint(2**62, (), generator=m.generator))
     results: dict[str, AssayResult] = {}
     matrix = None
@@ -86,7 +86,7 @@ def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
     return results
 
 
-def _cached(autoencoder: nn.Module, dataset: Dataset) -> Autoencoder:
+def _with_memory(autoencoder: nn.Module, dataset: Dataset) -> Autoencoder:
     cached = CachedEncoder(autoencoder, dataset)
     assert isinstance(cached, Autoencoder)
     return cached
