@@ -73,6 +73,11 @@ INVALID = [
     ("label", 3, "label must be null or text, not 3"),
     ("exact", 1, "exact must be true or false, not 1"),
     ("counts", [], "counts must be numbers, not []"),
+    ("counts", 3, "counts must be a list of whole numbers, not 3"),
+    ("counts", [1, "2"], "counts must be a list of whole numbers, not [1, '2']"),
+    ("counts", [True], "counts must be a list of whole numbers, not [True]"),
+    ("latents", 3.5, "latents must be text or a list of whole numbers, not 3.5"),
+    ("latents", None, "latents must be text or a list of whole numbers, not None"),
 ]
 
 
@@ -99,6 +104,26 @@ def test_nullable_choice() -> None:
     assert Nullable(mode="slow").mode == "slow"
     with pytest.raises(SettingError, match="mode must be one of null, fast, slow, not 'medium'"):
         Nullable(mode="medium")
+
+
+def test_types_of_composite_fields() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Composite(Checked):
+        only: str | list[str] | None = setting(None, "names")
+        base: str | list[float] = setting("prior", "base")
+        parts: dict[str, Checked] = setting({}, "settings of parts")
+        pairs: list[list[int]] = setting([], "pairs")
+
+    Composite(only=["a"], base=[1, 2.5], parts={"a": Example()}, pairs=[[1, 2], (3, 4)])
+    for name, value, words in (
+        ("only", 3, "null, text or a list of texts"),
+        ("base", [math.nan], "text or a list of numbers"),
+        ("parts", {"a": 3}, "settings by name"),
+        ("pairs", [1], "a list of lists of whole numbers"),
+    ):
+        with pytest.raises(SettingError) as error:
+            Composite(**{name: value})
+        assert str(error.value) == f"{name} must be {words}, not {value!r}"
 
 
 def test_defaults_are_not_shared() -> None:

@@ -39,14 +39,6 @@ class Settings(Checked):
     only: str | list[str] | None = setting(None, "such as [response_matrix,metrics]; null: all that fit the data set")
     assays: dict[str, Checked] = setting({}, "settings of each assay, such as assay.assays.metrics.preset=study")
 
-    def check(self) -> None:
-        """Check the types of names and settings."""
-        names = [self.only] if isinstance(self.only, str) else [] if self.only is None else self.only
-        if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-            raise SettingError(f"only must be null, or names such as [response_matrix,metrics], not {self.only!r}")
-        if not isinstance(self.assays, Mapping) or not all(isinstance(own, Checked) for own in self.assays.values()):
-            raise SettingError(f"assays must be settings by the name of their assay, not {self.assays!r}")
-
 
 def default_assays() -> dict[str, Checked]:
     """Return the settings of each assay of a paper run, by name, in its order."""
