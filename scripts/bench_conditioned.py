@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from benchmodel import LATENTS, SHAPE, kept, shapes, trained
+from benchmodel import LATENTS, kept, shapes, trained
 from benchrate import matrix_rate, operations
 from benchsides import Measured, Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
@@ -23,8 +23,8 @@ from torch import Tensor
 
 from lrx.core.types import Autoencoder, FactorDataset, as_float
 from lrx.responses.conditioned import conditioned_responses, group_indices
-from lrx.responses.encoding import fitting_batch_size
 from lrx.responses.latent_response import respond
+from lrx.responses.measurement import measurement
 
 DEMANDED = 10.0
 BASE_POINTS = 32  # of a group and row, of the published procedure
@@ -67,16 +67,9 @@ def lrx_side(path: Path, groups: int, turns: Turns) -> None:
     model, data = trained(path, plain=False), shapes()
     respond(model, torch.zeros(BASE_POINTS, LATENTS), batch_size=BASE_POINTS)
     for factor in turns:
-        found = conditioned_responses(
-            model,
-            data,
-            factor,
-            num_groups=groups,
-            max_pairs=MAX_PAIRS,
-            generator=torch.Generator().manual_seed(factor),
-            batch_size=fitting_batch_size(SHAPE),
-        )
-        turns.found = found.rms()[0].numpy(), found.num_responses
+        m = measurement(model, data, torch.Generator().manual_seed(factor))
+        responses = conditioned_responses(m, factor, num_groups=groups, max_pairs=MAX_PAIRS)
+        turns.found = responses.rms()[0].numpy(), responses.num_responses
 
 
 def measure(*, quick: bool, threads: int) -> Section:

@@ -16,7 +16,8 @@ from benchsides import Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
 from torch import Tensor
 
-from lrx.assays.manifold.assay import manifold
+from lrx.assays.manifold.assay import Settings
+from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult, Autoencoder, Dataset
 
 PLAIN, LRX = "autograd at each point", "lrx"
@@ -33,18 +34,9 @@ def spectra(model: Autoencoder, z_ND: Tensor) -> np.ndarray:
 
 def by_lrx(model: Autoencoder, data: Dataset, points: int) -> AssayResult:
     """The assay at so many prior points and codes of images; the spectra are among what it measures."""
-    return manifold(
-        model,
-        data,
-        torch.Generator().manual_seed(0),
-        num_points=points,
-        codes="auto",
-        jacobian="exact",
-        num_probes=16,
-        threshold=0.1,
-        quantile=0.99,
-        batch_size=None,
-    )
+    result = run_assay(Settings(num_points=points), model, data, torch.Generator().manual_seed(0))
+    assert isinstance(result, AssayResult)
+    return result
 
 
 def plain_side(path: Path, points: int, turns: Turns) -> None:

@@ -12,16 +12,24 @@ The checks, the yaml file, the settings stored with a result and the reference p
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from types import NoneType
+from types import NoneType, UnionType
 from typing import Any, TypeVar
 
-from lrx.core.validation import SettingError, check_choice, check_number, check_positive, check_whole
+from lrx.core.validation import SettingError, check_choice, check_number, check_positive, check_whole, is_number
 
 S = TypeVar("S", bound="Checked")
 Stored = str | int | float | bool | None
+WORDS: dict[object, tuple[str, str]] = {  # of one value, of several
+    NoneType: ("null", "nulls"),
+    bool: ("true or false", "truth values"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("text", "texts"),
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ def setting(
 
     default: its value where none is given. meaning: one line for yaml, help and reference page.
     at_least, positive, choices: bounds, checked together with the annotated type. A field without bounds whose type is
-    not int, float, bool or str (each also `| None`) is checked by the class itself, in `check`.
+    not int, float, bool or str (each also `| None`) is checked for its type alone; `check` of the class does the rest.
     """
     metadata = {"bounds": Bounds(meaning, at_least, positive, tuple(choices))}
     if isinstance(default, list | dict):
@@ -58,6 +66,8 @@ class Checked:
         for entry in fields(self):
             _check(entry.name, getattr(self, entry.name), hints[entry.name], bounds_of(entry))
         self.check()
+        for entry in fields(self):  # last: the messages of `check` say more
+            _check_composite(entry.name, getattr(self, entry.name), hints[entry.name])
 
     def check(self) -> None:
         """Check what fields have to do with each other; nothing by default."""
@@ -93,11 +103,13 @@ def as_stored(value: object) -> Stored:
 
 
 def from_keywords(settings: type[S], given: Mapping[str, object]) -> S:
-    """Make settings of keywords. SettingError for an unknown name, with the valid ones."""
-    known = [entry.name for entry in fields(settings)]
-    strange = [name for name in given if name not in known]
-    if strange:
-        raise SettingError(f"{strange[0]} is not a setting; the settings are {', '.join(known)}")
+    """Make settings of keywords. SettingError for an unknown name, with the nearest valid one and all of them."""
+    valid = [entry.name for entry in fields(settings)]
+    for name in given:
+        if name not in valid:
+            near = difflib.get_close_matches(name, valid, n=1)
+            hint = f"did you mean {near[0]}? The" if near else "the"
+            raise SettingError(f"{name} is not a setting; {hint} settings are {', '.join(valid)}")
     return settings(**given)
 
 
@@ -118,8 +130,13 @@ def as_yaml(value: object) -> str:
     return str(value)
 
 
+def _kinds(hint: object) -> tuple[object, ...]:
+    """Types of a union, or the only one."""
+    return typing.get_args(hint) if typing.get_origin(hint) in (UnionType, typing.Union) else (hint,)
+
+
 def _check(name: str, value: object, hint: object, bounds: Bounds) -> None:
-    kinds = set(typing.get_args(hint)) or {hint}
+    kinds = {*_kinds(hint)}
     null = NoneType in kinds
     kinds -= {NoneType}
     if bounds.choices:
@@ -136,3 +153,34 @@ def _check(name: str, value: object, hint: object, bounds: Bounds) -> None:
         raise SettingError(f"{name} must be true or false, not {value!r}")
     elif kinds == {str} and not (isinstance(value, str) or (null and value is None)):
         raise SettingError(f"{name} must be {'null or ' if null else ''}text, not {value!r}")
+
+
+def _check_composite(name: str, value: object, hint: object) -> None:
+    """Check a value of a list, a mapping or a union by its type."""
+    kinds = _kinds(hint)
+    if all(kind in WORDS for kind in kinds) and len({*kinds} - {NoneType}) == 1:
+        return  # `_check` has checked it with its bounds
+    if not any(_is_of(value, kind) for kind in kinds):
+        *words, last = sorted((_in_words(kind, 0) for kind in kinds), key=lambda word: word != "null")
+        raise SettingError(f"{name} must be {', '.join(words)}{' or ' if words else ''}{last}, not {value!r}")
+
+
+def _is_of(value: object, kind: object) -> bool:
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is list:
+        return isinstance(value, list | tuple) and all(_is_of(item, inner[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, Mapping) and all(_is_of(item, inner[1]) for item in value.values())
+    if kind is float:
+        return is_number(value)
+    return isinstance(value, typing.cast(type, kind)) and (kind is bool or not isinstance(value, bool))
+
+
+def _in_words(kind: object, number: int) -> str:
+    """Name a type; number: 0 for one value, 1 for several."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is list:
+        return f"{('a list', 'lists')[number]} of {_in_words(inner[0], 1)}"
+    if origin is dict:
+        return f"{_in_words(inner[1], 1)} by name"
+    return WORDS[kind][number] if kind in WORDS else "settings"

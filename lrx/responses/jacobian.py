@@ -1,7 +1,7 @@
-"""The Jacobian J of the latent response h(z) = encode(decode(z)), whole, some of its columns, or probed.
+"""Jacobian J of the latent response h(z) = encode(decode(z)): in full, some of its columns, or products with probes.
 
-J_kj = dh_k/dz_j. Columns and probes come by forward mode: a Jacobian-vector product J v takes as long as four to five
-responses and gives h beside it. The whole comes by reverse mode, row by row from one response. Probes: E[v . J v] is
+J_kj = dh_k/dz_j. Columns and probes use forward mode: a Jacobian-vector product J v takes as long as four to five
+responses and gives h too. The full Jacobian uses reverse mode, row by row from one response. Probes: E[v . J v] is
 tr J for v with independent +-1 (Hutchinson 1990).
 N samples, D latents, K probes or directions, B points of a batch.
 """
@@ -22,14 +22,14 @@ Loop = Callable[[Tensor], Tensor]
 
 
 def loop_of(autoencoder: Autoencoder) -> Loop:
-    """h, on a copy of the model in evaluation mode whose weights lie contiguously; the caller's model stays as it is.
+    """Return h, on a copy of the model in evaluation mode with contiguous weights; the caller's model is not changed.
 
-    torch's forward-mode GroupNorm refuses what channels_last weights make of its input.
+    torch's forward-mode GroupNorm refuses the inputs that channels_last weights give.
     """
-    if isinstance(autoencoder, CachedEncoder):  # whose copy would copy the data set
+    if isinstance(autoencoder, CachedEncoder):  # its copy would copy the data set
         assert isinstance(autoencoder.autoencoder, Autoencoder)
         autoencoder = autoencoder.autoencoder
-    with torch.inference_mode(False):  # whose tensors have no derivatives
+    with torch.inference_mode(False):  # tensors of inference mode have no derivatives
         own = copy.deepcopy(autoencoder)
         if isinstance(own, nn.Module):
             own.eval().requires_grad_(False)
@@ -42,42 +42,45 @@ def loop_of(autoencoder: Autoencoder) -> Loop:
 
 
 def jvp(loop: Loop, z_ND: Tensor, v_ND: Tensor, *, batch_size: int) -> tuple[Tensor, Tensor]:
-    """h(z) (N, D) and J(z) v (N, D) for a vector v of each point, half of `batch_size` at a time: v fills the rest.
+    """Return h(z) (N, D) and J(z) v (N, D) for a vector v of each point.
 
+    batch_size: of forward passes; half as many points are taken at a time, as their tangents need the same memory.
     ValueError when h or J v is not finite.
     """
     step = max(1, batch_size // 2)
     with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
-        # torch's own forward-mode rules are scripted when they are first used
+        # torch scripts its own forward-mode rules at their first use
         warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", DeprecationWarning)
         h_ND, jv_ND = torch.empty_like(z_ND), torch.empty_like(z_ND)
         for start in range(0, len(z_ND), step):
             part = slice(start, start + step)
-            found = torch.func.jvp(loop, (z_ND[part].clone(),), (v_ND[part].clone(),))  # clones: of no inference mode
-            h_ND[part], jv_ND[part] = found[0], found[1]
-    return finite(h_ND), finite(jv_ND)
+            z_BD, v_BD = z_ND[part].clone(), v_ND[part].clone()  # clones: tensors outside inference mode
+            h_ND[part], jv_ND[part] = torch.func.jvp(loop, (z_BD,), (v_BD,))[:2]
+    return check_finite(h_ND), check_finite(jv_ND)
 
 
 def full_jacobian(loop: Loop, z_ND: Tensor, *, batch_size: int) -> tuple[Tensor, Tensor]:
-    """h(z) (N, D) and the Jacobian (N, D, D) of every point, an eighth of `batch_size` at a time: what the pass leaves
-    for its derivatives fills the rest. ValueError when they are not finite.
+    """Return h(z) (N, D) and the Jacobian (N, D, D) of every point.
+
+    batch_size: of forward passes; an eighth of it is taken at a time, as the graph of the derivatives needs memory.
+    ValueError when they are not finite.
     """
     step = max(1, batch_size // 8)
     with torch.inference_mode(False), torch.enable_grad():
         h_ND, jacobian_NDD = torch.empty_like(z_ND), z_ND.new_empty(*z_ND.shape, z_ND.shape[1])
         for start in range(0, len(z_ND), step):
             part = slice(start, start + step)
-            z_BD = z_ND[part].clone().requires_grad_().clone()  # no leaf, whose gradients hooks of modules do not see
+            z_BD = z_ND[part].clone().requires_grad_().clone()  # not a leaf: module hooks see no gradients of leaves
             h_BD = loop(z_BD)
             h_ND[part] = h_BD.detach()
-            for row in range(h_BD.shape[1]):  # points of a batch do not touch each other: their rows come together
+            for row in range(h_BD.shape[1]):  # points of a batch are independent: one pass gives this row of each
                 (row_BD,) = torch.autograd.grad(h_BD[:, row].sum(), z_BD, retain_graph=True, materialize_grads=True)
                 jacobian_NDD[part, row] = row_BD
-    return finite(h_ND), finite(jacobian_NDD)
+    return check_finite(h_ND), check_finite(jacobian_NDD)
 
 
-def finite(values: Tensor) -> Tensor:
-    """The values themselves; ValueError when one of them is not finite."""
+def check_finite(values: Tensor) -> Tensor:
+    """Return the values; ValueError when one of them is not finite."""
     if not torch.isfinite(values).all():
         raise ValueError(
             "responses or their derivatives are not finite: the model's weights hold NaN, or codes overflow"
@@ -86,37 +89,37 @@ def finite(values: Tensor) -> Tensor:
 
 
 def jacobian_columns(loop: Loop, z_ND: Tensor, latents: list[int], *, batch_size: int) -> tuple[Tensor, Tensor]:
-    """h(z) (N, D), and the columns dh/dz_j (N, D, K) of the Jacobian for K latents."""
-    found = []
+    """Return h(z) (N, D), and the columns dh/dz_j (N, D, K) of the Jacobian for K latents."""
+    columns = []
     for latent in latents:
         v_ND = torch.zeros_like(z_ND)
         v_ND[:, latent] = 1
         h_ND, column_ND = jvp(loop, z_ND, v_ND, batch_size=batch_size)
-        found.append(column_ND)
-    return h_ND, torch.stack(found, dim=-1)
+        columns.append(column_ND)
+    return h_ND, torch.stack(columns, dim=-1)
 
 
 def hutchinson_probes(
     loop: Loop, z_ND: Tensor, count: int, *, generator: torch.Generator, batch_size: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """h(z) (N, D), K probes v of independent +-1 (N, D, K) for each point, and J v (N, D, K).
+    """Return h(z) (N, D), K probes v of independent +-1 (N, D, K) for each point, and J v (N, D, K).
 
-    The probes come from the CPU generator, all at once, so that the batch size changes none.
+    The probes come from the CPU generator, all at once, so that they do not depend on the batch size.
     """
     signs_KND = torch.randint(0, 2, (count, *z_ND.shape), generator=generator) * 2 - 1
     v_KND = signs_KND.to(z_ND.dtype).to(z_ND.device)
-    found = [jvp(loop, z_ND, v_ND, batch_size=batch_size) for v_ND in v_KND]
-    return found[0][0], v_KND.permute(1, 2, 0), torch.stack([jv_ND for _, jv_ND in found], dim=-1)
+    products = [jvp(loop, z_ND, v_ND, batch_size=batch_size) for v_ND in v_KND]
+    return products[0][0], v_KND.permute(1, 2, 0), torch.stack([jv_ND for _, jv_ND in products], dim=-1)
 
 
 def probed_trace(v_NDK: Tensor, jv_NDK: Tensor) -> tuple[Tensor, Tensor]:
-    """tr J (N,) from probes, and its standard error (N,): the mean of v . J v over K >= 2 probes."""
+    """Return tr J (N,) from probes, and its standard error (N,): the mean of v . J v over K >= 2 probes."""
     samples_NK = (v_NDK * jv_NDK).sum(1)
     return samples_NK.mean(1), samples_NK.std(1) / samples_NK.shape[1] ** 0.5
 
 
 def probed_participation(jv_NDK: Tensor) -> Tensor:
-    """The participation ratio (N,) of the singular values s of J, (sum s^2)^2 / sum s^4, from K >= 2 probes.
+    """Return the participation ratio (N,) of the singular values s of J, (sum s^2)^2 / sum s^4, from K >= 2 probes.
 
     Both sums are means over pairs of different probes a, b, which are unbiased: |Ja|^2 |Jb|^2, and (Ja . Jb)^2 with
     mean tr (J^T J)^2. Their ratio is consistent in K. NaN where J is 0.
@@ -129,6 +132,6 @@ def probed_participation(jv_NDK: Tensor) -> Tensor:
 
 
 def participation(spectrum_ND: Tensor) -> Tensor:
-    """Participation ratio (N,) of singular values s (N, D): (sum s^2)^2 / sum s^4: k for k equal ones, NaN for 0."""
+    """Return the participation ratio (N,) of singular values s (N, D), (sum s^2)^2 / sum s^4; NaN where all are 0."""
     square_ND = spectrum_ND.square()
     return square_ND.sum(1).square() / square_ND.square().sum(1)

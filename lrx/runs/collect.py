@@ -206,7 +206,8 @@ def _rank(rows: list[Row]) -> None:
     alike = defaultdict(list)
     for row in rows:
         members = row.assays["codes"].members if "codes" in row.assays else {}
-        carrying_D = members.get("carrying", members.get("informative"))  # as older results call it
+        older = members.get("carrying", members.get("informative"))
+        carrying_D = members.get("active_by_kl", older)
         if carrying_D is None or not {"codes", "image"} <= members.keys() or not row.training:
             continue
         values_ND = members["codes"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from lrx.assays.conditioned_response import plot
+from lrx.assays.plotting import drawing
 from lrx.core.types import Array, AssayResult
 from lrx.storage import results
 
@@ -23,7 +25,7 @@ def written(
 ) -> Path:
     values = (np.eye(factors, latents) * 0.9 + 0.05) * gain
     values[:, -1] = 0.0
-    scores = {"cds": cds, "cds_corrected": cds, "completeness": 0.4, "num_answering": 1.0, "num_uncovered": 0.0}
+    scores = {"cds": cds, "cds_corrected": cds, "completeness": 0.4, "num_responsive": 1.0, "num_uncovered": 0.0}
     result = AssayResult(
         arrays={
             "matrix": Array(values, AXES, "latent"),
@@ -40,12 +42,15 @@ def written(
     return path
 
 
+def draw(path: Path, folder: Path) -> list[Path]:
+    """Draw the assay of a results file."""
+    return drawing.save(plot.figures, *drawing.read(path, "conditioned_response"), folder)
+
+
 @pytest.mark.parametrize(("factors", "latents"), [(1, 1), (2, 3), (6, 24), (6, 25), (6, 256)])
-def test_a_matrix_of_any_size_becomes_a_picture(
-    tmp_path: Path, figures: list[Figure], factors: int, latents: int
-) -> None:
+def test_draws_any_size(tmp_path: Path, figures: list[Figure], factors: int, latents: int) -> None:
     before = dict(mpl.rcParams)
-    paths = plot.draw(written(tmp_path, factors, latents), tmp_path)
+    paths = draw(written(tmp_path, factors, latents), tmp_path)
     assert dict(mpl.rcParams) == before
     assert paths == [tmp_path / "conditioned_response.png"]
     pixels = matplotlib.image.imread(paths[0])[..., :3]
@@ -56,8 +61,8 @@ def test_a_matrix_of_any_size_becomes_a_picture(
     assert len(cells) == (factors * latents if latents <= 24 else 0)
 
 
-def test_rows_are_factors_and_a_frame_marks_the_factor_of_a_latent(tmp_path: Path, figures: list[Figure]) -> None:
-    plot.draw(written(tmp_path, 2, 3), tmp_path)
+def test_labels_and_frames(tmp_path: Path, figures: list[Figure]) -> None:
+    draw(written(tmp_path, 2, 3), tmp_path)
     axes = figures[0].axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["floor hue", "wall hue"]
     frames = [patch.get_xy() for patch in axes.patches if isinstance(patch, Rectangle)]
@@ -67,14 +72,21 @@ def test_rows_are_factors_and_a_frame_marks_the_factor_of_a_latent(tmp_path: Pat
         assert part in " ".join(said.split())
 
 
-def test_a_score_of_nothing_is_said_to_be_undefined(tmp_path: Path, figures: list[Figure]) -> None:
-    plot.draw(written(tmp_path, 2, 3, cds=math.nan), tmp_path)
+def test_undefined_score(tmp_path: Path, figures: list[Figure]) -> None:
+    draw(written(tmp_path, 2, 3, cds=math.nan), tmp_path)
     assert any("CDS not defined" in " ".join(text.get_text().split()) for text in figures[0].axes[0].texts)
 
 
-def test_a_remark_is_drawn_and_a_frame_is_told_of_where_there_is_one(tmp_path: Path, figures: list[Figure]) -> None:
+def test_result_of_version_0_1(tmp_path: Path, figures: list[Figure]) -> None:
+    result, provenance = drawing.read(written(tmp_path, 2, 3), "conditioned_response")
+    scores = {name.replace("num_responsive", "num_answering"): value for name, value in result.scores.items()}
+    drawing.save(plot.figures, dataclasses.replace(result, scores=scores), provenance, tmp_path)
+    assert any("responsive latents 1 of 3" in " ".join(text.get_text().split()) for text in figures[0].axes[0].texts)
+
+
+def test_remark_and_frame_legend(tmp_path: Path, figures: list[Figure]) -> None:
     for gain, remark in ((1.0, None), (0.01, "no latent answers to any factor")):
-        plot.draw(written(tmp_path, 2, 3, remark=remark, gain=gain), tmp_path)
+        draw(written(tmp_path, 2, 3, remark=remark, gain=gain), tmp_path)
     alive, dead = (" ".join(" ".join(text.get_text() for text in one.axes[0].texts).split()) for one in figures)
     assert "□ the factor each latent answers to most" in alive
     assert "□" not in dead
@@ -82,8 +94,8 @@ def test_a_remark_is_drawn_and_a_frame_is_told_of_where_there_is_one(tmp_path: P
     assert "no latent answers" not in alive
 
 
-def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
+def test_file_without_assay_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
     results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no conditioned_response; it has maps"):
-        plot.draw(path, tmp_path)
+        draw(path, tmp_path)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.factor_inference.assay import factor_inference, named, probed
+from lrx.assays.factor_inference.assay import Settings, named, probe_accuracy
+from lrx.assays.run import run_assay
 from lrx.core.factors import FactorSpace
 from lrx.core.types import AssayResult
 from tests.support.models_for_tests import one_thread as one_thread
@@ -54,10 +55,13 @@ class Mixed(nn.Module):
 
 
 def assay(model: nn.Module, data: Classes, seed: int = 0, **settings: Any) -> AssayResult:
-    return factor_inference(model, data, torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+    chosen = Settings(**{**SETTINGS, **settings})
+    result = run_assay(chosen, model, data, torch.Generator().manual_seed(seed))
+    assert isinstance(result, AssayResult)
+    return result
 
 
-def test_one_latent_a_factor_is_named_and_enough() -> None:
+def test_one_latent_per_factor() -> None:
     order = torch.eye(4)[[2, 0, 3, 1]]  # latent i is factor (2, 0, 3, 1)[i]
     data = Classes(4, 6, 5, 7)
     result = assay(Mixed(order), data, labels=[100], max_pairs=42)
@@ -73,7 +77,7 @@ def test_one_latent_a_factor_is_named_and_enough() -> None:
     assert np.allclose(result.arrays["response_se"].values, 0)
 
 
-def test_all_is_above_named_where_a_factor_is_spread_over_latents() -> None:
+def test_distributed_factor_needs_all_latents() -> None:
     turned = torch.tensor([[1.0, 1.0], [1.0, -0.3]])
     result = assay(Mixed(turned), Classes(9, 9), labels=[54], num_test=27)
     assert result.arrays["named"].values.tolist() == [[1, 1], [1, 0]]
@@ -82,7 +86,7 @@ def test_all_is_above_named_where_a_factor_is_spread_over_latents() -> None:
     assert accuracy[0, 0] == accuracy[0, 1] == accuracy[0, 2]  # all, by any name
 
 
-def test_a_factor_without_response_names_nothing_and_is_left_out_of_the_means() -> None:
+def test_factor_without_response_names_nothing() -> None:
     class Deaf(Mixed):
         def encode(self, x: Tensor) -> Tensor:
             return torch.stack([x[:, 0], torch.zeros_like(x[:, 0])], dim=1)
@@ -95,18 +99,18 @@ def test_a_factor_without_response_names_nothing_and_is_left_out_of_the_means() 
     assert result.scores["accuracy_named_60"] == pytest.approx(accuracy[0, 0])
 
 
-def test_names_are_by_the_share_of_the_largest() -> None:
+def test_named_by_share_of_largest() -> None:
     response = torch.tensor([[1.0, 0.5, 0.49], [0.0, 0.0, 0.0], [0.0, 2.0, 0.9]])
     assert named(response, 0.5).tolist() == [[True, True, False], [False] * 3, [False, True, False]]
     assert named(response, 1.0).sum(1).tolist() == [1, 0, 1]
 
 
-def test_a_probe_of_one_class_says_that_class() -> None:
+def test_probe_of_one_class() -> None:
     codes, classes = np.arange(8.0)[:, None], np.array([1, 1, 1, 1, 1, 1, 0, 1])
-    assert probed(codes, classes, 4, 2) == 0.5
+    assert probe_accuracy(codes, classes, 4, 2) == 0.5
 
 
-def test_what_the_data_set_cannot_give_is_cut_and_errors_come_from_repeats() -> None:
+def test_small_data_set_and_errors_over_repeats() -> None:
     result = assay(Mixed(torch.eye(2)), Classes(4, 3), labels=[5, 100, 1000])
     assert result.settings["num_test"] == 4
     assert result.coordinates["labels"].tolist() == [5, 8]
@@ -119,7 +123,7 @@ def test_what_the_data_set_cannot_give_is_cut_and_errors_come_from_repeats() -> 
     assert np.isnan(one.arrays["accuracy_se"].values).all()
 
 
-def test_the_seed_decides_and_the_batch_size_does_not() -> None:
+def test_same_for_any_batch_size() -> None:
     model, data = Mixed(torch.tensor([[1.0, 0.4], [-0.2, 1.0]])), Classes(12, 8)
     first, again = assay(model, data), assay(model, data, batch_size=7)
     for name, array in first.arrays.items():
@@ -140,13 +144,13 @@ def test_the_seed_decides_and_the_batch_size_does_not() -> None:
         ({"batch_size": 0}, "batch_size must be null or a whole number of at least 1, not 0"),
     ],
 )
-def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:
+def test_settings_are_checked(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError) as error:  # noqa: PT011
         assay(Mixed(torch.eye(2)), Classes(4, 3), **settings)
     assert message in str(error.value)
 
 
-def test_it_needs_factors_that_vary() -> None:
+def test_needs_varying_factors() -> None:
     with pytest.raises(ValueError, match="needs a factor of two values or more, classes has none"):
         assay(Mixed(torch.eye(2)), Classes(1, 1))
     with pytest.raises(ValueError, match="needs 4 images or more, and classes has 2"):

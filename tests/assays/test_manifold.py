@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.manifold.assay import manifold, share, share_beyond
+from lrx.assays.manifold.assay import Settings, share, share_beyond
+from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult
 from tests.support.models_for_tests import Linear, Noisy, Vectors
 from tests.support.models_for_tests import one_thread as one_thread
@@ -24,20 +26,29 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def assay(model: nn.Module, data: Vectors | None = None, seed: int = 0, **settings: Any) -> AssayResult:
-    return manifold(model, data or Vectors(100, 4), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+def assay(
+    model: nn.Module,
+    data: Vectors | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    **settings: Any,
+) -> AssayResult:
+    generator, chosen = torch.Generator().manual_seed(seed), Settings(**{**SETTINGS, **settings})
+    result = run_assay(chosen, model, data or Vectors(100, 4), generator, progress=progress)
+    assert isinstance(result, AssayResult)
+    return result
 
 
 def random(latents: int = 4) -> Tensor:
     return torch.randn(latents, latents, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
 
 
-def projection(kept: int, latents: int) -> Tensor:
+def projection(rank: int, latents: int) -> Tensor:
     q, _ = torch.linalg.qr(random(latents))
-    return q[:, :kept] @ q[:, :kept].T
+    return q[:, :rank] @ q[:, :rank].T
 
 
-def test_a_linear_response_has_its_trace_and_its_singular_values_everywhere() -> None:
+def test_linear_response() -> None:
     matrix = random()
     result = assay(Linear(matrix))
     for source in ("prior", "posterior"):
@@ -47,7 +58,7 @@ def test_a_linear_response_has_its_trace_and_its_singular_values_everywhere() ->
         assert np.allclose(result.arrays[f"magnitude_{source}"].values, (z @ matrix.T - z).norm(dim=1), atol=1e-12)
 
 
-def test_the_identity_neither_contracts_nor_flattens() -> None:
+def test_identity() -> None:
     result = assay(Linear(torch.eye(4)))
     assert np.array_equal(result.arrays["divergence_prior"].values, np.zeros(60))
     assert np.allclose(result.arrays["spectrum_posterior"].values, 1, atol=1e-14)
@@ -55,18 +66,18 @@ def test_the_identity_neither_contracts_nor_flattens() -> None:
     assert result.scores["holes_by_divergence"] == 1  # it is nowhere contracting
 
 
-@pytest.mark.parametrize("kept", [1, 2, 5])
-def test_a_projection_onto_k_directions_has_local_dimension_k(kept: int) -> None:
+@pytest.mark.parametrize("rank", [1, 2, 5])
+def test_projection_onto_k_directions(rank: int) -> None:
     for source in ("prior", "posterior"):
-        result = assay(Linear(projection(kept, 6)), Vectors(100, 6))
-        assert (result.arrays[f"dimension_{source}"].values == kept).all()
-        assert np.allclose(result.arrays[f"participation_{source}"].values, kept, rtol=1e-10)
-        assert np.allclose(result.arrays[f"divergence_{source}"].values, kept - 6, atol=1e-10)
+        result = assay(Linear(projection(rank, 6)), Vectors(100, 6))
+        assert (result.arrays[f"dimension_{source}"].values == rank).all()
+        assert np.allclose(result.arrays[f"participation_{source}"].values, rank, rtol=1e-10)
+        assert np.allclose(result.arrays[f"divergence_{source}"].values, rank - 6, atol=1e-10)
     assert result.scores["holes_by_divergence"] == 0
     assert result.scores["holes_by_divergence_se"] > 0
 
 
-def test_a_constant_response_has_dimension_zero_and_no_participation() -> None:
+def test_constant_response() -> None:
     result = assay(Linear(torch.zeros(4, 4)))
     assert result.scores["mean_dimension_prior"] == 0
     assert math.isnan(result.scores["mean_participation_prior"])
@@ -75,7 +86,7 @@ def test_a_constant_response_has_dimension_zero_and_no_participation() -> None:
     assert assay(Linear(torch.eye(4))).settings["remark"] is None
 
 
-def test_probes_agree_with_the_whole_jacobian_within_their_errors() -> None:
+def test_probes_agree_with_exact_jacobian() -> None:
     matrix = projection(3, 12) + 0.05 * random(12)
     exact = assay(Linear(matrix), Vectors(100, 12), num_points=80)
     probed = assay(Linear(matrix), Vectors(100, 12), num_points=80, jacobian="hutchinson", num_probes=48)
@@ -91,13 +102,13 @@ def test_probes_agree_with_the_whole_jacobian_within_their_errors() -> None:
     assert "mean_dimension_prior" not in probed.scores
 
 
-def test_256_latents_are_probed() -> None:
+def test_probes_of_256_latents() -> None:
     result = assay(Linear(torch.eye(256)), Vectors(100, 256), jacobian="hutchinson", num_points=20)
     assert np.allclose(result.arrays["divergence_posterior"].values, 0, atol=1e-10)  # exact for a diagonal
     assert result.scores["mean_participation_prior"] == pytest.approx(256, rel=0.1)
 
 
-def test_codes_are_drawn_from_the_posterior_where_there_is_one() -> None:
+def test_codes_from_posterior() -> None:
     means = assay(Noisy(random()), codes="mean")
     assert np.array_equal(
         means.arrays["z_posterior"].values, Vectors(100, 4).points[means.coordinates["image"]].numpy()
@@ -111,7 +122,7 @@ def test_codes_are_drawn_from_the_posterior_where_there_is_one() -> None:
         assay(Linear(random()), codes="sample")
 
 
-def test_holes_are_the_prior_mass_beyond_a_quantile_with_honest_errors() -> None:
+def test_holes_beyond_quantile_and_their_errors() -> None:
     # |u| = |z|: codes of half the scale leave 1 - F(2 q) of the prior, F of |z|^2 with 2 degrees of freedom
     expected = math.exp(-0.5 * (0.5 * math.sqrt(-2 * math.log(0.1))) ** 2)
     ratios = []
@@ -126,7 +137,7 @@ def test_holes_are_the_prior_mass_beyond_a_quantile_with_honest_errors() -> None
     assert abs(result.scores["holes_by_magnitude"] - expected) < 4 * result.scores["holes_by_magnitude_se"]
 
 
-def test_a_share_of_nothing_has_an_error() -> None:
+def test_share_without_hits_has_an_error() -> None:
     mass, error = share(np.zeros(100, dtype=bool))
     assert mass == 0
     assert 0.005 < error < 0.01
@@ -134,18 +145,18 @@ def test_a_share_of_nothing_has_an_error() -> None:
     assert (mass, error) == (0.3, pytest.approx(math.sqrt(0.21 / 10_000), rel=1e-3))
 
 
-def test_one_latent_and_one_image_are_enough() -> None:
+def test_one_latent_and_one_image() -> None:
     result = assay(Linear(torch.full((1, 1), 0.4)), Vectors(1, 1))
     assert np.allclose(result.arrays["divergence_posterior"].values, [-0.6])
     assert math.isnan(result.scores["mean_divergence_posterior_se"])
     assert result.settings["num_images"] == 1
 
 
-def test_neither_the_batch_size_nor_the_progress_changes_a_result() -> None:
-    told: list[tuple[int, int]] = []
-    one = assay(Linear(random()), batch_size=3, progress=lambda done, total: told.append((done, total)))
+def test_same_for_any_batch_size() -> None:
+    steps: list[tuple[int, int]] = []
+    one = assay(Linear(random()), batch_size=3, progress=lambda done, total: steps.append((done, total)))
     assert np.allclose(one.arrays["spectrum_prior"].values, assay(Linear(random())).arrays["spectrum_prior"].values)
-    assert told[-1] == (120, 120)
+    assert steps[-1] == (120, 120)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +171,6 @@ def test_neither_the_batch_size_nor_the_progress_changes_a_result() -> None:
         ({"batch_size": 0}, "batch_size must be null or"),
     ],
 )
-def test_settings_are_checked_at_the_door(settings: dict[str, Any], message: str) -> None:
+def test_settings_are_checked(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         assay(Linear(random()), **settings)

@@ -8,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lrx.assays.manifold import plot
+from lrx.assays.plotting import drawing
 from lrx.core.types import Array, AssayResult
 from lrx.storage import results
 
@@ -38,6 +39,11 @@ def written(folder: Path, *, latents: int = 6, points: int = 40, probed: bool = 
     return path
 
 
+def draw(path: Path, folder: Path) -> list[Path]:
+    """Draw the assay of a results file."""
+    return drawing.save(plot.figures, *drawing.read(path, "manifold"), folder)
+
+
 @pytest.mark.parametrize(
     "shape",
     [
@@ -49,8 +55,8 @@ def written(folder: Path, *, latents: int = 6, points: int = 40, probed: bool = 
         {"constant": True, "probed": True},
     ],
 )
-def test_a_result_of_any_size_becomes_a_picture(tmp_path: Path, shape: dict[str, int]) -> None:
-    (path,) = plot.draw(written(tmp_path, **shape), tmp_path)  # type: ignore[arg-type]
+def test_draws_any_size(tmp_path: Path, shape: dict[str, int]) -> None:
+    (path,) = draw(written(tmp_path, **shape), tmp_path)  # type: ignore[arg-type]
     pixels = matplotlib.image.imread(path)[..., :3]
     assert path.name == "manifold.png"
     assert (pixels[[0, -1]] == 1).all()
@@ -58,9 +64,9 @@ def test_a_result_of_any_size_becomes_a_picture(tmp_path: Path, shape: dict[str,
 
 
 @pytest.mark.parametrize("probed", [False, True])
-def test_a_participation_ratio_of_nothing_has_its_reason(tmp_path: Path, figures: list[Figure], probed: bool) -> None:
+def test_undefined_participation_has_remark(tmp_path: Path, figures: list[Figure], probed: bool) -> None:
     for constant in (False, True):
-        plot.draw(written(tmp_path, constant=constant, probed=probed), tmp_path)
+        draw(written(tmp_path, constant=constant, probed=probed), tmp_path)
     alive, dead = (" ".join(" ".join(text.get_text() for text in one.axes[0].texts).split()) for one in figures)
     assert "participation ratio 2.5 ± 0.12 (prior), 2.5 ± 0.12 (posterior)" in alive
     assert "the Jacobian is 0" not in alive
@@ -68,18 +74,18 @@ def test_a_participation_ratio_of_nothing_has_its_reason(tmp_path: Path, figures
     assert dead.endswith("the Jacobian is 0")
 
 
-def test_a_far_zero_does_not_press_the_histogram_of_divergence(tmp_path: Path, figures: list[Figure]) -> None:
+def test_histogram_ignores_distant_zero(tmp_path: Path, figures: list[Figure]) -> None:
     path = written(tmp_path)
     stored = results.read(path)
     for source in ("prior", "posterior"):
         stored.assays["manifold"].arrays[f"divergence_{source}"].values[:] -= 100.0
     results.write(tmp_path / "far.h5", stored.assays, {})
-    plot.draw(tmp_path / "far.h5", tmp_path)
+    draw(tmp_path / "far.h5", tmp_path)
     assert figures[0].axes[1].get_xlim()[1] < -90.0
 
 
-def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
+def test_file_without_assay_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
     results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no manifold; it has maps"):
-        plot.draw(path, tmp_path)
+        draw(path, tmp_path)

@@ -1,7 +1,9 @@
-"""Every assay in one go: which are run, on which draws, and how often images are encoded."""
+"""Every assay in one run: which are run, on which draws, how often images are encoded, one response matrix."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,18 @@ import torch
 from hydra.utils import instantiate
 from torch import Tensor, nn
 
-from lrx.assays.paper.assay import paper
+from lrx.assays import catalog
+from lrx.assays.description import Description
+from lrx.assays.paper.assay import Settings
+from lrx.assays.paper.assay import measure as measure_paper
+from lrx.assays.response_matrix.assay import Settings as ResponseMatrix
+from lrx.assays.run import run_assay
+from lrx.core.settings import Checked, setting
 from lrx.core.types import Array, AssayResult, Dataset
 from lrx.data.helix import double_helix
 from lrx.data.labelled import StoreDataset
 from lrx.responses.encoding import encode_images
+from lrx.responses.measurement import Measurement, measurement
 from tests.cli.test_configs import ToyGrid, composed, model_from
 
 
@@ -31,61 +40,84 @@ class Counting(nn.Module):
         return z.view(-1, 1, 2, 2)
 
 
-def looking(size: int) -> object:
-    """An assay that encodes images drawn from its generator, and tells their codes."""
+@dataclass(frozen=True, kw_only=True)
+class Looking(Checked):
+    """Settings of an assay that encodes images drawn from its generator, and stores their codes."""
 
-    def assay(model: nn.Module, dataset: Dataset, generator: torch.Generator, *, progress: object) -> AssayResult:
-        indices = torch.randperm(len(dataset), generator=generator)[:size]
-        codes = encode_images(model, dataset, indices, batch_size=4)
-        assert callable(progress)
-        progress(1, 2)
-        progress(2, 2)
-        return AssayResult(arrays={"codes": Array(codes.numpy(), ("image", "latent"))}, coordinates={})
+    size: int = setting(3, "images", at_least=1)
 
-    return assay
+
+def measure(m: Measurement, settings: Looking) -> AssayResult:
+    """Measure `Looking`, which is found by the module of its settings."""
+    indices = torch.randperm(len(m.dataset), generator=m.generator)[: settings.size]
+    codes = encode_images(m.autoencoder, m.dataset, indices, batch_size=4)
+    m.progress(1, 2)
+    m.progress(2, 2)
+    arrays = {"codes": Array(codes.numpy(), ("image", "latent"))}
+    if m.matrix is not None:
+        arrays["matrix"] = Array(m.matrix.on_scale("half")[0].numpy(), ("intervened", "responding"))
+    return AssayResult(arrays=arrays, coordinates={})
+
+
+def run(
+    assays: Mapping[str, Checked],
+    dataset: Dataset,
+    only: str | list[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Mapping[str, AssayResult]:
+    settings = Settings(assays=dict(assays), only=only)
+    results = run_assay(settings, Counting(), dataset, torch.Generator().manual_seed(0), progress=progress)
+    assert isinstance(results, Mapping)
+    return results
+
+
+@pytest.fixture
+def graded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let there be an assay `graded` that needs factors."""
+    descriptions = {**catalog.descriptions(), "graded": Description(title="Graded", question="?", needs="factors")}
+    monkeypatch.setattr(catalog, "descriptions", lambda: descriptions)
 
 
 def test_assays_share_draws_and_codes() -> None:
-    model, seen = Counting(), []
-    results = paper(
+    model, shares = Counting(), []
+    m = measurement(
         model,
         ToyGrid((1, 2, 2)),
         torch.Generator().manual_seed(0),
-        assays={"small": looking(4), "large": looking(7)},
-        need_factors=["large"],
-        need_classes=[],
-        only=None,
-        progress=lambda done, total: seen.append(done / total),
+        progress=lambda done, total: shares.append(done / total),
     )
+    model.encoded = 0
+    results = measure_paper(m, Settings(assays={"small": Looking(size=4), "large": Looking(size=7)}))
     assert list(results) == ["small", "large"]
     small, large = (results[name].arrays["codes"].values for name in ("small", "large"))
     assert np.array_equal(small, large[:4])
     assert model.encoded == 7
-    assert seen == [0.25, 0.5, 0.75, 1.0]
+    assert shares == [0.25, 0.5, 0.75, 1.0]
 
 
-def test_what_does_not_fit_the_data_is_left_out_or_refused() -> None:
-    helix, generator = double_helix(num_points=9, noise=0.1, seed=0), torch.Generator()
-    assays = {"plain": looking(3), "graded": looking(3)}
-    found = paper(
-        Counting(),
-        helix,
-        generator,
-        assays=assays,
-        need_factors=["graded"],
-        need_classes=[],
-        only=None,
-        progress=lambda *_: None,
-    )
-    assert list(found) == ["plain"]
+def test_one_response_matrix() -> None:
+    assays = {"before": Looking(), "response_matrix": ResponseMatrix(num_samples=64), "after": Looking()}
+    results = run(assays, ToyGrid((1, 2, 2)))
+    assert "matrix" not in results["before"].arrays
+    shared, own = (results[name].arrays["matrix"].values for name in ("after", "response_matrix"))
+    assert np.array_equal(shared, own)
+    alone = run({"response_matrix": ResponseMatrix(num_samples=64)}, ToyGrid((1, 2, 2)))
+    assert np.array_equal(own, alone["response_matrix"].arrays["matrix"].values)
+
+
+@pytest.mark.usefixtures("graded")
+def test_assays_that_do_not_fit_the_data() -> None:
+    helix = double_helix(num_points=9, noise=0.1, seed=0)
+    assays = {"plain": Looking(), "graded": Looking()}
+    assert list(run(assays, helix)) == ["plain"]
     with pytest.raises(ValueError, match=r"only=graded needs known factors.*double helix"):
-        paper(Counting(), helix, generator, assays=assays, need_factors=["graded"], need_classes=[], only=["graded"])
+        run(assays, helix, only=["graded"])
     with pytest.raises(ValueError, match="plain, graded, not other"):
-        paper(Counting(), helix, generator, assays=assays, need_factors=[], need_classes=[], only="other")
+        run(assays, helix, only="other")
 
 
 class LabelledToy:
-    """The images of the toy grid, with labels instead of factors; of one value each, where told so."""
+    """The images of the toy grid, with labels instead of factors; with one value each where `sizes` says so."""
 
     name, source, fingerprint, observation_shape = "toy", "made in the test", "0", (1, 2, 2)
     label_names = ToyGrid.factors.names
@@ -103,12 +135,10 @@ class LabelledToy:
         return ToyGrid.factors.classes(indices)
 
 
-def test_labels_serve_what_needs_classes_and_not_what_needs_a_grid() -> None:
-    assays = {"plain": looking(3), "metrics": looking(3), "graded": looking(3)}
-
+@pytest.mark.usefixtures("graded")
+def test_labels_suffice_for_classes_but_not_for_factors() -> None:
     def names(dataset: Dataset, only: list[str] | None = None) -> list[str]:
-        given = {"assays": assays, "need_factors": ["graded"], "need_classes": ["metrics"]}
-        return list(paper(Counting(), dataset, torch.Generator(), only=only, progress=lambda *_: None, **given))
+        return list(run({"plain": Looking(), "metrics": Looking(), "graded": Looking()}, dataset, only))
 
     points = StoreDataset(name="points", source="made", fingerprint="0", pixels=np.zeros((9, 3), np.float32))
     assert names(ToyGrid((1, 2, 2))) == ["plain", "metrics", "graded"]
@@ -121,15 +151,17 @@ def test_labels_serve_what_needs_classes_and_not_what_needs_a_grid() -> None:
         names(points, ["metrics"])
 
 
-def test_the_yaml_runs_on_labels_what_labels_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_yaml_on_labelled_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRX_DATA", str(tmp_path))
     chosen = "assay.only=[metrics,generation,interpolation]"
     sizes = ["assay.assays.interpolation.probe_steps=5", "assay.assays.generation.probe_steps=5"]
     node = composed("assay", "ckpt=none", "assay=paper", chosen, *sizes).assay
     model = model_from("model=vae", "network=mlp", "latent_dim=2", dataset=ToyGrid((1, 2, 2)))
-    found = instantiate(node, _convert_="all")(model, LabelledToy(), torch.Generator().manual_seed(0))
-    assert list(found) == ["metrics", "generation", "interpolation"]
-    assert found["metrics"].coordinates["factor"].tolist() == ["row", "column"]
-    assert found["generation"].settings["features"] == "probe"
-    assert "probe_accuracy" in found["interpolation"].scores
+    settings = instantiate(node, _convert_="all")
+    results = run_assay(settings, model, LabelledToy(), torch.Generator().manual_seed(0))
+    assert isinstance(results, Mapping)
+    assert list(results) == ["metrics", "generation", "interpolation"]
+    assert results["metrics"].coordinates["factor"].tolist() == ["row", "column"]
+    assert results["generation"].settings["features"] == "probe"
+    assert "probe_accuracy" in results["interpolation"].scores
     assert len(list((tmp_path / "probes").iterdir())) == 1  # trained once

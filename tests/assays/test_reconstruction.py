@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
-from lrx.assays.reconstruction import plot as report
-from lrx.assays.reconstruction.assay import reconstruction
+from lrx.assays.plotting import drawing
+from lrx.assays.reconstruction import plot
+from lrx.assays.reconstruction.assay import Settings
+from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult, Dataset, as_float
 from lrx.data.helix import double_helix
 from lrx.storage import results
@@ -40,7 +42,10 @@ class Spread(Dim):
 
 def measure(model: nn.Module, dataset: Dataset | None = None, **changes: object) -> AssayResult:
     data = dataset or ToyGrid((1, 2, 2))
-    return reconstruction(model, data, torch.Generator().manual_seed(0), **(SETTINGS | changes))  # type: ignore[arg-type]
+    settings = Settings(**(SETTINGS | changes))  # type: ignore[arg-type]
+    result = run_assay(settings, model, data, torch.Generator().manual_seed(0))
+    assert isinstance(result, AssayResult)
+    return result
 
 
 def pixels() -> np.ndarray:
@@ -60,7 +65,7 @@ def test_errors_by_hand() -> None:
     assert "kl" not in scores
 
 
-def test_the_cost_of_the_posterior_agrees_with_torch() -> None:
+def test_kl_agrees_with_torch() -> None:
     result, x = measure(Spread()), torch.from_numpy(pixels())
     mean, std = Spread().posterior(x.view(-1, 1, 2, 2))
     kl = kl_divergence(Normal(mean, std), Normal(torch.zeros_like(mean), 1.0))
@@ -72,7 +77,7 @@ def test_the_cost_of_the_posterior_agrees_with_torch() -> None:
     assert result.scores["negative_elbo"] == pytest.approx(result.scores["cross_entropy"] + result.scores["kl"])
 
 
-def test_a_posterior_that_is_not_a_number_is_refused() -> None:
+def test_nan_posterior_is_refused() -> None:
     class Broken(Dim):
         def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
             return self.encode(x), torch.full((len(x), 5), math.nan)
@@ -81,7 +86,7 @@ def test_a_posterior_that_is_not_a_number_is_refused() -> None:
         measure(Broken())
 
 
-def test_a_constant_latent_is_not_active() -> None:
+def test_constant_latent_is_not_active() -> None:
     result = measure(Dim())
     assert result.scores["active_units"] == 4
     np.testing.assert_allclose(result.arrays["mean_variance"].values, [*pixels().var(0), 0], rtol=1e-5)
@@ -91,7 +96,7 @@ def test_a_constant_latent_is_not_active() -> None:
     assert "no latent is active" in str(dead.settings["remark"])
 
 
-def test_pairs_are_images_and_their_reconstructions_in_any_batches() -> None:
+def test_pairs_for_any_batch_size() -> None:
     one, other = measure(Dim(), shown=7, batch_size=3), measure(Dim(), shown=7, batch_size=100)
     pairs = one.arrays["pair"].values
     assert pairs.shape == (7, 2, 1, 2, 2)
@@ -102,7 +107,7 @@ def test_pairs_are_images_and_their_reconstructions_in_any_batches() -> None:
     assert one.scores == pytest.approx(other.scores)
 
 
-def test_one_image_and_vectors_and_a_picture_of_them(tmp_path: Path) -> None:
+def test_one_vector_and_pictures(tmp_path: Path) -> None:
     class Same(nn.Module):
         def encode(self, x: Tensor) -> Tensor:
             return x
@@ -117,14 +122,14 @@ def test_one_image_and_vectors_and_a_picture_of_them(tmp_path: Path) -> None:
     for name, result in (("v", single), ("i", measure(Spread()))):
         path = tmp_path / f"{name}.h5"
         results.write(path, {"reconstruction": result}, {"model": "a.VAE", "dataset": "toy"})
-        (picture,) = report.draw(path, tmp_path)
+        (picture,) = drawing.save(plot.figures, *drawing.read(path, "reconstruction"), tmp_path)
         assert picture.stat().st_size > 1000
     results.write(tmp_path / "none.h5", {"other": single}, {})
     with pytest.raises(ValueError, match="has no reconstruction; it has other"):
-        report.draw(tmp_path / "none.h5", tmp_path)
+        drawing.read(tmp_path / "none.h5", "reconstruction")
 
 
 @pytest.mark.parametrize(("key", "value"), [("num_images", 0), ("shown", 1.5), ("active", -1), ("batch_size", 0)])
-def test_nonsense_is_refused(key: str, value: object) -> None:
+def test_settings_are_checked(key: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"{key} must be .*not "):
         measure(Dim(), **{key: value})

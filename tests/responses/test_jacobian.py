@@ -37,7 +37,7 @@ class Tanh(nn.Module):
 
 
 def reverse(model: nn.Module, z: Tensor) -> Tensor:
-    """The Jacobian by reverse mode: (N, k, j)."""
+    """Return the Jacobian by reverse mode: (N, k, j)."""
     z = z.clone().requires_grad_()
     h = model.encode(model.decode(z))
     rows = [torch.autograd.grad(h[:, k].sum(), z, retain_graph=True)[0] for k in range(z.shape[1])]
@@ -48,7 +48,7 @@ def points(count: int, latents: int = 4) -> Tensor:
     return torch.randn(count, latents, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
 
 
-def test_forward_mode_is_reverse_mode() -> None:
+def test_forward_mode_equals_reverse_mode() -> None:
     model, z = Tanh(), points(9)
     h, jacobian = jacobian_columns(loop_of(model), z, [0, 1, 2, 3], batch_size=4)
     assert torch.allclose(h, model.encode(model.decode(z)), rtol=1e-12)
@@ -59,7 +59,7 @@ def test_forward_mode_is_reverse_mode() -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 16, 512])
-def test_the_whole_jacobian_is_its_columns(batch_size: int) -> None:
+def test_full_jacobian_equals_its_columns(batch_size: int) -> None:
     model, z = Tanh(), points(9)
     with torch.inference_mode():
         h, jacobian = full_jacobian(loop_of(model), z, batch_size=batch_size)
@@ -68,7 +68,7 @@ def test_the_whole_jacobian_is_its_columns(batch_size: int) -> None:
     assert torch.allclose(jacobian, expected[1], rtol=1e-10)
 
 
-def test_conv5_in_channels_last_is_differentiated_and_left_as_it_was() -> None:
+def test_channels_last_model_is_not_changed() -> None:
     settings = {"observation_shape": (1, 64, 64), "latent_dim": 3, "reconstruction": "bernoulli", "variance": 1.0}
     torch.manual_seed(0)
     model = VAE(kl="exact", network=conv5, **settings)  # type: ignore[arg-type]
@@ -86,7 +86,7 @@ def test_conv5_in_channels_last_is_differentiated_and_left_as_it_was() -> None:
         assert torch.equal(weight, before[name][1])
 
 
-def test_a_remembering_model_is_differentiated_without_a_copy_of_its_data() -> None:
+def test_cached_encoder_does_not_copy_its_data() -> None:
     class Heavy:
         name = source = fingerprint = "heavy"
         observation_shape = (7,)
@@ -98,11 +98,11 @@ def test_a_remembering_model_is_differentiated_without_a_copy_of_its_data() -> N
             raise AssertionError("the data set was copied")
 
     z = points(3)
-    remembering = CachedEncoder(Tanh(), Heavy())  # type: ignore[arg-type]
-    assert torch.equal(jvp(loop_of(remembering), z, z, batch_size=8)[1], jvp(loop_of(Tanh()), z, z, batch_size=8)[1])
+    cached = CachedEncoder(Tanh(), Heavy())  # type: ignore[arg-type]
+    assert torch.equal(jvp(loop_of(cached), z, z, batch_size=8)[1], jvp(loop_of(Tanh()), z, z, batch_size=8)[1])
 
 
-def test_probes_estimate_the_trace_with_honest_errors() -> None:
+def test_probed_trace_and_its_errors() -> None:
     model, z = Tanh(), points(200)
     truth = reverse(model, z).diagonal(dim1=1, dim2=2).sum(1)
     _, v, jv = hutchinson_probes(loop_of(model), z, 64, generator=torch.Generator().manual_seed(0), batch_size=512)
@@ -113,27 +113,27 @@ def test_probes_estimate_the_trace_with_honest_errors() -> None:
     assert 0.85 < errors.square().mean().sqrt() < 1.15
 
 
-def test_probes_do_not_depend_on_the_batch_size() -> None:
-    found = [
+def test_probes_for_any_batch_size() -> None:
+    probes = [
         hutchinson_probes(loop_of(Tanh()), points(10), 5, generator=torch.Generator().manual_seed(0), batch_size=size)[
             1:
         ]
         for size in (3, 100)
     ]
-    assert torch.equal(found[0][0], found[1][0])
-    assert torch.allclose(found[0][1], found[1][1], rtol=1e-10)
+    assert torch.equal(probes[0][0], probes[1][0])
+    assert torch.allclose(probes[0][1], probes[1][1], rtol=1e-10)
 
 
-@pytest.mark.parametrize("kept", [1, 3, 8])
-def test_participation_of_equal_directions_is_their_number(kept: int) -> None:
-    spectrum = torch.cat([torch.full((2, kept), 0.4), torch.zeros(2, 8 - kept)], dim=1).double()
-    assert torch.allclose(participation(spectrum), torch.full((2,), float(kept)).double(), rtol=1e-12)
+@pytest.mark.parametrize("rank", [1, 3, 8])
+def test_participation_of_equal_directions(rank: int) -> None:
+    spectrum = torch.cat([torch.full((2, rank), 0.4), torch.zeros(2, 8 - rank)], dim=1).double()
+    assert torch.allclose(participation(spectrum), torch.full((2,), float(rank)).double(), rtol=1e-12)
     v = (torch.randint(0, 2, (500, 8, 48), generator=torch.Generator().manual_seed(0)) * 2 - 1).double()
     jv = v * spectrum[0][None, :, None]
-    assert float(probed_participation(jv).mean()) == pytest.approx(kept, rel=0.02)
+    assert float(probed_participation(jv).mean()) == pytest.approx(rank, rel=0.02)
 
 
-def test_nothing_has_no_participation_and_nan_is_refused() -> None:
+def test_undefined_participation_and_nan() -> None:
     assert torch.isnan(participation(torch.zeros(1, 3))).all()
     assert torch.isnan(probed_participation(torch.zeros(1, 3, 4))).all()
     broken = Tanh()

@@ -1,1 +1,1 @@
-"""The assay `codes`."""
+"""Assay `codes`."""

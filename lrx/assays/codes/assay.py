@@ -1,76 +1,78 @@
-"""Codes of images as they are: for comparing models with each other, which no assay of one model can do.
+"""Codes of images, stored for comparing models with each other.
 
-The same seed draws the same images for all models of one data set and split. A latent is carrying where the KL of its
-posterior from the standard normal is above 0.01 nat (what Duan et al. 2020, arXiv 1905.12614, call informative; the
+The same seed draws the same images for all models of one data set and split. A latent is active by KL where the KL of
+its posterior from the standard normal is above 0.01 nat (what Duan et al. 2020, arXiv 1905.12614, call informative; the
 number is that of their code), or without a posterior, where the variance of its codes is above 0.01 (active in the
 sense of Burda et al. 2016, arXiv 1509.00519, section 5). N images, D latents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from lrx.core.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
-from lrx.core.validation import check_batch_size, check_whole
-from lrx.responses.encoding import encode_images, fitting_batch_size, image_order, kl_from_prior, posterior_of_images
+from lrx.core.settings import Checked, setting, stored
+from lrx.core.types import Array, AssayResult, Probabilistic
+from lrx.responses.encoding import encode_images, image_order, kl_from_prior, posterior_of_images
+from lrx.responses.measurement import Measurement
 
-CARRYING = 0.01  # nat of KL, or squared latent units of variance
+THRESHOLD = 0.01  # nat of KL, or squared latent units of variance
 
 
-def codes(
-    autoencoder: Autoencoder,
-    dataset: Dataset,
-    generator: torch.Generator,
-    *,
-    num_images: int,
-    batch_size: int | None,
-    progress: Callable[[int, int], None] | None = None,
-) -> AssayResult:
-    """Encode images drawn without replacement: all of a data set that has fewer than `num_images`.
+@dataclass(frozen=True, kw_only=True)
+class Settings(Checked):
+    """Settings of the codes."""
 
-    batch_size: images per forward pass, None for one that fits the memory; changes no result beyond rounding.
-    progress: called when encoding begins and when it is done.
+    num_images: int = setting(1000, "the same for all models of a data set, split and seed; at most all", at_least=2)
+    batch_size: int | None = setting(None, "images per forward pass; null: what fits the memory", at_least=1)
 
-    Arrays: `codes` (N, D), means where there is a posterior, with the images' indices as labels; `carrying` (D,);
-    `kl` (D,) of a model with a posterior, else `variance` (D,). Score: num_carrying; 0 has a remark.
-    ValueError for a setting out of range, or codes that are not finite.
+
+def measure(m: Measurement, settings: Settings) -> AssayResult:
+    """Encode images drawn without replacement.
+
+    Arrays: `codes` (N, D), means where there is a posterior, with the images' indices as labels; `active_by_kl` (D,);
+    `kl` (D,) of a model with a posterior, else `variance` (D,). Score: num_active_by_kl; 0 has a remark.
+    ValueError for codes that are not finite.
     """
-    check_whole("num_images", num_images, 2)
-    check_batch_size(batch_size)
-    report = progress or (lambda done, total: None)
-    report(0, 1)
-    images = image_order(dataset, generator)[:num_images]
-    batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
-    latent = ("latent",)
-    if isinstance(autoencoder, Probabilistic):
-        posterior = posterior_of_images(autoencoder, dataset, images, batch_size=batch_size)
-        mean_ND, std_ND = (part.cpu().double() for part in posterior)
-        spread_D = kl_from_prior(mean_ND, std_ND).mean(0)
-        spread = {"kl": Array(spread_D.numpy(), latent, "nat", "KL of the posterior from the standard normal")}
-    else:
-        mean_ND = encode_images(autoencoder, dataset, images, batch_size=batch_size).cpu().double()
-        spread_D = mean_ND.var(0, correction=0)
-        spread = {"variance": Array(spread_D.numpy(), latent, "latent^2", "variance of the codes")}
+    m.progress(0, 1)
+    images = image_order(m.dataset, m.generator)[: settings.num_images]
+    mean_ND, spread_D, spread = _encode(m, images)
     if not torch.isfinite(mean_ND).all():
         raise ValueError("codes must be finite: the model's weights hold NaN, or its codes overflow")
-    report(1, 1)
-    carrying_D = spread_D > CARRYING
-    rule = f"{'KL' if 'kl' in spread else 'variance'} above {CARRYING}"
-    arrays = {
-        "codes": Array(mean_ND.float().numpy(), ("image", "latent"), "latent", "codes of images"),
-        "carrying": Array(carrying_D.numpy().astype(np.uint8), latent, "1", f"1 where carrying: {rule}"),
-        **spread,
-    }
+    m.progress(1, 1)
+    active_D = spread_D > THRESHOLD
+    criterion = f"{'KL' if 'kl' in spread else 'variance'} above {THRESHOLD}"
     return AssayResult(
-        arrays=arrays,
-        coordinates={"image": images.numpy(), "latent": np.arange(mean_ND.shape[1])},
-        scores={"num_carrying": float(carrying_D.sum())},
-        settings={
-            "num_images": len(images),
-            "batch_size": batch_size,
-            "remark": None if carrying_D.any() else f"no latent carries anything ({rule}): the codes have collapsed",
+        arrays={
+            "codes": Array(mean_ND.float().numpy(), ("image", "latent"), "latent", "codes of images"),
+            "active_by_kl": Array(
+                active_D.numpy().astype(np.uint8), ("latent",), "1", f"1 where active by KL: {criterion}"
+            ),
+            **spread,
         },
+        coordinates={"image": images.numpy(), "latent": np.arange(m.num_latents)},
+        scores={"num_active_by_kl": float(active_D.sum())},
+        settings=stored(
+            settings,
+            num_images=len(images),
+            batch_size=m.batch_size,
+            remark=None if active_D.any() else f"no latent carries anything ({criterion}): the codes have collapsed",
+        ),
     )
+
+
+def _encode(m: Measurement, images: Tensor) -> tuple[Tensor, Tensor, dict[str, Array]]:
+    """Codes (N, D) of images in float64 on the CPU, and their KL or variance (D,), also as an array."""
+    if isinstance(m.autoencoder, Probabilistic):
+        posterior = posterior_of_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size)
+        mean_ND, std_ND = (part.cpu().double() for part in posterior)
+        kl_D = kl_from_prior(mean_ND, std_ND).mean(0)
+        kl = Array(kl_D.numpy(), ("latent",), "nat", "KL of the posterior from the standard normal")
+        return mean_ND, kl_D, {"kl": kl}
+    mean_ND = encode_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size).cpu().double()
+    variance_D = mean_ND.var(0, correction=0)
+    variance = Array(variance_D.numpy(), ("latent",), "latent^2", "variance of the codes")
+    return mean_ND, variance_D, {"variance": variance}

@@ -1,4 +1,4 @@
-"""What the assay `codes` asks, and what its scores and pictures mean."""
+"""Description of the assay `codes`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ DESCRIPTION = Description(
     question="Where does the encoder place the same images in every model?",
     position=120,
     scores={
-        "num_carrying": "Latents that carry something: a KL (or without a posterior a variance) above 0.01.",
+        "num_active_by_kl": "Latents whose KL from the prior (or without a posterior, variance) is above 0.01.",
     },
     in_paper=True,
 )

@@ -1,1 +1,1 @@
-"""The assay `conditioned_response`."""
+"""Assay `conditioned_response`."""

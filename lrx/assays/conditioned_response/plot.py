@@ -1,8 +1,6 @@
-"""The conditioned response matrix as a picture, from a results file alone: a row a factor, a column a latent."""
+"""Heat map of a conditioned response matrix: one row per factor, one column per latent."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,31 +8,25 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting import style
 from lrx.assays.plotting.annotations import annotate
 from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.core.text import humanize, with_error
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-NAME = "conditioned_response"
-ANNOTATED = 24  # up to so many latents, cells hold their numbers
+ANNOTATED = 24  # numbers are drawn in the cells up to this many latents
 CELL = 0.5  # inches of a cell with numbers
 WIDEST = 7.5  # inches of a matrix without
-LEAST = 2**0.5  # colours reach at least to the response of a latent of unit variance that one factor moves
-
-
-def draw(path_h5: Path, folder: Path) -> list[Path]:
-    """Draw to `conditioned_response.png` in the folder; the paths that were written.
-
-    Up to 24 latents, a cell holds its value and ± its standard error. A frame marks the factor that each latent answers
-    to most, as counted by the CDS. ValueError when the file has no such assay.
-    """
-    return drawing.draw(NAME, figures, path_h5, folder)
+LEAST = 2**0.5  # top of the colour scale, at least: response of a unit-variance latent that depends on one factor
 
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """The picture, by the name of its file."""
+    """Draw the picture, by the name of its file.
+
+    Up to 24 latents, a cell holds its value and ± its standard error. A frame marks the factor to which each latent
+    responds most, as the CDS counts it.
+    """
     matrix = result.arrays["matrix"].values
     factors, latents = matrix.shape
     annotated = latents <= ANNOTATED
@@ -60,13 +52,13 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     else:
         framed = False
         axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, steps=[1, 2, 4, 8, 10]))
-    said = _small_print(result, provenance, framed)
-    style.title(axes, "Conditioned response matrix", said, characters=int(17 * (width + 0.8)))
-    return {NAME: figure}
+    caption = _caption(result, provenance, framed)
+    style.title(axes, "Conditioned response matrix", caption, characters=int(17 * (width + 0.8)))
+    return {"conditioned_response": figure}
 
 
 def _frame(axes: Axes, matrix: np.ndarray, threshold: float) -> bool:
-    """A frame around the largest cell of each column that has one above the threshold; whether there is any."""
+    """Frame the largest cell of each column that has one above the threshold; return whether there is any."""
     columns = np.flatnonzero(matrix.max(axis=0) > threshold)
     for column in columns:
         corner = (column - 0.46, matrix[:, column].argmax() - 0.46)
@@ -74,12 +66,13 @@ def _frame(axes: Axes, matrix: np.ndarray, threshold: float) -> bool:
     return len(columns) > 0
 
 
-def _small_print(result: AssayResult, provenance: results.Provenance, framed: bool) -> str:
+def _caption(result: AssayResult, provenance: results.Provenance, framed: bool) -> str:
     scores, groups = result.scores, result.arrays["num_groups"].values
     spread = f"{groups.min()}" if groups.min() == groups.max() else f"{groups.min()} to {groups.max()}"
     cds, corrected, completeness = (
         with_error(scores[name], scores[f"{name}_se"]) for name in ("cds", "cds_corrected", "completeness")
     )
+    responsive = scores["num_responsive" if "num_responsive" in scores else "num_answering"]  # as version 0.1 wrote
     return figure_caption(
         result,
         provenance,
@@ -88,7 +81,7 @@ def _small_print(result: AssayResult, provenance: results.Provenance, framed: bo
         f"CDS {cds}",
         f"corrected for chance {corrected}",
         f"completeness {completeness}",
-        f"answering latents {scores['num_answering']:.0f} of {result.arrays['matrix'].values.shape[1]}",
+        f"responsive latents {responsive:.0f} of {result.arrays['matrix'].values.shape[1]}",
         f"factors without a latent {scores['num_uncovered']:.0f} of {len(groups)}",
         "□\N{NO-BREAK SPACE}the factor each latent answers to most" if framed else "",
     )

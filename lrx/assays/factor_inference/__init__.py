@@ -1,1 +1,1 @@
-"""The assay `factor_inference`."""
+"""Assay `factor_inference`."""

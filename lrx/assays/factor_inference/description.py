@@ -1,4 +1,4 @@
-"""What the assay `factor_inference` asks, and what its scores and pictures mean."""
+"""Description of the assay `factor_inference`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lrx.assays.description import Description, Picture
 
 DESCRIPTION = Description(
     title="Factor inference",
-    question="How well do few labels read a factor from the latents that its responses name?",
+    question="How accurately can a factor be read from few labels and the latents that its responses name?",
     position=100,
     scores={
         "accuracy_{}_{}": "Accuracy of reading factors from {}, learned from {} labels, mean over factors.",
@@ -20,8 +20,8 @@ DESCRIPTION = Description(
     main_scores=("accuracy_named_100", "accuracy_all_100"),
     pictures={
         "factor_inference": Picture(
-            "Accuracy over the number of labels: a panel a factor, a line a set of latents.",
-            "Good: named latents reach the accuracy of all from few labels; bad: they do no better than random ones.",
+            "Accuracy over the number of labels: one panel per factor, one line per set of latents.",
+            "Good: named latents reach the accuracy of all from few labels; bad: they are no better than random ones.",
         ),
     },
     needs="factors",

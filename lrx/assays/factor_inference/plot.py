@@ -1,21 +1,18 @@
-"""Accuracy over the number of labels, a panel for each factor, from a results file alone."""
+"""Accuracy over the number of labels, one panel per factor."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting import style
 from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.core.text import humanize
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-NAME = "factor_inference"
 COLUMNS = 3  # panels in a row
 WIDE, HIGH = 2.3, 1.8  # inches of a panel
 ACROSS, DOWN = 0.45, 0.75  # inches between panels
@@ -26,13 +23,8 @@ LOOKS = {
 }
 
 
-def draw(path_h5: Path, folder: Path) -> list[Path]:
-    """Draw the assay to `factor_inference.png` in the folder. ValueError when the file has no such assay."""
-    return drawing.draw(NAME, figures, path_h5, folder)
-
-
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """The picture, by the name of its file."""
+    """Draw the picture, by the name of its file."""
     factors = [str(name) for name in result.coordinates["factor"]]
     columns = min(COLUMNS, max(2, len(factors)))
     rows = -(-len(factors) // columns)
@@ -57,18 +49,18 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
         handles, names, loc="center left", bbox_to_anchor=(-0.01, 0), ncols=4, frameon=False, fontsize=8,
         handletextpad=0.4, columnspacing=1.2, borderpad=0,
     )  # fmt: skip
-    style.title(head, "Factor inference", _small_print(result, provenance), characters=int(17 * wide))
-    return {NAME: figure}
+    style.title(head, "Factor inference", _caption(result, provenance), characters=int(17 * wide))
+    return {"factor_inference": figure}
 
 
 def _panel(axes: Axes, result: AssayResult, place: int) -> None:
-    """Three lines with their standard errors, and what guessing gives."""
+    """Draw three lines with their standard errors, and the accuracy of guessing."""
     labels = result.coordinates["labels"].astype(float)
     accuracy, se = (result.arrays[name].values[place] for name in ("accuracy", "accuracy_se"))
     for row, kind in enumerate(result.coordinates["latents"]):
         colour, marker, label = LOOKS[str(kind)]
         axes.errorbar(
-            labels * 1.06 ** (row - 1),  # beside each other, so that equal ones are seen
+            labels * 1.06 ** (row - 1),  # beside each other, so that equal ones are visible
             accuracy[row],
             yerr=np.nan_to_num(se[row]),
             color=colour,
@@ -100,7 +92,7 @@ def _panel(axes: Axes, result: AssayResult, place: int) -> None:
     )
 
 
-def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
+def _caption(result: AssayResult, provenance: results.Provenance) -> str:
     settings = result.settings
     return figure_caption(
         result,

@@ -1,1 +1,1 @@
-"""The assay `manifold`."""
+"""Assay `manifold`."""

@@ -1,25 +1,28 @@
-"""The response in all D dimensions: how much it contracts, how many directions survive, and where the prior has holes.
+"""Response in all D dimensions: its contraction, the number of directions that survive, and holes of the prior.
 
 J is the Jacobian of h(z) = encode(decode(z)); u = h - z has the divergence tr J - D. Its singular values are the
 spectrum: directions along the manifold survive (near 1), directions off it are flattened (near 0). Local dimension:
 the number of singular values above `threshold`; participation ratio: (sum s^2)^2 / sum s^4, without a threshold.
 Holes: the prior mass where the divergence is >= 0, or where |u| is above a quantile of its values at codes of images.
-Latents that carry nothing have |u| near |z_j|: so codes of a model with a posterior are drawn from it, not its means.
+Latents without information have |u| near |z_j|: so codes of a model with a posterior are drawn from it by default.
 Source: Leeb et al. 2022 (arXiv 2106.16091), section 3. N points, D latents, K probes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.core.types import Array, AssayResult, Autoencoder, Dataset, Probabilistic
-from lrx.core.validation import SettingError, check_batch_size, check_choice, check_not_negative, check_whole, is_number
-from lrx.responses.encoding import encode_images, fitting_batch_size, image_order, num_latents, posterior_of_images
+from lrx.core.settings import Checked, setting, stored
+from lrx.core.types import Array, AssayResult, Probabilistic
+from lrx.core.validation import SettingError, is_number
+from lrx.responses.encoding import encode_images, image_order, posterior_of_images
+from lrx.responses.informative import CAUSES
 from lrx.responses.jacobian import (
     Loop,
     full_jacobian,
@@ -29,14 +32,12 @@ from lrx.responses.jacobian import (
     probed_participation,
     probed_trace,
 )
-from lrx.responses.responsive import DEAD
+from lrx.responses.measurement import Measurement
 
-CODES = ("auto", "mean", "sample")
-JACOBIANS = ("exact", "hutchinson")
-POINTS = 64  # points whose Jacobians are held at once
-SOURCES = ("prior", "posterior")
+POINTS = 64  # points whose Jacobians are in memory at once
+SOURCES = {"prior": "prior points", "posterior": "codes of images"}
 AXES = {"prior": "prior_point", "posterior": "image"}
-DESCRIBED = {
+ARRAYS = {  # unit and description
     "divergence": ("1", "divergence of u in all dimensions, tr J - D"),
     "divergence_se": ("1", "standard error of the divergence over probes"),
     "magnitude": ("latent", "length of u in all dimensions"),
@@ -44,120 +45,86 @@ DESCRIBED = {
     "dimension": ("1", "number of singular values of J above the threshold"),
     "spectrum": ("1", "singular values of J, largest first"),
 }
+Measures = Mapping[str, Mapping[str, np.ndarray]]  # of each source, by name
 
 
-def manifold(
-    autoencoder: Autoencoder,
-    dataset: Dataset,
-    generator: torch.Generator,
-    *,
-    num_points: int,
-    codes: str,
-    jacobian: str,
-    num_probes: int,
-    threshold: float,
-    quantile: float,
-    batch_size: int | None,
-    progress: Callable[[int, int], None] | None = None,
-) -> AssayResult:
+@dataclass(frozen=True, kw_only=True)
+class Settings(Checked):
+    """Settings of the manifold."""
+
+    num_points: int = setting(256, "prior points, and codes of images (at most all)", at_least=2)
+    codes: str = setting(
+        "auto",
+        "of an image: sample from its posterior | mean | auto: sample where the model can",
+        choices=("auto", "mean", "sample"),
+    )
+    jacobian: str = setting(
+        "exact",
+        "exact: a product for each latent | hutchinson: num_probes products, for many latents, without spectrum",
+        choices=("exact", "hutchinson"),
+    )
+    num_probes: int = setting(16, "products of a point with hutchinson; their noise blurs holes too", at_least=2)
+    threshold: float = setting(0.1, "a direction survives where its singular value is above this", at_least=0)
+    quantile: float = setting(0.99, "|u| above this quantile of its values at codes of images is a hole")
+    batch_size: int | None = setting(None, "responses per forward pass; null: what fits the memory", at_least=1)
+
+    def check(self) -> None:
+        """Check the quantile."""
+        if not is_number(self.quantile) or not 0 < self.quantile < 1:
+            raise SettingError(f"quantile must be a number between 0 and 1, not {self.quantile!r}")
+
+
+def measure(m: Measurement, settings: Settings) -> AssayResult:
     """Measure J at `num_points` prior points, and at the codes of as many images (at most all).
 
-    codes: `sample`, a draw from the posterior of each image; `mean`, its mean; `auto`, `sample` where there is one.
-    jacobian: `exact`, reverse mode, a row for each latent; `hutchinson`, `num_probes` products J v whatever D is:
-    then without spectrum and dimension, divergence and participation ratio being estimates at each point, whose
-    noise blurs the holes by divergence too.
-    threshold: singular values above it count as surviving directions.
-    quantile: |u| above this quantile of its values at codes of images is a hole.
-
-    Scores are means over points with standard errors. Those of the holes are binomial; that by |u| also counts how
-    uncertain the quantile is. The setting `remark` says where no direction survives.
-    ValueError for a setting out of range, or responses that are not finite.
+    With jacobian=hutchinson there is no spectrum and no dimension; divergence and participation ratio are estimates at
+    each point. Scores are means over points with standard errors. Those of the holes are binomial; that by |u| also
+    includes the uncertainty of the quantile. The setting `remark` says where no direction survives.
+    SettingError for codes=sample without a posterior, ValueError for responses that are not finite.
     """
-    _check(num_points, jacobian, num_probes, threshold, quantile, batch_size)
-    check_choice("codes", codes, CODES)
-    probabilistic = isinstance(autoencoder, Probabilistic)
-    if codes == "sample" and not probabilistic:
-        raise SettingError(f"codes=sample needs a posterior, and {type(autoencoder).__name__} has none")
-    batch_size = batch_size or fitting_batch_size(dataset.observation_shape)
-    images = image_order(dataset, generator)[:num_points]
-    latents = num_latents(autoencoder, dataset)
-    noise_ND = torch.randn(num_points + len(images), latents, generator=generator, dtype=torch.float64)
-    sampled = codes != "mean" and probabilistic
-    if sampled:
-        mean_ND, std_ND = posterior_of_images(autoencoder, dataset, images, batch_size=batch_size)
-        codes_ND = mean_ND + std_ND * noise_ND[num_points:].to(mean_ND)
-    else:
-        codes_ND = encode_images(autoencoder, dataset, images, batch_size=batch_size)
-    prior_ND = noise_ND[:num_points].to(codes_ND)
-
-    loop = loop_of(autoencoder)
-    total, done = num_points + len(images), 0
-    found: dict[str, dict[str, np.ndarray]] = {}
-    for source, z_ND in zip(SOURCES, (prior_ND, codes_ND), strict=True):
-        parts: list[dict[str, Tensor]] = []
-        for z_BD in torch.split(z_ND, POINTS):
-            if jacobian == "exact":
-                parts.append(_exact(loop, z_BD, threshold, batch_size))
-            else:
-                parts.append(_probed(loop, z_BD, num_probes, generator, batch_size))
-            done += len(z_BD)
-            if progress is not None:
-                progress(done, total)
-        found[source] = {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
-
+    probabilistic = isinstance(m.autoencoder, Probabilistic)
+    if settings.codes == "sample" and not probabilistic:
+        raise SettingError(f"codes=sample needs a posterior, and {type(m.autoencoder).__name__} has none")
+    sample, exact = settings.codes != "mean" and probabilistic, settings.jacobian == "exact"
+    images = image_order(m.dataset, m.generator)[: settings.num_points]
+    points = _points(m, images, settings.num_points, sample=sample)
+    measures = _measures(m, points, settings)
     arrays = {
         f"{name}_{source}": Array(
-            values,
-            (AXES[source], "rank")[: values.ndim],
-            DESCRIBED[name][0],
-            f"{DESCRIBED[name][1]}, at {source} points",
+            values, (AXES[source], "rank")[: values.ndim], ARRAYS[name][0], f"{ARRAYS[name][1]}, at {source} points"
         )
         for source in SOURCES
-        for name, values in found[source].items()
+        for name, values in measures[source].items()
     }
-    for source, z_ND in zip(SOURCES, (prior_ND, codes_ND), strict=True):
+    for source, z_ND in points.items():
         arrays[f"z_{source}"] = Array(z_ND.cpu().numpy(), (AXES[source], "latent"), "latent", f"{source} points")
     return AssayResult(
         arrays=arrays,
-        coordinates={"image": images.numpy(), "rank": np.arange(1, latents + 1)},
-        scores=_scores(found, quantile),
-        settings={
-            "num_points": num_points,
-            "num_images": len(images),
-            "codes": "sample" if sampled else "mean",
-            "jacobian": jacobian,
-            "num_probes": num_probes if jacobian == "hutchinson" else None,
-            "threshold": threshold if jacobian == "exact" else None,
-            "quantile": quantile,
-            "batch_size": batch_size,
-            "remark": _remark(found),
-        },
-    )
-
-
-def _remark(found: Mapping[str, Mapping[str, np.ndarray]]) -> str | None:
-    """Why there is no participation ratio, where the Jacobian is 0 at all points of a source."""
-    names = {"prior": "prior points", "posterior": "codes of images"}
-    dead = [names[source] for source in SOURCES if np.isnan(found[source]["participation"]).all()]
-    if not dead:
-        return None
-    return (
-        f"at all {' and '.join(dead)} the Jacobian is 0, as of {DEAD}: no direction survives, and without one there is "
-        "no participation ratio"
+        coordinates={"image": images.numpy(), "rank": np.arange(1, m.num_latents + 1)},
+        scores=_scores(measures, settings.quantile),
+        settings=stored(
+            settings,
+            num_images=len(images),
+            codes="sample" if sample else "mean",
+            num_probes=None if exact else settings.num_probes,
+            threshold=settings.threshold if exact else None,
+            batch_size=m.batch_size,
+            remark=_remark(measures),
+        ),
     )
 
 
 def share(hits: np.ndarray) -> tuple[float, float]:
-    """The share of hits (N,), and its binomial standard error at (hits + 1/2) / (N + 1): not 0 where nothing is hit."""
-    likely = (hits.sum() + 0.5) / (len(hits) + 1)
-    return float(hits.mean()), math.sqrt(likely * (1 - likely) / len(hits))
+    """Return the share of hits (N,), and its binomial standard error at (hits + 1/2) / (N + 1): not 0 without hits."""
+    smoothed = (hits.sum() + 0.5) / (len(hits) + 1)
+    return float(hits.mean()), math.sqrt(smoothed * (1 - smoothed) / len(hits))
 
 
 def share_beyond(prior: np.ndarray, posterior: np.ndarray, quantile: float) -> tuple[float, float]:
-    """The share of prior values above a quantile of M posterior values, and its standard error.
+    """Return the share of prior values above a quantile of M posterior values, and its standard error.
 
-    Beside the binomial error stands that of the quantile: half the change of the share from one standard error
-    sqrt(q (1 - q) / M) of its rank below to one above.
+    The binomial error and that of the quantile are combined: the latter is half the change of the share from one
+    standard error sqrt(q (1 - q) / M) of the rank below to one above.
     """
     rank_se = math.sqrt(quantile * (1 - quantile) / len(posterior))
     low, middle, high = np.quantile(posterior, np.clip([quantile - rank_se, quantile, quantile + rank_se], 0, 1))
@@ -165,8 +132,37 @@ def share_beyond(prior: np.ndarray, posterior: np.ndarray, quantile: float) -> t
     return mass, math.hypot(binomial, ((prior > low).mean() - (prior > high).mean()) / 2)
 
 
+def _points(m: Measurement, images: Tensor, num_points: int, *, sample: bool) -> dict[str, Tensor]:
+    """Points (N, D) of each source: draws from the prior, and codes of images (posterior draws, or means)."""
+    noise_ND = torch.randn(num_points + len(images), m.num_latents, generator=m.generator, dtype=torch.float64)
+    if sample:
+        mean_ND, std_ND = posterior_of_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size)
+        codes_ND = mean_ND + std_ND * noise_ND[num_points:].to(mean_ND)
+    else:
+        codes_ND = encode_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size)
+    return {"prior": noise_ND[:num_points].to(codes_ND), "posterior": codes_ND}
+
+
+def _measures(m: Measurement, points: Mapping[str, Tensor], settings: Settings) -> Measures:
+    """Measure the response at the points (N, D) of each source, `POINTS` at a time."""
+    loop = loop_of(m.autoencoder)
+    done, total = 0, sum(len(z_ND) for z_ND in points.values())
+    measures: dict[str, dict[str, np.ndarray]] = {}
+    for source, z_ND in points.items():
+        parts: list[dict[str, Tensor]] = []
+        for z_BD in torch.split(z_ND, POINTS):
+            if settings.jacobian == "exact":
+                parts.append(_exact(loop, z_BD, settings.threshold, m.batch_size))
+            else:
+                parts.append(_probed(m, loop, z_BD, settings.num_probes))
+            done += len(z_BD)
+            m.progress(done, total)
+        measures[source] = {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
+    return measures
+
+
 def _exact(loop: Loop, z_ND: Tensor, threshold: float, batch_size: int) -> dict[str, Tensor]:
-    """What is measured at each point, by name, from whole Jacobians."""
+    """Measures at each point, by name, from full Jacobians."""
     h_ND, jacobian_NDD = full_jacobian(loop, z_ND, batch_size=batch_size)
     spectrum_ND = torch.linalg.svdvals(jacobian_NDD.double())
     return {
@@ -178,9 +174,9 @@ def _exact(loop: Loop, z_ND: Tensor, threshold: float, batch_size: int) -> dict[
     }
 
 
-def _probed(loop: Loop, z_ND: Tensor, count: int, generator: torch.Generator, batch_size: int) -> dict[str, Tensor]:
-    """What is measured at each point, by name, from probes."""
-    h_ND, v_NDK, jv_NDK = hutchinson_probes(loop, z_ND, count, generator=generator, batch_size=batch_size)
+def _probed(m: Measurement, loop: Loop, z_ND: Tensor, count: int) -> dict[str, Tensor]:
+    """Measures at each point, by name, from probes."""
+    h_ND, v_NDK, jv_NDK = hutchinson_probes(loop, z_ND, count, generator=m.generator, batch_size=m.batch_size)
     trace_N, se_N = probed_trace(v_NDK.double(), jv_NDK.double())
     return {
         "divergence": trace_N - z_ND.shape[1],
@@ -190,37 +186,37 @@ def _probed(loop: Loop, z_ND: Tensor, count: int, generator: torch.Generator, ba
     }
 
 
-def _scores(found: dict[str, dict[str, np.ndarray]], quantile: float) -> dict[str, float]:
-    scores: dict[str, float] = {}
-    for name in ("divergence", "magnitude", "participation", "dimension"):
-        for source in SOURCES:
-            if name in found[source]:
-                scores[f"mean_{name}_{source}"], scores[f"mean_{name}_{source}_se"] = _mean(found[source][name])
-    prior, posterior = found["prior"], found["posterior"]
-    holes = {
-        "holes_by_divergence": share(prior["divergence"] >= 0),
-        "holes_by_magnitude": share_beyond(prior["magnitude"], posterior["magnitude"], quantile),
+def _scores(measures: Measures, quantile: float) -> dict[str, float]:
+    """Means over points, and shares of holes, each with its standard error."""
+    prior, posterior = measures["prior"], measures["posterior"]
+    pairs = {
+        f"mean_{name}_{source}": _mean_and_se(measures[source][name])
+        for name in ("divergence", "magnitude", "participation", "dimension")
+        for source in SOURCES
+        if name in measures[source]
     }
-    for name, (mass, error) in holes.items():
-        scores[name], scores[f"{name}_se"] = mass, error
+    pairs["holes_by_divergence"] = share(prior["divergence"] >= 0)
+    pairs["holes_by_magnitude"] = share_beyond(prior["magnitude"], posterior["magnitude"], quantile)
+    scores: dict[str, float] = {}
+    for name, (value, se) in pairs.items():
+        scores[name], scores[f"{name}_se"] = value, se
     return scores
 
 
-def _mean(values: np.ndarray) -> tuple[float, float]:
-    """The mean over points where there is a value, and its standard error; NaN where points are too few."""
+def _mean_and_se(values: np.ndarray) -> tuple[float, float]:
+    """Mean over points where there is a value, and its standard error; NaN where points are too few."""
     finite = values[np.isfinite(values)]
     if len(finite) < 2:
         return float(finite.mean()) if len(finite) else math.nan, math.nan
     return float(finite.mean()), float(finite.std(ddof=1) / math.sqrt(len(finite)))
 
 
-def _check(
-    num_points: int, jacobian: str, num_probes: int, threshold: float, quantile: float, batch_size: int | None
-) -> None:
-    check_choice("jacobian", jacobian, JACOBIANS)
-    for key, value in (("num_points", num_points), ("num_probes", num_probes)):
-        check_whole(key, value, 2)
-    check_not_negative("threshold", threshold)
-    if not is_number(quantile) or not 0 < quantile < 1:
-        raise SettingError(f"quantile must be a number between 0 and 1, not {quantile!r}")
-    check_batch_size(batch_size)
+def _remark(measures: Measures) -> str | None:
+    """Say where the Jacobian is 0 at all points of a source, which then has no participation ratio."""
+    dead = [text for source, text in SOURCES.items() if np.isnan(measures[source]["participation"]).all()]
+    if not dead:
+        return None
+    return (
+        f"at all {' and '.join(dead)} the Jacobian is 0, as of {CAUSES}: no direction survives, and without one there "
+        "is no participation ratio"
+    )

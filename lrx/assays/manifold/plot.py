@@ -1,14 +1,12 @@
-"""The response in all dimensions as a picture, from a results file alone: spectra, divergence, magnitude."""
+"""Response in all dimensions: spectra of the Jacobian, histograms of divergence and magnitude."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting import style
 from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.core.text import with_error
 from lrx.core.types import AssayResult
@@ -17,19 +15,10 @@ from lrx.storage import results
 COLOURS = {"prior": style.ACCENT, "posterior": "#00429d"}
 NAMES = {"prior": "prior points", "posterior": "codes of images"}
 BINS = 40
-NAME = "manifold"
-
-
-def draw(path_h5: Path, folder: Path) -> list[Path]:
-    """Draw to `manifold.png`; from probes there is no spectrum, and the participation ratio takes its place.
-
-    ValueError when the file has no such assay.
-    """
-    return drawing.draw(NAME, figures, path_h5, folder)
 
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """The picture, by the name of its file."""
+    """Draw the picture, by the name of its file; without a spectrum, the participation ratio takes its place."""
     figure = style.figure(10.2, 3.6)
     boxes = [figure.add_axes((0.06 + 0.33 * place, 0.15, 0.26, 0.62)) for place in range(3)]
     if "spectrum_prior" in result.arrays:
@@ -38,24 +27,23 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
         _histogram(boxes[0], result, "participation", "participation ratio")
     _histogram(boxes[1], result, "divergence", "divergence tr J − D")
     low, high = boxes[1].get_xlim()
-    if min(abs(low), abs(high)) < 2 * (high - low):  # a line far away would press the histogram to a stroke
+    if min(abs(low), abs(high)) < 2 * (high - low):  # a distant line would compress the histogram
         boxes[1].axvline(0, ymax=0.8, color=style.QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
     _histogram(boxes[2], result, "magnitude", "|u| (latent)")
     boxes[2].set_ylabel("")
     for axes, name in ((boxes[1], "divergence"), (boxes[2], "magnitude")):
         mass, error = (result.scores[f"holes_by_{name}{end}"] for end in ("", "_se"))
-        said = "at 0 or above" if name == "divergence" else f"above {_ordinal(result)} of codes"
-        text = f"{100 * mass:.1f} ± {100 * error:.1f} % of the prior {said}"
+        criterion = "at 0 or above" if name == "divergence" else f"above {_percent(result)} of codes"
+        text = f"{100 * mass:.1f} ± {100 * error:.1f} % of the prior {criterion}"
         axes.set_title(text, fontsize=7.5, color=style.ACCENT, loc="left", pad=4)
     level = float(np.quantile(result.arrays["magnitude_posterior"].values, float(result.settings["quantile"] or 0)))
     boxes[2].axvline(level, ymax=0.8, color=style.QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
-    said = _small_print(result, provenance)
-    style.title(boxes[0], "Manifold of responses", said, characters=165, above=9)
-    return {NAME: figure}
+    style.title(boxes[0], "Manifold of responses", _caption(result, provenance), characters=165, above=9)
+    return {"manifold": figure}
 
 
 def _spectra(axes: Axes, result: AssayResult) -> None:
-    """The median spectrum of each source, and the band between its 10th and 90th percentile."""
+    """Draw the median spectrum of each source, and the band between its 10th and 90th percentile."""
     rank = result.coordinates["rank"]
     for source, colour in COLOURS.items():
         low, middle, high = np.percentile(result.arrays[f"spectrum_{source}"].values, [10, 50, 90], axis=0)
@@ -75,19 +63,19 @@ def _spectra(axes: Axes, result: AssayResult) -> None:
 
 
 def _histogram(axes: Axes, result: AssayResult, name: str, label: str) -> None:
-    """Both sources over the same bins, as shares of their points."""
+    """Draw both sources over the same bins, as shares of their points."""
     values = {source: result.arrays[f"{name}_{source}"].values for source in COLOURS}
-    values = {source: found[np.isfinite(found)] for source, found in values.items()}
+    values = {source: points[np.isfinite(points)] for source, points in values.items()}
     edges = np.histogram_bin_edges(np.concatenate(list(values.values())), BINS)
-    for source, found in values.items():
-        if len(found):
-            shares = np.histogram(found, edges)[0] / len(found)
+    for source, points in values.items():
+        if len(points):
+            shares = np.histogram(points, edges)[0] / len(points)
             axes.stairs(shares, edges, color=COLOURS[source], fill=True, alpha=0.18)
             axes.stairs(shares, edges, color=COLOURS[source], label=NAMES[source], linewidth=1)
     axes.set_ylim(0, 1.25 * axes.get_ylim()[1])  # room for the legend
     axes.set_xlabel(label)
     axes.set_ylabel("share of points")
-    if any(len(found) for found in values.values()):
+    if any(len(points) for points in values.values()):
         axes.legend(frameon=False, fontsize=7, loc="upper right")
     _clear(axes)
 
@@ -97,11 +85,11 @@ def _clear(axes: Axes) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _ordinal(result: AssayResult) -> str:
+def _percent(result: AssayResult) -> str:
     return f"{100 * float(result.settings['quantile'] or 0):.3g} %"
 
 
-def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
+def _caption(result: AssayResult, provenance: results.Provenance) -> str:
     settings = result.settings
     ratios = [
         f"{with_error(*(result.scores[f'mean_participation_{where}{end}'] for end in ('', '_se')))} ({where})"

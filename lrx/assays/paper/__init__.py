@@ -1,1 +1,1 @@
-"""The assay `paper`."""
+"""Assay `paper`."""

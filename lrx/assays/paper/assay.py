@@ -2,7 +2,7 @@
 
 Leeb et al. 2022 (arXiv 2106.16091), sections 3 to 5, and the metrics that the paper argues with. All assays start from
 generators of one seed, so that they draw the same images. The response matrix is measured once, with the settings of
-`response_matrix`, and handed to the assays whose `num_samples` is null.
+`response_matrix`, and given to the assays whose `num_samples` is null.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def default_assays() -> dict[str, Checked]:
 def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
     """Run the assays in the order of their descriptions; results by name.
 
-    SettingError for a name that there is not, or that the data set does not fit.
+    SettingError for an unknown name, or an assay that needs factors or labels that the data set lacks.
     """
     names = _names(settings.only, list(settings.assays), m.dataset)
     assert isinstance(m.autoencoder, nn.Module)
@@ -100,21 +100,24 @@ def _with_memory(autoencoder: nn.Module, dataset: Dataset) -> Autoencoder:
 
 
 def _part(progress: Callable[[int, int], None], done: int, count: int) -> Callable[[int, int], None]:
+    """Progress of assay number `done` of `count`, as progress of the whole run."""
     return lambda some, total: progress(done * STEPS + STEPS * some // max(total, 1), count * STEPS)
 
 
 def _names(only: str | Sequence[str] | None, assays: list[str], dataset: Dataset) -> list[str]:
+    """Names of the assays to run: `only`, or all that fit the data set."""
     classes = find_classes(dataset)
-    lacking = set() if isinstance(dataset, FactorDataset) else {"factors"}
-    lacking |= set() if classes is not None and classes.varying else {"classes"}
+    missing = set() if isinstance(dataset, FactorDataset) else {"factors"}
+    missing |= set() if classes is not None and classes.varying else {"classes"}
     needs: Mapping[str, str] = {name: entry.needs for name, entry in catalog.descriptions().items()}
-    unfit = [name for name in assays if needs.get(name) in lacking]
-    names = (
-        [name for name in assays if name not in unfit] if only is None else [only] if isinstance(only, str) else [*only]
-    )
-    strange = [name for name in names if name not in assays]
-    if strange or not names:
-        raise SettingError(f"only must name some of {', '.join(assays)}, not {', '.join(strange) or 'none of them'}")
+    unfit = [name for name in assays if needs.get(name) in missing]
+    if only is None:
+        names = [name for name in assays if name not in unfit]
+    else:
+        names = [only] if isinstance(only, str) else [*only]
+    unknown = [name for name in names if name not in assays]
+    if unknown or not names:
+        raise SettingError(f"only must name some of {', '.join(assays)}, not {', '.join(unknown) or 'none of them'}")
     refused = [name for name in names if name in unfit]
     if refused:
         needed = "known factors of variation" + ("" if "factors" in {needs[name] for name in refused} else " or labels")

@@ -1,1 +1,1 @@
-"""The assay `reconstruction`."""
+"""Assay `reconstruction`."""

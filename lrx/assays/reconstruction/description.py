@@ -1,4 +1,4 @@
-"""What the assay `reconstruction` asks, and what its scores and pictures mean."""
+"""Description of the assay `reconstruction`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ DESCRIPTION = Description(
     scores={
         "squared_error": "Squared error of a reconstructed image, summed over its pixels; 0 is perfect.",
         "cross_entropy": "Cross-entropy of an image under its reconstruction, in nats; at least the entropy.",
-        "entropy": "Cross-entropy of an image with itself, in nats: what no model can go below.",
-        "kl": "What the posterior of an image spends on its code, in nats: its KL divergence from the prior.",
-        "negative_elbo": "Cross-entropy plus KL of an image, in nats: the bound that a VAE lowers.",
-        "active_units": "Latents whose codes vary between images; 0.01 is the usual least variance.",
+        "entropy": "Cross-entropy of an image with itself, in nats: the lower bound for every model.",
+        "kl": "KL divergence of the posterior of an image from the prior, in nats: the cost of its code.",
+        "negative_elbo": "Cross-entropy plus KL of an image, in nats: the bound that a VAE minimises.",
+        "active_units": "Active units: latents whose codes have a variance above `active`, 0.01 by default.",
     },
     main_scores=("squared_error", "kl", "active_units"),
     pictures={
         "reconstruction": Picture(
-            "A row of images, their reconstructions below, and bars of what each latent carries.",
-            "Good: each lower image is its upper one again, with few coloured bars; bad: blur, or what changed.",
+            "A row of images, their reconstructions below, and bars of the KL of each latent.",
+            "Good: each lower image equals its upper one, with few coloured bars; bad: blur, or changed objects.",
         ),
     },
     in_paper=True,

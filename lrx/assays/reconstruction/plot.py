@@ -1,32 +1,24 @@
-"""Reconstructions as one picture, from a results file alone: images above what is decoded from their codes."""
+"""Images above their reconstructions, and bars of the KL or variance of each latent."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting import style
 from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.assays.plotting.image_grid import is_image, show_sheet
 from lrx.core.text import with_error
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-NAME = "reconstruction"
 CELL = 0.55  # inches of an image
 BARS = 1.3  # inches of the panel of latents
 
 
-def draw(path_h5: Path, folder: Path) -> list[Path]:
-    """Draw to `reconstruction.png`. ValueError when the file has no such assay."""
-    return drawing.draw(NAME, figures, path_h5, folder)
-
-
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """The picture, by the name of its file."""
+    """Draw the picture, by the name of its file."""
     pairs = result.arrays["pair"].values
     pictures = is_image(pairs)
     width = max(4.2, len(pairs) * CELL) if pictures else 4.2
@@ -39,12 +31,12 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     else:
         _points(upper, pairs.reshape(len(pairs), 2, -1))
     _latents(figure.add_axes((0.02, 0.32 / height, 0.96, BARS / height)), result)
-    style.title(upper, "Reconstructions", _small_print(result, provenance), characters=max(50, int(17 * width)))
-    return {NAME: figure}
+    style.title(upper, "Reconstructions", _caption(result, provenance), characters=max(50, int(17 * width)))
+    return {"reconstruction": figure}
 
 
 def _points(axes: Axes, pairs: np.ndarray) -> None:
-    """Vectors (N, 2, P): each component of a reconstruction against that of the observation."""
+    """Draw vectors (N, 2, P): each component of the reconstruction over that of the observation."""
     axes.plot(pairs[:, 0].ravel(), pairs[:, 1].ravel(), ".", color=style.ACCENT)
     low, high = float(pairs.min()), float(pairs.max())
     axes.plot([low, high], [low, high], color=style.QUIET, linewidth=0.7, linestyle=(0, (4, 3)))
@@ -53,7 +45,7 @@ def _points(axes: Axes, pairs: np.ndarray) -> None:
 
 
 def _latents(axes: Axes, result: AssayResult) -> None:
-    """Nats of each latent, largest first; the variance of its codes where there is no posterior."""
+    """Draw the KL of each latent, largest first; the variance of its codes where there is no posterior."""
     name = "kl_per_latent" if "kl_per_latent" in result.arrays else "mean_variance"
     values = result.arrays[name].values
     order = np.argsort(-values, kind="stable")
@@ -73,18 +65,18 @@ def _latents(axes: Axes, result: AssayResult) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
+def _caption(result: AssayResult, provenance: results.Provenance) -> str:
     scores, settings = result.scores, result.settings
 
-    def told(name: str) -> str:
+    def text(name: str) -> str:
         return with_error(scores[name], scores[f"{name}_se"])
 
     return figure_caption(
         result,
         provenance,
         f"{settings['num_images']:,} images, the first {settings['shown']} shown",
-        f"squared error {told('squared_error')} an image",
-        f"cross-entropy {told('cross_entropy')} nats" if "cross_entropy" in scores else "",
-        f"KL {told('kl')} nats" if "kl" in scores else "",
+        f"squared error {text('squared_error')} an image",
+        f"cross-entropy {text('cross_entropy')} nats" if "cross_entropy" in scores else "",
+        f"KL {text('kl')} nats" if "kl" in scores else "",
         f"{scores['active_units']:.0f} active latents (coloured)",
     )

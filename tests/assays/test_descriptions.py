@@ -1,0 +1,120 @@
+"""Folders of the assays: complete, and described: every score and every picture has its sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot
+
+import lrx
+from lrx.assays import catalog
+from lrx.assays.plotting import style
+from lrx.assays.run import run_assay
+from lrx.core.factors import FactorSpace
+from lrx.core.settings import Checked
+from lrx.core.types import AssayResult
+from lrx.data.grid import GridDataset
+from tests.cli.test_configs import model_from
+from tests.support.models_for_tests import one_thread as one_thread
+
+ROOT = Path(lrx.__file__).parents[1]
+SHARED = ("plotting", "__pycache__")
+SMALL: Mapping[str, object] = {  # settings that only cost time
+    "num_samples": 32,
+    "num_points": 8,
+    "num_images": 16,
+    "num_groups": 4,
+    "num_bootstrap": 4,
+    "num_replicates": 4,
+    "num_pairs": 2,
+    "num_nodes": 8,
+    "probe_steps": 2,
+    "resolution": 8,
+    "decoded": 2,
+    "repeats": 2,
+    "num_test": 16,
+    "shown": 1,
+    "steps": 3,
+    "labels": [20],
+    "preset": "fast",
+    "cache": None,
+}
+
+
+def missing_files(root: Path) -> list[str]:
+    """Say which files each assay of a checkout lacks."""
+    messages = []
+    for folder in sorted((root / "lrx/assays").iterdir()):
+        if not folder.is_dir() or folder.name in SHARED:
+            continue
+        parts = ["__init__.py", "assay.py", *([] if folder.name == "paper" else ["description.py"])]
+        paths = [*(folder / part for part in parts), root / f"configs/assay/{folder.name}.yaml"]
+        paths.append(root / f"docs/assays/{folder.name}.md")
+        messages += [f"{path.relative_to(root)} is missing" for path in paths if not path.is_file()]
+    return messages
+
+
+def small(name: str) -> Checked:
+    """Settings of an assay that take little time."""
+    settings = catalog.settings_of(name)
+    names = [entry.name for entry in dataclasses.fields(settings) if entry.name in SMALL]
+    return settings(**{key: SMALL[key] for key in names})
+
+
+def toy() -> GridDataset:
+    """64 images of a square, over row, column and shade."""
+    factors = FactorSpace(names=("row", "column", "shade"), sizes=(4, 4, 4))
+    images = np.zeros((64, 1, 8, 8), dtype=np.uint8)
+    for image, (row, column, shade) in zip(images, factors.classes(torch.arange(64)).tolist(), strict=True):
+        image[0, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2] = 60 * (shade + 1)
+    return GridDataset(name="toy", source="made", fingerprint="toy", factors=factors, pixels=images)
+
+
+def test_folders_are_complete() -> None:
+    assert not missing_files(ROOT)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "lrx/assays/foo"
+    folder.mkdir(parents=True)
+    for part in ("__init__.py", "assay.py"):
+        (folder / part).touch()
+    assert missing_files(tmp_path) == [
+        "lrx/assays/foo/description.py is missing",
+        "configs/assay/foo.yaml is missing",
+        "docs/assays/foo.md is missing",
+    ]
+
+
+@pytest.mark.parametrize("name", catalog.descriptions())
+def test_description_is_complete(name: str) -> None:
+    description = catalog.descriptions()[name]
+    assert description.title
+    assert description.question.endswith("?")
+    assert all(sentence.endswith(".") for sentence in description.scores.values())
+    assert all(picture.alt and picture.reading for picture in description.pictures.values())
+    assert all(description.meaning(score) for score in description.main_scores)
+    assert bool(description.pictures) == (catalog.figures_of(name) is not None)
+
+
+@pytest.mark.parametrize("name", catalog.descriptions())
+def test_scores_and_pictures_are_described(name: str) -> None:
+    description, dataset = catalog.descriptions()[name], toy()
+    torch.manual_seed(0)
+    model = model_from("model=vae", "network=mlp", "latent_dim=3", dataset=dataset)
+    result = run_assay(small(name), model, dataset, torch.Generator().manual_seed(0))
+    assert isinstance(result, AssayResult)
+    scores = [score for score in result.scores if not score.endswith("_se")]
+    path = f"lrx/assays/{name}/description.py"
+    assert not [score for score in scores if not description.meaning(score)], f"{path}: scores without a sentence"
+    figures = catalog.figures_of(name)
+    if figures is not None:
+        with style.plot_style():
+            pictures = figures(result, {"model": "lrx.models.vae.VAE", "dataset": "toy"})
+        pyplot.close("all")
+        assert set(pictures) <= set(description.pictures), f"{path}: pictures without a text"
