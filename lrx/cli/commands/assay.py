@@ -6,12 +6,9 @@ assay runs once more in the folder above, with the values of the parts in place 
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
 import torch
 
@@ -236,8 +233,7 @@ def measured_part(config: Config, stored: Config) -> str:
 
 
 def draw(name: str, result: Path, folder: Path) -> list[Path]:
-    """The pictures of an assay, drawn from its result file by the report module of the same name, if it has one."""
-    module = f"lrx.assays.{name}.plot"
-    if importlib.util.find_spec(module) is None:
-        return []
-    return cast(list[Path], importlib.import_module(module).draw(result, folder))
+    """Draw the pictures of an assay from its result file, and return the paths written."""
+    from lrx.assays.plotting import drawing  # loads matplotlib, which measuring does not need
+
+    return drawing.draw(name, result, folder)
