@@ -15,8 +15,10 @@ from benchsides import Measured, Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
 from torch import Tensor
 
-from lrx.assays.metrics.assay import metrics
+from lrx.assays.metrics.assay import Settings
+from lrx.assays.run import run_assay
 from lrx.core.factors import FactorSpace
+from lrx.core.types import AssayResult
 from lrx.metrics.dci import TREES, dci
 
 FACTORS = FactorSpace(("shape", "scale", "orientation", "x", "y"), (3, 6, 40, 32, 32))
@@ -62,7 +64,8 @@ def study_side(preset: str, turns: Turns) -> None:
     data = Codes()
     for turn in turns:
         generator = torch.Generator().manual_seed(turn)
-        result = metrics(Reading(), data, generator, preset=preset, only=None, trees="lightgbm", batch_size=None)
+        result = run_assay(Settings(preset=preset), Reading(), data, generator)
+        assert isinstance(result, AssayResult)
         turns.found = dict(result.scores)
 
 

@@ -17,6 +17,7 @@ from torch import nn
 
 from lrx.assays import catalog
 from lrx.cli.config import Config
+from lrx.metrics import catalog as metrics
 from lrx.models.autoencoder import AutoencoderSettings
 
 CONFIGS = Path(importlib.import_module("lrx.configs").__path__[0])
@@ -221,7 +222,15 @@ def assays() -> str:
 def assay_reference() -> str:
     """Return the API sections of all assays, for mkdocstrings."""
     names = [*catalog.descriptions(), "paper"]
-    return "\n".join(f"## {name}\n\n::: lrx.assays.{name}.assay.measure\n\n::: lrx.assays.{name}.assay.Settings\n" for name in names)
+    return "\n".join(
+        f"## {name}\n\n::: lrx.assays.{name}.assay.measure\n\n::: lrx.assays.{name}.assay.Settings\n" for name in names
+    )
+
+
+def metric_reference() -> str:
+    """Return the API sections of all metrics, for mkdocstrings."""
+    modules = [metric.measure.__module__ for metric in metrics.metrics().values()]
+    return "\n".join(f"::: {module}\n    options:\n      heading_level: 2\n" for module in modules)
 
 
 def first_sentence(module: ModuleType) -> str:

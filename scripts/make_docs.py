@@ -33,6 +33,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "contents": docs_contents.contents,
     "assays": docs_tables.assays,
     "assay_reference": docs_tables.assay_reference,
+    "metric_reference": docs_tables.metric_reference,
     "notebook": docs_notebook.markdown,
 }
 

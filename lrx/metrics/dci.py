@@ -9,15 +9,18 @@ training and 5,000 test points in Locatello et al. 2019. N points, D latents, F 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
-from scipy.stats import entropy
-from sklearn.ensemble import GradientBoostingClassifier
-from torch import Tensor
 
-from lrx.metrics.points import mean_se, split, whole_seed
+from lrx.core.statistics import mean_and_se
+from lrx.core.types import Array
+from lrx.metrics.points import draw_seed, split_train_test
+from lrx.metrics.record import LATENT_FACTOR, UNIT_RANGE, Measured, Metric, Points, Score
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 TREES = ("lightgbm", "sklearn")
 ROUNDS, DEPTH, RATE = 100, 3, 0.1  # scikit-learn's defaults, which the study took; both kinds of trees have them
@@ -25,10 +28,10 @@ IMPORTANCE = "squared_error"  # see `_improvement`
 
 
 class DCI(NamedTuple):
-    """The scores, the importances (D, F), and the test accuracy of each factor (F,).
+    """Scores, importances (D, F), and test accuracy of each factor (F,).
 
-    informativeness_se is over test points, the trees held fixed. The other two have no standard error: it would take
-    trees on many training sets.
+    informativeness_se is over test points, the trees held fixed. The other two have no standard error, which would
+    take trees on many training sets.
     """
 
     disentanglement: float
@@ -48,54 +51,56 @@ def dci(
     num_threads: int,
     generator: torch.Generator,
 ) -> DCI:
-    """The scores of codes (N, D) and classes (N, F); the first `num_train` points train, the others test.
+    """Return the scores of codes (N, D) and classes (N, F); the first `num_train` points train, the others test.
 
     trees: `lightgbm`, or `sklearn` for the study's GradientBoostingClassifier, many times slower.
-    Without any information every score but the informativeness is 0. One latent is complete and one factor
-    disentangled, as if a dead one stood beside it.
-    ValueError for other trees, when lightgbm cannot be loaded, or as `lrx.metrics.points.split`.
+    Without any information every score but the informativeness is 0. A single latent is complete and a single
+    factor disentangled, as if there were a second one that is constant.
+    ValueError for other trees, when lightgbm cannot be loaded, or as `lrx.metrics.points.split_train_test`.
     """
     if trees not in TREES:
         raise ValueError(f"trees must be one of {', '.join(TREES)}, not {trees!r}")
-    train_ND, labels_NF, test_ND, truth_NF = split(codes, classes, num_train)
-    seed, live_D = whole_seed(generator), np.ptp(train_ND, axis=0) > 0
+    train_ND, labels_NF, test_ND, truth_NF = split_train_test(codes, classes, num_train)
+    seed, varying_D = draw_seed(generator), np.ptp(train_ND, axis=0) > 0
     importance_DF, right = np.zeros((train_ND.shape[1], labels_NF.shape[1])), []
     for factor, (labels_N, truth_N) in enumerate(zip(labels_NF.T, truth_NF.T, strict=True)):
         values, values_N = np.unique(labels_N, return_inverse=True)
         predicted_N, importance_D = np.full(len(test_ND), np.bincount(values_N).argmax()), np.zeros(0)
-        if live_D.any():
-            given = train_ND[:, live_D], values_N, test_ND[:, live_D], seed
-            predicted_N, importance_D = _lightgbm(*given, num_threads) if trees == "lightgbm" else _sklearn(*given)
-        importance_DF[live_D, factor] = importance_D / max(importance_D.sum(), np.finfo(float).tiny)
+        if varying_D.any():
+            data = train_ND[:, varying_D], values_N, test_ND[:, varying_D], seed
+            predicted_N, importance_D = _lightgbm(*data, num_threads) if trees == "lightgbm" else _sklearn(*data)
+        importance_DF[varying_D, factor] = importance_D / max(importance_D.sum(), np.finfo(float).tiny)
         right.append(values[predicted_N] == truth_N)
     accuracy_F = np.mean(right, axis=1)
     return DCI(
         disentanglement=_concentration(importance_DF),
         completeness=_concentration(importance_DF.T),
         informativeness=float(accuracy_F.mean()),
-        informativeness_se=mean_se(np.mean(right, axis=0)),
+        informativeness_se=float(mean_and_se(np.mean(right, axis=0))[1]),
         importance_DF=importance_DF,
         accuracy_F=accuracy_F,
     )
 
 
 def _concentration(importance: np.ndarray) -> float:
-    """Mean over rows of 1 - entropy / log(columns), weighted by the sums of the rows."""
+    """Return the mean over rows of 1 - entropy / log(columns), weighted by the sums of the rows."""
+    from scipy.stats import entropy
+
     weights = importance.sum(axis=1)
-    kept = weights > 0
-    if not kept.any():
+    positive = weights > 0
+    if not positive.any():
         return 0.0
     columns = importance.shape[1]
-    spread = entropy(importance[kept], axis=1) / np.log(columns) if columns > 1 else np.zeros(kept.sum())
-    return float(np.average(1 - spread, weights=weights[kept]))
+    spread = entropy(importance[positive], axis=1) / np.log(columns) if columns > 1 else np.zeros(positive.sum())
+    return float(np.average(1 - spread, weights=weights[positive]))
 
 
 def _lightgbm(
     train_ND: np.ndarray, labels_N: np.ndarray, test_ND: np.ndarray, seed: int, num_threads: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predicted labels of the test points, and what each latent's splits improve in all."""
+    """Return the predicted labels of the test points, and the importance of each latent: the sum over its splits."""
     try:
-        import lightgbm  # here, because on macOS it loads only beside an OpenMP library
+        import lightgbm  # on macOS it needs an OpenMP library
     except (ImportError, OSError) as error:
         raise ValueError(f"trees=lightgbm: lightgbm does not load ({error}); trees=sklearn does without") from error
     classes = int(labels_N.max()) + 1
@@ -115,8 +120,8 @@ def _lightgbm(
     }
     data = lightgbm.Dataset(train_ND, labels_N, params=settings, free_raw_data=True)
     booster = lightgbm.train(settings, data, num_boost_round=ROUNDS)
-    chances = np.asarray(booster.predict(test_ND, num_threads=num_threads))
-    predicted_N = (chances > 0.5).astype(np.int64) if classes == 2 else chances.argmax(axis=1)
+    probabilities = np.asarray(booster.predict(test_ND, num_threads=num_threads))
+    predicted_N = (probabilities > 0.5).astype(np.int64) if classes == 2 else probabilities.argmax(axis=1)
     importance_D = np.zeros(train_ND.shape[1])
     for tree in booster.dump_model()["tree_info"]:
         _improvement(tree["tree_structure"], importance_D)
@@ -124,10 +129,11 @@ def _lightgbm(
 
 
 def _improvement(node: Mapping[str, Any], importance_D: np.ndarray) -> tuple[float, int]:
-    """Add what each split below a node takes off the squared error of the residuals; their sum and number there.
+    """Add the decrease of the residuals' squared error at each split below a node; return their sum and number there.
 
     This is scikit-learn's importance. LightGBM's own, the gain, divides by the second derivative instead of the number
-    of points: it counts splits among points that are already right, and ranks models differently. A leaf's value times
+    of points: it counts splits among points that are classified correctly already, and ranks models differently. A
+    leaf's value times
     its weight (the sum of second derivatives) is the sum of residuals, up to a constant.
     """
     if "leaf_value" in node:
@@ -143,7 +149,59 @@ def _improvement(node: Mapping[str, Any], importance_D: np.ndarray) -> tuple[flo
 def _sklearn(
     train_ND: np.ndarray, labels_N: np.ndarray, test_ND: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same from scikit-learn."""
+    """Return the same from scikit-learn."""
+    from sklearn.ensemble import GradientBoostingClassifier
+
     model = GradientBoostingClassifier(n_estimators=ROUNDS, max_depth=DEPTH, learning_rate=RATE, random_state=seed)
     model.fit(train_ND, labels_N)
     return model.predict(test_ND), model.feature_importances_
+
+
+def _measure(points: Points, generator: torch.Generator) -> Measured:
+    result = dci(
+        points.codes_ND,
+        points.classes_NF,
+        num_train=points.sizes.num_train,
+        trees=points.trees,
+        num_threads=points.num_threads,
+        generator=generator,
+    )
+    scores = {
+        "dci_disentanglement": result.disentanglement,
+        "dci_completeness": result.completeness,
+        "dci_informativeness": result.informativeness,
+        "dci_informativeness_se": result.informativeness_se,
+    }
+    description = f"importance of a latent in trees ({points.trees}) that predict the factor, a factor's sum being 1"
+    arrays = {
+        "dci_importance": Array(result.importance_DF, LATENT_FACTOR, "1", description),
+        "dci_accuracy": Array(result.accuracy_F, ("factor",), "1", "test accuracy of the trees"),
+    }
+    return Measured(scores, arrays)
+
+
+METRIC = Metric(
+    name="dci",
+    scores={
+        "dci_disentanglement": Score(
+            meaning="Degree to which each latent is important for a single factor; 1 is best.",
+            label="DCI disentanglement",
+            range=UNIT_RANGE,
+            has_se=False,
+        ),
+        "dci_completeness": Score(
+            meaning="Degree to which a single latent is important for each factor; 1 is best.",
+            label="DCI completeness",
+            range=UNIT_RANGE,
+            has_se=False,
+        ),
+        "dci_informativeness": Score(
+            meaning="Accuracy of predicting factors from all latents; 1 is best.",
+            label="DCI informativeness",
+            range=UNIT_RANGE,
+        ),
+    },
+    measure=_measure,
+    maps={"dci_importance": "DCI importance"},
+    position=2,
+)

@@ -1,25 +1,27 @@
 """Mutual information of binned codes, in nats, by counting: I = mean of log p(a, b) / (p(a) p(b)).
 
-Bins are 20 of equal width over the range of a latent in the study (Locatello et al. 2019), so that they can be told
-apart from quantile bins. Counting overestimates: independent variables of A and B values have I near
-(A - 1)(B - 1) / 2N, not 0. N points, D latents.
+Bins are 20 of equal width over the range of a latent in the study (Locatello et al. 2019), not quantile bins. Counting
+overestimates: independent variables of A and B values have I near (A - 1)(B - 1) / 2N, not 0. N points, D latents.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from lrx.core.types import Array
+from lrx.metrics.record import LATENT_FACTOR
+
 
 def discretize(codes_ND: np.ndarray, bins: int) -> np.ndarray:
-    """Codes (N, D) to bins int64 (N, D) from 0, of equal width over the range of each latent."""
+    """Convert codes (N, D) to bins int64 (N, D) from 0, of equal width over the range of each latent."""
     edges = [np.histogram_bin_edges(column, bins)[:-1] for column in codes_ND.T]
     return np.stack([np.digitize(column, edge) - 1 for column, edge in zip(codes_ND.T, edges, strict=True)], axis=1)
 
 
 def pointwise(bins_ND: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
-    """log p(bin, label) / (p(bin) p(label)) at each point (N, D), whose mean over the points is the information.
+    """Return log p(bin, label) / (p(bin) p(label)) at each point (N, D), whose mean over points is the information.
 
-    It is also the influence of a point on the information, up to that mean: so it gives standard errors.
+    It is also the influence of a point on the information, up to that mean, and so gives standard errors.
     """
     width = int(labels_N.max()) + 1
     pointwise_ND = np.empty(bins_ND.shape)
@@ -33,10 +35,15 @@ def pointwise(bins_ND: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
 
 
 def mutual_information(bins_ND: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
-    """The information (D,) in nats that each latent's bin has about the label."""
+    """Return the mutual information (D,) in nats of each latent's bins and the labels."""
     return np.asarray(pointwise(bins_ND, labels_N).mean(axis=0))
 
 
 def surprise(labels_N: np.ndarray) -> np.ndarray:
-    """-log p(label) at each point (N,), whose mean is the entropy in nats."""
+    """Return -log p(label) at each point (N,), whose mean is the entropy in nats."""
     return np.asarray(-np.log(np.bincount(labels_N)[labels_N] / len(labels_N)))
+
+
+def information_array(matrix_DF: np.ndarray) -> Array:
+    """Return mutual information (D, F) as an array of a result, which MIG and modularity share."""
+    return Array(matrix_DF, LATENT_FACTOR, "nat", "mutual information of the binned latent and the factor")

@@ -1,24 +1,28 @@
-"""Separated attribute predictability: how much better the best latent predicts a factor than the second best.
+"""Separated attribute predictability: accuracy of the best latent in predicting a factor beyond that of the second.
 
-SAP = mean over factors of (S_1 - S_2), the two largest test accuracies among linear support vector machines that see
+SAP = mean over factors of (S_1 - S_2), the two largest test accuracies among linear support vector machines that read
 one latent each. Source: Kumar et al. 2018 (arXiv 1711.00848), section 3; C = 0.01, balanced classes, 10,000 training
 and 5,000 test points in Locatello et al. 2019. N points, D latents, F factors.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-from sklearn.svm import LinearSVC
-from torch import Tensor
 
-from lrx.metrics.points import mean_se, split, whole_seed
+from lrx.core.statistics import mean_and_se
+from lrx.core.types import Array
+from lrx.metrics.points import draw_seed, split_train_test
+from lrx.metrics.record import LATENT_FACTOR, UNIT_RANGE, Measured, Metric, Points, Score
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 class SAP(NamedTuple):
-    """The score, its standard error over test points (the machines held fixed), and the accuracies (D, F)."""
+    """Score, standard error over test points (classifiers held fixed), and test accuracies (D, F)."""
 
     sap: float
     sap_se: float
@@ -33,13 +37,16 @@ def sap(
     penalty: float,
     generator: torch.Generator,
 ) -> SAP:
-    """The gap of codes (N, D) and classes (N, F); the first `num_train` points train, the others test.
+    """Return the gap of codes (N, D) and classes (N, F); the first `num_train` points train, the others test.
 
     The latents are not standardised, so their scale matters to the penalty, as in the study. A constant latent predicts
-    the commonest value; a single latent is compared with such a one. ValueError as `lrx.metrics.points.split`.
+    the commonest value; a single latent is compared with a constant one.
+    ValueError as `lrx.metrics.points.split_train_test`.
     """
-    train_ND, labels_NF, test_ND, truth_NF = split(codes, classes, num_train)
-    seed = whole_seed(generator)
+    from sklearn.svm import LinearSVC
+
+    train_ND, labels_NF, test_ND, truth_NF = split_train_test(codes, classes, num_train)
+    seed = draw_seed(generator)
     latents, factors = train_ND.shape[1], labels_NF.shape[1]
     accuracy_DF, difference_N = np.zeros((latents, factors)), np.zeros(len(test_ND))
     for factor, (labels_N, truth_N) in enumerate(zip(labels_NF.T, truth_NF.T, strict=True)):
@@ -50,12 +57,36 @@ def sap(
             if np.ptp(train_N) == 0:
                 right.append(commonest_N)
                 continue
-            machine = LinearSVC(C=penalty, class_weight="balanced", dual=False, random_state=seed)
-            machine.fit(train_N[:, None], labels_N)
-            right.append(machine.predict(test_N[:, None]) == truth_N)
+            classifier = LinearSVC(C=penalty, class_weight="balanced", dual=False, random_state=seed)
+            classifier.fit(train_N[:, None], labels_N)
+            right.append(classifier.predict(test_N[:, None]) == truth_N)
         accuracy_DF[:, factor] = np.mean(right, axis=1)
         if latents == 1:
             right.append(commonest_N)
         first, second = np.argsort(-np.mean(right, axis=1), kind="stable")[:2]
         difference_N += (right[first].astype(float) - right[second]) / factors
-    return SAP(float(difference_N.mean()), mean_se(difference_N), accuracy_DF)
+    score, se = mean_and_se(difference_N)
+    return SAP(float(score), float(se), accuracy_DF)
+
+
+def _measure(points: Points, generator: torch.Generator) -> Measured:
+    sizes = points.sizes
+    data = points.codes_ND, points.classes_NF
+    result = sap(*data, num_train=sizes.num_train, penalty=sizes.sap_penalty, generator=generator)
+    accuracy = Array(result.accuracy_DF, LATENT_FACTOR, "1", "test accuracy of a linear classifier on one latent")
+    return Measured({"sap": result.sap, "sap_se": result.sap_se}, {"sap_accuracy": accuracy})
+
+
+METRIC = Metric(
+    name="sap",
+    scores={
+        "sap": Score(
+            meaning="Accuracy of the best latent in predicting a factor beyond that of the second; larger is better.",
+            label="SAP",
+            range=UNIT_RANGE,
+        )
+    },
+    measure=_measure,
+    maps={"sap_accuracy": "SAP accuracy"},
+    position=3,
+)

@@ -1,4 +1,4 @@
-"""Unsupervised disentanglement ranking: how far models that differ in their seed alone agree on their latents.
+"""Unsupervised disentanglement ranking: agreement on latents among models that differ in their seed only.
 
 UDR_ij = 1/(d_a + d_b) (sum_b r_b^2 / sum_a R_ab + sum_a r_a^2 / sum_b R_ab), where R_ab is the absolute Spearman
 correlation of latent a of model i and latent b of model j, r_b = max_a R_ab, r_a = max_b R_ab, and d_a, d_b are the
@@ -15,13 +15,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 
 def udr(
     codes: Sequence[np.ndarray], carrying: Sequence[np.ndarray], seeds: Sequence[object]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The score of each of M models (M,), and the number of its partners (M,).
+    """Return the score of each of M models (M,), and the number of its partners (M,).
 
     codes: (N, D) of each model, of the same N images; D may differ. carrying: bool (D,) of each. seeds: of each;
     two models are partners where theirs differ. NaN without a partner; a pair of which one model has no carrying
@@ -34,7 +33,7 @@ def udr(
             raise ValueError(f"carrying must have one place a latent of {codes_ND.shape}, not {carrying_D.shape}")
         if not np.isfinite(codes_ND).all():
             raise ValueError("codes must be finite")
-    ranks = [_standard_ranks(part[:, keep.astype(bool)]) for part, keep in zip(codes, carrying, strict=True)]
+    ranks = [_standard_ranks(part[:, columns.astype(bool)]) for part, columns in zip(codes, carrying, strict=True)]
     pairs = np.full((len(ranks), len(ranks)), math.nan)
     for i, ranks_i in enumerate(ranks):
         for j, ranks_j in enumerate(ranks[:i]):
@@ -49,7 +48,7 @@ def udr(
 
 
 def agreement(similarity_DD: np.ndarray) -> float:
-    """UDR_ij of a matrix (D_i, D_j) of similarities from 0 to 1; 0 without rows or columns."""
+    """Return UDR_ij of a matrix (D_i, D_j) of similarities from 0 to 1; 0 without rows or columns."""
     if not similarity_DD.size:
         return 0.0
     ratios = []
@@ -60,7 +59,9 @@ def agreement(similarity_DD: np.ndarray) -> float:
 
 
 def _standard_ranks(codes_ND: np.ndarray) -> np.ndarray:
-    """Ranks of each column (ties share theirs), centred and of length 1, so that products are rank correlations."""
+    """Return the ranks of each column (ties share theirs), centred and scaled so that products are correlations."""
+    from scipy.stats import rankdata  # takes a second to import
+
     if not codes_ND.shape[1]:
         return codes_ND.astype(np.float64)
     ranks_ND = rankdata(codes_ND, axis=0) - (len(codes_ND) + 1) / 2

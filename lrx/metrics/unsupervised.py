@@ -9,19 +9,24 @@ Source: Locatello et al. 2019 (arXiv 1811.12359), section 5.4 and appendix; 10,0
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from torch import Tensor
 
+from lrx.core.statistics import mean_and_se
 from lrx.metrics.information import discretize, pointwise
-from lrx.metrics.points import finite, mean_se
+from lrx.metrics.points import as_codes
+from lrx.metrics.record import Measured, Metric, Points, Score
 
-GROUPS = 50  # of the jackknife, whose standard errors are then known to 10 %
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+GROUPS = 50  # of the jackknife; 50 give the standard errors to 10 %
 
 
 class Unsupervised(NamedTuple):
-    """The scores (nats, squared latent units, 1, nats), and their standard errors over points."""
+    """Scores (nats, squared latent units, 1, nats), and their standard errors over points."""
 
     gaussian_total_correlation: float
     gaussian_total_correlation_se: float
@@ -34,12 +39,13 @@ class Unsupervised(NamedTuple):
 
 
 def unsupervised(codes: np.ndarray | Tensor, *, bins: int) -> Unsupervised:
-    """The scores of codes (N, D). Constant latents are independent of all; with one latent every score is 0.
+    """Return the scores of codes (N, D); with one latent every score is 0.
 
-    Codes of which one is a linear function of others have an infinite total correlation, up to rounding.
+    Constant latents are independent of all others. Where a latent is a linear function of others, the total
+    correlation is infinite up to rounding.
     ValueError for codes that are not (N, D) or not finite.
     """
-    codes_ND = finite(codes)
+    codes_ND = as_codes(codes)
     correlations, errors = _jackknife(codes_ND[:, np.ptp(codes_ND, axis=0) > 0])
     information, information_se = _mean_information(discretize(codes_ND, bins))
     (total, distance, share), (total_se, distance_se, share_se) = correlations, errors
@@ -47,7 +53,7 @@ def unsupervised(codes: np.ndarray | Tensor, *, bins: int) -> Unsupervised:
 
 
 def gaussian_correlations(covariance_DD: np.ndarray) -> tuple[float, float, float]:
-    """Total correlation in nats, Wasserstein correlation, and the latter divided by the trace."""
+    """Return the total correlation in nats, the Wasserstein correlation, and the latter divided by the trace."""
     if len(covariance_DD) < 2:
         return 0.0, 0.0, 0.0
     variance_D = covariance_DD.diagonal()
@@ -60,7 +66,7 @@ def gaussian_correlations(covariance_DD: np.ndarray) -> tuple[float, float, floa
 
 
 def _jackknife(codes_ND: np.ndarray) -> tuple[tuple[float, float, float], list[float]]:
-    """The Gaussian scores, and their standard errors by leaving out one group of points at a time."""
+    """Return the Gaussian scores, and their standard errors by leaving out one group of points at a time."""
     centred_ND = codes_ND - codes_ND.mean(axis=0)
     groups = np.array_split(centred_ND, min(GROUPS, len(centred_ND)))
     sums = np.stack([group.sum(axis=0) for group in groups])
@@ -79,10 +85,40 @@ def _jackknife(codes_ND: np.ndarray) -> tuple[tuple[float, float, float], list[f
 
 
 def _mean_information(bins_ND: np.ndarray) -> tuple[float, float]:
-    """Mean information of pairs of different latents, and its standard error by the delta method."""
+    """Return the mean information of pairs of different latents, and its standard error by the delta method."""
     latents = bins_ND.shape[1]
     pointwise_N = np.zeros(len(bins_ND))
     for latent in range(1, latents):
         pointwise_N += pointwise(bins_ND[:, :latent], bins_ND[:, latent]).sum(axis=1)
     pointwise_N /= max(1, latents * (latents - 1) // 2)
-    return float(pointwise_N.mean()), mean_se(pointwise_N)
+    mean, se = mean_and_se(pointwise_N)
+    return float(mean), float(se)
+
+
+def _measure(points: Points, generator: torch.Generator) -> Measured:
+    return Measured(unsupervised(points.codes_ND[: points.sizes.num_train], bins=points.sizes.bins)._asdict())
+
+
+METRIC = Metric(
+    name="unsupervised",
+    scores={
+        "gaussian_total_correlation": Score(
+            meaning="Total correlation of latents as if Gaussian, in nats; 0 is independent.",
+            label="Gaussian total correlation (nat)",
+        ),
+        "wasserstein_correlation": Score(
+            meaning="Dependence between latents as a Wasserstein distance, in squared latent units; 0 is independent.",
+            label="Wasserstein correlation (latent²)",
+        ),
+        "wasserstein_correlation_normalised": Score(
+            meaning="The same divided by the latents' total variance, for comparison of models; 0 is independent.",
+            label="Wasserstein correlation, normalised",
+        ),
+        "mutual_information_score": Score(
+            meaning="Mean mutual information of pairs of latents, in nats; 0 is independent.",
+            label="information of pairs of latents (nat)",
+        ),
+    },
+    measure=_measure,
+    position=9,
+)

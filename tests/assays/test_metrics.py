@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,16 +8,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.metrics.assay import metrics
+from lrx.assays.metrics.assay import Settings
+from lrx.assays.run import run_assay
 from lrx.core.factors import FactorSpace
-from lrx.core.types import AssayResult
-from lrx.metrics.table import METRICS, PRESETS, Preset
+from lrx.core.types import AssayResult, Autoencoder, Dataset
+from lrx.metrics import catalog
+from lrx.metrics.record import PRESETS, Sizes
 from lrx.responses.encoding import CachedEncoder
 from tests.support.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {"preset": "small", "only": None, "trees": "lightgbm", "batch_size": 64}
-SMALL = Preset(num_train=400, num_test=200, train_votes=400, eval_votes=200)
-NO_ERROR = {"dci_disentanglement", "dci_completeness", "irs", "factorvae_latents_kept", "modularity_latents_kept"}
+SMALL = Sizes(num_train=400, num_test=200, train_votes=400, eval_votes=200)
 
 
 @pytest.fixture(autouse=True)
@@ -56,10 +58,25 @@ class Scaled(nn.Module):
         return z @ torch.linalg.pinv(self.mixing)
 
 
+def run(
+    model: nn.Module,
+    data: Dataset,
+    seed: int,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    **settings: Any,
+) -> AssayResult:
+    assert isinstance(model, Autoencoder)
+    generator = torch.Generator().manual_seed(seed)
+    result = run_assay(Settings(**{**SETTINGS, **settings}), model, data, generator, progress=progress)
+    assert isinstance(result, AssayResult)
+    return result
+
+
 def assay(model: nn.Module | None = None, data: Grid | None = None, seed: int = 0, **settings: Any) -> AssayResult:
     data = data or Grid()
     model = model or Scaled(torch.eye(len(data.factors)))
-    return metrics(model, data, torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+    return run(model, data, seed, **settings)
 
 
 def test_a_model_with_a_latent_for_each_factor_is_disentangled() -> None:
@@ -77,7 +94,10 @@ def test_a_model_with_a_latent_for_each_factor_is_disentangled() -> None:
 def test_errors_stand_beside_every_score_but_the_named() -> None:
     scores = assay().scores
     plain = {name for name in scores if not name.endswith("_se")}
-    assert {name for name in plain if f"{name}_se" not in scores} == NO_ERROR
+    assert {name for name in plain if f"{name}_se" not in scores} == {
+        name for name, score in catalog.scores().items() if not score.has_se
+    }
+    assert plain == {*catalog.scores()}
     assert all(np.isfinite(value) for value in scores.values())
 
 
@@ -100,7 +120,7 @@ def test_axes_are_named_and_one_valued_factors_left_out() -> None:
 def test_images_are_drawn_first_and_encoded_once() -> None:
     data = Grid()
     assay(data=data, batch_size=100, only=["mig"])
-    read = torch.cat(data.read)
+    read = torch.cat(data.read[1:])  # the first image is read for the number of latents
     assert torch.equal(read, torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:600])
     again = Grid()
     shared, only = CachedEncoder(Scaled(torch.eye(5)), again), ["mig", "factorvae"]
@@ -111,7 +131,7 @@ def test_images_are_drawn_first_and_encoded_once() -> None:
 
 def test_a_score_does_not_depend_on_what_else_is_computed() -> None:
     whole = assay(Scaled(torch.eye(5) + 0.3))
-    for name in METRICS:
+    for name in catalog.metrics():
         alone = assay(Scaled(torch.eye(5) + 0.3), only=[name])
         assert alone.scores
         assert alone.scores.items() <= whole.scores.items()
@@ -121,8 +141,7 @@ def test_a_score_does_not_depend_on_what_else_is_computed() -> None:
 
 def test_the_seed_decides() -> None:
     mixed, data = Scaled(torch.eye(5) + 0.3), Grid((4, 1, 5, 3, 4))
-    small = {**SETTINGS, "preset": "small"}
-    first, again, other = (metrics(mixed, data, torch.Generator().manual_seed(seed), **small) for seed in (0, 0, 1))
+    first, again, other = (assay(mixed, data, seed) for seed in (0, 0, 1))
     assert first.scores == again.scores
     assert first.settings["with_replacement"] is True
     assert first.scores["mig"] != other.scores["mig"]
@@ -156,9 +175,9 @@ def test_a_collapsed_model_scores_nothing() -> None:
 
 
 def test_progress_ends_at_its_end() -> None:
-    told: list[tuple[int, int]] = []
-    assay(only=["mig", "irs"], progress=lambda done, steps: told.append((done, steps)))
-    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    calls: list[tuple[int, int]] = []
+    assay(only=["mig", "irs"], progress=lambda done, steps: calls.append((done, steps)))
+    assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 @pytest.mark.parametrize(

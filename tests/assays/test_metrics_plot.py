@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,27 @@ import pytest
 from matplotlib.figure import Figure
 
 from lrx.assays.metrics import plot
+from lrx.assays.plotting import drawing
 from lrx.core.types import Array, AssayResult
+from lrx.metrics import catalog
+from lrx.metrics.record import UNIT_RANGE
 from lrx.storage import results
 
 AXES = ("latent", "factor")
+BOUNDED = {name: score.label for name, score in catalog.scores().items() if score.range == UNIT_RANGE}
+UNBOUNDED = {name: score.label for name, score in catalog.scores().items() if score.range is None and score.has_se}
+MAPS = {name: title for metric in catalog.metrics().values() for name, title in metric.maps.items()}
 
 
 def written(folder: Path, latents: int = 10, factors: int = 5, full: bool = True) -> Path:
     random = np.random.default_rng(0)
-    names = [*plot.BOUNDED, *plot.UNBOUNDED] if full else ["mig"]
+    names = [*BOUNDED, *UNBOUNDED] if full else ["mig"]
     scores = {name: place / len(names) for place, name in enumerate(names)}
-    scores |= {f"{name}_se": 0.0123 for name in names if name != "irs"}
+    scores |= {f"{name}_se": 0.0123 for name in names if catalog.scores()[name].has_se}
     settings: dict[str, Any] = {"preset": "fast", "num_images": 3000, "factors_left_out": "color"}
     arrays = {
         name: Array(random.random((latents, factors)), AXES, "nat" if name == "mutual_information" else "1")
-        for name in (plot.MATRICES if full else ["mutual_information"])
+        for name in (MAPS if full else ["mutual_information"])
     }
     labels = {"latent": np.arange(latents), "factor": np.array([f"factor_{k}" for k in range(factors)])}
     path = folder / "result.h5"
@@ -35,7 +42,7 @@ def written(folder: Path, latents: int = 10, factors: int = 5, full: bool = True
 
 @pytest.mark.parametrize(("latents", "factors", "full"), [(1, 1, True), (10, 5, True), (256, 7, True), (3, 2, False)])
 def test_any_size_becomes_a_picture(tmp_path: Path, latents: int, factors: int, full: bool) -> None:
-    paths = plot.draw(written(tmp_path, latents, factors, full), tmp_path)
+    paths = drawing.draw("metrics", written(tmp_path, latents, factors, full), tmp_path)
     assert paths == [tmp_path / "metrics.png"]
     pixels = matplotlib.image.imread(paths[0])[..., :3]
     assert 300 < pixels.shape[0] < 1500
@@ -45,11 +52,11 @@ def test_any_size_becomes_a_picture(tmp_path: Path, latents: int, factors: int, 
 
 
 def test_scores_are_dots_with_errors_and_matrices_name_their_factors(tmp_path: Path, figures: list[Figure]) -> None:
-    plot.draw(written(tmp_path), tmp_path)
+    drawing.draw("metrics", written(tmp_path), tmp_path)
     scores, information, *_ = figures[0].axes
-    assert [label.get_text() for label in scores.get_yticklabels()] == list(plot.BOUNDED.values())
+    assert [label.get_text() for label in scores.get_yticklabels()] == list(BOUNDED.values())
     dots = [line.get_xdata()[0] for line in scores.lines if line.get_marker() == "o"]
-    assert np.allclose(dots, np.arange(len(plot.BOUNDED)) / (len(plot.BOUNDED) + len(plot.UNBOUNDED)))
+    assert np.allclose(dots, np.arange(len(BOUNDED)) / (len(BOUNDED) + len(UNBOUNDED)))
     said = [text.get_text() for text in scores.texts]
     assert "0.000 ± 0.012" in said
     assert "0.500" in said  # irs, without error
@@ -63,14 +70,26 @@ def test_scores_are_dots_with_errors_and_matrices_name_their_factors(tmp_path: P
 
 
 def test_what_was_not_computed_is_said(tmp_path: Path, figures: list[Figure]) -> None:
-    plot.draw(written(tmp_path, full=False), tmp_path)
+    drawing.draw("metrics", written(tmp_path, full=False), tmp_path)
     said = [text.get_text() for text in figures[0].axes[0].texts]
-    assert said.count("not computed") == len(plot.BOUNDED) - 1
+    assert said.count("not computed") == len(BOUNDED) - 1
+
+
+def test_score_without_record_is_a_number(tmp_path: Path, figures: list[Figure]) -> None:
+    path = written(tmp_path, full=False)
+    stored = results.read(path)
+    result = stored.assays["metrics"]
+    scores = {**result.scores, "of_another_version": 3.25, "of_another_version_se": 0.5}
+    changed = dataclasses.replace(result, scores=scores)
+    drawing.save(plot.figures, changed, stored.provenance_of["metrics"], tmp_path)
+    texts = [text.get_text() for text in figures[0].axes[0].texts]
+    assert "of another version" in texts
+    assert "3.25 ± 0.5" in texts
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
-    plot.draw(written(tmp_path), tmp_path)
+    drawing.draw("metrics", written(tmp_path), tmp_path)
     assert dict(mpl.rcParams) == before
 
 
@@ -78,4 +97,4 @@ def test_a_file_without_the_assay_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.h5"
     results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no metrics; it has maps"):
-        plot.draw(path, tmp_path)
+        drawing.draw("metrics", path, tmp_path)

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from lrx.assays.conditioned_response.assay import conditioned_response
-from lrx.assays.metrics.assay import metrics
+from lrx.assays.metrics.assay import Settings as MetricsSettings
+from lrx.assays.run import run_assay
 from lrx.core.factors import FactorSpace
+from lrx.core.types import AssayResult
 from lrx.core.validation import SettingError
 from lrx.data.correlation import correlated
 from lrx.data.grid import GridDataset
@@ -125,15 +127,9 @@ def test_correlation_lowers_mig_and_not_cds() -> None:
     """The paper's point: a model that is right about every factor is blamed by MIG for the data, and not by CDS."""
     scores = {}
     for name, data in (("whole", grid()), ("band", band(0.1))):
-        mig = metrics(
-            Axes(),
-            data,
-            torch.Generator().manual_seed(0),
-            preset="fast",
-            only=["mig", "dci"],
-            trees="lightgbm",
-            batch_size=512,
-        )
+        settings = MetricsSettings(preset="fast", only=["mig", "dci"], batch_size=512)
+        mig = run_assay(settings, Axes(), data, torch.Generator().manual_seed(0))
+        assert isinstance(mig, AssayResult)
         cds = conditioned_response(
             Axes(),
             data,

@@ -15,12 +15,13 @@ from sklearn.metrics import mutual_info_score, roc_auc_score
 
 from lrx.metrics.betavae import BetaVAE, betavae
 from lrx.metrics.dci import DCI, dci
+from lrx.metrics.explicitness import explicitness
 from lrx.metrics.factorvae import FactorVAE, factorvae
 from lrx.metrics.information import discretize, mutual_information
 from lrx.metrics.irs import irs
 from lrx.metrics.mig import mig
-from lrx.metrics.modularity import explicitness, modularity
-from lrx.metrics.points import SharedValues, checked
+from lrx.metrics.modularity import modularity
+from lrx.metrics.points import SharedValues, as_codes_and_classes
 from lrx.metrics.sap import SAP, sap
 from lrx.metrics.unsupervised import gaussian_correlations, unsupervised
 from tests.support.models_for_tests import one_thread as one_thread
@@ -222,7 +223,7 @@ def test_dead_codes_are_not_modular() -> None:
     classes = grid(20, (2, 3, 20))  # noise knows most, by chance, of the factor with most values
     dead = 0.01 * noise(len(classes), 3)
     only_dead = modularity(dead, classes, bins=20, generator=seeded())
-    assert (only_dead.modularity, only_dead.num_informed) == (0, 0)
+    assert (only_dead.modularity, only_dead.num_informative_by_mi) == (0, 0)
     squares = np.square(only_dead.mutual_information_DF)
     plain = 1 - (squares.sum(axis=1) / squares.max(axis=1) - 1) / 2
     assert plain.min() > 0.9  # what they would score
@@ -230,7 +231,7 @@ def test_dead_codes_are_not_modular() -> None:
     alone = modularity(mixed, classes, bins=20, generator=seeded())
     beside = modularity(np.concatenate([mixed, dead], axis=1), classes, bins=20, generator=seeded())
     assert beside.modularity == pytest.approx(alone.modularity, abs=1e-12)
-    assert beside.num_informed == alone.num_informed == 3
+    assert beside.num_informative_by_mi == alone.num_informative_by_mi == 3
 
 
 def test_factorvae_counts_and_prunes_dead_latents() -> None:
@@ -351,7 +352,7 @@ def test_rounding_is_not_read_as_code() -> None:
     classes = grid()
     codes = np.concatenate([standardised(classes), np.full((len(classes), 1), 3.0)], axis=1).astype(np.float32)
     codes[::2, 3] = np.nextafter(np.float32(3), np.float32(4))
-    assert np.ptp(checked(codes, classes)[0][:, 3]) == 0
+    assert np.ptp(as_codes_and_classes(codes, classes)[0][:, 3]) == 0
     assert irs(codes, classes, quantile=0.99).num_active == 3
 
 

@@ -15,7 +15,7 @@ import torch
 from hydra.utils import instantiate
 
 from lrx.core.types import Array, AssayResult
-from lrx.metrics import table
+from lrx.metrics.record import PRESETS, Sizes
 from lrx.report import commands, meanings, page, pictures, sweep_page
 from lrx.report.sweep_rows import Row
 from lrx.runs import status
@@ -99,7 +99,7 @@ def test_every_score_that_assays_produce_has_a_meaning_and_every_picture_a_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LRX_DATA", str(tmp_path))
-    monkeypatch.setitem(table.PRESETS, "fast", table.Preset(num_train=60, num_test=30, train_votes=20, eval_votes=10))
+    monkeypatch.setitem(PRESETS, "fast", Sizes(num_train=60, num_test=30, train_votes=20, eval_votes=10))
     sizes = {
         "response_matrix": {"num_samples": 16},
         "conditioned_response": {"num_bootstrap": 4},

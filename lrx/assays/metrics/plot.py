@@ -1,8 +1,10 @@
-"""The disentanglement metrics as a picture, from a results file alone: scores with errors, and latents by factors."""
+"""Picture of the disentanglement metrics, from a results file: scores with errors, and maps of latents by factors.
+
+Which scores there are, their names and ranges are read from the records in lrx/metrics; a score without a record, of
+another version of lrx, is a number below the dots. D latents, F factors.
+"""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,80 +12,71 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
-from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting import style
 from lrx.assays.plotting.annotations import error_digits
 from lrx.assays.plotting.figure_caption import figure_caption
-from lrx.core.text import humanize, with_error
+from lrx.core.text import humanize, join_names, with_error
 from lrx.core.types import AssayResult
+from lrx.metrics import catalog
+from lrx.metrics.record import UNIT_RANGE, Score
 from lrx.storage import results
 
-NAME = "metrics"
 ANNOTATED = 16  # up to so many latents and factors, cells hold their numbers
-UNBOUNDED = {
-    "gaussian_total_correlation": "Gaussian total correlation (nat)",
-    "wasserstein_correlation": "Wasserstein correlation (latent²)",
-    "wasserstein_correlation_normalised": "Wasserstein correlation, normalised",
-    "mutual_information_score": "information of pairs of latents (nat)",
-}
-BOUNDED = {
-    "mig": "MIG",
-    "sap": "SAP",
-    "dci_disentanglement": "DCI disentanglement",
-    "dci_completeness": "DCI completeness",
-    "dci_informativeness": "DCI informativeness",
-    "factorvae": "FactorVAE",
-    "betavae": "BetaVAE",
-    "irs": "IRS",
-    "modularity": "modularity",
-    "explicitness": "explicitness",
-}
-MATRICES = {
-    "mutual_information": "Mutual information",
-    "dci_importance": "DCI importance",
-    "sap_accuracy": "SAP accuracy",
-    "irs_matrix": "IRS robustness",
-}
-SHOWN = 2  # matrices side by side, the first that the file has
+SHOWN = 2  # maps side by side, the first that the file has
 ROW, LEFT, DOTS, GAP, FOOT = 0.26, 2.0, 3.2, 1.1, 0.9  # inches
 
 
-def draw(path_h5: Path, folder: Path) -> list[Path]:
-    """Draw the assay `metrics` of a file to `metrics.png` in the folder; the paths that were written.
-
-    Scores in [0, 1] are dots with ± one standard error; a dot without a bar has no estimate of it. Scores without an
-    upper bound are numbers below. ValueError when the file has no such assay.
-    """
-    return drawing.draw(NAME, figures, path_h5, folder)
-
-
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """The picture, by the name of its file."""
-    matrices = [name for name in MATRICES if name in result.arrays][:SHOWN]
+    """Draw `metrics`: scores in [0, 1] as dots with ± one standard error, others as numbers below, and maps.
+
+    A dot without a bar has no estimate of its error.
+    """
+    bounded, numbers = _bounded(), _numbers(result)
+    maps = [name for name in _titles() if name in result.arrays][:SHOWN]
     latents, factors = len(result.coordinates["latent"]), len(result.coordinates["factor"])
     cell = 0.34 if latents <= ANNOTATED else 3.6 / latents
-    tall = max(ROW * (len(BOUNDED) + len(UNBOUNDED) + 1.5), cell * latents + FOOT)
+    high = max(ROW * (len(bounded) + len(numbers) + 1.5), cell * latents + FOOT)
     wide = min(0.46 * factors, 7.4)
-    width, height = LEFT + DOTS + len(matrices) * (wide + GAP), tall + 0.9
+    width, height = LEFT + DOTS + len(maps) * (wide + GAP), high + 0.9
     figure = style.figure(width, height)
 
-    def box(left: float, top: float, across: float, down: float) -> Axes:
-        """Axes in inches from the upper left corner, so that rows and cells have one size in every picture."""
-        return figure.add_axes((left / width, 1 - (top + down) / height, across / width, down / height))
+    def box(left: float, across: float, down: float) -> Axes:
+        """Add axes with lengths in inches, so that rows and cells have one size in every picture."""
+        return figure.add_axes((left / width, 1 - (0.45 + down) / height, across / width, down / height))
 
-    scores = box(LEFT, 0.45, DOTS - 0.9, ROW * len(BOUNDED))
-    _dots(scores, result)
-    _numbers(figure, scores, result)
-    for place, name in enumerate(matrices):
+    axes = box(LEFT, DOTS - 0.9, ROW * len(bounded))
+    _draw_dots(axes, result, bounded)
+    _draw_chance(axes, bounded, factors)
+    _draw_numbers(figure, axes, result, numbers)
+    for place, name in enumerate(maps):
         left = LEFT + DOTS + GAP * 0.55 + place * (wide + GAP)
-        axes = box(left, 0.45, wide, cell * latents)
-        _heat(figure, axes, box(left + wide + 0.08, 0.45, 0.1, cell * latents), result, name)
-    said = _small_print(result, provenance)
-    style.title(scores, "Disentanglement metrics", said, characters=int(17 * (width - LEFT)), above=9)
-    return {NAME: figure}
+        _draw_map(box(left, wide, cell * latents), box(left + wide + 0.08, 0.1, cell * latents), result, name)
+    caption = _caption(result, provenance, bounded)
+    style.title(axes, "Disentanglement metrics", caption, characters=int(17 * (width - LEFT)), above=9)
+    return {"metrics": figure}
 
 
-def _dots(axes: Axes, result: AssayResult) -> None:
-    for row, name in enumerate(BOUNDED):
+def _bounded() -> dict[str, Score]:
+    """Return the scores that have dots: all those of the records in [0, 1], measured or not."""
+    return {name: score for name, score in catalog.scores().items() if score.range == UNIT_RANGE}
+
+
+def _numbers(result: AssayResult) -> dict[str, str]:
+    """Return the labels of all other scores of a result: those of the records first, then those without a record."""
+    records, bounded = catalog.scores(), _bounded()
+    errors = {f"{name}_se" for name in result.scores}
+    labels = {name: score.label for name, score in records.items() if name in result.scores and name not in bounded}
+    unrecorded = [name for name in result.scores if name not in records and name not in errors]
+    return labels | {name: humanize(name) for name in unrecorded}
+
+
+def _titles() -> dict[str, str]:
+    """Return the titles of the maps of all metrics, by the name of the array."""
+    return {name: title for metric in catalog.metrics().values() for name, title in metric.maps.items()}
+
+
+def _draw_dots(axes: Axes, result: AssayResult, bounded: dict[str, Score]) -> None:
+    for row, name in enumerate(bounded):
         if name not in result.scores:
             axes.text(0.0, row, "not computed", fontsize=7, color=style.QUIET, va="center")
             continue
@@ -91,15 +84,11 @@ def _dots(axes: Axes, result: AssayResult) -> None:
         axes.plot([value], [row], "o", markersize=4.5, color=style.ACCENT, clip_on=False)
         if error is not None:
             axes.errorbar([value], [row], xerr=[error], elinewidth=1.2, capsize=2.5, color=style.ACCENT, clip_on=False)
-        said = f"{value:.3f}" if error is None else f"{value:.3f} ± {error_digits(error, 3)}"
-        axes.annotate(said, (1, row), (6, 0), ("axes fraction", "data"), "offset points", fontsize=7, va="center")
-    factors = len(result.coordinates["factor"])
-    axes.axvline(1 / factors, color=style.QUIET, linewidth=1.0, linestyle=(0, (1, 2)))
-    place = 1 / factors, 1
-    axes.annotate(f"1/{factors}", place, (0, 2), ("data", "axes fraction"), "offset points", fontsize=7, ha="center")
+        text = f"{value:.3f}" if error is None else f"{value:.3f} ± {error_digits(error, 3)}"
+        axes.annotate(text, (1, row), (6, 0), ("axes fraction", "data"), "offset points", fontsize=7, va="center")
     axes.set_xlim(0, 1)
-    axes.set_ylim(len(BOUNDED) - 0.5, -0.5)
-    axes.set_yticks(range(len(BOUNDED)), list(BOUNDED.values()))
+    axes.set_ylim(len(bounded) - 0.5, -0.5)
+    axes.set_yticks(range(len(bounded)), [score.label for score in bounded.values()])
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -107,31 +96,42 @@ def _dots(axes: Axes, result: AssayResult) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _numbers(figure: Figure, axes: Axes, result: AssayResult) -> None:
-    """The scores without an upper bound, as text below the dots."""
-    known = [name for name in UNBOUNDED if name in result.scores]
-    for row, name in enumerate(known, start=1):
-        value, error = result.scores[name], result.scores[f"{name}_se"]
+def _draw_chance(axes: Axes, bounded: dict[str, Score], factors: int) -> None:
+    """Draw a dotted mark at chance in the rows of scores that have one, and its value once above the axes."""
+    labels: dict[float, str] = {}
+    for row, score in enumerate(bounded.values()):
+        if score.chance is None:
+            continue
+        level = 1 / factors if score.chance == "1/F" else score.chance
+        labels.setdefault(level, f"1/{factors}" if score.chance == "1/F" else f"{level:g}")
+        axes.plot([level] * 2, [row - 0.5, row + 0.5], color=style.QUIET, linewidth=1.0, linestyle=(0, (1, 2)))
+    for level, label in labels.items():
+        place = level, 1
+        axes.annotate(label, place, (0, 2), ("data", "axes fraction"), "offset points", fontsize=7, ha="center")
+
+
+def _draw_numbers(figure: Figure, axes: Axes, result: AssayResult, labels: dict[str, str]) -> None:
+    """Draw the scores without a dot as text below the dots."""
+    for row, (name, label) in enumerate(labels.items(), start=1):
         y = -ROW * 72 * 0.8 * row - 14
-        texts = ((UNBOUNDED[name], 0, -5, "right"), (with_error(value, error), 1, 6, "left"))
-        for text, side, aside, align in texts:
+        value = with_error(result.scores[name], result.scores.get(f"{name}_se"))
+        for text, side, aside, align in ((label, 0, -5, "right"), (value, 1, 6, "left")):
             shift = offset_copy(axes.transAxes, figure, aside, y, "points")
             axes.text(side, 0, text, fontsize=7, ha=align, va="center", transform=shift)
 
 
-def _heat(figure: Figure, axes: Axes, bar: Axes, result: AssayResult, name: str) -> None:
+def _draw_map(axes: Axes, bar: Axes, result: AssayResult, name: str) -> None:
     matrix = result.arrays[name]
     values = matrix.values
     latents, factors = values.shape
     top = float(np.nanmax(values, initial=1.0 if matrix.unit == "1" else 1e-9))
     image = axes.imshow(values, cmap=style.SEQUENTIAL, vmin=0, vmax=top, aspect="auto", interpolation="nearest")
-    figure.colorbar(image, cax=bar).outline.set_visible(False)
+    bar.figure.colorbar(image, cax=bar).outline.set_visible(False)
     bar.tick_params(labelsize=7)
     unit = "" if matrix.unit == "1" else f" ({matrix.unit})"
-    axes.set_title(MATRICES[name] + unit, fontsize=9, loc="left", pad=4)
-    axes.set_xticks(
-        range(factors), [humanize(str(label)) for label in result.coordinates["factor"]], rotation=40, ha="right"
-    )
+    axes.set_title(_titles()[name] + unit, fontsize=9, loc="left", pad=4)
+    labels = [humanize(str(label)) for label in result.coordinates["factor"]]
+    axes.set_xticks(range(factors), labels, rotation=40, ha="right")
     axes.tick_params(axis="x", pad=1, labelsize=8 if factors <= ANNOTATED else 5)
     axes.set_ylabel("latent", labelpad=3)
     if latents > ANNOTATED:
@@ -147,16 +147,17 @@ def _heat(figure: Figure, axes: Axes, bar: Axes, result: AssayResult, name: str)
         cell.set_in_layout(False)
 
 
-def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
+def _caption(result: AssayResult, provenance: results.Provenance, bounded: dict[str, Score]) -> str:
     settings = result.settings
     one_valued, rare = settings["factors_left_out"], settings.get("metrics_left_out")
+    chance = [score.label for score in bounded.values() if score.chance is not None]
     return figure_caption(
         result,
         provenance,
         f"preset {settings['preset']}",
         f"{settings['num_images']:,} images",
         "± one standard error, where it can be estimated",
-        "dotted: 1 / factors, chance for FactorVAE and BetaVAE",
+        f"dotted: chance for {join_names(chance)}" if chance else "",
         f"one-valued, left out: {one_valued}" if one_valued else "",
         f"too few images share a class, left out: {rare}" if rare else "",
     )

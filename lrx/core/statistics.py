@@ -1,0 +1,25 @@
+"""Means with their standard errors, in one place for all assays and metrics. N independent values."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def mean_and_se(values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean over the first axis of values (N, ...), and its standard error s / sqrt(N), both (...) float64.
+
+    NaN stands for a missing value and is left out, place by place. Without any value the mean is NaN; with fewer than
+    two the standard error is NaN. Takes arrays, lists and tensors on the CPU.
+
+    >>> mean_and_se([1.0, 2.0, 3.0, float("nan")])
+    (array(2.), array(0.57735027))
+    """
+    values_N = np.asarray(values, dtype=np.float64)
+    valid_N = ~np.isnan(values_N)
+    count = valid_N.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(valid_N, values_N, 0).sum(axis=0) / count
+        squares = np.where(valid_N, np.square(values_N - mean), 0).sum(axis=0)
+        se = np.sqrt(squares / (count - 1)) / np.sqrt(count)
+    return np.asarray(mean), np.where(count > 1, se, np.nan)

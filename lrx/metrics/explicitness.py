@@ -1,0 +1,101 @@
+"""Explicitness: area under the ROC curve of linear classifiers that read the factors from all latents.
+
+Mean over factors and their values of the area under the curve (AUC) of a logistic regression on all latents; chance is
+0.5. Source: Ridgeway & Mozer 2018 (arXiv 1802.05312), section 3; 10,000 training and 5,000 test points in Locatello et
+al. 2019. N points, D latents, F factors, K values of a factor.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from lrx.core.types import Array
+from lrx.metrics.points import split_train_test
+from lrx.metrics.record import UNIT_RANGE, Measured, Metric, Points, Score
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+ITERATIONS = 1000
+
+
+class Explicitness(NamedTuple):
+    """Score, standard error over test points, AUC of each factor (F,), and whether every fit converged."""
+
+    explicitness: float
+    explicitness_se: float
+    auc_F: np.ndarray
+    converged: bool
+
+
+def explicitness(codes: np.ndarray | Tensor, classes: np.ndarray | Tensor, *, num_train: int) -> Explicitness:
+    """Return the explicitness of codes (N, D) about classes (N, F); the first `num_train` train, the others test.
+
+    Latents are standardised by the training points. Values that all or none of the test points have do not count, and
+    a factor without any other value has AUC NaN. The standard error holds the classifiers fixed (DeLong et al. 1988).
+    ValueError as `lrx.metrics.points.split_train_test`.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    train_ND, labels_NF, test_ND, truth_NF = split_train_test(codes, classes, num_train)
+    spread_D = train_ND.std(axis=0)
+    spread_D[np.ptp(train_ND, axis=0) == 0] = math.inf  # a constant latent stays 0
+    train_ND, test_ND = ((part_ND - train_ND.mean(axis=0)) / spread_D for part_ND in (train_ND, test_ND))
+    auc_F, influence_N, converged = np.full(labels_NF.shape[1], math.nan), np.zeros(len(test_ND)), True
+    for factor, (labels_N, truth_N) in enumerate(zip(labels_NF.T, truth_NF.T, strict=True)):
+        model = LogisticRegression(max_iter=ITERATIONS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the result says it instead
+            model.fit(train_ND, labels_N)
+        converged &= bool(model.n_iter_.max() < ITERATIONS)
+        probabilities_NK = model.predict_proba(test_ND)
+        pairs = zip(model.classes_, probabilities_NK.T, strict=True)
+        areas = [_area(score_N, truth_N == value) for value, score_N in pairs if 0 < (truth_N == value).mean() < 1]
+        if areas:
+            auc_F[factor] = np.mean([area for area, _ in areas])
+            influence_N += np.mean([influence for _, influence in areas], axis=0)
+    defined = max(1, int(np.isfinite(auc_F).sum()))
+    score = float(np.nanmean(auc_F)) if np.isfinite(auc_F).any() else math.nan
+    return Explicitness(score, float(np.linalg.norm(influence_N / defined)), auc_F, converged)
+
+
+def _area(score_N: np.ndarray, positive_N: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the area under the ROC curve, ties counted half, and the influence of each point (N,), whose norm is the
+    standard error."""
+    from scipy.stats import rankdata
+
+    ranks_N, positives = rankdata(score_N), int(positive_N.sum())
+    negatives = len(score_N) - positives
+    placement_N = np.empty(len(score_N))  # share of the other kind that is ranked correctly against a point
+    placement_N[positive_N] = (ranks_N[positive_N] - rankdata(score_N[positive_N])) / negatives
+    placement_N[~positive_N] = 1 - (ranks_N[~positive_N] - rankdata(score_N[~positive_N])) / positives
+    area = float(placement_N[positive_N].mean())
+    return area, (placement_N - area) / np.where(positive_N, positives, negatives)
+
+
+def _measure(points: Points, generator: torch.Generator) -> Measured:
+    result = explicitness(points.codes_ND, points.classes_NF, num_train=points.sizes.num_train)
+    auc = Array(result.auc_F, ("factor",), "1", "mean AUC over the factor's values, of a logistic regression")
+    scores = {"explicitness": result.explicitness, "explicitness_se": result.explicitness_se}
+    return Measured(scores, {"explicitness_auc": auc})
+
+
+METRIC = Metric(
+    name="explicitness",
+    scores={
+        "explicitness": Score(
+            meaning="Area under the ROC curve of linear classifiers of factors on all latents; 0.5 is chance, 1 best.",
+            label="explicitness",
+            range=UNIT_RANGE,
+            chance=0.5,
+        )
+    },
+    measure=_measure,
+    position=8,
+)

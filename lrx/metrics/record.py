@@ -1,0 +1,105 @@
+"""Record of a metric: its scores and what they mean, and the function that measures it.
+
+It stands as `METRIC` at the end of the metric's own file, where `lrx.metrics.catalog` finds it. Report, picture,
+documentation and `assay=metrics` read it from there; there is no other list of metrics. So that results can be read
+without them, the files of metrics import torch, scipy and scikit-learn only in the functions that need them.
+M images encoded, N points of a metric, D latents, F factors or labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lrx.core.types import Array
+
+if TYPE_CHECKING:  # takes more than a second to import
+    import torch
+
+LATENT_FACTOR = ("latent", "factor")
+UNIT_RANGE = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of points and votes, and constants of the metrics. Metrics without training take `num_train` points."""
+
+    num_train: int
+    num_test: int
+    train_votes: int
+    eval_votes: int
+    points_per_vote: int = 64
+    bins: int = 20
+    dead_below: float = 0.05
+    sap_penalty: float = 0.01
+    irs_quantile: float = 0.99
+
+
+PRESETS = {  # study: Locatello et al. 2019 (arXiv 1811.12359); fast: a fifth of it
+    "study": Sizes(num_train=10_000, num_test=5_000, train_votes=10_000, eval_votes=5_000),
+    "fast": Sizes(num_train=2_000, num_test=1_000, train_votes=2_000, eval_votes=1_000),
+}
+
+
+@dataclass(frozen=True)
+class Points:
+    """Input of a metric: the M images encoded, for metrics that draw votes, and the N points of all others.
+
+    trees, num_threads: kind of trees (`lrx.metrics.dci.TREES`), and threads to grow them with.
+    """
+
+    pool_MD: np.ndarray
+    pool_classes_MF: np.ndarray
+    codes_ND: np.ndarray
+    classes_NF: np.ndarray
+    sizes: Sizes
+    trees: str
+    num_threads: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Output of a metric: scores, the standard error of `x` as `x_se`, and arrays with the axes latent and factor."""
+
+    scores: Mapping[str, float]
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One score of a metric.
+
+    meaning: a sentence for reports. label: its name in pictures.
+    range: the least and the largest value, None where there is no upper bound.
+    chance: value for codes without information, where it is not 0; `1/F` for one over the number of factors.
+    has_se: whether the metric estimates its standard error.
+    """
+
+    meaning: str
+    label: str
+    range: tuple[float, float] | None = None
+    chance: float | Literal["1/F"] | None = None
+    has_se: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A metric as `assay=metrics` runs it.
+
+    name: as `assay.only=[name]` takes it. scores: by name, in the order of reports.
+    measure: points and a generator of the metric's own to scores and arrays.
+    maps: titles of the arrays (latent, factor) that the picture may show, by name.
+    votes: whether it compares images that share a class, which data with rare classes cannot serve.
+    position: place in reports, and of its seed among those drawn: the metrics of the study have 1 to 9. None for all
+        others, which come after these by name, and whose seeds are made from their names.
+    """
+
+    name: str
+    scores: Mapping[str, Score]
+    measure: Callable[[Points, torch.Generator], Measured]
+    maps: Mapping[str, str] = field(default_factory=dict)
+    votes: bool = False
+    position: int | None = None
