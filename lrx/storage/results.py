@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
+from h5py import h5d, h5g, h5i, h5o
 
 import lrx
 from lrx.storage.atomic import write as write_whole
@@ -38,6 +39,9 @@ LARGE = 65536  # bytes from which an array is compressed
 DEFLATE = 1032  # the most that gzip packs into a byte (zlib's technical details)
 WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 IDENTITY = ("checkpoint_sha256", "dataset_fingerprint")  # what the assays of one file have in common
+
+# What h5py raises for files that are damaged, or made to harm.
+UNREADABLE = (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ def read(path: Path) -> Results:
                 provenance={key: _plain(value) for key, value in file.attrs.items() if key != "format"},
                 provenance_of={name: json.loads(file[name].attrs["provenance"]) for name in file},
             )
-    except (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, MemoryError) as error:
+    except UNREADABLE as error:
         raise ValueError(f"{path} is not a readable results file of lrx: {error}") from error
 
 
@@ -170,7 +174,7 @@ def _read_result(group: h5py.Group) -> AssayResult:
     arrays, coordinates, scores = {}, {}, {}
     for name in group:
         stored = _child(group, name)
-        if stored.attrs.get("CLASS") in ("DIMENSION_SCALE", b"DIMENSION_SCALE"):  # h5py's is_scale may crash on others
+        if is_scale(stored):
             coordinates[name] = _values(stored)
         elif stored.ndim == 0 and "units" not in stored.attrs:
             scores[name] = float(stored[()])
@@ -186,6 +190,11 @@ def _read_result(group: h5py.Group) -> AssayResult:
     return AssayResult(arrays=arrays, coordinates=coordinates, scores=scores, settings=settings)
 
 
+def is_scale(stored: h5py.Dataset) -> bool:
+    """Return whether a data set has the labels of an axis; h5py's own `is_scale` may crash on foreign attributes."""
+    return stored.attrs.get("CLASS") in ("DIMENSION_SCALE", b"DIMENSION_SCALE")
+
+
 def axes(file: h5py.File, array: h5py.Dataset) -> tuple[str, ...]:
     """The names of an array's axes; not by h5py's `dims`, as HDF5 crashes on attributes of other kinds than its own."""
     named = array.ndim > 0 and "DIMENSION_LIST" in array.attrs
@@ -195,14 +204,28 @@ def axes(file: h5py.File, array: h5py.Dataset) -> tuple[str, ...]:
     return tuple(str(file[scale].name).rpartition("/")[2] for scale in scales)
 
 
+def open_member(group: h5g.GroupID, name: bytes) -> h5g.GroupID | h5d.DatasetID:
+    """Open a member of a group. ValueError for links, virtual and external storage, which lead out of the file."""
+    if group.links.get_info(name).type == h5py.h5l.TYPE_HARD:
+        member = h5o.open(group, name)
+        if h5i.get_type(member) != h5i.DATASET:
+            return member
+        storage = member.get_create_plist()
+        if storage.get_layout() != h5d.VIRTUAL and not storage.get_external_count():
+            return member
+    where = (h5i.get_name(group) or b"").decode().rstrip("/")
+    raise ValueError(f"{where}/{name.decode()} leads elsewhere; lrx does not follow it")
+
+
 def _child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
-    """A member that lies in this file; soft and external links, virtual and external storage are refused."""
-    child = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
-    if child is None or (isinstance(child, h5py.Dataset) and (child.is_virtual or child.external)):
-        raise ValueError(f"{group.name.rstrip('/')}/{name} leads elsewhere; lrx does not follow it")
-    if isinstance(child, h5py.Dataset) and child.nbytes > DEFLATE * group.file.id.get_filesize():
-        raise ValueError(f"{child.name} announces {child.nbytes:,} bytes, more than a file of this size can hold")
-    return child
+    """Open a member that lies in this file, and can: ValueError for one that claims more bytes than fit into it."""
+    member = open_member(group.id, name.encode())
+    if not isinstance(member, h5d.DatasetID):
+        return h5py.Group(member)
+    stored = h5py.Dataset(member)
+    if stored.nbytes > DEFLATE * group.file.id.get_filesize():
+        raise ValueError(f"{stored.name} announces {stored.nbytes:,} bytes, more than a file of this size can hold")
+    return stored
 
 
 def _values(stored: h5py.Dataset) -> np.ndarray:

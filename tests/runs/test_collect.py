@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from lrx.core.config_text import flatten
 from lrx.core.types import Array, AssayResult
 from lrx.runs import status
-from lrx.runs.collect import collect, settings_of
+from lrx.runs.collect import collect
 from lrx.storage import results
 from tests.conftest import TINY, Lrx
 
@@ -454,18 +455,18 @@ def test_keys_past_any_sense_are_left_out_and_counted(tmp_path: Path) -> None:
     assert len([name for name in columns if name.startswith("key")]) < 1000
     assert max(map(len, columns)) < 100
     assert rows["good"].error == ""
-    assert rows["many"].error.startswith("left out: 2")  # 1,000 columns are taken, among them those of the others
-    assert rows["wide"].error == "config.yaml is no config: a config of 20,001 keys is none of lrx"
+    assert rows["many"].error.startswith("dropped 2")  # 1,000 columns are taken, among them those of the others
+    assert rows["wide"].error == "config.yaml has 20,001 keys; at most 10,000"
     assert rows["loud"].error.endswith("eee... (100,000 letters)")
     assert (rows["far"].state, rows["far"].error) == ("unknown", "status.json is not one of lrx")
-    assert "is no name, but 10,000 letters" in rows["names"].error
+    assert "longer than 200 characters" in rows["names"].error
 
 
 @pytest.mark.parametrize("text", ["!!timestamp x", "!!bool x", "!!int ''", "!!float ''", "9" * 5000, "{? [1]: 2}"])
 def test_values_that_yaml_stumbles_over_are_one_line(tmp_path: Path, text: str) -> None:
     (made_up(tmp_path / "a") / "config.yaml").write_text(f"a: {text}\n")
     (row,) = collect(tmp_path, tmp_path / "out.h5")
-    assert row.error.startswith("config.yaml is no config: ")
+    assert row.error.startswith("config.yaml is damaged (")
 
 
 def test_random_damage_to_any_file_costs_at_most_its_run(tmp_path: Path) -> None:
@@ -576,13 +577,13 @@ def test_help_says_what_it_does(lrx: Lrx) -> None:
         assert done.stdout.startswith(f"usage: lrx {command} FOLDER")
 
 
-def test_a_config_is_read_key_by_key() -> None:
+def test_flatten_reads_key_by_key() -> None:
     text = "a: 1\nb:\n  c: null\n  d:\n  - 1\n  - x\nthen:\n- paper\n- assay.only=[a]\ne: '2: 3'\nf: true\n"
-    assert settings_of(text) == {
+    assert flatten(text) == {
         "a": 1,
         "b.c": None,
-        "b.d": "[1, 'x']",
-        "then": "['paper', 'assay.only=[a]']",
+        "b.d": [1, "x"],
+        "then": ["paper", "assay.only=[a]"],
         "e": "2: 3",
         "f": True,
     }
