@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # both take a second or more to import
     Measure = Callable[[Measurement, Checked], AssayResult | Mapping[str, AssayResult]]
     Estimate = Callable[..., ResponseMatrix]
     Figures = Callable[[AssayResult, Provenance], Mapping[str, Figure]]
+    Exports = Callable[[AssayResult, Provenance], Mapping[str, bytes]]
 
 
 @functools.cache
@@ -61,6 +62,13 @@ def figures_of(name: str) -> Figures | None:
     if name not in descriptions() or not _has(name, "plot"):
         return None
     return cast("Figures", _module(name, "plot").figures)
+
+
+def exports_of(name: str) -> Exports | None:
+    """Return the function that gives the contents of an assay's other files by name; None where it has none."""
+    if figures_of(name) is None:
+        return None
+    return cast("Exports | None", getattr(_module(name, "plot"), "exports", None))
 
 
 def _description(name: str) -> Description:

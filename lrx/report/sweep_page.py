@@ -157,11 +157,7 @@ def _spreads(rows: Sequence[SweepRun], groups: Sequence[str], main: Sequence[Key
             title, meaning = _score_name(key), description_of(key[0]).meaning(key[1])
             with style.plot_style():
                 alt = f"{title}: a dot a run with its standard error, a line at the median of each group."
-                plots.append(
-                    pictures.as_picture(
-                        strip_plot.figure(title, values), alt, caption=description_of(key[0]).meaning(key[1])
-                    )
-                )
+                plots.append(pictures.as_picture(strip_plot.figure(title, values), alt, caption=meaning))
     return plots
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from lrx.cli.console import tables
-from lrx.core.types import Array, AssayResult
 from lrx.assays import catalog
+from lrx.cli.console import tables
 from lrx.core.config_text import flatten
+from lrx.core.types import Array, AssayResult
 from lrx.report import page, run_contents, run_summary
 from lrx.runs.catalog import find_measured
 from lrx.storage import results

@@ -1,7 +1,7 @@
-"""What all drawing modules share: an assay is read from a file, its figures are drawn in one style, and saved as PNG.
+"""Pictures of an assay, drawn from its results file alone in one style, and other files made from the same result.
 
-A drawing module is named after its assay and has `figures(result, provenance)`, figures by the name of their file, and
-`draw(path_h5, folder)`, which saves them.
+The plot module of an assay has `figures(result, provenance)`, its figures by the names of their files without `.png`,
+and may have `exports(result, provenance)`, the contents of other files by their names.
 """
 
 from __future__ import annotations
@@ -11,20 +11,33 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from lrx.assays import catalog
 from lrx.assays.plotting import style
 from lrx.core.types import AssayResult
 from lrx.storage import results
+from lrx.storage.atomic import write
 
 Figures = Callable[[AssayResult, results.Provenance], Mapping[str, Figure]]
 
 
-def draw(name: str, figures: Figures, path_h5: Path, folder: Path) -> list[Path]:
-    """Save the figures of the assay of this name; the paths that were written. ValueError when the file has none."""
-    return save(figures, *read(path_h5, name), folder)
+def draw(name: str, path_h5: Path, folder: Path) -> list[Path]:
+    """Write the pictures and exports of an assay to a folder, and return their paths; none where it has no plot module.
+
+    ValueError when the file has no such assay.
+    """
+    figures, exports = catalog.figures_of(name), catalog.exports_of(name)
+    if figures is None:
+        return []
+    result, provenance = read(path_h5, name)
+    paths = save(figures, result, provenance, folder)
+    for file, content in (exports(result, provenance) if exports else {}).items():
+        write(folder / file, content)
+        paths.append(folder / file)
+    return paths
 
 
 def read(path_h5: Path, name: str) -> tuple[AssayResult, results.Provenance]:
-    """The assay of this name in a results file, and its provenance. ValueError when the file has none."""
+    """Return the assay of this name in a results file, and its provenance. ValueError when the file has none."""
     stored = results.read(path_h5)
     if name not in stored.assays:
         raise ValueError(f"{path_h5} has no {name}; it has {', '.join(stored.assays) or 'no assay'}")
@@ -32,7 +45,7 @@ def read(path_h5: Path, name: str) -> tuple[AssayResult, results.Provenance]:
 
 
 def save(figures: Figures, result: AssayResult, provenance: results.Provenance, folder: Path) -> list[Path]:
-    """Draw an assay and save each figure as <name>.png in the folder; the paths that were written."""
+    """Draw an assay, save each figure as <name>.png in the folder, and return the paths."""
     with style.plot_style():
-        drawn = figures(result, provenance)
-        return [style.save(figure, folder / f"{name}.png") for name, figure in drawn.items()]
+        by_name = figures(result, provenance)
+        return [style.save(figure, folder / f"{name}.png") for name, figure in by_name.items()]

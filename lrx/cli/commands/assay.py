@@ -6,12 +6,9 @@ assay runs once more in the folder above, with the values of the parts in place 
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
 import torch
 
@@ -137,7 +134,9 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         }
         run_folder.write_config(folder, config.text)  # now, so that refused settings do not stay as the folder's
         results.write(target, by_name, provenance)
-        pictures = [picture for part in by_name for picture in draw(part, target, folder)]
+        from lrx.assays.plotting import drawing  # matplotlib takes half a second to import
+
+        pictures = [picture for part in by_name for picture in drawing.draw(part, target, folder)]
     messages.show_results(by_name)
     for part, result in by_name.items():
         if result.settings.get("remark"):
@@ -233,11 +232,3 @@ def measured_part(config: Config, stored: Config) -> str:
     """The part of the data set to measure on: what `split` says, else what training left out, if it left out any."""
     asked, trained = config.value("split"), stored.value("split")
     return str(asked) if asked is not None else splits.ALL if trained in (None, splits.ALL) else "test"
-
-
-def draw(name: str, result: Path, folder: Path) -> list[Path]:
-    """The pictures of an assay, drawn from its result file by the report module of the same name, if it has one."""
-    module = f"lrx.assays.{name}.plot"
-    if importlib.util.find_spec(module) is None:
-        return []
-    return cast(list[Path], importlib.import_module(module).draw(result, folder))
