@@ -6,13 +6,13 @@ Texts from files are escaped by jinja2; a content security policy allows the pag
 from __future__ import annotations
 
 import base64
-import hashlib
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
 import lrx
+from lrx.core.checksum import sha256
 from lrx.report import run_contents, run_page, sweep_page
 from lrx.runs.catalog import find_measured
 from lrx.storage.atomic import atomic_path
@@ -24,7 +24,7 @@ def write(path: Path, out: Path | None) -> tuple[Path, list[str]]:
     """Write the report of a run folder, a sweep's folder or a results file; return its path, and a line for each fault.
 
     out: the file to write; None for `report.html` in the folder, or beside the file.
-    ValueError and OSError for a path that holds no run, or a file that is no whole results file.
+    ValueError and OSError for a path that holds no run, or a results file that is damaged.
     """
     runs = find_measured(path)
     out = out or (path if path.is_dir() else path.parent) / "report.html"
@@ -49,7 +49,7 @@ def _render(template: str, **view: object) -> str:
         lstrip_blocks=True,
     )
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    digest = base64.b64encode(bytes.fromhex(sha256(script))).decode()
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     own = {"script": Markup(script), "script_sha256": digest, "style": Markup(style), "version": lrx.__version__}
     return environment.get_template(template).render(**own, **view)

@@ -34,7 +34,7 @@ Stack = tuple[np.ndarray, ArrayInfo, dict[str, np.ndarray]]  # values over runs,
 
 def write_hdf5(path: Path, table: Table) -> None:
     """Write the table and the stacked arrays of its runs, in place of an older file."""
-    with results.written(path) as file:
+    with results.new_file(path) as file:
         file.attrs["format"], file.attrs["lrx"] = FORMAT, lrx.__version__
         names: dict[str, str] = {}
         for group in table.scores:
