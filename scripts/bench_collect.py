@@ -1,4 +1,4 @@
-"""How long `lrx collect` and `lrx status` take for a sweep of 1,000 runs, which this makes up in a folder of its own.
+"""Time `lrx collect` and `lrx status` on a sweep of 1,000 runs, which is written to a temporary folder.
 
 python scripts/bench_collect.py [--quick]
 

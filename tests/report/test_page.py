@@ -1,4 +1,4 @@
-"""The report: what it finds at a path, that it stands alone and is complete, and that what files say stays text."""
+"""Reports: runs and results at a path, one self-contained page, and texts of files escaped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ AXES = ("intervened", "responding")
 
 
 class Page(HTMLParser):
-    """A page taken apart: its scripts, its images, all its text, and the tags with their attributes."""
+    """Scripts, images, text and tags (with their attributes) of a page."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -168,16 +168,16 @@ def test_run_has_curves_and_assays_of_its_checkpoint(lrx: Lrx, tmp_path: Path, m
     monkeypatch.setattr(torch, "load", refused)
     done = lrx("report", "outputs/train/a")
     assert (done.returncode, done.stderr.split()) == (0, ["outputs/train/a/report.html"]), done.stderr
-    told = Page(tmp_path / "outputs/train/a/report.html")
-    told.assert_stands_alone()
-    assert len(told.images) == 2
-    assert told.images[0]["alt"].startswith("Training curves of a: loss")
-    assert "BetaVAE with 2 latents on double helix (drawn from seed 0), trained for 20 steps." in told.text
-    assert "lrx train experiment=helix trainer.steps=20" in told.text
-    assert "lrx assay ckpt=outputs/train/a assay.num_samples=16 name=of-a" in told.text
-    assert "of-b" not in told.text
-    assert "Latents that answer to themselves" in told.text
-    assert "num samples 16" in told.text
+    report = Page(tmp_path / "outputs/train/a/report.html")
+    report.assert_stands_alone()
+    assert len(report.images) == 2
+    assert report.images[0]["alt"].startswith("Training curves of a: loss")
+    assert "BetaVAE with 2 latents on double helix (drawn from seed 0), trained for 20 steps." in report.text
+    assert "lrx train experiment=helix trainer.steps=20" in report.text
+    assert "lrx assay ckpt=outputs/train/a assay.num_samples=16 name=of-a" in report.text
+    assert "of-b" not in report.text
+    assert "Latents that answer to themselves" in report.text
+    assert "num samples 16" in report.text
 
     assert lrx("report", "outputs/assay/of-a/result.h5", "out=one.html").returncode == 0
     alone = Page(tmp_path / "one.html")
@@ -206,14 +206,14 @@ def test_markup_in_files_is_escaped(tmp_path: Path) -> None:
     status.write(folder, status.Status("failed", "assay", (f"name={SCRIPT}",), error=SCRIPT))
     out, faults = page.write(folder, None)
     assert not faults
-    told = Page(out)
-    told.assert_stands_alone()
-    assert len(told.scripts) == 1
-    assert "alert" not in told.scripts[0]
-    assert told.text.count(SCRIPT) >= 5
-    assert "<img src=x onerror=alert(3)>" in told.text
-    assert "<b>own" in told.text
-    (policy,) = [tag["content"] for name, tag in told.tags if tag.get("http-equiv") == "Content-Security-Policy"]
+    report = Page(out)
+    report.assert_stands_alone()
+    assert len(report.scripts) == 1
+    assert "alert" not in report.scripts[0]
+    assert report.text.count(SCRIPT) >= 5
+    assert "<img src=x onerror=alert(3)>" in report.text
+    assert "<b>own" in report.text
+    (policy,) = [tag["content"] for name, tag in report.tags if tag.get("http-equiv") == "Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-")
 
 
@@ -244,10 +244,10 @@ def test_scores_of_assay_that_cannot_be_drawn(tmp_path: Path) -> None:
     out, faults = page.write(path, None)
     assert "its response_matrix lacks 'matrix'" in faults[0]
     assert "its conditioned_response cannot be drawn" in faults[1]
-    told = Page(out)
-    assert "num informative 7 Latents" in told.text
-    assert "cds 0.25 Causal" in told.text
-    assert not told.images
+    report = Page(out)
+    assert "num informative 7 Latents" in report.text
+    assert "cds 0.25 Causal" in report.text
+    assert not report.images
 
 
 # ------------------------------------------------------------------------------------------------ of a sweep
@@ -275,35 +275,35 @@ def test_sweep_has_table_plot_and_matrices(lrx: Lrx, tmp_path: Path) -> None:
     done = lrx("report", "sweep")
     assert done.returncode == 0
     assert "other/result.h5 is not a readable results file" in done.stderr
-    told = Page(tmp_path / "sweep" / "report.html")
-    told.assert_stands_alone()
-    assert "4 runs: 1 interrupted, 3 done." in told.text  # as nobody works in the folder that says running
-    assert "They differ in seed, model.beta." in told.text
-    data = json.loads(told.scripts[0])
+    report = Page(tmp_path / "sweep" / "report.html")
+    report.assert_stands_alone()
+    assert "4 runs: 1 interrupted, 3 done." in report.text  # as nobody works in the folder that says running
+    assert "They differ in seed, model.beta." in report.text
+    data = json.loads(report.scripts[0])
     assert data["scores"] == ["response matrix: num informative", "response matrix: largest se"]
     assert data["groups"] == ["beta 1", "beta 4"]
     runs = {run["name"]: run for run in data["runs"]}
     assert runs["vae-1-1"]["group"] == runs["vae-1-0"]["group"] == "beta 1"
     assert runs["vae-1-1"]["values"] == [2.0, pytest.approx(0.128)]
     assert runs["vae-4-1"]["values"] == [None, None]
-    captions = [image["alt"] for image in told.images if "A heat map" in image["alt"]]
+    captions = [image["alt"] for image in report.images if "A heat map" in image["alt"]]
     assert [caption.rpartition(" ")[2] for caption in captions] == ["vae-1-0.", "vae-1-1.", "vae-4-0."]
-    assert "Data: dsprites (rendered by lrx, not the official file)." in told.text
-    assert "Make it again lrx train -m seed=0,1" in " ".join(told.text.split())
-    assert "response matrix: largest se The largest standard error of an entry" in " ".join(told.text.split())
-    values = [tag["data-value"] for name, tag in told.tags if name == "td" and "data-value" in tag]
+    assert "Data: dsprites (rendered by lrx, not the official file)." in report.text
+    assert "Make it again lrx train -m seed=0,1" in " ".join(report.text.split())
+    assert "response matrix: largest se The largest standard error of an entry" in " ".join(report.text.split())
+    values = [tag["data-value"] for name, tag in report.tags if name == "td" and "data-value" in tag]
     assert values[:3] == ["2.0", "2.0", "2.0"]
 
 
 def test_damaged_run_folders_are_one_line_each(tmp_path: Path) -> None:
-    for name, config, said, log in (
+    for name, config, command, log in (
         ("strange", "{not: [yaml", '{"state": "done", "command": 3, "overrides": [[1]]}', ""),
         ("logged", "seed: 1", '{"state": "done"}', 'not json\n{"step": 1, "loss": 2.0}\n'),
         ("well", "seed: 1", '{"state": "done"}', ""),
     ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.yaml").write_text(config)
-        (tmp_path / name / "status.json").write_text(said)
+        (tmp_path / name / "status.json").write_text(command)
         (tmp_path / name / "metrics.jsonl").write_text(log)
     out, faults = page.write(tmp_path, None)
     assert len(faults) == 2
@@ -320,10 +320,10 @@ def test_keys_that_vary_together_are_one_column(tmp_path: Path) -> None:
         (run / "config.yaml").write_text(config)
         written(run / "paper", {"response_matrix": matrix_result()}, checkpoint_config=config)
         status.write(run, status.Status("done", "train"))
-    told = Page(page.write(tmp_path, None)[0])
-    assert json.loads(told.scripts[0])["groups"] == ["AE", "VAE"]
-    assert "They differ in seed, trainer.steps, model." in told.text
-    assert " run model seed state " in " ".join(told.text.split())
+    report = Page(page.write(tmp_path, None)[0])
+    assert json.loads(report.scripts[0])["groups"] == ["AE", "VAE"]
+    assert "They differ in seed, trainer.steps, model." in report.text
+    assert " run model seed state " in " ".join(report.text.split())
 
 
 def test_sweep_of_assays_differs_in_assay_settings(tmp_path: Path) -> None:
@@ -333,9 +333,9 @@ def test_sweep_of_assays_differs_in_assay_settings(tmp_path: Path) -> None:
         written(tmp_path / f"{samples}", {"response_matrix": matrix_result()}, config=config, checkpoint_config=trained)
     out, faults = page.write(tmp_path, tmp_path / "deep" / "page.html")
     assert not faults
-    told = Page(out)
-    assert "They differ in assay.num_samples." in told.text
-    assert json.loads(told.scripts[0])["groups"] == ["num_samples 16", "num_samples 64"]
+    report = Page(out)
+    assert "They differ in assay.num_samples." in report.text
+    assert json.loads(report.scripts[0])["groups"] == ["num_samples 16", "num_samples 64"]
 
 
 def test_first_axes_are_scores_of_two_assays() -> None:
@@ -347,8 +347,8 @@ def test_first_axes_are_scores_of_two_assays() -> None:
 
 
 def test_commands_as_shell_lines() -> None:
-    said = ("assay", ("assay=paper", "ckpt='outputs/train/one'", "name='1'", "note='a b'"))
-    (line,) = commands.shell_lines([said])
+    command = ("assay", ("assay=paper", "ckpt='outputs/train/one'", "name='1'", "note='a b'"))
+    (line,) = commands.shell_lines([command])
     assert shlex.split(line) == ["lrx", "assay", "assay=paper", "ckpt=outputs/train/one", "name='1'", "note='a b'"]
     runs = [("train", (f"model={model}", f"seed={seed}", "name=x")) for model in ("ae", "vae") for seed in (0, 1)]
     assert commands.sweep_lines(runs) == ["lrx train -m model=ae,vae seed=0,1 name=x"]
@@ -360,8 +360,8 @@ def test_markup_in_run_names_is_escaped(tmp_path: Path) -> None:
     for name in ("</script><script>alert(1)<", "b"):
         written(tmp_path / name.replace("/", "|"), {name: matrix_result()})
     out, _ = page.write(tmp_path, None)
-    told = Page(out)
-    told.assert_stands_alone()
-    assert len(told.scripts) == 2
-    assert "alert" not in told.scripts[1]
-    assert json.loads(told.scripts[0])["runs"][0]["name"] == "<|script><script>alert(1)<"
+    report = Page(out)
+    report.assert_stands_alone()
+    assert len(report.scripts) == 2
+    assert "alert" not in report.scripts[1]
+    assert json.loads(report.scripts[0])["runs"][0]["name"] == "<|script><script>alert(1)<"
