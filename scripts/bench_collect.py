@@ -1,4 +1,4 @@
-"""How long `lrx collect` and `lrx status` take for a sweep of 1,000 runs, which this makes up in a folder of its own.
+"""Time `lrx collect` and `lrx status` on a sweep of 1,000 runs, which is written to a temporary folder.
 
 python scripts/bench_collect.py [--quick]
 
@@ -19,8 +19,8 @@ from benchtable import Row, Section, main
 
 from lrx.core.types import Array, AssayResult
 from lrx.runs import run_folder, status
+from lrx.runs.catalog import find_runs, summary
 from lrx.runs.collect import collect
-from lrx.runs.run_tree import find_runs, summary
 from lrx.storage import results
 from lrx.training import metrics_log
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+LONGEST = 1000  # characters of one value or error in a table
 VALUES: dict[bool | None, str] = {None: "none", True: "yes", False: "no"}
 
 
@@ -57,6 +58,13 @@ def printable(text: str) -> str:
     'one ?[31m line'
     """
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+
+
+def one_line(text: str) -> str:
+    """Make a text of a file safe for a table: one line, printable, and cut after LONGEST characters."""
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}... ({len(text):,} letters)"
+    return printable(text)
 
 
 def clock(seconds: float) -> str:

@@ -1,46 +1,46 @@
-"""A report: one HTML file that needs no other, of a run or of a sweep, from result files and run folders alone.
+"""Report of a run or of a sweep: one self-contained HTML file, from result files and run folders alone.
 
-Whatever comes from a file is escaped by jinja2; beside that, a content security policy runs no script but our own, and
-loads nothing from anywhere.
+Texts from files are escaped by jinja2; a content security policy allows the page's own script only, and no loading.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
 import lrx
-from lrx.report import measured_runs, run_page, sweep_page
+from lrx.core.checksum import sha256
+from lrx.report import run_contents, run_page, sweep_page
+from lrx.runs.catalog import find_measured
 from lrx.storage.atomic import atomic_path
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write(path: Path, out: Path | None) -> tuple[Path, list[str]]:
-    """Write the report of a run folder, a sweep's folder or a results file; its path, and a line for each fault.
+    """Write the report of a run folder, a sweep's folder or a results file; return its path, and a line for each fault.
 
     out: the file to write; None for `report.html` in the folder, or beside the file.
-    ValueError and OSError for a path that holds no run, or a file that is no whole results file.
+    ValueError and OSError for a path that holds no run, or a results file that is damaged.
     """
-    places = measured_runs.places(path)
+    runs = find_measured(path)
     out = out or (path if path.is_dir() else path.parent) / "report.html"
-    if len(places) == 1:
-        one = run_page.view(measured_runs.read(places[0]))
-        page, faults = _rendered("run.html", **one), one["faults"]
+    if len(runs) == 1:
+        run_view = run_page.view(run_contents.read(runs[0], strict=path.is_file()))
+        page, faults = _render("run.html", **run_view), run_view["faults"]
     else:
-        many = sweep_page.view(path, places)
-        page, faults = _rendered("sweep.html", **many), many["faults"]
+        sweep_view = sweep_page.view(path.resolve().name, runs)
+        page, faults = _render("sweep.html", **sweep_view), sweep_view["faults"]
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(out) as beside:
         beside.write_text(page, encoding="utf-8")
     return out, faults
 
 
-def _rendered(template: str, **view: object) -> str:
+def _render(template: str, **view: object) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -49,7 +49,7 @@ def _rendered(template: str, **view: object) -> str:
         lstrip_blocks=True,
     )
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    digest = base64.b64encode(bytes.fromhex(sha256(script))).decode()
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     own = {"script": Markup(script), "script_sha256": digest, "style": Markup(style), "version": lrx.__version__}
     return environment.get_template(template).render(**own, **view)

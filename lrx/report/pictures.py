@@ -1,29 +1,25 @@
-"""Pictures as parts of a page: the figures that the drawing modules draw, as data URIs with a text for each."""
+"""Pictures of a page: figures as data URIs, with a text for those who do not see them, and a caption."""
 
 from __future__ import annotations
 
 import base64
-import importlib
-import importlib.util
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from lrx.assays import catalog
 from lrx.assays.plotting import style
+from lrx.core.text import humanize, one_line
 from lrx.core.types import AssayResult
-from lrx.report.captions import CAPTIONS
-from lrx.report.meanings import ASSAYS
-from lrx.runs.run_tree import one_line
 from lrx.storage import results
 
-CSS_DPI = 96  # pixels of CSS in an inch
+CSS_DPI = 96  # CSS pixels an inch
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as a data URI, its size in pixels of CSS, what it shows in words, and how to read it."""
+    """Picture as a data URI, its size in CSS pixels, what it shows in words, and how to read it."""
 
     uri: str
     width: int
@@ -32,35 +28,41 @@ class Picture:
     caption: str = ""
 
 
-def of_assay(name: str, result: AssayResult, provenance: results.Provenance, file: Path) -> list[Picture]:
-    """The pictures of an assay; none of one that lrx does not know. ValueError for a result that cannot be drawn."""
-    module = f"lrx.assays.{name}.plot"
-    if name not in ASSAYS or importlib.util.find_spec(module) is None:
-        return []
+def assay_pictures(
+    name: str, result: AssayResult, provenance: results.Provenance, file: Path
+) -> tuple[list[Picture], list[str]]:
+    """Return the pictures of an assay, and a line for each that its description lacks; none of a foreign assay.
+
+    ValueError for a result that cannot be drawn.
+    """
+    description, figures_of = catalog.describe(name), catalog.figures_of(name)
+    if description is None or figures_of is None:
+        return [], []
     model, dataset = (str(provenance.get(key, f"{key} not recorded")) for key in ("model", "dataset"))
+    subject = f"{model.rpartition('.')[2]} on {dataset}."
+    pictures, undescribed = [], []
     try:
         with style.plot_style():
-            figures: Mapping[str, Figure] = importlib.import_module(module).figures(result, provenance)
-            return [
-                picture(
-                    figure,
-                    f"{ASSAYS[name].pictures[key]} {model.rpartition('.')[2]} on {dataset}.",
-                    caption=CAPTIONS[key],
-                )
-                for key, figure in figures.items()
-            ]
-    except Exception as error:  # whatever drawing makes of arrays that a file may hold
-        told = f"lacks {error}" if isinstance(error, KeyError) else f"cannot be drawn ({reason(error)})"
-        raise ValueError(f"{file}: its {name} {told}; was it written by another version of lrx?") from error
+            for key, figure in figures_of(result, provenance).items():
+                if key in description.pictures:
+                    alt, caption = description.pictures[key].alt, description.pictures[key].reading
+                else:
+                    alt, caption = f"Picture {humanize(key)} of {description.title}.", ""
+                    undescribed.append(f"lrx/assays/{name}/description.py describes no picture {key!r}; add it there")
+                pictures.append(as_picture(figure, f"{alt} {subject}", caption=caption))
+    except Exception as error:  # drawing raises anything, for arrays that a file may hold
+        problem = f"lacks {error}" if isinstance(error, KeyError) else f"cannot be drawn ({reason(error)})"
+        raise ValueError(f"{file}: its {name} {problem}; was it written by another version of lrx?") from error
+    return pictures, undescribed
 
 
 def reason(error: Exception) -> str:
-    """An error in one line; its kind where it has no words."""
+    """Return an error in one line; its type where it has no message."""
     return one_line(str(error)) or type(error).__name__
 
 
-def picture(figure: Figure, alt: str, *, caption: str = "") -> Picture:
-    """A figure as a picture. To be called within `style.house()`."""
+def as_picture(figure: Figure, alt: str, *, caption: str = "") -> Picture:
+    """Turn a figure into a picture; to be called within `style.plot_style()`."""
     data = style.png(figure)
     width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))  # of the header of a PNG
     uri = f"data:image/png;base64,{base64.b64encode(data).decode()}"

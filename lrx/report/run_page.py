@@ -1,4 +1,4 @@
-"""What the report of one run shows: what was trained on what, its curves, and each assay with pictures and scores."""
+"""Report of one run: the model, its training curves, and each assay with its pictures and scores."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+from lrx.assays import catalog
+from lrx.assays.description import Description
 from lrx.assays.plotting import style
 from lrx.core.text import format_value, humanize, with_error
 from lrx.core.types import Array, AssayResult
 from lrx.report import commands, pictures, training_curves
-from lrx.report.captions import CAPTIONS
-from lrx.report.meanings import ASSAYS, is_error, of_score, place_of
-from lrx.report.measured_runs import Run
 from lrx.report.pictures import Picture
-from lrx.report.run_summary import facts, summary
+from lrx.report.run_contents import Contents
+from lrx.report.run_summary import sentence, summarize
 from lrx.storage import results
 
-LONG = ("config", "checkpoint_config")  # provenance that is a text of many lines
+LONG = ("config", "checkpoint_config")  # provenance of many lines
+
+FOREIGN = Description(title="", question="")
 
 
 @dataclass(frozen=True)
 class Score:
-    """A score as text, and what it means."""
+    """Score as text, and its meaning."""
 
     name: str
     value: str
@@ -31,22 +33,22 @@ class Score:
 
 @dataclass(frozen=True)
 class Section:
-    """An assay of a file: all that the page says of it."""
+    """An assay of a file, as the page shows it."""
 
     anchor: str
     title: str
-    asks: str
+    question: str
     file: str
     remark: str
-    fault: str
+    faults: list[str]
     pictures: list[Picture]
     scores: list[Score]
     settings: list[tuple[str, str]]
     arrays: list[tuple[str, str, str, str]]
 
 
-class View(TypedDict):
-    """What the template `run.html` takes."""
+class RunView(TypedDict):
+    """Values of the template `run.html`."""
 
     title: str
     summary: str
@@ -59,83 +61,95 @@ class View(TypedDict):
     configs: list[tuple[str, str]]
 
 
-def view(run: Run) -> View:
-    """What the page shows of a run. Faults are lines, not errors."""
+def view(contents: Contents) -> RunView:
+    """Return what the page shows of a run; what cannot be drawn is a line in `faults`."""
     sections = [
-        _section(file, name, stored, run)
-        for name in _in_order(run)
-        for file, stored in run.results.items()
+        _section(file, name, stored, contents)
+        for name in _ordered_assays(contents)
+        for file, stored in contents.results.items()
         if name in stored.assays
     ]
-    curves, undrawn = _curves(run)
+    curves, undrawn = _curves(contents)
+    facts = summarize(contents)
     return {
-        "title": _title(run),
-        "summary": summary(run),
-        "facts": facts(run),
+        "title": _title(contents),
+        "summary": sentence(facts),
+        "facts": facts,
         "curves": curves,
         "sections": sections,
-        "faults": [*run.faults, *undrawn, *(section.fault for section in sections if section.fault)],
-        "commands": commands.typed(commands.of_run(run, started=True)),
-        "provenance": [(_short(file, run), _provenance(stored)) for file, stored in run.results.items()],
+        "faults": [*contents.faults, *undrawn, *(fault for section in sections for fault in section.faults)],
+        "commands": commands.shell_lines(commands.commands_of_run(contents.run, started=True)),
+        "provenance": [(_short(file, contents), _provenance(stored)) for file, stored in contents.results.items()],
         "configs": [
-            (f"{humanize(key)} of {_short(file, run)}", str(stored.provenance[key]))
-            for file, stored in run.results.items()
+            (f"{humanize(key)} of {_short(file, contents)}", str(stored.provenance[key]))
+            for file, stored in contents.results.items()
             for key in LONG
             if key in stored.provenance
         ],
     }
 
 
-def _title(run: Run) -> str:
-    """The run's name; of a measurement, also the name of what it was made on."""
-    own = run.place.path if run.place.path.is_dir() else run.place.path.parent
-    return run.name if run.place.trained in (None, own) else f"{run.name}, measured on {run.place.trained.name}"
+def description_of(assay: str) -> Description:
+    """Return the description of an assay; an empty one for an assay that this version does not have."""
+    return catalog.describe(assay) or FOREIGN
 
 
-def _short(file: Path, run: Run) -> str:
-    """A file as seen from the run's folder, or by the folder that it lies in."""
-    folder = run.place.path if run.place.path.is_dir() else run.place.path.parent
+def is_error(score: str, result: AssayResult) -> bool:
+    """Return whether a score is the standard error of another one."""
+    return score.endswith("_se") and score.removesuffix("_se") in result.scores
+
+
+def _title(contents: Contents) -> str:
+    """Return the name of the run; of an assay, also that of the model which it measured."""
+    name, trained = contents.run.folder.name, contents.run.trained
+    return name if trained in (None, contents.run.folder) else f"{name}, measured on {trained.name}"
+
+
+def _short(file: Path, contents: Contents) -> str:
+    """Return a file as seen from the run's folder, or with the name of its own folder."""
+    folder = contents.run.folder
     return str(file.relative_to(folder)) if folder in file.parents else f"{file.parent.name}/{file.name}"
 
 
-def _scores(name: str, result: AssayResult) -> list[Score]:
-    """Every score with its error and its meaning, in the order of the meanings."""
+def _scores(description: Description, result: AssayResult) -> list[Score]:
+    """Return every score with its error and its meaning, in the order of the description."""
     return [
-        Score(humanize(key), with_error(result.scores[key], result.scores.get(f"{key}_se")), of_score(name, key))
-        for key in sorted(result.scores, key=lambda key: place_of(name, key))
+        Score(humanize(key), with_error(result.scores[key], result.scores.get(f"{key}_se")), description.meaning(key))
+        for key in sorted(result.scores, key=description.score_order)
         if not is_error(key, result)
     ]
 
 
-def _in_order(run: Run) -> list[str]:
-    """The assays of a run in the order of ASSAYS, then those that it does not know."""
-    there = {name for stored in run.results.values() for name in stored.assays}
-    return [name for name in ASSAYS if name in there] + sorted(there - set(ASSAYS))
+def _ordered_assays(contents: Contents) -> list[str]:
+    """Return the assays of a run in the order of the catalog, then foreign ones."""
+    names = {name for stored in contents.results.values() for name in stored.assays}
+    return [name for name in catalog.descriptions() if name in names] + sorted(names - set(catalog.descriptions()))
 
 
-def _section(file: Path, name: str, stored: results.Results, run: Run) -> Section:
-    result, several = stored.assays[name], sum(name in other.assays for other in run.results.values()) > 1
-    meaning, fault, drawn = ASSAYS.get(name), "", []
+def _section(file: Path, name: str, stored: results.Results, contents: Contents) -> Section:
+    result, several = stored.assays[name], sum(name in other.assays for other in contents.results.values()) > 1
+    description = description_of(name)
+    drawn: list[Picture] = []
     try:
-        drawn = pictures.of_assay(name, result, stored.provenance_of[name], file)
+        drawn, faults = pictures.assay_pictures(name, result, stored.provenance_of[name], file)
     except ValueError as error:
-        fault = str(error)
+        faults = [str(error)]
     return Section(
-        anchor=f"assay-{list(run.results).index(file)}-{name}",
-        title=meaning.title if meaning else humanize(name),
-        asks=meaning.asks if meaning else "",
-        file=_short(file, run) if several else "",
+        anchor=f"assay-{list(contents.results).index(file)}-{name}",
+        title=description.title or humanize(name),
+        question=description.question,
+        file=_short(file, contents) if several else "",
         remark=str(result.settings.get("remark") or ""),
-        fault=fault,
+        faults=faults,
         pictures=drawn,
-        scores=_scores(name, result),
+        scores=_scores(description, result),
         settings=[(humanize(key), format_value(value)) for key, value in result.settings.items() if key != "remark"],
         arrays=[_array(key, array) for key, array in result.arrays.items()],
     )
 
 
 def _array(name: str, array: Array) -> tuple[str, str, str, str]:
-    """Its name, axes with their sizes, unit and description."""
+    """Return name, axes with their sizes, unit and description."""
     axes = " × ".join(f"{axis} {size}" for axis, size in zip(array.axes, array.values.shape, strict=True))
     return humanize(name), axes, "" if array.unit == "1" else array.unit, array.description
 
@@ -144,15 +158,15 @@ def _provenance(stored: results.Results) -> list[tuple[str, str]]:
     return [(humanize(key), str(value)) for key, value in stored.provenance.items() if key not in LONG]
 
 
-def _curves(run: Run) -> tuple[Picture | None, list[str]]:
-    """The training curves, and why there are none where they cannot be drawn."""
-    if not run.rows:
+def _curves(contents: Contents) -> tuple[Picture | None, list[str]]:
+    """Return the training curves, and a line where they cannot be drawn."""
+    if not contents.curves:
         return None, []
-    names = ", ".join(humanize(key) for key in run.rows[-1] if key != "step")
+    names = ", ".join(humanize(key) for key in contents.curves[-1] if key != "step")
     try:
         with style.plot_style():
-            shown = f"Training curves of {run.name}: {names}."
-            drawn = training_curves.figure(run.rows)
-            return pictures.picture(drawn, shown, caption=CAPTIONS["training_curves"]), []
-    except Exception as error:  # whatever drawing makes of numbers that a log may hold
-        return None, [f"{run.place.trained}: its training curves cannot be drawn ({pictures.reason(error)})"]
+            alt = f"Training curves of {contents.run.folder.name}: {names}."
+            figure = training_curves.figure(contents.curves)
+            return pictures.as_picture(figure, alt, caption=training_curves.CAPTION), []
+    except Exception as error:  # drawing raises anything, for numbers that a log may hold
+        return None, [f"{contents.run.trained}: its training curves cannot be drawn ({pictures.reason(error)})"]

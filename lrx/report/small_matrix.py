@@ -1,4 +1,4 @@
-"""A response matrix as a small heat map, to lie beside those of other runs: same colours for same values."""
+"""Response matrix as a small heat map, with the same colours in all runs of a sweep."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lrx.assays.plotting import style
 from lrx.core.types import AssayResult
 
 SIDE = 1.7  # inches
-LABELLED = 12  # up to so many rows or columns have their names
+LABELLED = 12  # rows or columns up to which they have labels
 
 
 def figure(result: AssayResult) -> Figure:
-    """A heat map of the array `matrix`, without numbers.
+    """Draw a heat map of the array `matrix`, without numbers.
 
-    Colours reach to what a latent of unit variance answers to itself: 1 on the scale half, sqrt(2) on others.
+    Colours reach to the self-response of a latent of unit variance: 1 on the scale half, sqrt(2) on others.
     """
     matrix = result.arrays["matrix"]
     rows, columns = matrix.values.shape

@@ -1,4 +1,4 @@
-"""A score over the runs of a sweep: a row of dots for each group of runs that differ in their seed alone."""
+"""Strip plot of a score over a sweep: a row of dots for each group of runs that differ in their seed alone."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from matplotlib.ticker import MaxNLocator
 from lrx.assays.plotting import style
 
 WIDE, ROW = 3.2, 0.4  # inches of the panel, and of a group
-TICKS = 5  # so many at most, that long numbers do not touch
+TICKS = 5  # at most, so that long numbers do not touch
 
 
 def figure(title: str, values: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
-    """Dots of each group's values with their standard errors (NaN: none), and a line at their median.
+    """Draw each group's values as dots with standard errors (NaN: none), and a line at their median.
 
     A group without values keeps its row.
     """
@@ -25,20 +25,20 @@ def figure(title: str, values: Mapping[str, Sequence[tuple[float, float]]]) -> F
     width, height = left + WIDE + 0.2, high + 0.8
     drawn = style.figure(width, height)
     axes = drawn.add_axes((left / width, 0.35 / height, WIDE / width, high / height))
-    for row, some in enumerate(values.values()):
-        if some:
-            found, errors = np.array(some).T
-            # apart by a fixed pattern, so that equal runs are seen as several
-            apart = row + 0.12 * (np.arange(len(found)) % 3 - 1)
+    for row, group in enumerate(values.values()):
+        if group:
+            scores, errors = np.array(group).T
+            # a fixed pattern separates dots of equal runs
+            heights = row + 0.12 * (np.arange(len(scores)) % 3 - 1)
             errors = np.nan_to_num(errors, posinf=0)
-            axes.errorbar(found, apart, xerr=errors, fmt="none", ecolor=style.ACCENT, elinewidth=0.8, alpha=0.65)
-            axes.plot(found, apart, "o", markersize=5, color=style.ACCENT, alpha=0.65, markeredgewidth=0)
-            axes.plot([np.median(found)] * 2, [row - 0.32, row + 0.32], color="black", linewidth=1.4)
+            axes.errorbar(scores, heights, xerr=errors, fmt="none", ecolor=style.ACCENT, elinewidth=0.8, alpha=0.65)
+            axes.plot(scores, heights, "o", markersize=5, color=style.ACCENT, alpha=0.65, markeredgewidth=0)
+            axes.plot([np.median(scores)] * 2, [row - 0.32, row + 0.32], color="black", linewidth=1.4)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.08)
-    counts = all(value.is_integer() for some in values.values() for value, _ in some)
+    counts = all(value.is_integer() for group in values.values() for value, _ in group)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=TICKS, integer=counts))
     axes.grid(axis="x", color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)

@@ -1,4 +1,4 @@
-"""What a training logged, as small curves over its steps, a panel for each scalar."""
+"""Training curves: small plots of the logged scalars over steps."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from matplotlib.ticker import NullFormatter
 
 from lrx.assays.plotting import style
 
+CAPTION = "Good: losses that converge; bad: still decreasing at the end, or unstable."
 COLUMNS = 3  # panels in a row
-MOST = 24  # panels, for a log may hold any number of scalars
+MOST = 24  # panels; a log may hold any number of scalars
 WIDE, HIGH = 2.5, 1.5  # inches of a panel
 ACROSS, DOWN = 0.65, 0.65  # inches between panels
-STEEP = 20.0  # a scale is logarithmic where the largest value is so many times the smallest
+STEEP = 20.0  # ratio of largest to smallest value above which the scale is logarithmic
 
 
 def figure(rows: Sequence[dict[str, float]]) -> Figure:
-    """The curves of rows as `lrx.training.metrics_log.read` gives them; scalars that never change are left out,
-    but for the loss."""
+    """Draw the rows of `lrx.training.metrics_log.read`; scalars that never change are left out, except the loss."""
     names = [name for name in dict.fromkeys(key for row in rows for key in row) if name != "step"]
     steps = {name: [row["step"] for row in rows if name in row] for name in names}
     values = {name: np.array([row[name] for row in rows if name in row], dtype=np.float64) for name in names}
@@ -28,8 +28,8 @@ def figure(rows: Sequence[dict[str, float]]) -> Figure:
     columns, lines = min(COLUMNS, len(names)), -(-len(names) // COLUMNS)
     width, height = columns * (WIDE + ACROSS), lines * (HIGH + DOWN)
     drawn = style.figure(width, height)
-    for place, name in enumerate(names):
-        line, column = divmod(place, COLUMNS)
+    for index, name in enumerate(names):
+        line, column = divmod(index, COLUMNS)
         left, bottom = ACROSS + column * (WIDE + ACROSS), (lines - 1 - line) * (HIGH + DOWN) + 0.35
         axes = drawn.add_axes((left / width, bottom / height, WIDE / width, HIGH / height))
         axes.plot(steps[name], values[name], color=style.ACCENT, linewidth=1.2, marker="." if len(rows) < 3 else "")
@@ -37,10 +37,10 @@ def figure(rows: Sequence[dict[str, float]]) -> Figure:
         finite = values[name][np.isfinite(values[name])]
         if len(finite) and finite.min() > 0 and finite.max() > STEEP * finite.min():
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter("{x:g}")  # the usual one is of TeX, which is not read here
+            axes.yaxis.set_major_formatter("{x:g}")  # the default one writes TeX, which the style does not render
             axes.yaxis.set_minor_formatter(NullFormatter())
         axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
-        if line == lines - 1 or place + COLUMNS >= len(names):
+        if line == lines - 1 or index + COLUMNS >= len(names):
             axes.set_xlabel("step", labelpad=1)
     return drawn

@@ -1,7 +1,7 @@
-"""What the shards of one assay leave for the one who joins them: `part.npz`, in a folder for each shard.
+"""Files of shards: each shard of an assay writes a `part.npz`, and the last one joins them.
 
-Shard 2 of 3 works in the folder `2of3` below that of the whole. Its file has the tensors of its pieces
-(lrx.responses.work_units) by their keys, and says what they are a part of.
+Shard 2 of 3 works in the folder `2of3` below that of the assay. Its file has the tensors of its work units
+(lrx.responses.work_units) by their keys, and identifies the assay.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError, TypeE
 
 @dataclass(frozen=True)
 class About:
-    """What a part is a part of.
+    """Identity of the assay that a part belongs to.
 
-    whole: SHA-256 of the config of the whole and of its inputs. data: the data set's fingerprint. assay: its name.
-    seconds: wall time that the part took.
+    whole: run_folder.fingerprint of its config and inputs. data: fingerprint of the data set. assay: its name.
+    seconds: wall time of the part.
     """
 
     whole: str
@@ -41,21 +41,21 @@ class About:
 
 
 class Parts:
-    """All parts of a whole, opened; the share of a process that joins them."""
+    """All parts of an assay, opened: the share (lrx.responses.work_units) of the process that joins them."""
 
     def __init__(self, folder: Path, abouts: list[About], opened: list[np.lib.npyio.NpzFile]) -> None:
         self._folder, self._abouts = folder, abouts
-        self._where = {name: file for file in opened for name in file.files}
+        self._files = {name: file for file in opened for name in file.files}
         self.count, self.seconds = len(abouts), sum(about.seconds for about in abouts)
 
     def values(
         self, pieces: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]
     ) -> Iterator[tuple[Key, Values]]:
-        """See lrx.responses.work_units.Share. ValueError when no part has a piece, as when machines differ."""
+        """See lrx.responses.work_units.Share. ValueError for a unit that no part has, as when machines differ."""
         return StoredUnits(self._find).values(pieces, total=total, progress=progress)
 
     def check(self, fingerprint: str) -> None:
-        """ValueError unless all were measured on the data set of this fingerprint."""
+        """Raise ValueError unless all were measured on the data set of this fingerprint."""
         for number, about in enumerate(self._abouts, 1):
             if about.data != fingerprint:
                 raise ValueError(
@@ -64,29 +64,29 @@ class Parts:
                 )
 
     def _find(self, key: Key) -> Values:
-        found: list[Tensor] = []
-        while (name := _name(key, len(found))) in self._where:
-            found.append(torch.from_numpy(self._where[name][name]))
-        if not found:
+        values: list[Tensor] = []
+        while (name := _name(key, len(values))) in self._files:
+            values.append(torch.from_numpy(self._files[name][name]))
+        if not values:
             raise ValueError(
-                f"the shards in {self._folder} do not fit together: none has the piece {key}; remove their folders "
+                f"the shards in {self._folder} do not fit together: none has the work unit {key}; remove their folders "
                 "and start again, on machines of one kind"
             )
-        return tuple(found)
+        return tuple(values)
 
 
 def parse(text: object) -> Shard | None:
-    """`2of3` as a Shard; None for None. ValueError for anything else."""
+    """Parse `2of3`; None for None. ValueError for anything else."""
     if text is None:
         return None
-    found = NAME.fullmatch(str(text))
-    if not found or int(found[1]) > int(found[2]):
+    match = NAME.fullmatch(str(text))
+    if not match or int(match[1]) > int(match[2]):
         raise ValueError(f"shard must be null, or one such as 3of16, not {text!r}; assay.shards=16 makes all of them")
-    return Shard(int(found[1]), int(found[2]))
+    return Shard(int(match[1]), int(match[2]))
 
 
 def write(folder: Path, shard: Shard, about: About) -> None:
-    """Leave what a shard found in its folder."""
+    """Write the part of a shard into its folder."""
     tensors = {"about": np.array(json.dumps(asdict(about)))}
     tensors |= {
         _name(key, place): tensor.numpy()
@@ -98,21 +98,21 @@ def write(folder: Path, shard: Shard, about: About) -> None:
 
 
 def read_about(path: Path) -> About:
-    """What a part says of itself. ValueError when it cannot be read."""
+    """Read the identity of a part. ValueError when it cannot be read."""
     with _opened(path) as file:
         return _about(path, file)
 
 
 def complete(folder: Path) -> list[int]:
-    """In how many shards the work in a folder was split, where all of them have left their parts."""
-    names = [NAME.fullmatch(path.parent.name) for path in folder.glob(f"*/{PART}")]
-    counts = [int(found[2]) for found in names if found]
+    """Return the numbers of shards of which all parts are in a folder."""
+    matches = [NAME.fullmatch(path.parent.name) for path in folder.glob(f"*/{PART}")]
+    counts = [int(match[2]) for match in matches if match]
     return sorted(count for count in set(counts) if counts.count(count) == count)
 
 
 @contextmanager
 def opened(folder: Path, count: int, *, whole: str) -> Iterator[Parts | None]:
-    """The parts of a whole; None while some are not there. ValueError for one that cannot be read."""
+    """Open the parts of an assay; None while some are missing. ValueError for one that cannot be read."""
     paths = [folder / f"{number}of{count}" / PART for number in range(1, count + 1)]
     if not all(path.is_file() for path in paths):
         yield None
@@ -143,7 +143,7 @@ def _about(path: Path, file: np.lib.npyio.NpzFile) -> About:
 
 
 def _unreadable(path: Path) -> ValueError:
-    return ValueError(f"{path} is no part of an assay that lrx can read; remove it, and the same command makes it anew")
+    return ValueError(f"{path} is not a readable part of an assay; remove it, and the same command makes it again")
 
 
 def _name(key: Key, place: int) -> str:

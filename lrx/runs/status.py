@@ -22,6 +22,7 @@ from lrx.storage.atomic import atomic_path
 
 FILENAME, LOCK = "status.json", ".lock"
 STATES = ("queued", "running", "interrupted", "failed", "done")
+UNKNOWN = "unknown"  # the state of a run whose folder does not say it
 LOCK_TIMEOUT = 1.0  # seconds; `is_locked` holds the lock for a moment
 
 
@@ -54,18 +55,30 @@ class BusyError(ValueError):
 
 
 def read(folder: Path) -> Status | None:
-    """Return the status of a run folder now; None where there is none or it cannot be read."""
+    """Return the status of a run folder now; None where there is none, or none that lrx wrote."""
     try:
         content = json.loads((folder / FILENAME).read_text(encoding="utf-8"))
         values = {field.name: content[field.name] for field in fields(Status) if field.name in content}
         status = Status(**{**values, "overrides": tuple(values.get("overrides", ()))})
     except (OSError, ValueError, TypeError, RecursionError):
         return None
-    if status.state not in STATES:
+    if not _is_valid(status):
         return None
     if status.state == "running" and not is_locked(folder):
         return replace(status, state="interrupted")
     return status
+
+
+def _is_valid(status: Status) -> bool:
+    """Return whether each field is of its type: a file may hold anything."""
+    texts = (status.command, *status.overrides, status.config, status.error, status.host, status.job)
+    numbers = (status.step, status.steps, status.rate, status.seconds_left)
+    return (
+        status.state in STATES
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int | float) and abs(number) < 2**63 for number in numbers)
+        and (status.inputs is None or isinstance(status.inputs, Mapping))
+    )
 
 
 def write(folder: Path, status: Status) -> None:

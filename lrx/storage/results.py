@@ -1,11 +1,11 @@
 """AssayResult to and from HDF5: one file per run, one group per assay, labelled as netCDF-4 tools expect.
 
 xarray.open_dataset(file, engine="h5netcdf", group="response_matrix") gives the arrays with their labels, the scores
-as 0-d variables beside them (`opened.num_informative.item()`), and the settings as attributes. So:
-an array is a data set whose axes are dimension scales (a data set of labels named like the axis, in the same group),
+as 0-d variables (`opened.num_informative.item()`), and the settings as attributes.
+An array is a data set whose axes are dimension scales (a data set of labels named like the axis, in the same group),
 with the attributes `units` and `long_name`; a score is a scalar data set; a setting is an attribute, where `null`,
-`true` and `false` stand for what HDF5 tools do not share. Root attributes are the provenance of the latest write; each
-group keeps its own as JSON in the attribute `provenance`.
+`true` and `false` stand for values that HDF5 tools do not share. Root attributes are the provenance of the latest
+write; each group has its own as JSON in the attribute `provenance`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
+from h5py import h5d, h5g, h5i, h5o
 
 import lrx
-from lrx.storage.atomic import write as write_whole
+from lrx.storage.atomic import write as write_bytes
 
 if TYPE_CHECKING:
-    from lrx.core.types import AssayResult  # which imports torch, and files can be looked into without
+    from lrx.core.types import AssayResult  # imports torch, which reading scores does not need
 
 Provenance = Mapping[str, str | int | float]
 
@@ -39,10 +40,13 @@ DEFLATE = 1032  # the most that gzip packs into a byte (zlib's technical details
 WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 IDENTITY = ("checkpoint_sha256", "dataset_fingerprint")  # what the assays of one file have in common
 
+# What h5py raises for files that are damaged, or made to harm.
+UNREADABLE = (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, MemoryError)
+
 
 @dataclass(frozen=True)
 class Results:
-    """What a file holds: assays by name, the provenance of the latest write, and the provenance of each assay."""
+    """Content of a file: assays by name, the provenance of the latest write, and the provenance of each assay."""
 
     assays: Mapping[str, AssayResult]
     provenance: Provenance
@@ -50,20 +54,20 @@ class Results:
 
 
 def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance) -> None:
-    """Write assays as groups of these names, all of them in one step; other groups of a file of the same run stay.
+    """Write assays as groups of these names, in one step; other groups of a file of the same run stay.
 
-    provenance: what is known of `model`, `dataset`, `dataset_source`, `dataset_fingerprint`, `checkpoint_sha256`,
-    `config` (text), `seed`, `device`, `wall_time_s`, and what `environment()` gives.
+    provenance: as far as available, `model`, `dataset`, `dataset_source`, `dataset_fingerprint`, `checkpoint_sha256`,
+    `config` (text), `seed`, `device`, `wall_time_s`, and the entries of `environment()`.
     ValueError when the file is of another checkpoint or data set, is not lrx's, or for values HDF5 tools cannot share.
     """
     old = read(path) if path.exists() else Results({}, {}, {})
-    others = {other: kept for other, kept in old.assays.items() if other not in assays}
+    others = {name: result for name, result in old.assays.items() if name not in assays}
     for key in IDENTITY:
         before, now = old.provenance.get(key), provenance.get(key)
         if others and before != now:
             raise ValueError(f"{path} holds results of {key} {before}, not {now}: one file holds one run")
     of_each = {**old.provenance_of, **{name: dict(provenance) for name in assays}}
-    with written(path) as file:
+    with new_file(path) as file:
         file.attrs["format"] = FORMAT
         for key, value in provenance.items():
             file.attrs[key] = value
@@ -75,20 +79,20 @@ def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance)
 
 
 @contextmanager
-def written(path: Path) -> Iterator[h5py.File]:
-    """An HDF5 file to be filled in the block; when it ends well, the file takes the place of `path`.
+def new_file(path: Path) -> Iterator[h5py.File]:
+    """Fill an HDF5 file in the block, which replaces `path` when the block ends without an error.
 
-    It is made in memory, for HDF5 does not recover from a disk that fills while it writes. OSError in one line (bytes
-    needed, bytes free) when it cannot be written.
+    It is made in memory, as HDF5 does not recover from a full disk. OSError in one line (bytes needed, bytes free)
+    when it cannot be written.
     """
-    whole = io.BytesIO()
-    with h5py.File(whole, "w") as file:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
         yield file
-    write_whole(path, whole.getbuffer())
+    write_bytes(path, buffer.getbuffer())
 
 
 def read(path: Path) -> Results:
-    """Read every assay of a file; links are not followed. ValueError when it is not a whole file of lrx."""
+    """Read every assay of a file; links are not followed. ValueError when it is cut, damaged or not of lrx."""
     try:
         with open_file(path) as file:
             return Results(
@@ -96,12 +100,12 @@ def read(path: Path) -> Results:
                 provenance={key: _plain(value) for key, value in file.attrs.items() if key != "format"},
                 provenance_of={name: json.loads(file[name].attrs["provenance"]) for name in file},
             )
-    except (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, MemoryError) as error:
+    except UNREADABLE as error:
         raise ValueError(f"{path} is not a readable results file of lrx: {error}") from error
 
 
 def environment() -> dict[str, str]:
-    """The versions of lrx, torch, numpy and python, and the git commit of lrx's own tree (`unknown` without one)."""
+    """Return the versions of lrx, torch, numpy and python, and the git commit of lrx's work tree (or `unknown`)."""
     return {
         "lrx": lrx.__version__,
         "torch": version("torch"),
@@ -143,7 +147,7 @@ def _write_result(group: h5py.Group, result: AssayResult) -> None:
 
 
 def create(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
-    """A data set of these values, as HDF5 tools share them; ValueError for kinds that they do not."""
+    """Create a data set of values. ValueError for types that HDF5 tools do not share."""
     if values.dtype.kind in "UOS":
         return group.create_dataset(name, data=values.astype(object), dtype=TEXT)
     if values.dtype.kind == "b":
@@ -151,12 +155,12 @@ def create(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
     if values.dtype.kind not in "iuf" or values.dtype == np.float16:
         raise ValueError(f"{group.name}/{name} is {values.dtype}; HDF5 tools share integers, float32, float64 and text")
     large = values.ndim > 0 and values.nbytes >= LARGE
-    packing = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if large else {}
-    return group.create_dataset(name, data=values, **packing)
+    compression = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if large else {}
+    return group.create_dataset(name, data=values, **compression)
 
 
 def open_file(path: Path) -> h5py.File:
-    """A results file, to be read. OSError when it is no HDF5 file, or not of lrx."""
+    """Open a results file for reading. OSError when it is no HDF5 file, or not of lrx."""
     file = h5py.File(path, "r")
     if file.attrs.get("format") != FORMAT:
         file.close()
@@ -170,7 +174,7 @@ def _read_result(group: h5py.Group) -> AssayResult:
     arrays, coordinates, scores = {}, {}, {}
     for name in group:
         stored = _child(group, name)
-        if stored.attrs.get("CLASS") in ("DIMENSION_SCALE", b"DIMENSION_SCALE"):  # h5py's is_scale may crash on others
+        if is_scale(stored):
             coordinates[name] = _values(stored)
         elif stored.ndim == 0 and "units" not in stored.attrs:
             scores[name] = float(stored[()])
@@ -186,8 +190,13 @@ def _read_result(group: h5py.Group) -> AssayResult:
     return AssayResult(arrays=arrays, coordinates=coordinates, scores=scores, settings=settings)
 
 
+def is_scale(stored: h5py.Dataset) -> bool:
+    """Return whether a data set has the labels of an axis; h5py's own `is_scale` may crash on foreign attributes."""
+    return stored.attrs.get("CLASS") in ("DIMENSION_SCALE", b"DIMENSION_SCALE")
+
+
 def axes(file: h5py.File, array: h5py.Dataset) -> tuple[str, ...]:
-    """The names of an array's axes; not by h5py's `dims`, as HDF5 crashes on attributes of other kinds than its own."""
+    """Return the names of an array's axes. h5py's `dims` is not used, as HDF5 crashes on foreign attributes."""
     named = array.ndim > 0 and "DIMENSION_LIST" in array.attrs
     scales = [places[0] for places in array.attrs["DIMENSION_LIST"]] if named else []
     if len(scales) != array.ndim or not all(isinstance(scale, h5py.Reference) for scale in scales):
@@ -195,14 +204,28 @@ def axes(file: h5py.File, array: h5py.Dataset) -> tuple[str, ...]:
     return tuple(str(file[scale].name).rpartition("/")[2] for scale in scales)
 
 
+def open_member(group: h5g.GroupID, name: bytes) -> h5g.GroupID | h5d.DatasetID:
+    """Open a member of a group. ValueError for links, virtual and external storage, which lead out of the file."""
+    if group.links.get_info(name).type == h5py.h5l.TYPE_HARD:
+        member = h5o.open(group, name)
+        if h5i.get_type(member) != h5i.DATASET:
+            return member
+        storage = member.get_create_plist()
+        if storage.get_layout() != h5d.VIRTUAL and not storage.get_external_count():
+            return member
+    where = (h5i.get_name(group) or b"").decode().rstrip("/")
+    raise ValueError(f"{where}/{name.decode()} leads elsewhere; lrx does not follow it")
+
+
 def _child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
-    """A member that lies in this file; soft and external links, virtual and external storage are refused."""
-    child = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
-    if child is None or (isinstance(child, h5py.Dataset) and (child.is_virtual or child.external)):
-        raise ValueError(f"{group.name.rstrip('/')}/{name} leads elsewhere; lrx does not follow it")
-    if isinstance(child, h5py.Dataset) and child.nbytes > DEFLATE * group.file.id.get_filesize():
-        raise ValueError(f"{child.name} announces {child.nbytes:,} bytes, more than a file of this size can hold")
-    return child
+    """Open a member that lies in this file, and can: ValueError for one that claims more bytes than fit into it."""
+    member = open_member(group.id, name.encode())
+    if not isinstance(member, h5d.DatasetID):
+        return h5py.Group(member)
+    stored = h5py.Dataset(member)
+    if stored.nbytes > DEFLATE * group.file.id.get_filesize():
+        raise ValueError(f"{stored.name} announces {stored.nbytes:,} bytes, more than a file of this size can hold")
+    return stored
 
 
 def _values(stored: h5py.Dataset) -> np.ndarray:
@@ -211,7 +234,7 @@ def _values(stored: h5py.Dataset) -> np.ndarray:
 
 
 def _plain(value: object) -> str | int | float:
-    """An attribute as python's own type."""
+    """Return an attribute as python's own type."""
     plain = value.item() if isinstance(value, np.generic) else value
     if not isinstance(plain, str | int | float):
         raise TypeError(f"the attribute {value!r} is not text or a number")
@@ -219,7 +242,7 @@ def _plain(value: object) -> str | int | float:
 
 
 def _git_commit() -> str:
-    """HEAD of the work tree that lrx runs from, with `-dirty` when tracked files differ from it."""
+    """Return HEAD of lrx's work tree, with `-dirty` when tracked files differ from it."""
     top = Path(lrx.__file__).resolve().parents[1]
     if not (top / ".git").exists():
         return "unknown"

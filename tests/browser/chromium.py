@@ -1,4 +1,4 @@
-"""A headless Chromium, spoken to over two pipes in its DevTools protocol: commands and events as JSON, each ended by 0.
+"""Headless Chromium, driven over two pipes by its DevTools protocol: commands and events as JSON, each ended by 0.
 
 Protocol: https://chromedevtools.github.io/devtools-protocol/; pipes: Chromium's flag --remote-debugging-pipe, which
 reads file descriptor 3 and writes file descriptor 4.
@@ -21,7 +21,7 @@ FLAGS = ["--headless", "--disable-gpu", "--no-first-run", "--hide-scrollbars", "
 
 
 class Chromium:
-    """One page of a browser of our own. problems: what it said on its console, threw, or asked the network for."""
+    """One page of a browser process. problems: its console messages, errors and network requests."""
 
     def __init__(self, profile: Path) -> None:
         read_here, write_there = os.pipe()
@@ -96,7 +96,7 @@ class Chromium:
         deadline = time.monotonic() + TIMEOUT
         while b"\0" not in self._rest:
             ready, _, _ = select.select([self._read], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, f"Chromium said nothing for {TIMEOUT:g} seconds"
+            assert ready, f"Chromium did not answer for {TIMEOUT:g} seconds"
             part = os.read(self._read, 1 << 20)
             assert part, "Chromium has ended"
             self._rest += part
@@ -104,16 +104,16 @@ class Chromium:
         return dict(json.loads(message))
 
     def _hear(self, event: dict[str, Any]) -> None:
-        method, said = event.get("method"), event.get("params", {})
+        method, params = event.get("method"), event.get("params", {})
         if method == "Page.loadEventFired":
             self._loaded += 1
         elif method == "Runtime.exceptionThrown":
-            self.problems.append(str(said["exceptionDetails"]))
+            self.problems.append(str(params["exceptionDetails"]))
         elif method == "Runtime.consoleAPICalled":
-            self.problems.append(f"console.{said['type']}: {said['args']}")
+            self.problems.append(f"console.{params['type']}: {params['args']}")
         elif method == "Log.entryAdded":
-            self.problems.append(f"log: {said['entry']['text']}")
+            self.problems.append(f"log: {params['entry']['text']}")
         elif method == "Network.requestWillBeSent":
-            url = said["request"]["url"]
+            url = params["request"]["url"]
             if not url.startswith(("file:", "data:")):
                 self.problems.append(f"asks for {url}")

@@ -41,21 +41,21 @@ def sweep_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page.write(sweep(tmp_path_factory.mktemp("sweep")), None)[0]
 
 
-def test_complaints_are_heard(browser: Chromium, tmp_path: Path) -> None:
+def test_browser_reports_problems(browser: Chromium, tmp_path: Path) -> None:
     (tmp_path / "bad.html").write_text(
         "<script>console.error('a'); nothing()</script><img src='http://127.0.0.1:9/b.png'>"
     )
     browser.open(tmp_path / "bad.html", width=400)
-    told = " ".join(browser.problems)
-    assert "console.error" in told
-    assert "nothing is not defined" in told
-    assert "asks for http://127.0.0.1:9/b.png" in told
+    problems = " ".join(browser.problems)
+    assert "console.error" in problems
+    assert "nothing is not defined" in problems
+    assert "asks for http://127.0.0.1:9/b.png" in problems
 
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("kind", ["run_report", "sweep_report"])
-def test_a_report_opens_without_a_complaint_and_fits(
+def test_report_opens_and_fits(
     browser: Chromium, request: pytest.FixtureRequest, kind: str, width: int, dark: bool
 ) -> None:
     browser.open(request.getfixturevalue(kind), width=width, dark=dark)
@@ -77,7 +77,7 @@ def column(browser: Chromium, number: int) -> list[str]:
     return [str(text) for text in browser.run(script)]
 
 
-def test_a_head_sorts_its_column_and_turns_it_round(browser: Chromium, sweep_report: Path) -> None:
+def test_column_heads_sort(browser: Chromium, sweep_report: Path) -> None:
     browser.open(sweep_report, width=1280)
     heads = browser.run(
         "[...document.querySelector('table.sortable').tHead.rows[0].cells].map((c) => c.textContent.trim())"
@@ -97,7 +97,7 @@ def test_a_head_sorts_its_column_and_turns_it_round(browser: Chromium, sweep_rep
     assert browser.problems == []
 
 
-def test_the_plot_shows_the_scores_that_are_chosen(browser: Chromium, sweep_report: Path) -> None:
+def test_scatter_plot_axes(browser: Chromium, sweep_report: Path) -> None:
     browser.open(sweep_report, width=1280)
     named = "document.querySelector('#scatter svg').getAttribute('aria-label')"
     points = "[...document.querySelectorAll('#scatter svg path > title')].map((title) => title.textContent)"
@@ -114,7 +114,7 @@ def test_the_plot_shows_the_scores_that_are_chosen(browser: Chromium, sweep_repo
     assert browser.problems == []
 
 
-def test_hostile_names_are_text_in_the_page_and_in_the_plot(browser: Chromium, tmp_path: Path) -> None:
+def test_markup_in_names_is_text(browser: Chromium, tmp_path: Path) -> None:
     for name in ("</script><img src=x onerror=window.alarmed=1>", "other"):
         written(tmp_path / name.replace("/", "|"), {name: matrix_result()})
     browser.open(page.write(tmp_path, None)[0], width=1280)
@@ -125,7 +125,7 @@ def test_hostile_names_are_text_in_the_page_and_in_the_plot(browser: Chromium, t
     assert browser.run("new Promise((done) => setTimeout(() => done(window.alarmed ?? 'quiet'), 200))") == "quiet"
 
 
-def test_results_of_a_file_are_those_of_the_page(browser: Chromium, run_report: Path) -> None:
+def test_scores_equal_those_of_the_file(browser: Chromium, run_report: Path) -> None:
     browser.open(run_report, width=1280)
     stored = results.read(run_report.parent / "result.h5").assays["response_matrix"]
     cells = browser.run(

@@ -1,4 +1,4 @@
-"""Damaged results and run folders: a line for each fault, the rest is shown whole, and neither command ends by one."""
+"""Reports of damaged results and run folders: a line for each fault, everything else is shown."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from lrx.assays import catalog
 from lrx.cli.console import tables
+from lrx.core.config_text import flatten
 from lrx.core.types import Array, AssayResult
-from lrx.report import meanings, measured_runs, page, run_summary
+from lrx.report import page, run_contents, run_summary
+from lrx.runs.catalog import find_measured
 from lrx.storage import results
 from tests.report.test_page import AXES, Page, matrix_result, written
 
@@ -28,10 +31,10 @@ def with_matrix(values: np.ndarray) -> AssayResult:
     return AssayResult({"matrix": Array(values, axes)}, labels, whole.scores, whole.settings)
 
 
-def test_a_hundred_damaged_results_are_each_shown_beside_a_whole_one(tmp_path: Path) -> None:
+def test_damaged_results_beside_whole_ones(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for number in range(100):
-        name = str(random.choice([name for name in meanings.ASSAYS if name != "codes"]))
+        name = str(random.choice([name for name in catalog.descriptions() if name != "codes"]))
         damaged = with_matrix(MATRICES[number % len(MATRICES)])
         own = {"trained_steps": float(random.choice([np.nan, np.inf, -1]))} if number % 2 else {}
         whole = AssayResult({}, {}, {"well": 7.0})
@@ -45,7 +48,7 @@ def test_a_hundred_damaged_results_are_each_shown_beside_a_whole_one(tmp_path: P
         (tmp_path / "result.h5").unlink()
 
 
-def test_a_sweep_goes_on_after_a_matrix_that_cannot_be_drawn(tmp_path: Path) -> None:
+def test_sweep_with_matrix_that_cannot_be_drawn(tmp_path: Path) -> None:
     for number, values in enumerate(MATRICES[:2]):
         written(tmp_path / f"bad-{number}", {"response_matrix": with_matrix(values)})
     written(tmp_path / "well", {"response_matrix": matrix_result()})
@@ -54,14 +57,14 @@ def test_a_sweep_goes_on_after_a_matrix_that_cannot_be_drawn(tmp_path: Path) -> 
     assert len([image for image in Page(out).images if "A heat map" in image["alt"]]) == 1
 
 
-def test_a_config_that_grows_is_not_unfolded() -> None:
+def test_config_with_aliases_is_refused() -> None:
     with pytest.raises(ValueError, match="aliases"):
-        measured_runs.flat(BOMB)
+        flatten(BOMB)
     with pytest.raises(ValueError, match="characters"):
-        measured_runs.flat("a" * (2**20 + 1))
+        flatten("a" * (2**20 + 1))
 
 
-def test_provenance_that_is_a_list_is_a_line(tmp_path: Path) -> None:
+def test_provenance_that_is_a_list(tmp_path: Path) -> None:
     path = written(tmp_path, {"response_matrix": matrix_result()})
     with h5py.File(path, "r+") as file:
         file["response_matrix"].attrs["provenance"] = "[1, 2]"
@@ -70,13 +73,13 @@ def test_provenance_that_is_a_list_is_a_line(tmp_path: Path) -> None:
     assert "the provenance of response_matrix is no mapping" in faults[0]
 
 
-def test_steps_that_are_none_cost_their_row(tmp_path: Path) -> None:
+def test_log_rows_without_numbers(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("seed: 1")
     (tmp_path / "status.json").write_text('{"state": "done", "step": Infinity}')
     rows = '{"step": NaN, "loss": 1}\n{"step": 2, "loss": 3, "kl": "x"}\n{"step": Infinity, "loss": 1}\n'
     (tmp_path / "metrics.jsonl").write_text(rows + '{"step": 4, "loss": NaN}\n')
-    run = measured_runs.read(measured_runs.places(tmp_path)[0])
-    assert [row["step"] for row in run.rows] == [2.0, 4.0]
-    assert "3 of 4 rows hold what is no number" in run.faults[0]
-    assert run_summary.facts(run)["training"] == "trained for 4 steps"
+    contents = run_contents.read(find_measured(tmp_path)[0])
+    assert [row["step"] for row in contents.curves] == [2.0, 4.0]
+    assert "3 of 4 rows hold what is no number" in contents.faults[0]
+    assert run_summary.summarize(contents)["training"] == "trained for 4 steps"
     assert len(Page(page.write(tmp_path, None)[0]).images) == 1

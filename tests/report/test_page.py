@@ -1,4 +1,4 @@
-"""The report: what it finds at a path, that it stands alone and is complete, and that what files say stays text."""
+"""Reports: runs and results at a path, one self-contained page, and texts of files escaped."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ import base64
 import json
 import math
 import shlex
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hydra.utils import instantiate
 
+from lrx.assays import catalog
+from lrx.assays.paper.assay import Settings, default_assays
+from lrx.assays.run import run_assay
 from lrx.core.types import Array, AssayResult
 from lrx.metrics.record import PRESETS, Sizes
-from lrx.report import commands, meanings, page, pictures, sweep_page
-from lrx.report.sweep_rows import Row
+from lrx.report import commands, page, pictures, run_page, sweep_page
+from lrx.report.sweep_runs import SweepRun
 from lrx.runs import status
 from lrx.storage import results
-from tests.cli.test_configs import GROUPS, ToyGrid, composed, model_from
+from tests.cli.test_configs import GROUPS, ToyGrid, model_from
 from tests.conftest import TINY, Lrx
 
 SCRIPT = "<script>alert(1)</script>"
@@ -28,7 +31,7 @@ AXES = ("intervened", "responding")
 
 
 class Page(HTMLParser):
-    """A page taken apart: its scripts, its images, all its text, and the tags with their attributes."""
+    """Scripts, images, text and tags (with their attributes) of a page."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -89,18 +92,17 @@ def written(folder: Path, assays: dict[str, AssayResult], **provenance: str) -> 
 # ------------------------------------------------------------------------------------------------ what it says
 
 
-def test_every_assay_has_its_section() -> None:
-    assert set(meanings.ASSAYS) == {*GROUPS["assay"]} - {"paper"}
-    for meaning in meanings.ASSAYS.values():
-        assert set(meaning.main) <= {*meaning.scores} or any("{}" in name for name in meaning.scores)
+def test_every_assay_is_described() -> None:
+    assert set(catalog.descriptions()) == {*GROUPS["assay"]} - {"paper"}
+    for description in catalog.descriptions().values():
+        named = {*description.scores}
+        assert set(description.main_scores) <= named or any("{}" in name for name in named)
 
 
-def test_every_score_that_assays_produce_has_a_meaning_and_every_picture_a_text(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_score_and_picture_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRX_DATA", str(tmp_path))
     monkeypatch.setitem(PRESETS, "fast", Sizes(num_train=60, num_test=30, train_votes=20, eval_votes=10))
-    sizes = {
+    sizes: dict[str, dict[str, object]] = {
         "response_matrix": {"num_samples": 16},
         "conditioned_response": {"num_bootstrap": 4},
         "latent_graph": {"num_samples": 16, "num_replicates": 4},
@@ -109,42 +111,52 @@ def test_every_score_that_assays_produce_has_a_meaning_and_every_picture_a_text(
         "manifold": {"num_points": 4},
         "interpolation": {"num_pairs": 2, "num_nodes": 4, "steps": 1, "probe_steps": 2},
         "generation": {"num_samples": 6, "neighbours": 1, "probe_steps": 2},
-        "factor_inference": {"labels": "[4,6]", "num_test": 4, "repeats": 1},
+        "factor_inference": {"labels": [4, 6], "num_test": 4, "repeats": 1},
     }
-    settings = [f"assay.assays.{name}.{key}={value}" for name, some in sizes.items() for key, value in some.items()]
-    node = composed("assay", "ckpt=none", "assay=paper", *settings).assay
+    assays = {name: replace(own, **sizes.get(name, {})) for name, own in default_assays().items()}
     model = model_from("model=vae", "network=mlp", "latent_dim=3", dataset=ToyGrid((1, 2, 2)))
-    found = instantiate(node, _convert_="all")(model, ToyGrid((1, 2, 2)), torch.Generator().manual_seed(0))
-    assert len(found) >= 11
-    for name, result in found.items():
+    results_of = run_assay(Settings(assays=assays), model, ToyGrid((1, 2, 2)), torch.Generator().manual_seed(0))
+    assert isinstance(results_of, dict)
+    assert len(results_of) >= 11
+    for name, result in results_of.items():
+        description = catalog.descriptions()[name]
         for score in result.scores:
-            if not meanings.is_error(score, result):
-                assert meanings.of_score(name, score), (name, score)
-                assert "{" not in meanings.of_score(name, score)
-        drawn = pictures.of_assay(name, result, {}, tmp_path)
+            if not run_page.is_error(score, result):
+                assert description.meaning(score), (name, score)
+                assert "{" not in description.meaning(score)
+        drawn, undescribed = pictures.assay_pictures(name, result, {}, tmp_path)
+        assert not undescribed
         assert len(drawn) >= (name != "codes")
         assert all(len(one.alt) > 20 and one.width > 100 for one in drawn)
 
 
-def test_a_part_of_a_name_has_its_word_in_the_sentence() -> None:
-    assert "draws from the prior" in meanings.of_score("generation", "frechet_prior")
-    assert "all latents, learned from 1000 labels" in meanings.of_score("factor_inference", "accuracy_all_1000")
+def test_part_of_a_score_has_its_word_in_the_meaning() -> None:
+    generation, factor_inference = (catalog.descriptions()[name] for name in ("generation", "factor_inference"))
+    assert "draws from the prior" in generation.meaning("frechet_prior")
+    assert "all latents, learned from 1000 labels" in factor_inference.meaning("accuracy_all_1000")
     names = ["frechet_refined", "recall_prior", "frechet_data", "frechet_prior", "beauty"]
-    ordered = sorted(names, key=lambda name: meanings.place_of("generation", name))
+    ordered = sorted(names, key=generation.score_order)
     assert ordered == ["frechet_data", "frechet_prior", "frechet_refined", "recall_prior", "beauty"]
-    labels = sorted(
-        ("1000", "100", "9" * 5000), key=lambda n: meanings.place_of("factor_inference", f"accuracy_all_{n}")
-    )
+    labels = sorted(("1000", "100", "9" * 5000), key=lambda n: factor_inference.score_order(f"accuracy_all_{n}"))
     assert labels.index("100") < labels.index("1000")
-    assert meanings.of_score("generation", "beauty") == meanings.of_score("of_mine", "cds") == ""
+    assert generation.meaning("beauty") == run_page.description_of("of_mine").meaning("cds") == ""
+
+
+def test_undescribed_picture_is_shown_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = catalog.descriptions()["response_matrix"]
+    lacking = {**catalog.descriptions(), "response_matrix": replace(described, pictures={})}
+    monkeypatch.setattr(catalog, "descriptions", lambda: lacking)
+    path = written(tmp_path, {"response_matrix": matrix_result()})
+    out, faults = page.write(path, None)
+    assert faults == ["lrx/assays/response_matrix/description.py describes no picture 'response_matrix'; add it there"]
+    (image,) = Page(out).images
+    assert image["alt"] == "Picture response matrix of Latent response matrix. VAE on dsprites."
 
 
 # ------------------------------------------------------------------------------------------------ of one run
 
 
-def test_a_trained_run_is_told_with_its_curves_and_the_assays_of_its_checkpoint(
-    lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_has_curves_and_assays_of_its_checkpoint(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b"):
         assert lrx("train", *TINY, f"name={name}", f"seed={'ab'.index(name)}").returncode == 0
         measured = lrx("assay", f"ckpt=outputs/train/{name}", "assay.num_samples=16", f"name=of-{name}")
@@ -156,16 +168,16 @@ def test_a_trained_run_is_told_with_its_curves_and_the_assays_of_its_checkpoint(
     monkeypatch.setattr(torch, "load", refused)
     done = lrx("report", "outputs/train/a")
     assert (done.returncode, done.stderr.split()) == (0, ["outputs/train/a/report.html"]), done.stderr
-    told = Page(tmp_path / "outputs/train/a/report.html")
-    told.assert_stands_alone()
-    assert len(told.images) == 2
-    assert told.images[0]["alt"].startswith("Training curves of a: loss")
-    assert "BetaVAE with 2 latents on double helix (drawn from seed 0), trained for 20 steps." in told.text
-    assert "lrx train experiment=helix trainer.steps=20" in told.text
-    assert "lrx assay ckpt=outputs/train/a assay.num_samples=16 name=of-a" in told.text
-    assert "of-b" not in told.text
-    assert "Latents that answer to themselves" in told.text
-    assert "num samples 16" in told.text
+    report = Page(tmp_path / "outputs/train/a/report.html")
+    report.assert_stands_alone()
+    assert len(report.images) == 2
+    assert report.images[0]["alt"].startswith("Training curves of a: loss")
+    assert "BetaVAE with 2 latents on double helix (drawn from seed 0), trained for 20 steps." in report.text
+    assert "lrx train experiment=helix trainer.steps=20" in report.text
+    assert "lrx assay ckpt=outputs/train/a assay.num_samples=16 name=of-a" in report.text
+    assert "of-b" not in report.text
+    assert "Latents that answer to themselves" in report.text
+    assert "num samples 16" in report.text
 
     assert lrx("report", "outputs/assay/of-a/result.h5", "out=one.html").returncode == 0
     alone = Page(tmp_path / "one.html")
@@ -180,28 +192,32 @@ def test_a_trained_run_is_told_with_its_curves_and_the_assays_of_its_checkpoint(
     assert (tmp_path / "two.html").read_bytes() == first
 
 
-def test_what_files_say_stays_text(tmp_path: Path) -> None:
+def test_markup_in_files_is_escaped(tmp_path: Path) -> None:
     hostile = matrix_result(names=(SCRIPT, '" onerror="alert(2)'))
     hostile = AssayResult(hostile.arrays, hostile.coordinates, {SCRIPT.replace("/", ""): 1.0}, {**hostile.settings})
     result = AssayResult(hostile.arrays, hostile.coordinates, hostile.scores, {**hostile.settings, "remark": SCRIPT})
     folder = tmp_path / "<img src=x onerror=alert(3)>"
-    facts = {"config": f"{SCRIPT}", "checkpoint_config": f"model: {{_target_: '{SCRIPT}'}}", "dataset": f"'{SCRIPT}"}
+    facts = {
+        "config": f"note: {SCRIPT}",
+        "checkpoint_config": f"model: {{_target_: '{SCRIPT}'}}",
+        "dataset": f"'{SCRIPT}",
+    }
     written(folder, {"response_matrix": result, "<b>own": matrix_result()}, **facts)
     status.write(folder, status.Status("failed", "assay", (f"name={SCRIPT}",), error=SCRIPT))
     out, faults = page.write(folder, None)
     assert not faults
-    told = Page(out)
-    told.assert_stands_alone()
-    assert len(told.scripts) == 1
-    assert "alert" not in told.scripts[0]
-    assert told.text.count(SCRIPT) >= 5
-    assert "<img src=x onerror=alert(3)>" in told.text
-    assert "<b>own" in told.text
-    (policy,) = [tag["content"] for name, tag in told.tags if tag.get("http-equiv") == "Content-Security-Policy"]
+    report = Page(out)
+    report.assert_stands_alone()
+    assert len(report.scripts) == 1
+    assert "alert" not in report.scripts[0]
+    assert report.text.count(SCRIPT) >= 5
+    assert "<img src=x onerror=alert(3)>" in report.text
+    assert "<b>own" in report.text
+    (policy,) = [tag["content"] for name, tag in report.tags if tag.get("http-equiv") == "Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-")
 
 
-def test_broken_and_foreign_files_are_one_line(lrx: Lrx, tmp_path: Path) -> None:
+def test_damaged_and_foreign_files_are_one_line(lrx: Lrx, tmp_path: Path) -> None:
     whole = written(tmp_path / "whole", {"response_matrix": matrix_result()})
     (tmp_path / "cut.h5").write_bytes(whole.read_bytes()[:900])
     (tmp_path / "foreign.h5").write_text("not a results file")
@@ -221,17 +237,17 @@ def test_broken_and_foreign_files_are_one_line(lrx: Lrx, tmp_path: Path) -> None
     assert "usage: lrx report" in lrx("report", "--help").stdout
 
 
-def test_an_assay_that_cannot_be_drawn_keeps_its_scores(tmp_path: Path) -> None:
+def test_scores_of_assay_that_cannot_be_drawn(tmp_path: Path) -> None:
     lacking = AssayResult({"x": Array(np.ones(2), ("latent",))}, {}, {"num_informative": 7.0})
     flat = AssayResult({"matrix": Array(np.ones(2), ("latent",))}, {}, {"cds": 0.25}, {"threshold": 0.1})
     path = written(tmp_path, {"response_matrix": lacking, "conditioned_response": flat})
     out, faults = page.write(path, None)
     assert "its response_matrix lacks 'matrix'" in faults[0]
     assert "its conditioned_response cannot be drawn" in faults[1]
-    told = Page(out)
-    assert "num informative 7 Latents" in told.text
-    assert "cds 0.25 Causal" in told.text
-    assert not told.images
+    report = Page(out)
+    assert "num informative 7 Latents" in report.text
+    assert "cds 0.25 Causal" in report.text
+    assert not report.images
 
 
 # ------------------------------------------------------------------------------------------------ of a sweep
@@ -254,49 +270,49 @@ def sweep(folder: Path) -> Path:
     return folder
 
 
-def test_a_sweep_is_a_table_a_plot_and_matrices(lrx: Lrx, tmp_path: Path) -> None:
+def test_sweep_has_table_plot_and_matrices(lrx: Lrx, tmp_path: Path) -> None:
     sweep(tmp_path / "sweep")
     done = lrx("report", "sweep")
     assert done.returncode == 0
     assert "other/result.h5 is not a readable results file" in done.stderr
-    told = Page(tmp_path / "sweep" / "report.html")
-    told.assert_stands_alone()
-    assert "4 runs: 1 interrupted, 3 done." in told.text  # as nobody works in the folder that says running
-    assert "They differ in seed, model.beta." in told.text
-    data = json.loads(told.scripts[0])
+    report = Page(tmp_path / "sweep" / "report.html")
+    report.assert_stands_alone()
+    assert "4 runs: 1 interrupted, 3 done." in report.text  # as nobody works in the folder that says running
+    assert "They differ in seed, model.beta." in report.text
+    data = json.loads(report.scripts[0])
     assert data["scores"] == ["response matrix: num informative", "response matrix: largest se"]
     assert data["groups"] == ["beta 1", "beta 4"]
     runs = {run["name"]: run for run in data["runs"]}
     assert runs["vae-1-1"]["group"] == runs["vae-1-0"]["group"] == "beta 1"
     assert runs["vae-1-1"]["values"] == [2.0, pytest.approx(0.128)]
     assert runs["vae-4-1"]["values"] == [None, None]
-    captions = [image["alt"] for image in told.images if "A heat map" in image["alt"]]
+    captions = [image["alt"] for image in report.images if "A heat map" in image["alt"]]
     assert [caption.rpartition(" ")[2] for caption in captions] == ["vae-1-0.", "vae-1-1.", "vae-4-0."]
-    assert "Data: dsprites (rendered by lrx, not the official file)." in told.text
-    assert "Make it again lrx train -m seed=0,1" in " ".join(told.text.split())
-    assert "response matrix: largest se The largest standard error of an entry" in " ".join(told.text.split())
-    values = [tag["data-value"] for name, tag in told.tags if name == "td" and "data-value" in tag]
+    assert "Data: dsprites (rendered by lrx, not the official file)." in report.text
+    assert "Make it again lrx train -m seed=0,1" in " ".join(report.text.split())
+    assert "response matrix: largest se The largest standard error of an entry" in " ".join(report.text.split())
+    values = [tag["data-value"] for name, tag in report.tags if name == "td" and "data-value" in tag]
     assert values[:3] == ["2.0", "2.0", "2.0"]
 
 
-def test_damaged_run_folders_cost_a_line_each(tmp_path: Path) -> None:
-    for name, config, said, log in (
+def test_damaged_run_folders_are_one_line_each(tmp_path: Path) -> None:
+    for name, config, command, log in (
         ("strange", "{not: [yaml", '{"state": "done", "command": 3, "overrides": [[1]]}', ""),
         ("logged", "seed: 1", '{"state": "done"}', 'not json\n{"step": 1, "loss": 2.0}\n'),
         ("well", "seed: 1", '{"state": "done"}', ""),
     ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.yaml").write_text(config)
-        (tmp_path / name / "status.json").write_text(said)
+        (tmp_path / name / "status.json").write_text(command)
         (tmp_path / name / "metrics.jsonl").write_text(log)
     out, faults = page.write(tmp_path, None)
     assert len(faults) == 2
     assert "logged/metrics.jsonl: line 1 is damaged" in faults[0]
-    assert faults[1].startswith(f"{tmp_path / 'strange'}: while parsing a flow sequence")
+    assert faults[1].startswith(f"{tmp_path / 'strange'}: config.yaml is damaged (ParserError: while parsing a flow ")
     assert "3 runs: 2 done, 1 unknown." in Page(out).text
 
 
-def test_what_goes_together_is_told_once(tmp_path: Path) -> None:
+def test_keys_that_vary_together_are_one_column(tmp_path: Path) -> None:
     for model, steps, seed in (("VAE", 10, 0), ("VAE", 10, 1), ("AE", 20, 0)):
         run = tmp_path / f"{model}-{seed}"
         run.mkdir()
@@ -304,48 +320,48 @@ def test_what_goes_together_is_told_once(tmp_path: Path) -> None:
         (run / "config.yaml").write_text(config)
         written(run / "paper", {"response_matrix": matrix_result()}, checkpoint_config=config)
         status.write(run, status.Status("done", "train"))
-    told = Page(page.write(tmp_path, None)[0])
-    assert json.loads(told.scripts[0])["groups"] == ["AE", "VAE"]
-    assert "They differ in seed, trainer.steps, model." in told.text
-    assert " run model seed state " in " ".join(told.text.split())
+    report = Page(page.write(tmp_path, None)[0])
+    assert json.loads(report.scripts[0])["groups"] == ["AE", "VAE"]
+    assert "They differ in seed, trainer.steps, model." in report.text
+    assert " run model seed state " in " ".join(report.text.split())
 
 
-def test_a_sweep_of_assays_differs_in_how_they_measured(tmp_path: Path) -> None:
+def test_sweep_of_assays_differs_in_assay_settings(tmp_path: Path) -> None:
     for samples in (16, 64):
         config = f"seed: 0\nassay: {{_target_: lrx.assays.x, num_samples: {samples}}}\n"
         trained = "seed: 3\nmodel: {_target_: lrx.models.vae.VAE}\n"
         written(tmp_path / f"{samples}", {"response_matrix": matrix_result()}, config=config, checkpoint_config=trained)
     out, faults = page.write(tmp_path, tmp_path / "deep" / "page.html")
     assert not faults
-    told = Page(out)
-    assert "They differ in assay.num_samples." in told.text
-    assert json.loads(told.scripts[0])["groups"] == ["num_samples 16", "num_samples 64"]
+    report = Page(out)
+    assert "They differ in assay.num_samples." in report.text
+    assert json.loads(report.scripts[0])["groups"] == ["num_samples 16", "num_samples 64"]
 
 
-def test_the_first_plot_shows_scores_of_two_assays_that_most_runs_have() -> None:
+def test_first_axes_are_scores_of_two_assays() -> None:
     keys = [("reconstruction", "squared_error"), ("reconstruction", "kl"), ("traversal", "mean_following"), ("a", "b")]
     every = [dict(zip(keys, values, strict=True)) for values in ((1.0, 2.0, 0.1, 7.0), (3.0, math.nan, 0.2, 7.0))]
-    rows = [Row(str(place), "done", {}, scores, {}, {}, "", []) for place, scores in enumerate(every)]
-    assert sweep_page._first_two(rows, keys, keys) == (0, 2)
-    assert sweep_page._first_two(rows, keys, keys[:2]) == (0, 1)  # kl differs between no runs: the first two there are
+    rows = [SweepRun(str(place), "done", {}, scores, {}, {}, "", []) for place, scores in enumerate(every)]
+    assert sweep_page._first_axes(rows, keys, keys) == (0, 2)
+    assert sweep_page._first_axes(rows, keys, keys[:2]) == (0, 1)  # kl differs between no runs: the first two there are
 
 
-def test_commands_are_told_as_they_are_typed() -> None:
-    said = ("assay", ("assay=paper", "ckpt='outputs/train/one'", "name='1'", "note='a b'"))
-    (line,) = commands.typed([said])
+def test_commands_as_shell_lines() -> None:
+    command = ("assay", ("assay=paper", "ckpt='outputs/train/one'", "name='1'", "note='a b'"))
+    (line,) = commands.shell_lines([command])
     assert shlex.split(line) == ["lrx", "assay", "assay=paper", "ckpt=outputs/train/one", "name='1'", "note='a b'"]
     runs = [("train", (f"model={model}", f"seed={seed}", "name=x")) for model in ("ae", "vae") for seed in (0, 1)]
-    assert commands.of_sweep(runs) == ["lrx train -m model=ae,vae seed=0,1 name=x"]
-    assert commands.of_sweep(runs[:3]) == commands.typed(runs[:3])  # no product of choices
-    assert commands.of_sweep([*runs, ("import", ())])[1:] == ["lrx import"]
+    assert commands.sweep_lines(runs) == ["lrx train -m model=ae,vae seed=0,1 name=x"]
+    assert commands.sweep_lines(runs[:3]) == commands.shell_lines(runs[:3])  # no product of choices
+    assert commands.sweep_lines([*runs, ("import", ())])[1:] == ["lrx import"]
 
 
-def test_hostile_names_in_a_sweep_stay_text(tmp_path: Path) -> None:
+def test_markup_in_run_names_is_escaped(tmp_path: Path) -> None:
     for name in ("</script><script>alert(1)<", "b"):
         written(tmp_path / name.replace("/", "|"), {name: matrix_result()})
     out, _ = page.write(tmp_path, None)
-    told = Page(out)
-    told.assert_stands_alone()
-    assert len(told.scripts) == 2
-    assert "alert" not in told.scripts[1]
-    assert json.loads(told.scripts[0])["runs"][0]["name"] == "<|script><script>alert(1)<"
+    report = Page(out)
+    report.assert_stands_alone()
+    assert len(report.scripts) == 2
+    assert "alert" not in report.scripts[1]
+    assert json.loads(report.scripts[0])["runs"][0]["name"] == "<|script><script>alert(1)<"

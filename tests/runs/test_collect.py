@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from lrx.core.config_text import flatten
 from lrx.core.types import Array, AssayResult
 from lrx.runs import status
-from lrx.runs.collect import collect, settings_of
+from lrx.runs.collect import collect
 from lrx.storage import results
 from tests.conftest import TINY, Lrx
 
@@ -30,7 +31,7 @@ def result(score: float, *, latents: int = 2) -> dict[str, AssayResult]:
     return {"response_matrix": AssayResult(arrays, labels, {"gap": score, "gap_se": score / 10})}
 
 
-def made_up(
+def write_run(
     folder: Path,
     *,
     seed: int = 0,
@@ -63,14 +64,14 @@ def table(path: Path) -> dict[str, dict[str, str]]:
 
 
 def opened(path: Path, group: str | None = None) -> xr.Dataset:
-    with xr.open_dataset(path, engine="h5netcdf", group=group) as found:
-        return found.load()
+    with xr.open_dataset(path, engine="h5netcdf", group=group) as data:
+        return data.load()
 
 
 # ----------------------------------------------------------------------------------------------- what is collected
 
 
-def test_a_sweep_as_typed(lrx: Lrx, tmp_path: Path) -> None:
+def test_collect_of_a_sweep(lrx: Lrx, tmp_path: Path) -> None:
     few = "[paper,'assay.only=[response_matrix,codes]','assay.assays.response_matrix.num_samples=16']"
     done = lrx("train", *TINY, "seed=0,1", f"then={few}", "name=s", "-m")
     assert done.returncode == 0, done.stderr
@@ -105,7 +106,7 @@ def test_a_sweep_as_typed(lrx: Lrx, tmp_path: Path) -> None:
     assert not [key for key in row if key in ("provenance.config", "provenance.checkpoint_config")]
 
 
-def test_a_sweep_of_assays_knows_how_its_models_were_trained(lrx: Lrx, tmp_path: Path) -> None:
+def test_assay_rows_have_training_settings(lrx: Lrx, tmp_path: Path) -> None:
     assert lrx("train", *TINY, "name=t", "model.beta=0.2").returncode == 0
     words = ["assay", "-m", "ckpt=outputs/train/t", "assay.num_samples=16,32", "name=a"]
     assert lrx(*words).returncode == 0
@@ -119,10 +120,10 @@ def test_a_sweep_of_assays_knows_how_its_models_were_trained(lrx: Lrx, tmp_path:
     assert opened(tmp_path / "all.h5").command.values.tolist() == ["assay", "assay", "train"]
 
 
-def test_scores_and_their_errors_stand_side_by_side(tmp_path: Path) -> None:
-    made_up(tmp_path / "s/a", assays=result(0.5))
-    made_up(tmp_path / "s/deep/er/b", seed=1, beta=4.0, assays=result(0.7))
-    made_up(tmp_path / "s/c", seed=2)  # no assay
+def test_scores_with_errors(tmp_path: Path) -> None:
+    write_run(tmp_path / "s/a", assays=result(0.5))
+    write_run(tmp_path / "s/deep/er/b", seed=1, beta=4.0, assays=result(0.7))
+    write_run(tmp_path / "s/c", seed=2)  # no assay
     collect(tmp_path / "s", tmp_path / "s/collected.h5")
     rows = table(tmp_path / "s/collected.csv")
     assert {run: (row["response_matrix.gap"], row["response_matrix.gap_se"]) for run, row in rows.items()} == {
@@ -133,35 +134,35 @@ def test_scores_and_their_errors_stand_side_by_side(tmp_path: Path) -> None:
     assert rows["deep/er/b"]["train.loss"] == "4.0"  # the last line that is whole
     assert rows["a"]["assay.seed"] == "3"
     assert rows["a"]["seed"] == "0"
-    found = opened(tmp_path / "s/collected.h5", "response_matrix")
-    assert found.gap.attrs["ancillary_variables"] == "gap_se"
-    assert found.gap.sel(run="deep/er/b") == 0.7
-    assert np.isnan(found.gap.sel(run="c"))
-    assert np.isnan(found.matrix.sel(run="c")).all()
-    assert np.array_equal(found.matrix.sel(run="a"), np.full((2, 2), 0.5))
-    assert found.matrix.attrs["units"] == "latent"
-    assert found.gap.groupby("model_beta").mean().sel(model_beta=4.0) == 0.7
+    data = opened(tmp_path / "s/collected.h5", "response_matrix")
+    assert data.gap.attrs["ancillary_variables"] == "gap_se"
+    assert data.gap.sel(run="deep/er/b") == 0.7
+    assert np.isnan(data.gap.sel(run="c"))
+    assert np.isnan(data.matrix.sel(run="c")).all()
+    assert np.array_equal(data.matrix.sel(run="a"), np.full((2, 2), 0.5))
+    assert data.matrix.attrs["units"] == "latent"
+    assert data.gap.groupby("model_beta").mean().sel(model_beta=4.0) == 0.7
     common = json.loads(opened(tmp_path / "s/collected.h5").in_common.item())
     assert common == {"latent_dim": 2, "model.kl": "exact", "name": "sweep", "assay.num_samples": 16, "assay.seed": 3}
 
 
-def test_arrays_of_other_shapes_stay_where_they_are(tmp_path: Path) -> None:
-    made_up(tmp_path / "a", assays=result(0.5))
-    made_up(tmp_path / "b", assays=result(0.5, latents=3))
+def test_arrays_of_different_shapes_are_not_stacked(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", assays=result(0.5))
+    write_run(tmp_path / "b", assays=result(0.5, latents=3))
     large = {"big": AssayResult({"x": Array(np.zeros(5000), ("place",))}, {}, {"one": 1.0})}
-    made_up(tmp_path / "c", assays=large)
+    write_run(tmp_path / "c", assays=large)
     collect(tmp_path, tmp_path / "collected.h5")
     assert set(opened(tmp_path / "collected.h5", "response_matrix").data_vars) == {"gap", "gap_se"}
     assert set(opened(tmp_path / "collected.h5", "big").data_vars) == {"one"}
 
 
-def test_names_are_such_that_every_netcdf_tool_takes_them(tmp_path: Path) -> None:
+def test_names_are_valid_in_netcdf(tmp_path: Path) -> None:
     odd = {"new-assay 2": AssayResult({}, {}, {"a.b": 1.0, "a b": 2.0, "7th": 3.0, "run": 4.0})}
-    made_up(tmp_path / "a", assays=odd)
-    made_up(tmp_path / "b", seed=1, assays=odd)
+    write_run(tmp_path / "a", assays=odd)
+    write_run(tmp_path / "b", seed=1, assays=odd)
     collect(tmp_path, tmp_path / "collected.h5")
-    found = opened(tmp_path / "collected.h5", "new_assay_2")
-    assert {found[name].attrs["long_name"].split(" of ")[0]: found[name].values[0] for name in found.data_vars} == {
+    data = opened(tmp_path / "collected.h5", "new_assay_2")
+    assert {data[name].attrs["long_name"].split(" of ")[0]: data[name].values[0] for name in data.data_vars} == {
         "a.b": 1.0,
         "a b": 2.0,
         "7th": 3.0,
@@ -174,41 +175,41 @@ def test_names_are_such_that_every_netcdf_tool_takes_them(tmp_path: Path) -> Non
     xr.open_datatree(tmp_path / "collected.h5", engine="h5netcdf").close()
 
 
-def test_an_assay_that_a_run_has_twice_gets_a_row_of_its_own(tmp_path: Path) -> None:
-    run = made_up(tmp_path / "a", assays=result(0.5))
+def test_repeated_assay_has_its_own_row(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", assays=result(0.5))
     (run / "again").mkdir()
     results.write(run / "again/result.h5", result(0.6), {"torch": "2.1"})
     rows = collect(tmp_path, tmp_path / "collected.h5")
     assert {row.run: row.scores["response_matrix"]["gap"] for row in rows} == {"a": 0.6, "a/paper": 0.5}
 
 
-def test_two_runs_of_one_config_are_two_rows_and_no_partners(tmp_path: Path) -> None:
+def test_runs_of_one_seed_are_not_ranked(tmp_path: Path) -> None:
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         codes = np.random.default_rng(seed).standard_normal((50, 2)).astype(np.float32)
         arrays = {
             "codes": Array(codes, ("image", "latent")),
             ("informative" if name == "c" else "carrying"): Array(np.ones(2, np.uint8), ("latent",)),  # c is older
         }
-        made_up(tmp_path / name, seed=seed, assays={"codes": AssayResult(arrays, {"image": np.arange(50)}, {})})
-    made_up(tmp_path / "d", seed=2, beta=7.0, assays={"codes": AssayResult(arrays, {"image": np.arange(50)}, {})})
-    made_up(tmp_path / "e", seed=3, assays={"codes": AssayResult(arrays, {"image": np.arange(50) + 1}, {})})
+        write_run(tmp_path / name, seed=seed, assays={"codes": AssayResult(arrays, {"image": np.arange(50)}, {})})
+    write_run(tmp_path / "d", seed=2, beta=7.0, assays={"codes": AssayResult(arrays, {"image": np.arange(50)}, {})})
+    write_run(tmp_path / "e", seed=3, assays={"codes": AssayResult(arrays, {"image": np.arange(50) + 1}, {})})
     collect(tmp_path, tmp_path / "collected.h5")
-    found = opened(tmp_path / "collected.h5", "udr")
-    assert found.num_partners.values.tolist() == [1, 1, 2, 0, 0]  # d has another beta, e saw other images
-    assert np.isnan(found.udr_spearman.values).tolist() == [False, False, False, True, True]
-    assert found.udr_spearman[0] == found.udr_spearman[1] == found.udr_spearman[2]
+    data = opened(tmp_path / "collected.h5", "udr")
+    assert data.num_partners.values.tolist() == [1, 1, 2, 0, 0]  # d has another beta, e saw other images
+    assert np.isnan(data.udr_spearman.values).tolist() == [False, False, False, True, True]
+    assert data.udr_spearman[0] == data.udr_spearman[1] == data.udr_spearman[2]
 
 
 # --------------------------------------------------------------------------------------------- what is not as it should
 
 
-def test_unfinished_and_failed_runs_are_listed_with_their_reason(lrx: Lrx, tmp_path: Path) -> None:
-    made_up(tmp_path / "s/good")
-    made_up(tmp_path / "s/bad", seed=1, state="failed", error="the loss is nan at step 5")
-    made_up(tmp_path / "s/cut", seed=2, state="running")  # and nobody holds its lock
+def test_unfinished_and_failed_runs_are_listed(lrx: Lrx, tmp_path: Path) -> None:
+    write_run(tmp_path / "s/good")
+    write_run(tmp_path / "s/bad", seed=1, state="failed", error="the loss is nan at step 5")
+    write_run(tmp_path / "s/cut", seed=2, state="running")  # and nobody holds its lock
     (tmp_path / "s/waits").mkdir()
     status.write(tmp_path / "s/waits", status.Status("queued", "train", ("seed=9",)))
-    half = made_up(tmp_path / "s/half", seed=3, assays=result(0.5))
+    half = write_run(tmp_path / "s/half", seed=3, assays=result(0.5))
     status.write(half / "paper", status.Status("failed", "assay", error="no memory"))
     done = lrx("collect", "s")
     assert done.returncode == 0
@@ -230,8 +231,8 @@ def test_unfinished_and_failed_runs_are_listed_with_their_reason(lrx: Lrx, tmp_p
     assert "latent_dim" not in rows["good"]  # the same in all configs that there are
 
 
-def hostile(folder: Path, kind: str) -> None:
-    """Spoil a run folder in one way."""
+def damage_result(folder: Path, kind: str) -> None:
+    """Damage the result of a run folder in one way."""
     file = folder / "paper/result.h5"
     whole = file.read_bytes()
     secret = folder.parent.parent / "secret.h5"
@@ -246,8 +247,8 @@ def hostile(folder: Path, kind: str) -> None:
         with h5py.File(file, "w") as other:
             other["x"] = 1
     elif kind in ("external link", "soft link", "external storage", "virtual"):
-        with h5py.File(file, "r+") as spoilt:
-            group = spoilt["response_matrix"]
+        with h5py.File(file, "r+") as damaged:
+            group = damaged["response_matrix"]
             if kind == "external link":
                 group["stolen"] = h5py.ExternalLink(str(secret), "/response_matrix/gap")
             elif kind == "soft link":
@@ -259,8 +260,8 @@ def hostile(folder: Path, kind: str) -> None:
                 layout[:] = h5py.VirtualSource(str(secret), "response_matrix/matrix", (2, 2))
                 group.create_virtual_dataset("stolen", layout)
     elif kind == "external group":
-        with h5py.File(file, "r+") as spoilt:
-            spoilt["metrics"] = h5py.ExternalLink(str(secret), "/response_matrix")
+        with h5py.File(file, "r+") as damaged:
+            damaged["metrics"] = h5py.ExternalLink(str(secret), "/response_matrix")
     elif kind == "links out of the tree":
         file.unlink()
         file.symlink_to(secret)
@@ -293,23 +294,23 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_spoilt_result_is_listed_and_stops_nothing(tmp_path: Path, kind: str) -> None:
-    made_up(tmp_path / "s/good", assays=result(0.5))
-    hostile(made_up(tmp_path / "s/bad", seed=1, assays=result(0.7)), kind)
+def test_damaged_result_is_one_line(tmp_path: Path, kind: str) -> None:
+    write_run(tmp_path / "s/good", assays=result(0.5))
+    damage_result(write_run(tmp_path / "s/bad", seed=1, assays=result(0.7)), kind)
     rows = {row.run: row for row in collect(tmp_path / "s", tmp_path / "out.h5")}
     assert rows.keys() == {"good", "bad"}
     assert rows["bad"].error.startswith("paper: ")
     assert KINDS[kind] in rows["bad"].error
     assert "\n" not in rows["bad"].error
-    found = opened(tmp_path / "out.h5", "response_matrix").gap
-    assert found.sel(run="good") == 0.5
-    assert np.isnan(found.sel(run="bad"))
+    data = opened(tmp_path / "out.h5", "response_matrix").gap
+    assert data.sel(run="good") == 0.5
+    assert np.isnan(data.sel(run="bad"))
     assert opened(tmp_path / "out.h5").seed.sel(run="bad") == 1
 
 
-def test_spoilt_texts_are_listed_and_stop_nothing(tmp_path: Path) -> None:
+def test_damaged_text_files_are_one_line_each(tmp_path: Path) -> None:
     top = tmp_path / "s"
-    made_up(top / "good")
+    write_run(top / "good")
     bomb = "a: &a [x,x,x,x]\nb: &b [*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b]\n"
     configs = {
         "bomb": bomb,
@@ -320,17 +321,17 @@ def test_spoilt_texts_are_listed_and_stop_nothing(tmp_path: Path) -> None:
         "huge": "a: " + "x" * 2**20,
     }
     for name, content in configs.items():
-        path = made_up(top / name) / "config.yaml"
+        path = write_run(top / name) / "config.yaml"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     states = {"nothing": "", "deeper": "[" * 200_000, "kinds": '{"state": "done", "rate": "fast"}', "other": "{}"}
     states["infinite"] = '{"state": "running", "seconds_left": Infinity}'
     for name, content in states.items():
-        (made_up(top / name) / "status.json").write_text(content)
-    (made_up(top / "escape") / "status.json").write_text(
+        (write_run(top / name) / "status.json").write_text(content)
+    (write_run(top / "escape") / "status.json").write_text(
         json.dumps({"state": "failed", "error": "\x1b[2Jbad\nworse", "overrides": ["seed=\x00"]})
     )
     for name, line in (("no-object", "[1]"), ("no-number", '{"loss": "low"}'), ("overflow", f'{{"loss": {10**400}}}')):
-        (made_up(top / name) / "metrics.jsonl").write_text(f'{{"step": 1, "loss": 2.0}}\n{line}\n')
+        (write_run(top / name) / "metrics.jsonl").write_text(f'{{"step": 1, "loss": 2.0}}\n{line}\n')
     rows = {row.run: row for row in collect(top, tmp_path / "out.h5")}
     assert rows.keys() == {"good", *configs, *states, "escape", "no-object", "no-number", "overflow"}
     for name in configs:
@@ -343,10 +344,10 @@ def test_spoilt_texts_are_listed_and_stop_nothing(tmp_path: Path) -> None:
     assert opened(tmp_path / "out.h5").sizes["run"] == len(rows)
 
 
-def test_codes_that_cannot_be_compared_do_not_hinder_the_others(tmp_path: Path) -> None:
+def test_incomparable_codes_are_not_ranked(tmp_path: Path) -> None:
     def with_codes(seed: int, codes: np.ndarray, latents: int) -> None:
         arrays = {"codes": Array(codes, ("image", "latent")), "carrying": Array(np.ones(latents), ("flag",))}
-        made_up(tmp_path / str(seed), seed=seed, assays={"codes": AssayResult(arrays, {"image": np.arange(9)}, {})})
+        write_run(tmp_path / str(seed), seed=seed, assays={"codes": AssayResult(arrays, {"image": np.arange(9)}, {})})
 
     fine = np.arange(18.0).reshape(9, 2)
     with_codes(0, fine, 2)
@@ -374,11 +375,11 @@ ODD += [np.full(2, 2**64 - 1, "u8"), np.zeros(2, [("a", "i4")]), np.zeros((9, 50
 
 
 @pytest.mark.parametrize("member", ["codes/codes", "codes/carrying", "response_matrix/gap", "response_matrix/matrix"])
-def test_arrays_of_any_kind_cost_at_most_their_run(tmp_path: Path, member: str) -> None:
+def test_arrays_of_foreign_types(tmp_path: Path, member: str) -> None:
     for seed in range(2):
-        made_up(tmp_path / f"s/good{seed}", seed=seed, assays=with_all(seed))
+        write_run(tmp_path / f"s/good{seed}", seed=seed, assays=with_all(seed))
     for number, values in enumerate(ODD):
-        run = made_up(tmp_path / f"s/a{number}", seed=9, assays=with_all(9))  # named so that they come first
+        run = write_run(tmp_path / f"s/a{number}", seed=9, assays=with_all(9))  # named so that they come first
         with h5py.File(run / "paper/result.h5", "r+") as file:
             del file[member]
             file[member] = values
@@ -389,17 +390,17 @@ def test_arrays_of_any_kind_cost_at_most_their_run(tmp_path: Path, member: str) 
         assert rows[name].scores["response_matrix"]["gap"] == 0.5
         assert rows[name].scores["udr"]["num_partners"] >= 1
     if member == "codes/codes":
-        told = [
+        expected = [
             rows[f"a{number}"].error.removeprefix("its codes cannot be ranked: they are ") for number in (9, 15, 29)
         ]
         kinds = "complex128, and which latents are carrying is uint8"
-        assert told == [kinds, "of 1 images and 2 latents", "not finite"]
+        assert expected == [kinds, "of 1 images and 2 latents", "not finite"]
 
 
-def test_labels_that_hdf5_tools_do_not_share_stay_where_they_are(tmp_path: Path) -> None:
+def test_foreign_labels_are_not_stacked(tmp_path: Path) -> None:
     for number, labels in enumerate([np.array([b"a\0b"] * 2), np.ones(2, "f2"), np.zeros(2, [("a", "i4")])]):
         for seed in range(2):
-            run = made_up(tmp_path / f"{number}/{seed}", seed=seed, assays=result(0.5))
+            run = write_run(tmp_path / f"{number}/{seed}", seed=seed, assays=result(0.5))
             with h5py.File(run / "paper/result.h5", "r+") as file:
                 del file["response_matrix/responding"]
                 file["response_matrix/responding"] = labels
@@ -409,10 +410,10 @@ def test_labels_that_hdf5_tools_do_not_share_stay_where_they_are(tmp_path: Path)
         assert set(opened(tmp_path / "out.h5", "response_matrix").data_vars) == {"gap", "gap_se"}
 
 
-def test_a_changed_letter_in_what_hdf5_keeps_of_an_axis_costs_no_more_than_the_stack(tmp_path: Path) -> None:
+def test_damaged_dimension_list_costs_only_the_stack(tmp_path: Path) -> None:
     """HDF5's own check of a scale frees twice, and so aborts the process, for a class of another name."""
     for seed, old, new in ((0, b"DIMENSION_SCALE", b"DIMENSIO,_SCALE"), (1, b"DIMENSION_LIST", b"DIMENSION_LOST")):
-        run = made_up(tmp_path / f"{seed}/a", assays=result(0.5))
+        run = write_run(tmp_path / f"{seed}/a", assays=result(0.5))
         file = run / "paper/result.h5"
         file.write_bytes(file.read_bytes().replace(old, new))
         (row,) = collect(tmp_path / str(seed), tmp_path / "out.h5")
@@ -420,8 +421,8 @@ def test_a_changed_letter_in_what_hdf5_keeps_of_an_axis_costs_no_more_than_the_s
         assert set(opened(tmp_path / "out.h5", "response_matrix").data_vars) == {"gap", "gap_se"}
 
 
-def test_numbers_that_are_none_or_too_large_are_told_as_they_are(tmp_path: Path) -> None:
-    run = made_up(tmp_path / "a", assays=result(0.5))
+def test_nan_and_large_numbers(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", assays=result(0.5))
     with h5py.File(run / "paper/result.h5", "r+") as file:
         file.attrs["seed"], file.attrs["torch"] = np.uint64(2**64 - 1), np.nan
     (run / "config.yaml").write_text("lr: .nan\nbeta: .inf\nlarge: 18446744073709551615\n")
@@ -437,16 +438,16 @@ def test_numbers_that_are_none_or_too_large_are_told_as_they_are(tmp_path: Path)
     assert table(tmp_path / "out.csv")["a"]["provenance.seed"] == str(2**64 - 1)
 
 
-def test_keys_past_any_sense_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_too_many_keys_are_dropped_and_counted(tmp_path: Path) -> None:
     top = tmp_path / "s"
-    made_up(top / "good", assays=result(0.5))
-    made_up(top / "many", seed=1)
+    write_run(top / "good", assays=result(0.5))
+    write_run(top / "many", seed=1)
     words = ("x" * 10_000 + "=1", "two\nlines=1", *(f"key{number}=1" for number in range(1200)))
     status.write(top / "many", status.Status("done", "train", words))
-    (made_up(top / "wide", seed=2) / "config.yaml").write_text("".join(f"k{number}: 1\n" for number in range(20_000)))
-    (made_up(top / "loud", seed=3) / "status.json").write_text(json.dumps({"state": "failed", "error": "e" * 10**5}))
-    (made_up(top / "far", seed=4) / "status.json").write_text(json.dumps({"state": "running", "step": 10**400}))
-    names = made_up(top / "names", seed=5, assays=result(0.5))
+    (write_run(top / "wide", seed=2) / "config.yaml").write_text("".join(f"k{number}: 1\n" for number in range(20_000)))
+    (write_run(top / "loud", seed=3) / "status.json").write_text(json.dumps({"state": "failed", "error": "e" * 10**5}))
+    (write_run(top / "far", seed=4) / "status.json").write_text(json.dumps({"state": "running", "step": 10**400}))
+    names = write_run(top / "names", seed=5, assays=result(0.5))
     with h5py.File(names / "paper/result.h5", "r+") as file:
         file["response_matrix/" + "y" * 10_000] = 1.0
     rows = {row.run: row for row in collect(top, tmp_path / "out.h5")}
@@ -454,28 +455,28 @@ def test_keys_past_any_sense_are_left_out_and_counted(tmp_path: Path) -> None:
     assert len([name for name in columns if name.startswith("key")]) < 1000
     assert max(map(len, columns)) < 100
     assert rows["good"].error == ""
-    assert rows["many"].error.startswith("left out: 2")  # 1,000 columns are taken, among them those of the others
-    assert rows["wide"].error == "config.yaml is no config: a config of 20,001 keys is none of lrx"
+    assert rows["many"].error.startswith("dropped 2")  # 1,000 columns are taken, among them those of the others
+    assert rows["wide"].error == "config.yaml has 20,001 keys; at most 10,000"
     assert rows["loud"].error.endswith("eee... (100,000 letters)")
     assert (rows["far"].state, rows["far"].error) == ("unknown", "status.json is not one of lrx")
-    assert "is no name, but 10,000 letters" in rows["names"].error
+    assert "longer than 200 characters" in rows["names"].error
 
 
 @pytest.mark.parametrize("text", ["!!timestamp x", "!!bool x", "!!int ''", "!!float ''", "9" * 5000, "{? [1]: 2}"])
-def test_values_that_yaml_stumbles_over_are_one_line(tmp_path: Path, text: str) -> None:
-    (made_up(tmp_path / "a") / "config.yaml").write_text(f"a: {text}\n")
+def test_invalid_yaml_values_are_one_line(tmp_path: Path, text: str) -> None:
+    (write_run(tmp_path / "a") / "config.yaml").write_text(f"a: {text}\n")
     (row,) = collect(tmp_path, tmp_path / "out.h5")
-    assert row.error.startswith("config.yaml is no config: ")
+    assert row.error.startswith("config.yaml is damaged (")
 
 
-def test_random_damage_to_any_file_costs_at_most_its_run(tmp_path: Path) -> None:
+def test_random_damage_costs_at_most_its_run(tmp_path: Path) -> None:
     """Files cut, or with bytes changed or put in; the good runs are all there, ranked against each other."""
     random, top = np.random.default_rng(0), tmp_path / "s"
     files = ("config.yaml", "status.json", "metrics.jsonl", "paper/config.yaml", "paper/status.json", "paper/result.h5")
     for seed in range(2):
-        made_up(top / f"good{seed}", seed=seed, assays=with_all(seed))
+        write_run(top / f"good{seed}", seed=seed, assays=with_all(seed))
     for number in range(60):
-        path = made_up(top / f"bad{number}", seed=number + 2, assays=with_all(number)) / files[number % len(files)]
+        path = write_run(top / f"bad{number}", seed=number + 2, assays=with_all(number)) / files[number % len(files)]
         content = bytearray(path.read_bytes())
         place = int(random.integers(len(content)))
         foreign = random.integers(0, 256, int(random.integers(1, 20)), dtype=np.uint8).tobytes()
@@ -492,17 +493,17 @@ def test_random_damage_to_any_file_costs_at_most_its_run(tmp_path: Path) -> None
     assert opened(tmp_path / "out.h5").sizes["run"] == len(table(tmp_path / "out.csv")) == len(rows)
 
 
-def test_links_to_folders_and_hidden_folders_are_passed_over(tmp_path: Path) -> None:
-    made_up(tmp_path / "s/a")
-    made_up(tmp_path / "elsewhere/b")
-    made_up(tmp_path / "s/.hidden/c")
+def test_linked_and_hidden_folders_are_skipped(tmp_path: Path) -> None:
+    write_run(tmp_path / "s/a")
+    write_run(tmp_path / "elsewhere/b")
+    write_run(tmp_path / "s/.hidden/c")
     (tmp_path / "s/linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "s/around").symlink_to(tmp_path / "s")
     assert [row.run for row in collect(tmp_path / "s", tmp_path / "out.h5")] == ["a"]
 
 
-def test_collecting_again_replaces_both_files_and_counts_the_same(tmp_path: Path) -> None:
-    made_up(tmp_path / "a", assays=result(0.5))
+def test_collect_twice_gives_same_files(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", assays=result(0.5))
     out = tmp_path / "collected.h5"
     collect(tmp_path, out)
     before = out.with_suffix(".csv").read_text()
@@ -511,7 +512,7 @@ def test_collecting_again_replaces_both_files_and_counts_the_same(tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "collected.csv", "collected.h5"]
 
 
-def test_sixteen_runs_that_write_while_it_reads(tmp_path: Path) -> None:
+def test_collect_while_runs_write(tmp_path: Path) -> None:
     """Every look finds whole files or none, and the last one finds all."""
     start = threading.Barrier(17)
 
@@ -541,15 +542,15 @@ def test_sixteen_runs_that_write_while_it_reads(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------- what is asked for
 
 
-def test_out_names_the_file(lrx: Lrx, tmp_path: Path) -> None:
-    made_up(tmp_path / "s/a")
+def test_out_option(lrx: Lrx, tmp_path: Path) -> None:
+    write_run(tmp_path / "s/a")
     assert lrx("collect", "s", "out=made/here.h5").returncode == 0
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["here.csv", "here.h5"]
     assert not (tmp_path / "s/collected.h5").exists()
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         ([], "lrx collect takes one folder, such as outputs/train/my-sweep"),
         (["s", "t"], "takes one folder, not s t"),
@@ -560,29 +561,29 @@ def test_out_names_the_file(lrx: Lrx, tmp_path: Path) -> None:
         (["empty"], "empty holds no runs"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(lrx: Lrx, tmp_path: Path, words: list[str], told: str) -> None:
-    made_up(tmp_path / "s/a")
+def test_wrong_arguments_are_one_line(lrx: Lrx, tmp_path: Path, words: list[str], expected: str) -> None:
+    write_run(tmp_path / "s/a")
     (tmp_path / "empty").mkdir()
     done = lrx("collect", *words)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert told in done.stderr
+    assert expected in done.stderr
 
 
-def test_help_says_what_it_does(lrx: Lrx) -> None:
+def test_help(lrx: Lrx) -> None:
     for command in ("collect", "status"):
         done = lrx(command, "--help")
         assert done.returncode == 0
         assert done.stdout.startswith(f"usage: lrx {command} FOLDER")
 
 
-def test_a_config_is_read_key_by_key() -> None:
+def test_flatten_reads_key_by_key() -> None:
     text = "a: 1\nb:\n  c: null\n  d:\n  - 1\n  - x\nthen:\n- paper\n- assay.only=[a]\ne: '2: 3'\nf: true\n"
-    assert settings_of(text) == {
+    assert flatten(text) == {
         "a": 1,
         "b.c": None,
-        "b.d": "[1, 'x']",
-        "then": "['paper', 'assay.only=[a]']",
+        "b.d": [1, "x"],
+        "then": ["paper", "assay.only=[a]"],
         "e": "2: 3",
         "f": True,
     }

@@ -246,7 +246,7 @@ def test_parts_can_be_joined_later_and_only_where_they_belong_together(
     with pytest.raises(ValueError, match="do not fit together"):
         assay.join(folder)
     part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(ValueError, match=r"2of2/part\.npz is no part of an assay"):
+    with pytest.raises(ValueError, match=r"2of2/part\.npz is not a readable part of an assay"):
         assay.join(folder)
 
 

@@ -1,4 +1,4 @@
-"""What a run folder says of its run, while it is worked on, after it ended, and after it was killed."""
+"""Status of a run folder: running, ended, killed."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def another_process(code: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_a_run_is_running_then_done(tmp_path: Path) -> None:
+def test_running_then_done(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "run"
     assert status.read(folder) is None
     with run_session(folder) as work:
         assert status.read(folder).state == "running"
         work.update(step=3, steps=10, rate=2.5)
-        found = status.read(folder)
-        assert (found.step, found.steps, found.rate, found.pid) == (3, 10, 2.5, os.getpid())
+        state = status.read(folder)
+        assert (state.step, state.steps, state.rate, state.pid) == (3, 10, 2.5, os.getpid())
         assert not status.finished(folder, "c")
     assert status.read(folder).state == "done"
     assert status.finished(folder, "c")
@@ -57,7 +57,7 @@ def test_a_run_is_running_then_done(tmp_path: Path) -> None:
     assert not status.finished(folder, "c", {"checkpoint": "abc"})
 
 
-def test_what_a_run_is_made_from_is_part_of_being_finished(tmp_path: Path) -> None:
+def test_finished_depends_on_inputs(tmp_path: Path) -> None:
     with run_session(tmp_path, inputs={"checkpoint": "abc"}):
         pass
     assert status.finished(tmp_path, "c", {"checkpoint": "abc"})
@@ -68,7 +68,7 @@ def test_what_a_run_is_made_from_is_part_of_being_finished(tmp_path: Path) -> No
     ("error", "line"),
     [(ValueError("the loss is nan"), "the loss is nan"), (ZeroDivisionError("x"), "ZeroDivisionError: x")],
 )
-def test_a_failed_run_says_why(tmp_path: Path, error: Exception, line: str) -> None:
+def test_failed_run_has_error(tmp_path: Path, error: Exception, line: str) -> None:
     with pytest.raises(type(error)), run_session(tmp_path):
         raise error
     assert status.read(tmp_path).state == "failed"
@@ -76,13 +76,13 @@ def test_a_failed_run_says_why(tmp_path: Path, error: Exception, line: str) -> N
     assert not status.is_locked(tmp_path)
 
 
-def test_an_interrupt_is_no_failure(tmp_path: Path) -> None:
+def test_interrupt_is_not_failure(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), run_session(tmp_path):
         raise KeyboardInterrupt
     assert status.read(tmp_path).state == "interrupted"
 
 
-def test_the_second_process_is_refused_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
+def test_lock_refuses_second_process_and_ends_with_process(tmp_path: Path) -> None:
     with another_process(HOLD, tmp_path) as process:
         assert status.is_locked(tmp_path)
         assert status.read(tmp_path).state == "running"
@@ -99,7 +99,7 @@ def test_the_second_process_is_refused_and_a_dead_one_holds_nothing(tmp_path: Pa
     assert status.read(tmp_path).state == "done"
 
 
-def test_a_look_does_not_keep_a_run_from_starting(tmp_path: Path) -> None:
+def test_reading_does_not_block_a_start(tmp_path: Path) -> None:
     looking = (
         "import sys, pathlib\nfrom lrx.runs import status\nprint('looking', flush=True)\n"
         "while True: status.is_locked(pathlib.Path(sys.argv[1]))"
@@ -112,17 +112,17 @@ def test_a_look_does_not_keep_a_run_from_starting(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"state": "flying"}', '{"state": 1}', "\x00\x01"])
-def test_what_is_no_status_is_none(tmp_path: Path, content: str) -> None:
+def test_invalid_status_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / status.FILENAME).write_text(content)
     assert status.read(tmp_path) is None
 
 
-def test_a_status_of_a_later_version_is_read_as_far_as_it_is_known(tmp_path: Path) -> None:
+def test_unknown_fields_are_ignored(tmp_path: Path) -> None:
     (tmp_path / status.FILENAME).write_text(json.dumps({"state": "done", "step": 7, "colour": "blue"}))
     assert status.read(tmp_path) == status.Status("done", step=7)
 
 
-def test_the_name_that_a_cluster_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slurm_job_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     with run_session(tmp_path):

@@ -50,10 +50,10 @@ def path(tmp_path: Path) -> Path:
 def same(one: AssayResult, other: AssayResult) -> None:
     assert one.arrays.keys() == other.arrays.keys()
     for name, array in one.arrays.items():
-        kept = other.arrays[name]
-        assert np.array_equal(array.values, kept.values)
-        assert array.values.dtype.kind == kept.values.dtype.kind
-        assert (array.axes, array.unit, array.description or name) == (kept.axes, kept.unit, kept.description)
+        stored = other.arrays[name]
+        assert np.array_equal(array.values, stored.values)
+        assert array.values.dtype.kind == stored.values.dtype.kind
+        assert (array.axes, array.unit, array.description or name) == (stored.axes, stored.unit, stored.description)
     for axis, labels in one.coordinates.items():
         assert np.array_equal(labels, other.coordinates[axis])
     np.testing.assert_equal(dict(one.scores), dict(other.scores))
@@ -63,7 +63,7 @@ def same(one: AssayResult, other: AssayResult) -> None:
     }
 
 
-def test_what_is_written_is_read_again(path: Path) -> None:
+def test_round_trip(path: Path) -> None:
     results.write(path, {"conditioned": sample()}, PROVENANCE)
     stored = results.read(path)
     assert dict(stored.provenance) == PROVENANCE
@@ -72,7 +72,7 @@ def test_what_is_written_is_read_again(path: Path) -> None:
     assert stored.assays["conditioned"].coordinates["row"].tolist() == list(range(100))  # counted where not named
 
 
-def test_xarray_opens_labelled_arrays_scores_and_settings(path: Path) -> None:
+def test_xarray_opens_arrays_scores_and_settings(path: Path) -> None:
     results.write(path, {"conditioned": sample()}, PROVENANCE)
     with xr.open_dataset(path, engine="h5netcdf", group="conditioned") as opened:
         assert opened["matrix"].dims == ("factor", "latent")
@@ -89,7 +89,7 @@ def test_xarray_opens_labelled_arrays_scores_and_settings(path: Path) -> None:
         assert root.attrs["config"] == PROVENANCE["config"]
 
 
-def test_a_second_assay_joins_the_first_and_a_repeat_replaces_its_own(path: Path) -> None:
+def test_second_assay_is_added_and_repeat_replaces(path: Path) -> None:
     results.write(path, {"one": sample(1)}, PROVENANCE)
     results.write(path, {"two": sample(2)}, {**PROVENANCE, "wall_time_s": 3.0})
     results.write(path, {"one": sample(3)}, {**PROVENANCE, "wall_time_s": 4.0})
@@ -104,7 +104,7 @@ def test_a_second_assay_joins_the_first_and_a_repeat_replaces_its_own(path: Path
     assert [entry.name for entry in path.parent.iterdir()] == ["result.h5"]
 
 
-def test_assays_of_one_command_are_written_together_or_not_at_all(path: Path) -> None:
+def test_assays_of_one_write_are_atomic(path: Path) -> None:
     results.write(path, {"kept": sample(1)}, PROVENANCE)
     unwritable = AssayResult({"x": Array(np.ones(2, dtype=complex), ("latent",))}, {})
     with pytest.raises(ValueError, match="complex"):
@@ -115,14 +115,14 @@ def test_assays_of_one_command_are_written_together_or_not_at_all(path: Path) ->
 
 
 @pytest.mark.parametrize("key", ["checkpoint_sha256", "dataset_fingerprint"])
-def test_a_file_holds_one_run(path: Path, key: str) -> None:
+def test_file_of_another_run_is_refused(path: Path, key: str) -> None:
     results.write(path, {"one": sample()}, PROVENANCE)
     with pytest.raises(ValueError, match=f"holds results of {key} .*, not other: one file holds one run"):
         results.write(path, {"two": sample()}, {**PROVENANCE, key: "other"})
     assert list(results.read(path).assays) == ["one"]
 
 
-def test_large_arrays_are_compressed_and_small_ones_are_not(path: Path) -> None:
+def test_only_large_arrays_are_compressed(path: Path) -> None:
     results.write(path, {"conditioned": sample()}, PROVENANCE)
     with h5py.File(path) as file:
         images, matrix = file["conditioned/images"], file["conditioned/matrix"]
@@ -130,7 +130,7 @@ def test_large_arrays_are_compressed_and_small_ones_are_not(path: Path) -> None:
         assert matrix.compression is None
 
 
-def test_an_array_has_kinds_that_tools_share(path: Path) -> None:
+def test_unsupported_types_are_refused(path: Path) -> None:
     flags = AssayResult({"flag": Array(np.array([True, False]), ("latent",))}, {})
     results.write(path, {"flags": flags}, {})
     assert results.read(path).assays["flags"].arrays["flag"].values.dtype == np.uint8
@@ -141,7 +141,7 @@ def test_an_array_has_kinds_that_tools_share(path: Path) -> None:
     assert list(results.read(path).assays["flags"].arrays) == ["flag"]  # the old file is whole
 
 
-def test_names_and_sizes_must_agree(path: Path) -> None:
+def test_inconsistent_names_and_sizes_are_refused(path: Path) -> None:
     ones = np.ones(2)
     clash = AssayResult({"latent": Array(ones, ("latent",))}, {})
     with pytest.raises(ValueError, match="need distinct names"):
@@ -158,7 +158,7 @@ def test_names_and_sizes_must_agree(path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
-def test_files_that_are_not_ours_are_refused_in_one_line(path: Path) -> None:
+def test_foreign_files_are_refused_in_one_line(path: Path) -> None:
     results.write(path, {"one": sample()}, PROVENANCE)
     whole = path.read_bytes()
     contents = {"cut": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}
@@ -227,7 +227,7 @@ for kind, value in kinds.items():
 """
 
 
-def test_a_dimension_scale_of_another_class_is_one_error_and_no_crash(path: Path) -> None:
+def test_foreign_dimension_scale_is_one_error(path: Path) -> None:
     results.write(path, {"one": sample()}, PROVENANCE)
     done = subprocess.run(
         [sys.executable, "-c", DAMAGE, str(path)], capture_output=True, text=True, check=False, timeout=120
@@ -239,13 +239,13 @@ def test_a_dimension_scale_of_another_class_is_one_error_and_no_crash(path: Path
         assert line.startswith(f"{kind}: {path} is not a readable results file of lrx: ")
 
 
-def test_the_environment_is_named() -> None:
-    found = results.environment()
-    assert found.keys() == {"lrx", "torch", "numpy", "python", "git_commit"}
-    assert all(type(value) is str and value for value in found.values())
+def test_environment() -> None:
+    versions = results.environment()
+    assert versions.keys() == {"lrx", "torch", "numpy", "python", "git_commit"}
+    assert all(type(value) is str and value for value in versions.values())
 
 
-def test_a_writer_that_dies_midway_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_write_leaves_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results.write(path, {"one": sample(1)}, PROVENANCE)
     old = path.read_bytes()
     real = results.create
@@ -264,7 +264,7 @@ def test_a_writer_that_dies_midway_leaves_the_old_file(path: Path, monkeypatch: 
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_replacing_writes_beside_and_flushes_before_it_renames(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_atomic_write_flushes_before_rename(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_text("old")
     order: list[str] = []
     fsync, replace = os.fsync, os.replace
@@ -278,7 +278,7 @@ def test_replacing_writes_beside_and_flushes_before_it_renames(path: Path, monke
     assert order == ["flush", "rename", "flush"]  # the file, its name, the folder
 
 
-def test_replacing_removes_what_a_failed_block_wrote(path: Path) -> None:
+def test_atomic_write_removes_temporary_file(path: Path) -> None:
     def fail() -> None:
         with atomic_path(path) as beside:
             beside.write_text("half")

@@ -1,5 +1,5 @@
-"""Damaged, foreign and hostile run folders, checkpoints, results and configs: how each is made, what is typed,
-and what the refusal must say. Each case begins with the finished run `outputs/train/run` and its assay.
+"""Damaged, foreign and hostile run folders, checkpoints, results and configs: how to make each, the command, and
+the words of its refusal. Each case begins with the finished run `outputs/train/run` and its assay.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Content = dict[str, object]
 
 
 def unfinished(folder: Path) -> None:
-    """Without its status, a run goes on."""
+    """Remove the status, without which a run resumes."""
     (folder / RUN / "status.json").unlink(missing_ok=True)
 
 
@@ -38,7 +38,7 @@ def in_run(name: str, content: bytes) -> Make:
 
 
 def replaced(name: str, make_other: Callable[[Path], object]) -> Make:
-    """Something of another kind in the place of a file of the run."""
+    """Replace a file of the run by something of another type."""
 
     def make(folder: Path) -> None:
         unfinished(folder)
@@ -49,7 +49,7 @@ def replaced(name: str, make_other: Callable[[Path], object]) -> Make:
 
 
 def stored(change: Callable[[Content], object]) -> Make:
-    """A checkpoint that torch writes, after a change of what it holds."""
+    """Write the checkpoint anew after a change of its content."""
 
     def make(folder: Path) -> None:
         unfinished(folder)
@@ -70,13 +70,13 @@ def checkpoint_bytes(change: Callable[[bytes], bytes]) -> Make:
 
 
 def flipped(content: bytes) -> bytes:
-    """With one bit of the first weights turned."""
+    """Flip one bit of the first weights."""
     place = content.index(b"FB", content.index(b"data/0")) + 1000
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
 def result(change: Callable[[Path], object]) -> Make:
-    """Another result.h5 in the assay's folder, which was interrupted."""
+    """Change the result.h5 of an interrupted assay."""
 
     def make(folder: Path) -> None:
         (folder / ASSAY / "status.json").unlink()
@@ -94,7 +94,7 @@ def in_result(change: Callable[[h5py.File], object]) -> Make:
 
 
 def huge_array(file: h5py.File) -> None:
-    """An array of a whole file of lrx by its attributes, of which 4 TB are announced and none is there."""
+    """Add an array that claims 4 TB and stores nothing, with the attributes of a file of lrx."""
     group = file["response_matrix"]
     scale = group.create_dataset("place", (10**12,), "f4", chunks=(1024,))
     scale.make_scale("place")

@@ -1,4 +1,4 @@
-"""Numbers with their standard errors as they stand in pictures: one above the other, in the cells of a matrix."""
+"""Numbers with their standard errors in pictures: one above the other, in the cells of a matrix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NONE = "–"  # where a number is not defined
 
 
 def error_digits(error: float, decimals: int = 2) -> str:
-    """A standard error to stand behind ±: so many decimals, or one digit where those would be nothing.
+    """Write a standard error with so many decimals, or with one digit where those would all be zero.
 
     >>> error_digits(0.0312), error_digits(0.0021), error_digits(0.0)
     ('0.03', '0.002', '0.00')
@@ -20,7 +20,7 @@ def error_digits(error: float, decimals: int = 2) -> str:
 
 
 def annotate(figure: Figure, axes: Axes, matrix: np.ndarray, se: np.ndarray, top: float) -> None:
-    """The value of each cell, and below it its standard error. top: the value of the brightest colour."""
+    """Write the value of each cell, and its standard error below. top: the value of the brightest colour."""
     above, below = (offset_copy(axes.transData, figure, y=points, units="points") for points in (4, -6))
     for (row, column), value in np.ndenumerate(matrix):
         colour = "black" if value > 0.5 * top else "white"

@@ -1,4 +1,4 @@
-"""The small print of a picture: what was measured on what, how, and last what a reader must know; the same in each."""
+"""Caption of a figure in small print: model, data, settings, and last the remark of the assay."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from lrx.core.types import AssayResult
 from lrx.storage import results
 
 SEPARATOR = " · "
-MARK = "▾"  # of an informative latent, wherever one is drawn
+MARK = "▾"  # of an informative latent, in all pictures
 
 
 def figure_caption(result: AssayResult, provenance: results.Provenance, *parts: str) -> str:
-    """The model, the data with their source in words, the parts that are not empty, and the remark of the assay."""
+    """Join the model, the data with their source, the parts that are not empty, and the remark of the assay."""
     source, remark = provenance.get("dataset_source"), result.settings.get("remark")
-    said = [
+    texts = [
         str(provenance.get("model", "model not recorded")).rpartition(".")[2],
         str(provenance.get("dataset", "data set not recorded")) + (f" ({in_words(str(source))})" if source else ""),
         *parts,
         str(remark or ""),
     ]
-    return SEPARATOR.join(part for part in said if part)
+    return SEPARATOR.join(text for text in texts if text)
 
 
 def informative(result: AssayResult, count: str) -> str:
-    """The mark of informative latents, how many they are, and the rule by which they are, as the file tells it."""
+    """Return the mark of informative latents, their number, and the criterion that the result states."""
     array = result.arrays["informative"]
     rule = array.description.partition(": ")[2]
-    # a space that no line breaks at: the mark stays beside its word
+    # no line breaks between the mark and its word
     return f"{MARK}\N{NO-BREAK SPACE}informative: {count} of {len(array.values)}" + (f" ({rule})" if rule else "")
 
 
 def in_words(source: str) -> str:
-    """The source of a data set for someone who does not know the word.
+    """Explain the source of a data set.
 
     >>> in_words("rendered, train part, 100 images")
     'rendered by lrx, not the official file; train part, 100 images'
     """
     kind, _, rest = source.partition(", ")
-    told = {"rendered": "rendered by lrx, not the official file"}.get(kind, kind)
-    return told + (f"; {rest}" if rest else "")
+    text = {"rendered": "rendered by lrx, not the official file"}.get(kind, kind)
+    return text + (f"; {rest}" if rest else "")

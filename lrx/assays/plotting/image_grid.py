@@ -1,4 +1,4 @@
-"""Stored observations as pictures: sheets of images, and vectors as lines."""
+"""Observations of results in pictures: grids of images, and vectors as lines."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from lrx.assays.plotting import style
 
 
 def is_image(array: np.ndarray) -> bool:
-    """Whether a stored array (..., C, H, W) holds images: bytes are pixels."""
+    """Return whether an array (..., C, H, W) of a result holds images: uint8 are pixels."""
     return bool(array.dtype == np.uint8)
 
 
 def sheet(images: np.ndarray, *, gap: int = 2) -> np.ndarray:
-    """Images uint8 (rows, columns, C, H, W) to one picture (height, width, 3), white gaps of so many pixels between.
+    """Join images uint8 (rows, columns, C, H, W) to one picture (height, width, 3), with white gaps of `gap` pixels.
 
     One channel is grey; of other numbers of channels than three, the first is shown.
     """
@@ -30,7 +30,7 @@ def sheet(images: np.ndarray, *, gap: int = 2) -> np.ndarray:
 
 
 def show_sheet(axes: Axes, images: np.ndarray, *, gap: int = 2) -> None:
-    """Draw a sheet of images (rows, columns, C, H, W), the first row above, without ticks or frame."""
+    """Draw a grid of images (rows, columns, C, H, W), the first row on top, without ticks or frame."""
     axes.imshow(sheet(images, gap=gap), interpolation="antialiased")
     axes.set_xticks([])
     axes.set_yticks([])

@@ -1,4 +1,4 @@
-"""The look of lrx's pictures: one sans-serif font, few lines, a map that colour-blind eyes read, no global state."""
+"""Style of all pictures: one sans-serif font, few lines, a colour map for colour-blind readers, no global state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from lrx.assays.plotting.figure_caption import SEPARATOR
 from lrx.storage.atomic import write
 
-SEQUENTIAL = "cividis"  # made for colour-blind eyes, even in lightness (Nuñez et al. 2018)
+SEQUENTIAL = "cividis"  # for colour-blind readers, uniform in lightness (Nuñez et al. 2018)
 ACCENT = "#b3391f"
 QUIET = "#5f6368"
 DPI = 160
@@ -24,7 +24,7 @@ DPI = 160
 
 @contextmanager
 def plot_style() -> Iterator[None]:
-    """The house's fonts and lines while a picture is drawn and saved; the caller's settings come back after."""
+    """Set lrx's fonts and lines for the block, in which a picture is drawn and saved; restore the caller's after."""
     with mpl.rc_context(
         {
             "font.family": "DejaVu Sans",
@@ -43,18 +43,18 @@ def plot_style() -> Iterator[None]:
 
 
 def figure(width: float, height: float) -> Figure:
-    """A blank figure of this size in inches, drawn by Agg: no display, no pyplot."""
+    """Return a blank figure of this size in inches, drawn by Agg without a display or pyplot."""
     blank = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(blank)
     return blank
 
 
-def title(axes: Axes, text: str, small_print: str, *, characters: int, above: float = 0) -> None:
-    """A bold title above the axes, and below it small print, wrapped at so many characters.
+def title(axes: Axes, text: str, caption: str, *, characters: int, above: float = 0) -> None:
+    """Write a bold title above the axes, and below it a caption in small print.
 
-    above: points over the axes that heads of panels take.
+    characters: at which the caption is wrapped. above: points over the axes that heads of panels take.
     """
-    lines = wrapped(small_print, characters)
+    lines = wrap_caption(caption, characters)
     axes.set_title(text, fontweight="bold", fontsize=11, loc="left", pad=above + 18 + 10 * len(lines))
     axes.annotate(
         "\n".join(lines),
@@ -69,14 +69,14 @@ def title(axes: Axes, text: str, small_print: str, *, characters: int, above: fl
     )
 
 
-def wrapped(small_print: str, characters: int) -> list[str]:
-    """Lines of at most so many characters, which keep the parts of small print whole where they fit on a line.
+def wrap_caption(caption: str, characters: int) -> list[str]:
+    """Break a caption into lines of at most so many characters, between its parts where they fit on a line.
 
-    >>> wrapped("VAE · a part of small print · one-valued", 24)
-    ['VAE', 'a part of small print', 'one-valued']
+    >>> wrap_caption("VAE · a part of a caption · one-valued", 24)
+    ['VAE', 'a part of a caption', 'one-valued']
     """
     lines: list[str] = []
-    for part in small_print.split(SEPARATOR):
+    for part in caption.split(SEPARATOR):
         if lines and len(lines[-1]) + len(SEPARATOR) + len(part) <= characters:
             lines[-1] += SEPARATOR + part
         else:
@@ -85,13 +85,13 @@ def wrapped(small_print: str, characters: int) -> list[str]:
 
 
 def save(drawn: Figure, path: Path) -> Path:
-    """Write a PNG with its margins cut to what is drawn, whole or not at all; OSError in one line when it cannot be."""
+    """Save a figure as PNG, in one step. OSError in one line when it cannot be written."""
     write(path, png(drawn))
     return path
 
 
 def png(drawn: Figure) -> bytes:
-    """A PNG with its margins cut to what is drawn."""
-    written = io.BytesIO()
-    drawn.savefig(written, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12)
-    return written.getvalue()
+    """Return a figure as PNG, its margins cut."""
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12)
+    return buffer.getvalue()

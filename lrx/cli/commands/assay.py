@@ -134,7 +134,9 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         }
         run_folder.write_config(folder, config.text)  # now, so that refused settings do not stay as the folder's
         results.write(target, by_name, provenance)
-        pictures = [picture for part in by_name for picture in draw(part, target, folder)]
+        from lrx.assays.plotting import drawing  # matplotlib takes half a second to import
+
+        pictures = [picture for part in by_name for picture in drawing.draw(part, target, folder)]
     messages.show_results(by_name)
     for part, result in by_name.items():
         if result.settings.get("remark"):
@@ -230,10 +232,3 @@ def measured_part(config: Config, stored: Config) -> str:
     """The part of the data set to measure on: what `split` says, else what training left out, if it left out any."""
     asked, trained = config.value("split"), stored.value("split")
     return str(asked) if asked is not None else splits.ALL if trained in (None, splits.ALL) else "test"
-
-
-def draw(name: str, result: Path, folder: Path) -> list[Path]:
-    """Draw the pictures of an assay from its result file, and return the paths written."""
-    from lrx.assays.plotting import drawing  # loads matplotlib, which measuring does not need
-
-    return drawing.draw(name, result, folder)

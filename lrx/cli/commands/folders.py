@@ -16,8 +16,8 @@ from lrx.cli.console import messages
 from lrx.cli.console import usage as shell
 from lrx.core.paths import PART, expand_user
 from lrx.runs import table_hdf5
+from lrx.runs.catalog import find_measured, summary
 from lrx.runs.collect import collect
-from lrx.runs.run_tree import summary
 from lrx.storage import results
 
 MOST_FILES = 20  # results that are listed
@@ -86,21 +86,19 @@ def show_command(path: Path) -> None:
         except ValueError as error:
             raise ValueError(_table_of_runs(file) or str(error)) from error
         messages.show_file(stored)
-    elif path.is_dir() and (measured_runs := _files_of(path)) is not None:
-        messages.show_lines(measured_runs)
+    elif path.is_dir() and (commands := _files_of(path)) is not None:
+        messages.show_lines(commands)
     else:
         raise FileNotFoundError(f"{file}: no such file; give a {results.FILENAME}, or a folder that has one")
 
 
 def _files_of(folder: Path) -> list[str] | None:
     """The commands that show the results of the runs in a folder, and their report; None where there is no run."""
-    from lrx.report import measured_runs
-
     try:
-        places = measured_runs.places(folder)
+        runs = find_measured(folder)
     except ValueError:
         return None
-    files = [file for place in places for file in place.files]
+    files = [file for run in runs for file in run.result_files]
     names = [os.path.relpath(file.parent) for file in files]
     commands = [f"  lrx show {shlex.quote(name)}" for name in names[:MOST_FILES]]
     more = [f"  and {len(names) - MOST_FILES:,} more"] if len(names) > MOST_FILES else []

@@ -12,7 +12,7 @@ from pathlib import Path
 from lrx.cli.console import messages
 from lrx.cli.console.tables import Runs
 from lrx.core.text import clock
-from lrx.runs.run_tree import ORDER, Run, find_runs, summary
+from lrx.runs.catalog import ORDER, Run, find_runs, summary
 
 EVERY = 2.0  # seconds between two looks
 QUIET = 5  # looks without a run that runs or waits, after which a sweep is over; a job takes seconds to begin

@@ -38,9 +38,9 @@ function mark(group, x, y, parent) {
 function ticks(low, high) {
   const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((digit) => digit * power).find((size) => size >= rough);
-  const found = [];
-  for (let tick = Math.ceil(low / step); tick * step <= high; tick++) found.push(Number((tick * step).toPrecision(12)));
-  return found;
+  const values = [];
+  for (let tick = Math.ceil(low / step); tick * step <= high; tick++) values.push(Number((tick * step).toPrecision(12)));
+  return values;
 }
 
 function scatter(data) {
@@ -85,9 +85,9 @@ function scatter(data) {
   }
 }
 
-const told = document.getElementById("runs");
-if (told) {
-  const data = JSON.parse(told.textContent);
+const plotData = document.getElementById("runs");
+if (plotData) {
+  const data = JSON.parse(plotData.textContent);
   const legend = document.getElementById("legend");
   data.groups.forEach((name, group) => {
     const item = document.createElement("li");

@@ -1,0 +1,112 @@
+"""Contents of a run: its configs, training curves and results, and a line for each file that cannot be read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lrx.core.config_text import flatten
+from lrx.core.text import one_line
+from lrx.runs import run_folder
+from lrx.runs.catalog import Run, check_file, read_config
+from lrx.storage import results
+from lrx.training import metrics_log
+
+UNREADABLE = (*results.UNREADABLE, OverflowError)  # numbers of a log may be of any size
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the files of a run hold.
+
+    config, measuring: of the training and of the newest result, values as text. curves: rows of the training log.
+    results: by file, newest last. faults: a line for each file that cannot be read.
+    """
+
+    run: Run
+    config: Mapping[str, str]
+    measuring: Mapping[str, str]
+    curves: list[dict[str, float]]
+    results: Mapping[Path, results.Results]
+    faults: tuple[str, ...]
+
+
+def read(run: Run, *, strict: bool = False) -> Contents:
+    """Read a run that `lrx.runs.catalog.find_measured` gave. strict: ValueError for a results file that is damaged."""
+    by_file: dict[Path, results.Results] = {}
+    faults: list[str] = []
+    for file in sorted(run.result_files, key=lambda file: file.lstat().st_mtime):
+        try:
+            check_file(file, file.parent)
+            by_file[file], missing = _with_provenance(results.read(file), file)
+            faults += missing
+        except UNREADABLE as error:
+            if strict:
+                raise
+            faults.append(str(error))
+    newest = list(by_file.values())
+    configs: list[dict[str, str]] = []
+    for reader in (_training_config, _measuring_config):
+        try:
+            configs.append({key: str(value) for key, value in reader(run, newest).items()})
+        except UNREADABLE as error:
+            configs.append({})
+            faults.append(f"{run.trained or run.folder}: {one_line(str(error))}")
+    curves, damaged = _curves(run.trained) if run.trained else ([], [])
+    return Contents(run, configs[0], configs[1], curves, by_file, (*faults, *damaged))
+
+
+def _training_config(run: Run, measured: list[results.Results]) -> Mapping[str, object]:
+    """Return the config of the training, as its results or else its folder say; empty where neither does."""
+    texts = [stored.provenance["checkpoint_config"] for stored in measured if "checkpoint_config" in stored.provenance]
+    if texts:
+        return _flat(str(texts[-1]), "checkpoint_config")
+    if run.trained is None or not (run.trained / run_folder.FILENAME).is_file():
+        return {}
+    return read_config(run.trained, run.trained)
+
+
+def _measuring_config(_: Run, measured: list[results.Results]) -> Mapping[str, object]:
+    """Return the config of the newest result; empty where there is none."""
+    return _flat(str(measured[-1].provenance.get("config", "")), "config") if measured else {}
+
+
+def _flat(text: str, name: str) -> Mapping[str, object]:
+    try:
+        return flatten(text)
+    except ValueError as error:
+        raise ValueError(f"the provenance {name} {error}") from error
+
+
+def _with_provenance(stored: results.Results, file: Path) -> tuple[results.Results, list[str]]:
+    """Replace provenance of assays that is no mapping by that of the file, and list a line for each."""
+    wrong = [name for name, entries in stored.provenance_of.items() if not isinstance(entries, Mapping)]
+    checked = {name: stored.provenance if name in wrong else entry for name, entry in stored.provenance_of.items()}
+    lines = [f"{file}: the provenance of {name} is no mapping; that of the file is shown" for name in wrong]
+    return replace(stored, provenance_of=checked), lines
+
+
+def _curves(folder: Path) -> tuple[list[dict[str, float]], list[str]]:
+    """Return the rows of a run folder's log, steps and values as numbers, and a line for what is none."""
+    path = folder / metrics_log.JSONL
+    if not path.exists():
+        return [], []
+    try:
+        check_file(path, folder)
+        logged = metrics_log.read(folder)
+    except UNREADABLE as error:
+        return [], [f"{folder}: {one_line(str(error))}"]
+    numbers = [{key: value for key in row if (value := _number(row[key])) is not None} for row in logged]
+    rows = [row for row in numbers if "loss" in row and math.isfinite(row.get("step", math.nan))]
+    damaged = sum(row not in rows or len(row) < len(every) for row, every in zip(numbers, logged, strict=True))
+    return rows, [f"{path}: {damaged:,} of {len(logged):,} rows hold what is no number"] if damaged else []
+
+
+def _number(value: object) -> float | None:
+    """Return a value of a log that a curve can show, NaN and infinities among them."""
+    try:
+        return value if isinstance(value, float) else float(value) if isinstance(value, int) else None
+    except OverflowError:
+        return None

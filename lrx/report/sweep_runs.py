@@ -1,0 +1,67 @@
+"""Runs of a sweep: what its page keeps of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lrx.assays.plotting import style
+from lrx.report import commands, pictures, run_contents, small_matrix
+from lrx.report.pictures import Picture
+from lrx.report.run_contents import Contents
+from lrx.report.run_page import description_of, is_error
+from lrx.report.run_summary import summarize
+from lrx.runs.catalog import Run
+
+MATRICES = ("response_matrix", "conditioned_response")
+MEASURED = ("seed", "split")  # keys that the config of an assay has at its top
+Key = tuple[str, str]  # of a score: the assay and the name
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """A run of a sweep: its settings, and its scores with their errors (NaN: none)."""
+
+    name: str
+    state: str
+    config: Mapping[str, str]
+    scores: Mapping[Key, float]
+    errors: Mapping[Key, float]
+    matrices: Mapping[str, Picture]
+    data: str
+    commands: list[commands.Command]
+
+
+def read_run(run: Run) -> tuple[SweepRun, list[str]]:
+    """Return what a sweep's page keeps of a run, and a line for each of its faults."""
+    contents = run_contents.read(run)
+    scores: dict[Key, float] = {}
+    errors: dict[Key, float] = {}
+    matrices: dict[str, Picture] = {}
+    faults = list(contents.faults)
+    for stored in contents.results.values():  # the newest file last, whose scores are shown
+        for name, result in stored.assays.items():
+            for key, value in result.scores.items():
+                if not is_error(key, result):
+                    scores[name, key] = value
+                    errors[name, key] = result.scores.get(f"{key}_se", math.nan)
+            if name in MATRICES and "matrix" in result.arrays:
+                try:
+                    with style.plot_style():
+                        alt = f"{description_of(name).pictures[name].alt} {run.name}."
+                        matrices[name] = pictures.as_picture(small_matrix.figure(result), alt)
+                except Exception as error:  # drawing raises anything, for arrays that a file may hold
+                    faults.append(f"{run.name}: its {name} cannot be drawn ({pictures.reason(error)})")
+    if run.status.error:
+        faults.append(f"{run.name}: {run.status.error}")
+    data, typed = summarize(contents).get("data", ""), commands.commands_of_run(run, started=False)
+    return SweepRun(run.name, run.status.state, _config(contents), scores, errors, matrices, data, typed), faults
+
+
+def _config(contents: Contents) -> Mapping[str, str]:
+    """Return the config of the training, and for an assay's folder its own: `assay.num_samples`, `assay.seed`."""
+    if contents.run.trained == contents.run.folder:
+        return contents.config
+    own = {f"assay.{key}" if key in MEASURED else key: value for key, value in contents.measuring.items()}
+    return {**contents.config, **{key: value for key, value in own.items() if key.startswith("assay.")}}
