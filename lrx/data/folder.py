@@ -16,7 +16,7 @@ from lrx.core.paths import expand_user
 from lrx.data.labelled import LabelledDataset, PickedPixels, StoreDataset
 from lrx.data.store.cache import Origin, Progress, Recipe, open_or_convert
 from lrx.data.store.picture_stream import check_skipped, check_stream, stream
-from lrx.data.store.pictures import Treatment, Unreadable, num_channels, opened, upright_size
+from lrx.data.store.pictures import Treatment, Unreadable, no_pixel_warnings, num_channels, opened, upright_size
 from lrx.data.store.pixels import MappedPixels, PixelStore
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm")
@@ -134,7 +134,7 @@ def _listing(place: Path) -> list[File]:
 def _first(place: Path, names: list[str], treatment: Treatment, channels: int | None) -> First:
     for name in names:
         try:
-            with opened((place / name).read_bytes(), name, formats=FORMATS) as picture:
+            with no_pixel_warnings(), opened((place / name).read_bytes(), name, formats=FORMATS) as picture:
                 height, width = treatment.shape(upright_size(picture), name)
                 return First(name, (height, width, channels or num_channels(picture)))
         except Unreadable:  # the stream meets it again, and does what on_corrupt says

@@ -222,11 +222,11 @@ def test_wrong_classes_are_refused_in_one_line(tmp_path, classes, message):
 
 def test_wrong_names_of_factors_are_refused(tmp_path):
     path = write(tmp_path, images=COLOUR, classes=GRID)
-    with pytest.raises(ValueError, match=r"dataset.factor_names must be 2 names, one a column of 'classes', not"):
+    with pytest.raises(ValueError, match=r"^factor_names must be 2 names, one a column of 'classes', not"):
         opened(path, classes="classes", factor_names=["row"])
     with pytest.raises(ValueError, match=r"one size per distinct name, not names=\('row', 'row'\)"):
         opened(path, classes="classes", factor_names=["row", "row"])
-    with pytest.raises(ValueError, match=r"factor_names names the columns of dataset.classes: set that too"):
+    with pytest.raises(ValueError, match=r"^factor_names names the columns of dataset.classes: set that too"):
         opened(path, factor_names=["row", "column"])
     with pytest.raises(ValueError, match="npy file, which holds one array and no 'classes'; put both into an npz"):
         opened(write(tmp_path, "npy", images=COLOUR), classes="classes")

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from lrx.core.validation import is_whole
-from lrx.data.store.pictures import Unreadable
+from lrx.data.store.pictures import Unreadable, no_pixel_warnings
 
 BLOCK_BYTES = 2 << 20  # of pixels that a thread makes at a time
 ON_CORRUPT = ("error", "skip")
@@ -54,9 +54,10 @@ def stream(
                 unreadable.append(name)
         return pixels, unreadable
 
-    for pixels, unreadable in _in_order(block, range(0, len(names), rows), workers or os.cpu_count() or 1):
-        skipped += unreadable
-        yield pixels
+    with no_pixel_warnings():
+        for pixels, unreadable in _in_order(block, range(0, len(names), rows), workers or os.cpu_count() or 1):
+            skipped += unreadable
+            yield pixels
     if len(skipped) == len(names):
         raise ValueError(f"none of the {len(names)} images can be read; the first is {names[0]}")
 

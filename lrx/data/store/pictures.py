@@ -23,8 +23,7 @@ GREY_MODES = ("1", "L", "LA")
 COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 ORIENTATION, UPRIGHT, FIRST_LYING = 0x0112, 1, 5  # EXIF 2.32, section 4.6.4: 5 to 8 swap width and height
 BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, struct.error)  # decoders'
-BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-warnings.simplefilter("error", Image.DecompressionBombWarning)  # Pillow's way to refuse; its filter is the process's
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # the warning, where it is made an error
 
 
 class Unreadable(Exception):
@@ -96,6 +95,17 @@ class Treatment:
 
 
 @contextmanager
+def no_pixel_warnings() -> Iterator[None]:
+    """Silence for the block Pillow's warning of too many pixels, which `opened` refuses.
+
+    To be entered in the thread that waits for those that open pictures: filters of warnings belong to the process.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+@contextmanager
 def opened(data: bytes, name: str, *, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     """A picture of which only the header has been read.
 
@@ -109,6 +119,9 @@ def opened(data: bytes, name: str, *, formats: tuple[str, ...]) -> Iterator[Imag
     except BROKEN as error:
         raise Unreadable(f"{name} is no readable picture ({', '.join(formats)})") from error
     with picture:
+        num_pixels, limit = picture.width * picture.height, Image.MAX_IMAGE_PIXELS
+        if limit is not None and num_pixels > limit:  # up to twice as many, Pillow only warns
+            raise ValueError(f"{name} is not opened, its header announces too many pixels: {num_pixels:,} of {limit:,}")
         if picture.mode not in GREY_MODES + COLOUR_MODES:
             raise ValueError(f"{name} has pixels of the kind {picture.mode}; 8 bits a channel, grey or RGB, are needed")
         yield picture
