@@ -11,12 +11,12 @@ import numpy as np
 
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
+from lrx.core.validation import SettingError, check_choice
 from lrx.data.grid import GridDataset
 from lrx.data.labelled import StoreDataset
-from lrx.data.store.array_file import StoredArray, find_array
+from lrx.data.store.array_file import StoredArray, find_array, pixel_blocks, vector_blocks
 from lrx.data.store.cache import Cache, Origin, Progress, Recipe, open_or_convert
 from lrx.data.store.class_labels import read_classes, with_classes
-from lrx.data.store.convert import pixel_blocks, vector_blocks
 from lrx.data.store.pixels import MappedPixels, MappedRows
 
 NAME = "arrays"
@@ -107,8 +107,7 @@ def _open_images(
 
 def _channel_axis(array: StoredArray, layout: str) -> int:
     """The axis of the channels; 3, which is one too many, for arrays of three axes or fewer, which have none."""
-    if layout != "auto" and layout not in LAYOUTS:
-        raise ValueError(f"no dataset.layout={layout!r}; it can be auto, {' or '.join(LAYOUTS)}")
+    check_choice("layout", layout, ("auto", *LAYOUTS))
     what = f"{array.path}: {array.key!r} has shape {array.shape}"
     if len(array.shape) not in (2, 3, 4) or 0 in array.shape:
         raise ValueError(f"{what}, not that of vectors (N, P) or images (N, H, W), (N, H, W, C) or (N, C, H, W)")
@@ -117,10 +116,11 @@ def _channel_axis(array: StoredArray, layout: str) -> int:
     fitting = [axis for axis in LAYOUTS.values() if array.shape[axis] in CHANNELS]
     if layout == "auto":
         if len(fitting) == 2:
-            raise ValueError(f"{what}, both (N, C, H, W) and (N, H, W, C): set dataset.layout={' or '.join(LAYOUTS)}")
+            raise ValueError(f"{what}, both (N, C, H, W) and (N, H, W, C); set dataset.layout={' or '.join(LAYOUTS)}")
         if not fitting:
             raise ValueError(f"{what}, and neither axis 1 nor axis 3 holds 1 or 3 channels")
         return fitting[0]
     if LAYOUTS[layout] not in fitting:
-        raise ValueError(f"{what}: {layout} makes it {array.shape[LAYOUTS[layout]]} channels, which can be 1 or 3")
+        channels = array.shape[LAYOUTS[layout]]
+        raise SettingError(f"layout={layout} gives {channels} channels, which can be 1 or 3; {what}")
     return LAYOUTS[layout]

@@ -14,7 +14,7 @@ import torch
 
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
-from lrx.core.validation import is_whole
+from lrx.core.validation import SettingError, is_whole
 from lrx.data.labelled import LabelledDataset, PickedPixels
 from lrx.data.official.celeba_files import FOLDER, WIDTH, decode, jpegs, refuse_web_page
 from lrx.data.official.celeba_lists import attribute_classes, attribute_header, image_name, split_codes
@@ -57,9 +57,9 @@ def celeba(
     """
     check_stream(on_corrupt=on_corrupt, workers=workers)
     if not is_whole(crop, 1) or crop > WIDTH:
-        raise ValueError(f"dataset.crop must be a number of pixels from 1 to {WIDTH}, not {crop!r}")
+        raise SettingError(f"crop must be a number of pixels from 1 to {WIDTH}, not {crop!r}")
     if not is_whole(size, 1):
-        raise ValueError(f"dataset.size must be a number of pixels, at least 1, not {size!r}")
+        raise SettingError(f"size must be a number of pixels, at least 1, not {size!r}")
     images = _located(root, IMAGES, FOLDER)
     attributes, partition = _located(root, ATTRIBUTES), _located(root, PARTITION)
     count, label_names = attribute_header(attributes)

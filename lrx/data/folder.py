@@ -13,6 +13,7 @@ import numpy as np
 
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
+from lrx.core.validation import SettingError
 from lrx.data.labelled import LabelledDataset, PickedPixels, StoreDataset
 from lrx.data.store.cache import Origin, Progress, Recipe, open_or_convert
 from lrx.data.store.picture_stream import check_skipped, check_stream, stream
@@ -49,7 +50,7 @@ def folder(
     """
     check_stream(on_corrupt=on_corrupt, workers=None)
     if channels not in (None, 1, 3) or isinstance(channels, bool):
-        raise ValueError(f"dataset.channels must be 1, 3 or null, not {channels!r}")
+        raise SettingError(f"channels must be 1, 3 or null, not {channels!r}")
     treatment = Treatment(crop, size)
     place = Path(os.path.realpath(expand_user(path)))  # which, unlike pathlib, raises nothing
     listing = _listing(place)

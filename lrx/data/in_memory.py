@@ -67,7 +67,7 @@ def as_dataset(
         pixels, note = keep(_array(images, "images", KINDS))
         fingerprint = _fingerprint(map(_channels_last, _blocks(pixels)))
     if known is None and class_names is not None:
-        raise SettingError("class_names names the columns of classes: give them too")
+        raise SettingError("class_names names the columns of classes: give classes too")
     found = None
     if known is not None:
         found = check_classes(known, class_names, num_rows=len(pixels), what=("", "classes"), setting="class_names")

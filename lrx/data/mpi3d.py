@@ -15,6 +15,7 @@ import numpy as np
 
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
+from lrx.core.validation import SettingError, check_choice
 from lrx.data.grid import GridDataset
 from lrx.data.official.checksums import OfficialFile, Release
 from lrx.data.official.official_file import official_file
@@ -109,8 +110,7 @@ def _rendered(stem: Path, progress: Progress | None) -> GridDataset:
 
 
 def _variant(name: str) -> Variant:
-    if name not in VARIANTS:
-        raise ValueError(f"no variant {name!r} of {NAME}; valid variants are {', '.join(VARIANTS)}")
+    check_choice("variant", name, tuple(VARIANTS))
     return VARIANTS[name]
 
 
@@ -120,8 +120,8 @@ def _official_file(root: str, variant: str, source: str) -> Path | None:
     if variant == RENDERED:
         return official_file(name=NAME, root=root, source=source, file_names=(name,))
     if source == "rendered":
-        raise ValueError(
-            f"{NAME} {variant} is not rendered, {RENDERED} is: take dataset.variant={RENDERED}, or "
+        raise SettingError(
+            f"source=rendered: {NAME} {variant} is not rendered, {RENDERED} is; take dataset.variant={RENDERED}, or "
             f"dataset.source=file with {name} in dataset.root"
         )
     file = official_file(name=NAME, root=root, source="auto" if source == "file" else source, file_names=(name,))

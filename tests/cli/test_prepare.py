@@ -224,7 +224,7 @@ def test_a_fetched_file_with_another_checksum_is_refused(lrx: Lrx, tmp_path: Pat
             ("download=true", f"official.addresses={{{NPZ}:file:///etc/hostname}}"),
             "'file:///etc/hostname' is no address",
         ),
-        (("dataset.source=cloud",), "valid sources are auto, file, rendered"),
+        (("dataset.source=cloud",), "source must be one of auto, file, rendered"),
         (("dataset=mnist",), "no dataset=mnist; the choices are"),
     ],
 )

@@ -91,7 +91,7 @@ def test_layouts(tmp_path):
 def test_an_ambiguous_layout_is_refused_and_can_be_set(tmp_path):
     images = RNG.integers(0, 256, size=(N, 3, 5, 1), dtype=np.uint8)
     path = write(tmp_path, images=images)
-    with pytest.raises(ValueError, match=r"\(6, 3, 5, 1\), both.*set dataset.layout=channels_first or channels_last"):
+    with pytest.raises(ValueError, match=r"\(6, 3, 5, 1\), both.*; set dataset.layout=channels_first or channels_last"):
         opened(path)
     assert np.array_equal(shown(opened(path, layout="channels_first")), images)
     assert np.array_equal(shown(opened(path, layout="channels_last")), images.transpose(0, 3, 1, 2))
@@ -226,7 +226,7 @@ def test_wrong_names_of_factors_are_refused(tmp_path):
         opened(path, classes="classes", factor_names=["row"])
     with pytest.raises(ValueError, match=r"one size per distinct name, not names=\('row', 'row'\)"):
         opened(path, classes="classes", factor_names=["row", "row"])
-    with pytest.raises(ValueError, match=r"^factor_names names the columns of dataset.classes: set that too"):
+    with pytest.raises(ValueError, match=r"^factor_names names the columns of classes: set classes too"):
         opened(path, factor_names=["row", "column"])
     with pytest.raises(ValueError, match="npy file, which holds one array and no 'classes'; put both into an npz"):
         opened(write(tmp_path, "npy", images=COLOUR), classes="classes")
@@ -259,9 +259,9 @@ def test_wrong_images_are_refused_in_one_line(tmp_path, images, message):
 
 def test_settings_are_checked(tmp_path):
     path = write(tmp_path, images=COLOUR)
-    with pytest.raises(ValueError, match=r"no dataset.layout='last'; it can be auto, channels_first or channels_last"):
+    with pytest.raises(ValueError, match=r"^layout must be one of auto, channels_first, channels_last, not 'last'"):
         opened(path, layout="last")
-    with pytest.raises(ValueError, match="channels_first makes it 8 channels, which can be 1 or 3"):
+    with pytest.raises(ValueError, match=r"^layout=channels_first gives 8 channels, which can be 1 or 3"):
         opened(path, layout="channels_first")
 
 

@@ -320,10 +320,10 @@ def test_wrong_lists_are_refused_in_one_line(tmp_path, texts, message):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"crop": 179}, "dataset.crop must be a number of pixels from 1 to 178, not 179"),
-        ({"size": 0}, "dataset.size must be a number of pixels, at least 1, not 0"),
-        ({"on_corrupt": "ignore"}, "dataset.on_corrupt='ignore'; it can be error or skip"),
-        ({"workers": 0}, "dataset.workers must be a number of threads, at least 1, or null, not 0"),
+        ({"crop": 179}, "^crop must be a number of pixels from 1 to 178, not 179"),
+        ({"size": 0}, "^size must be a number of pixels, at least 1, not 0"),
+        ({"on_corrupt": "ignore"}, "^on_corrupt must be one of error, skip, not 'ignore'"),
+        ({"workers": 0}, "^workers must be a number of threads, at least 1, or null, not 0"),
     ],
 )
 def test_settings_are_checked_before_files(tmp_path, setting, message):

@@ -213,5 +213,5 @@ def test_a_missing_file_says_where_it_was_looked_for_and_what_to_do(tmp_path):
 
 
 def test_an_unknown_source_names_the_valid_ones(tmp_path):
-    with pytest.raises(ValueError, match="no source 'web' of dsprites; valid sources are auto, file, rendered"):
+    with pytest.raises(ValueError, match=r"^source must be one of auto, file, rendered, not 'web'"):
         dsprites(root=str(tmp_path), source="web")

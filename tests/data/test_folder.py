@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -184,12 +185,12 @@ def test_different_sizes_are_refused_with_both_names_and_the_key(pictures):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"size": 8}, "a.bmp is 12 x 10 pixels, and a square of 8 would distort it: set dataset.crop=square"),
-        ({"crop": 11}, "a.bmp is 12 x 10 pixels, too small for dataset.crop=11; it can be 1 to 10"),
-        ({"crop": "centre"}, "dataset.crop must be a number of pixels, square, or null, not 'centre'"),
-        ({"size": 0}, "dataset.size must be a number of pixels, or null, not 0"),
-        ({"channels": 4}, "dataset.channels must be 1, 3 or null, not 4"),
-        ({"on_corrupt": "no"}, "dataset.on_corrupt='no'; it can be error or skip"),
+        ({"size": 8}, "^size=8 would distort a.bmp of 12 x 10 pixels into a square; set dataset.crop=square"),
+        ({"crop": 11}, "^crop=11 is larger than a.bmp of 12 x 10 pixels; it can be 1 to 10"),
+        ({"crop": "centre"}, "^crop must be a number of pixels, square, or null, not 'centre'"),
+        ({"size": 0}, "^size must be a number of pixels, or null, not 0"),
+        ({"channels": 4}, "^channels must be 1, 3 or null, not 4"),
+        ({"on_corrupt": "no"}, "^on_corrupt must be one of error, skip, not 'no'"),
     ],
 )
 def test_settings_that_do_not_fit_say_what_would(pictures, settings, message):
@@ -201,6 +202,19 @@ def test_deep_pixels_are_refused(tmp_path):
     save(tmp_path / "deep" / "a.png", np.full((4, 4), 40_000, dtype=np.uint16))
     with pytest.raises(ValueError, match=r"a.png has pixels of the kind I;16; 8 bits a channel"):
         opened(tmp_path / "deep")
+
+
+def test_too_many_pixels_are_refused_without_a_warning(tmp_path, recwarn):
+    save(tmp_path / "large" / "a.bmp", np.zeros((4, 4, 3), dtype=np.uint8))
+    data = bytearray((tmp_path / "large" / "a.bmp").read_bytes())
+    data[18:26] = (10_000).to_bytes(4, "little") * 2  # up to twice its limit, Pillow only warns
+    (tmp_path / "large" / "a.bmp").write_bytes(data)
+    warnings.simplefilter("default")
+    before = list(warnings.filters)
+    with pytest.raises(ValueError, match=r"a.bmp is not opened, its header announces too many pixels: 100,000,000 of"):
+        opened(tmp_path / "large")
+    assert not recwarn
+    assert warnings.filters == before
 
 
 def test_a_header_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path):

@@ -157,7 +157,7 @@ def test_classes_make_labels_or_a_grid() -> None:
         (np.zeros(6), None, "^classes has shape .*float64; classes are whole numbers"),
         (np.array([0, 1, -1, 0, 0, 0]), None, "^row 2 of classes has the class -1; classes begin at 0"),
         (np.zeros(6, int), ["a", "b"], r"^class_names must be 1 names, one a column of classes, not \['a', 'b'\]"),
-        (None, ["a"], "^class_names names the columns of classes: give them too"),
+        (None, ["a"], "^class_names names the columns of classes: give classes too"),
         ("a", None, "^classes must be whole numbers, as an array, a tensor or a list, not a str"),
     ],
 )

@@ -296,8 +296,8 @@ def test_a_missing_file_says_what_to_do(tmp_path, source):
 @pytest.mark.parametrize(
     ("variant", "source", "message"),
     [
-        ("toys", "auto", "no variant 'toys' of mpi3d; valid variants are toy, realistic, real, complex"),
-        ("real", "web", "no source 'web' of mpi3d"),
+        ("toys", "auto", "^variant must be one of toy, realistic, real, complex, not 'toys'"),
+        ("real", "web", "^source must be one of auto, file, rendered, not 'web'"),
         ("real", "rendered", "mpi3d real is not rendered, toy is"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lrx.core.paths import expand_user
+from lrx.core.validation import check_choice
 
 SOURCES = ("auto", "file", "rendered")
 
@@ -16,8 +17,7 @@ def official_file(*, name: str, root: str, source: str, file_names: tuple[str, .
     source: "auto" takes the file if there is one, "file" insists on it, "rendered" never looks.
     ValueError for another source; FileNotFoundError when a file is asked for and there is none.
     """
-    if source not in SOURCES:
-        raise ValueError(f"no source {source!r} of {name}; valid sources are {', '.join(SOURCES)}")
+    check_choice("source", source, SOURCES)
     if source == "rendered":
         return None
     folders = (expand_user(root), expand_user(root) / name)

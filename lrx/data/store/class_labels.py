@@ -32,7 +32,7 @@ def read_classes(path: Path, key: str | None, names: Sequence[str] | None, *, nu
     """
     if key is None:
         if names is not None:
-            raise SettingError("factor_names names the columns of dataset.classes: set that too")
+            raise SettingError("factor_names names the columns of classes: set classes too")
         return None
     array = find_array(path, key)
     if array.kind == NPY:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from lrx.core.validation import is_whole
+from lrx.core.validation import SettingError, check_choice, is_whole
 from lrx.data.store.pictures import Unreadable, no_pixel_warnings
 
 BLOCK_BYTES = 2 << 20  # of pixels that a thread makes at a time
@@ -19,10 +19,9 @@ Block = tuple[np.ndarray, list[str]]  # pixels (B, H, W, C), and the names of th
 
 def check_stream(*, on_corrupt: str, workers: int | None) -> None:
     """ValueError for settings that `stream` does not know."""
-    if on_corrupt not in ON_CORRUPT:
-        raise ValueError(f"no dataset.on_corrupt={on_corrupt!r}; it can be {' or '.join(ON_CORRUPT)}")
+    check_choice("on_corrupt", on_corrupt, ON_CORRUPT)
     if workers is not None and not is_whole(workers, 1):
-        raise ValueError(f"dataset.workers must be a number of threads, at least 1, or null, not {workers!r}")
+        raise SettingError(f"workers must be a number of threads, at least 1, or null, not {workers!r}")
 
 
 def stream(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from lrx.core.validation import is_whole
+from lrx.core.validation import SettingError, is_whole
 
 SQUARE = "square"
 FILTER, FILTER_NAME = Image.Resampling.BILINEAR, "antialiased bilinear"
@@ -43,9 +43,9 @@ class Treatment:
 
     def __post_init__(self) -> None:
         if self.crop not in (None, SQUARE) and not is_whole(self.crop, 1):
-            raise ValueError(f"dataset.crop must be a number of pixels, square, or null, not {self.crop!r}")
+            raise SettingError(f"crop must be a number of pixels, square, or null, not {self.crop!r}")
         if self.size is not None and not is_whole(self.size, 1):
-            raise ValueError(f"dataset.size must be a number of pixels, or null, not {self.size!r}")
+            raise SettingError(f"size must be a number of pixels, or null, not {self.size!r}")
 
     @property
     def words(self) -> str:
@@ -61,16 +61,15 @@ class Treatment:
         width, height = size
         if self.crop is None:
             if self.size is not None and width != height:
-                raise ValueError(
-                    f"{name} is {width} x {height} pixels, and a square of {self.size} would distort it: set "
+                raise SettingError(
+                    f"size={self.size} would distort {name} of {width} x {height} pixels into a square; set "
                     "dataset.crop=square, or to a number of pixels"
                 )
             return 0, 0, width, height
         side = min(size) if isinstance(self.crop, str) else self.crop
         if side > min(size):
-            raise ValueError(
-                f"{name} is {width} x {height} pixels, too small for dataset.crop={self.crop}; "
-                f"it can be 1 to {min(size)}"
+            raise SettingError(
+                f"crop={self.crop} is larger than {name} of {width} x {height} pixels; it can be 1 to {min(size)}"
             )
         left, top = (width - side) // 2, (height - side) // 2
         return left, top, left + side, top + side
