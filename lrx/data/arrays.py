@@ -35,7 +35,7 @@ def arrays(
     factor_names: Sequence[str] | None,
     progress: Progress | None = None,
 ) -> StoreDataset | GridDataset:
-    """The observations of an array: images (C, H, W) or vectors (P,).
+    """Return the observations of an array file: images (C, H, W) or vectors (P,).
 
     root: they are kept in `root/converted`, uncompressed, and converted anew when the file changes.
     path: of the file. images: the name of its array, of no effect for npy, which holds one: uint8 (of 0 to 255, or of 0
@@ -72,11 +72,11 @@ class MappedVectors:
         self._rows = MappedRows(path, shape=(shape[0], shape[1] * np.dtype(np.float32).itemsize))
 
     def __len__(self) -> int:
-        """The number of vectors."""
+        """Return the number of vectors."""
         return len(self._rows)
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Indices int64 (B,) to float32 (B, P)."""
+        """Return vectors float32 (B, P) at indices int64 (B,)."""
         return self._rows[indices].view(np.float32)
 
 
@@ -106,7 +106,7 @@ def _open_images(
 
 
 def _channel_axis(array: StoredArray, layout: str) -> int:
-    """The axis of the channels; 3, which is one too many, for arrays of three axes or fewer, which have none."""
+    """Return the axis of the channels; 3, which is one too many, for arrays of three axes or fewer, which have none."""
     check_choice("layout", layout, ("auto", *LAYOUTS))
     what = f"{array.path}: {array.key!r} has shape {array.shape}"
     if len(array.shape) not in (2, 3, 4) or 0 in array.shape:

@@ -44,7 +44,7 @@ def celeba(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> LabelledDataset:
-    """Images (3, size, size) with 40 labels of the classes 0 and 1, and the official partition.
+    """Return images (3, size, size) with 40 labels of the classes 0 and 1, and the official partition.
 
     root: the folder with `img_align_celeba.zip` (or with the folder `img_align_celeba`, unpacked) and the two lists,
         or with `celeba/` that holds them. The images are kept beside it uncompressed, 2.49 GB at size 64, made once.
@@ -103,7 +103,7 @@ def celeba(
 
 
 def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
-    """The three files that CelebA is read from. addresses: to fetch them from, by file name."""
+    """Return the three files that CelebA is read from. addresses: to fetch them from, by file name."""
     return [
         OfficialFile(name=name, page=PAGE, release=release, num_bytes=num_bytes, address=(addresses or {}).get(name))
         for name, (num_bytes, release) in RELEASES.items()
@@ -111,7 +111,7 @@ def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile
 
 
 def _located(root: str, *names: str) -> Path:
-    """The first of these files or folders that is there; ValueError for a web page in its place."""
+    """Return the first of these files or folders that exists; ValueError for a web page in its place."""
     folders = (expand_user(root), expand_user(root) / NAME)
     for path in (folder / name for name in names for folder in folders):
         if path.exists():
@@ -125,14 +125,14 @@ def _located(root: str, *names: str) -> Path:
 
 
 def _listed(path: Path, shape: tuple[int, int], blocks: Callable[[], Iterator[np.ndarray]]) -> np.ndarray:
-    """The codes of a list, uint8 `shape`, kept beside it: a text of 27 MB takes a second to read, its cache none."""
+    """Return the codes of a list, uint8 `shape`, from a cache beside it: its text of 27 MB takes a second to parse."""
     origin = Origin(file=path, release=RELEASES[path.name][1])
     cache = open_or_convert(path, Recipe(path.stem, shape, "uint8", NO_FACTORS, origin), blocks)
     return np.fromfile(cache.pixels, dtype=np.uint8).reshape(shape)
 
 
 def _origin(images: Path, treatment: str) -> Origin:
-    """The zip; of a folder, the time at which the last file came or went, for 202,599 of them are slow to ask."""
+    """Identify the zip; or the folder by its modification time, as asking 202,599 files for theirs is slow."""
     if not images.is_dir():
         return Origin(file=images, release=RELEASES[IMAGES][1], details=treatment)
     changed = datetime.fromtimestamp(images.stat().st_mtime, UTC).isoformat()

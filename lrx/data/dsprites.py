@@ -36,7 +36,7 @@ def dsprites(
     source: str,
     progress: Progress | None = None,
 ) -> GridDataset:
-    """Images (1, 64, 64) in {0, 1} over color, shape, scale, orientation, position_x, position_y.
+    """Return images (1, 64, 64) in {0, 1} over color, shape, scale, orientation, position_x, position_y.
 
     root: the folder with an official file (npz before hdf5; `root/dsprites` is looked through too). The converted or
         rendered images are kept beside the file or in `root/rendered`: 377 MB, made once.
@@ -51,7 +51,7 @@ def dsprites(
 
 
 def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
-    """The official file to have: the npz, which is enough; the HDF5 edition holds the same images.
+    """Return the official file to have: the npz, which is enough; the HDF5 edition holds the same images.
 
     addresses: where files are fetched from, by file name.
     """
@@ -60,7 +60,7 @@ def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile
 
 
 def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:
-    """The data set in an official file over this grid: an npz by its suffix, else an HDF5 file."""
+    """Return the data set in an official file over this grid: an npz by its suffix, else an HDF5 file."""
     origin = Origin(file=path, release=RELEASES[path.suffix])
     return _opened(path, _recipe(factors, origin), lambda: _packed(path, factors), progress)
 
@@ -88,7 +88,7 @@ def _opened(
 
 
 def _packed(path: Path, factors: FactorSpace) -> Iterator[np.ndarray]:
-    """The images of an official file, eight pixels a byte, after a check that their labels are in order."""
+    """Yield the images of an official file, eight pixels a byte, after a check that their labels are in order."""
     images_shape, labels_shape = (factors.num_points, SIDE, SIDE), (factors.num_points, len(factors))
     if path.suffix == ".npz":
         labels = npz.read_rows(path, "latents_classes", shape=labels_shape, dtype="int64", num_rows=1 << 16)

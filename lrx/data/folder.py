@@ -1,4 +1,4 @@
-"""A folder of your own images, with the names of its sub-folders as labels."""
+"""Folder of your own images, with the names of its sub-folders as labels."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def folder(
     on_corrupt: str,
     progress: Progress | None = None,
 ) -> StoreDataset:
-    """Images (C, H, W) of a folder and its sub-folders, sorted by name; hidden files are left aside.
+    """Return images (C, H, W) of a folder and its sub-folders, sorted by name, without hidden files.
 
     Where every image lies in a sub-folder, and there are at least two, the first folder on its way is its label
     `folder`, with the classes 0, 1, ... in the order of the names.
@@ -90,7 +90,7 @@ def folder(
 
 @dataclass(frozen=True)
 class File:
-    """An image as it is listed: its path below the folder, and what tells whether it has changed since."""
+    """Listed image file: path below the folder, and size and modification time, which tell whether it has changed."""
 
     name: str
     num_bytes: int
@@ -103,7 +103,7 @@ def _refuse(error: OSError) -> None:
 
 @dataclass(frozen=True)
 class First:
-    """The first image that can be opened: what all of them must be like. shape: (H, W, C) after the treatment."""
+    """First readable image, which sets what all must be like. shape: (H, W, C) after the treatment."""
 
     name: str
     shape: tuple[int, int, int]
@@ -144,7 +144,7 @@ def _first(place: Path, names: list[str], treatment: Treatment, channels: int | 
 
 
 def _decode(place: Path, name: str, treatment: Treatment, first: First, *, any_kind: bool) -> np.ndarray:
-    """An image to uint8 first.shape; ValueError when it is of another size or kind than the first."""
+    """Decode an image to uint8 first.shape; ValueError when it is of another size or kind than the first."""
     with opened((place / name).read_bytes(), name, formats=FORMATS) as picture:
         height, width = treatment.shape(upright_size(picture), name)
         if (height, width) != first.shape[:2]:
@@ -162,7 +162,7 @@ def _decode(place: Path, name: str, treatment: Treatment, first: First, *, any_k
 
 
 def _labelled(name: str, source: str, fingerprint: str, pixels: PixelStore, names: list[str]) -> StoreDataset:
-    """With the sub-folders as labels, if there are some to tell apart."""
+    """Return the data set with the sub-folders as labels, if there are at least two."""
     parents = [file.split("/")[0] for file in names]
     values = {parent: code for code, parent in enumerate(dict.fromkeys(parents))}  # names come sorted
     if not all("/" in file for file in names) or len(values) == 1:

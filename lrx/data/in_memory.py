@@ -164,7 +164,7 @@ class LazyPixels:
         return len(self._items)
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Indices int64 (B,) to uint8 or float32 (B, C, H, W) or (B, P)."""
+        """Return observations uint8 or float32 (B, C, H, W) or (B, P) at indices int64 (B,)."""
         return as_kept(channels_first(self._items.read(indices)))
 
     def first_reading(self, labels: list[object]) -> Iterator[np.ndarray]:

@@ -33,7 +33,7 @@ COMPLEX_FACTORS = FactorSpace(FACTORS.names, (4, 4, 2, 3, 3, 40, 40))
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the data sets: its file, the checksum of its first release (None where none is published), its grid."""
+    """Variant of MPI3D: its file, the checksum of its first release (None where none is published), its grid."""
 
     file: str
     release: Release | None
@@ -56,7 +56,7 @@ def mpi3d(
     source: str,
     progress: Progress | None = None,
 ) -> GridDataset:
-    """Images (3, 64, 64) over object color, shape and size, camera height, background color and the arm's two axes.
+    """Return images (3, 64, 64) over object color, shape and size, camera height, background color and two axes.
 
     root: the folder with the official file (`root/mpi3d` is looked through too). Images are read where they lie in
         the file, which is hashed once, when it is first opened; only a compressed file is converted, beside it.
@@ -76,7 +76,7 @@ def mpi3d(
 
 
 def official(*, variant: str, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
-    """The official file to have for this variant. addresses: where files are fetched from, by file name."""
+    """Return the official file to have for this variant. addresses: where files are fetched from, by file name."""
     chosen = _variant(variant)
     address = (addresses or {}).get(chosen.file)
     rendered = variant == RENDERED
@@ -84,7 +84,7 @@ def official(*, variant: str, addresses: Mapping[str, str] | None = None) -> lis
 
 
 def from_file(path: Path, variant: str, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:
-    """The data set in an official file over this grid."""
+    """Return the data set in an official file over this grid."""
     name, shape = f"{NAME}_{variant}", (factors.num_points, SIDE, SIDE, 3)
     stored = npz.find_stored(path, "images", shape=shape, dtype="uint8")
     recipe = Recipe(name, shape, "uint8", factors, Origin(file=path, release=_variant(variant).release))
@@ -115,7 +115,7 @@ def _variant(name: str) -> Variant:
 
 
 def _official_file(root: str, variant: str, source: str) -> Path | None:
-    """The official file of this variant, or None to render, which the toy alone can be."""
+    """Return the official file of this variant, or None to render the toy, the only variant that is rendered."""
     name = _variant(variant).file
     if variant == RENDERED:
         return official_file(name=NAME, root=root, source=source, file_names=(name,))

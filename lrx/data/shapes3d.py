@@ -39,7 +39,7 @@ def shapes3d(
     source: str,
     progress: Progress | None = None,
 ) -> GridDataset:
-    """Images (3, 64, 64) over floor_hue, wall_hue, object_hue, scale, shape, orientation.
+    """Return images (3, 64, 64) over floor_hue, wall_hue, object_hue, scale, shape, orientation.
 
     root: the folder with `3dshapes.h5`, or with `3dshapes/3dshapes.h5`. Its images are kept beside it uncompressed,
         5.9 GB, converted once; of rendered images only the 480 geometries are kept, 83 MB in `root/rendered`, and
@@ -55,13 +55,13 @@ def shapes3d(
 
 
 def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
-    """The official file to have. addresses: where files are fetched from, by file name."""
+    """Return the official file to have. addresses: where files are fetched from, by file name."""
     address = (addresses or {}).get(FILE)
     return [OfficialFile(name=FILE, page=PAGE, release=RELEASE, num_bytes=FILE_BYTES, address=address, rendered=True)]
 
 
 def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:
-    """The data set in an official file over this grid."""
+    """Return the data set in an official file over this grid."""
     shape = (factors.num_points, SIDE, SIDE, 3)
     recipe = Recipe(NAME, shape, "uint8", factors, Origin(file=path, release=RELEASE))
     cache = open_or_convert(path, recipe, lambda: _images(path, factors, shape), progress=progress)
@@ -70,7 +70,7 @@ def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None
 
 
 def _images(path: Path, factors: FactorSpace, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """The images of an official file, after a check that their labels are in order."""
+    """Yield the images of an official file, after a check that their labels are in order."""
     labels = hdf5.read_rows(path, "labels", shape=(factors.num_points, len(factors)), dtype="float64")
     check_classes(path, factors, [ranks(np.concatenate(list(labels)))])
     yield from hdf5.read_rows(path, "images", shape=shape, dtype="uint8")

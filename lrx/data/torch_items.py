@@ -24,7 +24,7 @@ def to_numpy(values: object) -> np.ndarray | None:
 
 
 class TorchItems:
-    """A map-style torch data set, item by item: the image of each, and the label where items are (image, label, ...).
+    """Map-style torch data set, item by item: images, and labels where items are (image, label, ...).
 
     name: of its class, for messages. shape, dtype: of the first image, which all must have.
     """

@@ -21,7 +21,7 @@ BROKEN = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)  
 
 @contextmanager
 def jpegs(path: Path, names: Sequence[str]) -> Iterator[Callable[[str], bytes]]:
-    """A function from the name of an image to its bytes, which several threads may call at once.
+    """Yield a function from the name of an image to its bytes, which several threads may call at once.
 
     path: the zip, or the folder. names: of the images that must be there, and nothing else.
     ValueError for another zip or folder; the function raises Unreadable where the zip is damaged.
@@ -54,7 +54,7 @@ def jpegs(path: Path, names: Sequence[str]) -> Iterator[Callable[[str], bytes]]:
 
 
 def decode(data: bytes, name: str, treatment: Treatment) -> np.ndarray:
-    """A JPEG to uint8 (H, W, 3); ValueError when it is not 178 x 218 pixels, Unreadable when it is damaged."""
+    """Decode a JPEG to uint8 (H, W, 3); ValueError unless it is 178 x 218 pixels, Unreadable when it is damaged."""
     with opened(data, name, formats=("JPEG",)) as picture:
         if picture.size != (WIDTH, HEIGHT):
             width, height = picture.size
@@ -65,7 +65,7 @@ def decode(data: bytes, name: str, treatment: Treatment) -> np.ndarray:
 
 
 def refuse_web_page(path: Path) -> None:
-    """ValueError when a file is HTML, as what Google Drive sends in place of a file that many people fetch."""
+    """Check that a file is no HTML page, which Google Drive sends in place of a file that many people fetch."""
     with open(path, "rb") as file:
         begin = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
     if begin.startswith(b"<"):
@@ -76,7 +76,7 @@ def refuse_web_page(path: Path) -> None:
 
 
 def _small(name: str, num_bytes: int, read: Callable[[], bytes]) -> bytes:
-    """The bytes of an image, unless they are far more than a JPEG of this size has."""
+    """Return the bytes of an image; ValueError for far more than a JPEG of this size has."""
     if num_bytes > LARGEST:
         raise ValueError(f"{name} has {num_bytes:,} bytes, more than any image of {WIDTH} x {HEIGHT} pixels: refused")
     return read()

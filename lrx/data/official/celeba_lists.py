@@ -14,7 +14,7 @@ LONGEST_COUNT = 12  # digits; python reads no number of thousands
 
 
 def image_name(row: int) -> str:
-    """The file name of the image in a row, counted from 0.
+    """Return the file name of the image in a row, counted from 0.
 
     >>> image_name(0)
     '000001.jpg'
@@ -23,7 +23,7 @@ def image_name(row: int) -> str:
 
 
 def attribute_header(path: Path) -> tuple[int, tuple[str, ...]]:
-    """The number of images and the names of the attributes, from the first two lines; else ValueError."""
+    """Read the number of images and the names of the attributes from the first two lines; else ValueError."""
     with _text(path) as file:
         count, names = file.readline().strip(), tuple(file.readline().split())
     if not count.isdecimal() or len(count) > LONGEST_COUNT or int(count) == 0:
@@ -34,7 +34,7 @@ def attribute_header(path: Path) -> tuple[int, tuple[str, ...]]:
 
 
 def attribute_classes(path: Path) -> Iterator[np.ndarray]:
-    """Blocks uint8 (B, attributes): 0 for -1 and 1 for 1.
+    """Yield blocks uint8 (B, attributes): 0 for -1 and 1 for 1.
 
     ValueError when a row is not that of the next image, or their number is not that of the first line.
     """
@@ -44,7 +44,7 @@ def attribute_classes(path: Path) -> Iterator[np.ndarray]:
 
 
 def split_codes(path: Path, *, count: int) -> Iterator[np.ndarray]:
-    """Blocks uint8 (B, 1): 0 train, 1 validation, 2 test.
+    """Yield blocks uint8 (B, 1): 0 train, 1 validation, 2 test.
 
     ValueError when a row is not that of the next image, or their number is not `count`.
     """

@@ -34,7 +34,7 @@ def fetch(
     on_retry: Notice | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Path:
-    """The path of `file` in `folder`, which is made; a file that is there already is left as it is.
+    """Fetch `file` into `folder`, which is created, and return its path; an existing file is left as it is.
 
     retries: attempts in a row that bring no new byte before it gives up; the pause between two doubles.
     timeout: seconds without a byte after which a connection counts as lost.
@@ -76,7 +76,7 @@ def fetch(
 
 
 def verdict(file: OfficialFile, path: Path) -> tuple[bool, str]:
-    """Whether nothing speaks against `path` being the published file, and what was compared, in words."""
+    """Return whether `path` agrees with what is published of the file, and what was compared, in words."""
     num_bytes = path.stat().st_size
     if file.num_bytes not in (None, num_bytes):
         return False, f"{num_bytes:,} bytes, the published file has {file.num_bytes:,}"
@@ -90,7 +90,7 @@ def verdict(file: OfficialFile, path: Path) -> tuple[bool, str]:
 
 
 class _Transfer:
-    """A file on its way from its address: what has come is in `part`, open for appending; `path` is its final place."""
+    """Transfer of a file from its address into `part`, open for appending; `path` is its final path."""
 
     def __init__(
         self,
@@ -107,20 +107,20 @@ class _Transfer:
 
     @property
     def size(self) -> int:
-        """Bytes that have come."""
+        """Number of bytes received."""
         return os.fstat(self._part.fileno()).st_size
 
     def start_over(self) -> None:
-        """Forget what has come."""
+        """Discard the bytes received."""
         self._part.truncate(0)
         self._version = None
 
     def failure(self, why: str) -> OSError:
-        """An error that says from where, why, and which page to see."""
+        """Return an error that names the address, the reason, and the page to see."""
         return OSError(f"cannot fetch {self._address}: {why}; see {self._file.page}")
 
     def run(self, retries: int, on_retry: Notice | None, pause: Callable[[float], None]) -> bool:
-        """Fetch all that is missing; whether what is there may be pieces that do not belong together."""
+        """Fetch all missing bytes; return whether the part may consist of pieces of different versions."""
         published = self._file.num_bytes
         if published is not None and self.size > published:
             self.start_over()
@@ -148,7 +148,7 @@ class _Transfer:
         return pieced
 
     def _receive(self, answer: Answer) -> None:
-        """Append what comes to the part. Lost when it ends too early, OSError when it is not worth having."""
+        """Append an answer to the part. Lost when it ends too early, OSError when it is not the file."""
         if answer.is_page:
             raise self.failure("the server sent a web page, not the file: open the address in a browser to read it")
         if answer.start != self.size:  # the server knows no ranges, or has another version by now
@@ -165,7 +165,7 @@ class _Transfer:
             raise Lost("the connection broke off")
 
     def _check_size(self, announced: int | None) -> int | None:
-        """Bytes of the whole file, if known. OSError unless they are as many as published and the disk has room."""
+        """Return the size of the file, if known. OSError unless it is the published one and the disk has room."""
         published = self._file.num_bytes
         if announced is not None and published not in (None, announced):
             raise self.failure(f"the file there has {announced:,} bytes, the published one {published:,}")
@@ -197,7 +197,7 @@ def _part_of(path: Path) -> Path:
 
 @contextmanager
 def _unfinished(path: Path) -> Iterator[FileIO]:
-    """The part of a file, opened for appending by this process alone; an empty one is removed in the end."""
+    """Open the part of a file for appending, locked against other processes; an empty one is removed at the end."""
     part = _part_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(part, "ab", buffering=0) as file:  # unbuffered, so that all that came is there after Ctrl-C

@@ -1,4 +1,4 @@
-"""Which source a data set is read from: an official file under the root, or the renderer."""
+"""Source of a data set: an official file under the root, or the renderer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SOURCES = ("auto", "file", "rendered")
 
 
 def official_file(*, name: str, root: str, source: str, file_names: tuple[str, ...]) -> Path | None:
-    """The official file to read, or None to render.
+    """Return the official file to read, or None to render.
 
     name: of the data set; its files are looked for in `root` and in `root/name`, in the order of `file_names`.
     source: "auto" takes the file if there is one, "file" insists on it, "rendered" never looks.

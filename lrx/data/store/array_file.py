@@ -1,4 +1,4 @@
-"""An array of one's own in an npz, npy or HDF5 file: its shape and dtype at once, its rows in pieces.
+"""Array of one's own in an npz, npy or HDF5 file: its header, its rows in pieces, and their conversion.
 
 Nothing is unpickled, and a file is known by its first bytes, not by its ending.
 """
@@ -19,7 +19,7 @@ PIECE_BYTES = 8 << 20
 
 @dataclass(frozen=True)
 class StoredArray:
-    """Where an array lies and what it is. key: of the array in its file; nothing of the npy kind, which holds one."""
+    """Array in a file. key: its name there, of no effect for npy, which holds one."""
 
     path: Path
     key: str
@@ -28,7 +28,7 @@ class StoredArray:
     dtype: np.dtype
 
     def rows(self) -> Iterator[np.ndarray]:
-        """The array in pieces along its first axis; ValueError for a cut file, or an npz in Fortran order."""
+        """Yield the array in pieces along its first axis, in C or Fortran order; ValueError for a cut file."""
         if self.kind == HDF5:
             yield from hdf5.read_rows(self.path, self.key, shape=self.shape, dtype=self.dtype.str)
             return
@@ -41,7 +41,7 @@ class StoredArray:
 
 
 def find_array(path: Path, key: str) -> StoredArray:
-    """The array `key` of a file, of which nothing but the header is read.
+    """Return the array `key` of a file, of which only the header is read.
 
     ValueError in one line when the file is none of the three kinds, is not whole, or has no such array, or when the
     array holds objects; FileNotFoundError when there is no such file.
@@ -79,7 +79,7 @@ def _mapped(path: Path) -> np.ndarray:
 
 
 def pixel_blocks(array: StoredArray, notes: list[str]) -> Iterator[np.ndarray]:
-    """The rows as uint8 of 0 to 255, in pieces; what was done to the values is added to `notes`.
+    """Yield the rows as uint8 of 0 to 255, in pieces; what was done to the values is added to `notes`.
 
     ValueError for floats outside [0, 1], and for other dtypes than uint8, bool and float.
     """
@@ -99,7 +99,7 @@ def pixel_blocks(array: StoredArray, notes: list[str]) -> Iterator[np.ndarray]:
 
 
 def vector_blocks(array: StoredArray) -> Iterator[np.ndarray]:
-    """The rows as float32, in pieces; ValueError for other dtypes than float, and for values that are not finite."""
+    """Yield the rows as float32, in pieces; ValueError for dtypes other than float, and values that are not finite."""
     if array.dtype.kind != "f":
         raise ValueError(
             f"{array.path}: {array.key!r} has shape {array.shape} and dtype {array.dtype}; two axes are vectors, "

@@ -1,4 +1,4 @@
-"""A cache of pixels: converted once, streaming, then opened by memory map.
+"""Cache of pixels: converted once, streaming, then opened by memory map.
 
 Two files: `<stem>.json`, the manifest, and the raw bytes that it names, `<stem>.<fingerprint>.pixels`. The manifest is
 written last and names its pixels by their content, so that whoever reads a manifest finds the pixels it speaks of. One
@@ -31,7 +31,7 @@ Manifest = dict[str, str | int | list[int] | list[str]]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where pixels come from: a file with the checksum it was published with, if any, or a renderer with its version.
+    """Origin of pixels: a file with its published checksum, if any, or a renderer with its version.
 
     details: what else makes the pixels what they are, in plain words, such as a crop; alone of unpublished images.
     """
@@ -42,7 +42,7 @@ class Origin:
     details: str = ""
 
     def identity(self) -> Manifest:
-        """What tells a replaced file or a changed renderer from the one that a cache was made from."""
+        """Return what tells a replaced file or a changed renderer from the one that a cache was made from."""
         details: Manifest = {"details": self.details} if self.details else {}
         if self.file is None:
             return details | ({"renderer": self.renderer} if self.renderer else {})
@@ -52,7 +52,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a cache holds; a cache of another recipe is made again.
+    """Description of what a cache holds; a cache of another recipe is made again.
 
     shape: of the array of `dtype` that the file of pixels holds, in C order.
     """
@@ -65,11 +65,11 @@ class Recipe:
 
     @property
     def num_bytes(self) -> int:
-        """The size of the pixels on disk."""
+        """Size of the pixels on disk."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
     def manifest(self) -> Manifest:
-        """What the manifest must say, besides source, fingerprint and the file of pixels."""
+        """Return what the manifest must say, besides source, fingerprint and the file of pixels."""
         return {
             "format": FORMAT,
             "name": self.name,
@@ -103,7 +103,7 @@ def open_or_convert(
     progress: Progress | None = None,
     notes: list[str] | None = None,
 ) -> Cache:
-    """The cache of `recipe` under `<stem>.json`, made from `blocks()` unless it is there and whole.
+    """Open the cache of `recipe` under `<stem>.json`, or make it from `blocks()` where there is no whole one.
 
     blocks: gives the array in order, in pieces along its first axis; called for a conversion alone.
     progress: told (rows done, rows in all) after each piece.
@@ -122,7 +122,7 @@ def _manifest_path(stem: Path) -> Path:
 
 
 def read_manifest(stem: Path) -> Manifest:
-    """The manifest as it lies there; an empty one when there is none, or it is broken."""
+    """Read the manifest; an empty one when there is none, or it is broken."""
     manifest = _manifest_path(stem)
     try:
         found = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
@@ -139,7 +139,7 @@ def write_manifest(stem: Path, manifest: Manifest) -> None:
 
 
 def _opened(stem: Path, recipe: Recipe) -> Cache | None:
-    """The cache as it lies there, or None when there is none, or it is stale or truncated."""
+    """Return the cache, or None when there is none, or it is stale or truncated."""
     found = read_manifest(stem)
     if not found.items() >= recipe.manifest().items():
         return None
@@ -186,13 +186,13 @@ def _converted(
 
 
 def check_unchanged(recipe: Recipe, manifest: Manifest) -> None:
-    """ValueError when the file is no longer the one that the manifest was begun with."""
+    """Check that the file is still the one that the manifest was begun with; else ValueError."""
     if not manifest.items() >= recipe.origin.identity().items():
         raise ValueError(f"{recipe.origin.file} changed while it was read: try again")
 
 
 def provenance(origin: Origin, watch: Watch | None = None) -> Manifest:
-    """The source in plain words and, of a file, its SHA-256; `watch` is given the bytes of the file."""
+    """Return the source in plain words and, of a file, its SHA-256; `watch` is given the bytes of the file."""
     if origin.file is None:
         return {"source": "rendered" if origin.renderer else origin.details}
     if origin.release is None:

@@ -24,7 +24,7 @@ from lrx.data.store.npz import Stored
 
 
 def open_in_place(path: Path, recipe: Recipe, stored: Stored, *, progress: Progress | None = None) -> Cache:
-    """The pixels of `recipe` in an official file, which is read whole unless its manifest speaks of this very file.
+    """Return the pixels of `recipe` in an official file, read whole unless its manifest is of this very file.
 
     progress: told (rows done, rows in all) while the file is read.
     ValueError when the array is not what the CRC-32 in the npz says. A manifest that cannot be written is a warning.
@@ -42,7 +42,7 @@ def open_in_place(path: Path, recipe: Recipe, stored: Stored, *, progress: Progr
 
 
 def _hashed(path: Path, recipe: Recipe, stored: Stored, progress: Progress | None) -> Manifest:
-    """The source and the fingerprint, from a single reading of the file."""
+    """Return the source and the fingerprint, from a single reading of the file."""
     content, crc, read = hashlib.sha256(), stored.header_crc, 0
 
     def watch(chunk: bytes) -> None:

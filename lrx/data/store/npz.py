@@ -28,7 +28,7 @@ LOCAL_HEADER = 30  # bytes, before the name and the extra field, whose lengths a
 
 @dataclass(frozen=True)
 class Stored:
-    """An array that lies uncompressed in its npz.
+    """Place of an array that lies uncompressed in its npz.
 
     offset: of its first byte in the file. header_crc, crc: the CRC-32 of the npy header, and of header and array.
     """

@@ -18,7 +18,7 @@ Block = tuple[np.ndarray, list[str]]  # pixels (B, H, W, C), and the names of th
 
 
 def check_stream(*, on_corrupt: str, workers: int | None) -> None:
-    """ValueError for settings that `stream` does not know."""
+    """Check the settings of `stream`."""
     check_choice("on_corrupt", on_corrupt, ON_CORRUPT)
     if workers is not None and not is_whole(workers, 1):
         raise SettingError(f"workers must be a number of threads, at least 1, or null, not {workers!r}")
@@ -33,7 +33,7 @@ def stream(
     skipped: list[str],
     workers: int | None = None,
 ) -> Iterator[np.ndarray]:
-    """The pictures in the order of their names, in blocks uint8 (B, *shape).
+    """Yield the pictures in the order of their names, in blocks uint8 (B, *shape).
 
     decode: a name to uint8 `shape`, or Unreadable; called in threads, where Pillow decodes side by side.
     on_corrupt: "error" to stop at an unreadable picture, "skip" to leave its pixels black and its name in `skipped`.
@@ -62,7 +62,7 @@ def stream(
 
 
 def check_skipped(skipped: Sequence[str], *, on_corrupt: str) -> str:
-    """What `source` says of the pictures that a former conversion left out; ValueError if none may be left out now."""
+    """Return what `source` says of the pictures that a conversion left out; ValueError if none may be left out now."""
     if not skipped:
         return ""
     if on_corrupt == "error":
@@ -74,7 +74,7 @@ def check_skipped(skipped: Sequence[str], *, on_corrupt: str) -> str:
 
 
 def _in_order(work: Callable[[int], Block], items: Iterable[int], workers: int) -> Iterator[Block]:
-    """work(item) for every item, done by threads, in the order of the items; at most 2 * workers of them at a time."""
+    """Yield work(item) for every item, done by threads, in order; at most 2 * workers of them at a time."""
     waiting: deque[Future[Block]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:

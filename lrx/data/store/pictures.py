@@ -1,4 +1,4 @@
-"""One picture file to pixels: opened without trust, cropped around its centre, resized.
+"""Conversion of one picture file to pixels: opened without trust, cropped around its centre, resized.
 
 Resizing is Pillow's bilinear filter, which is antialiased: its triangle is as wide as the step between output pixels.
 """
@@ -27,12 +27,12 @@ BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # the wa
 
 
 class Unreadable(Exception):
-    """A picture whose bytes are damaged, with its name."""
+    """Picture whose bytes are damaged; the message has its name."""
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """What is done to a picture.
+    """Crop and resize of a picture.
 
     crop: the side in pixels of a square around the centre; "square" for the largest one; None for all of the picture.
     size: the side in pixels that a square is resized to; None for no resizing.
@@ -49,7 +49,7 @@ class Treatment:
 
     @property
     def words(self) -> str:
-        """In plain words, such as "centre crop 148 x 148, antialiased bilinear to 64 x 64"."""
+        """Description such as "centre crop 148 x 148, antialiased bilinear to 64 x 64"."""
         if isinstance(self.crop, str):
             crop = "largest centred square"
         else:
@@ -57,7 +57,7 @@ class Treatment:
         return crop + ("" if self.size is None else f", {FILTER_NAME} to {self.size} x {self.size}")
 
     def box(self, size: tuple[int, int], name: str) -> tuple[int, int, int, int]:
-        """The part of a picture of this (width, height) that is kept: left, top, right, bottom."""
+        """Return the part of a picture of this (width, height) to use: left, top, right, bottom."""
         width, height = size
         if self.crop is None:
             if self.size is not None and width != height:
@@ -75,12 +75,12 @@ class Treatment:
         return left, top, left + side, top + side
 
     def shape(self, size: tuple[int, int], name: str) -> tuple[int, int]:
-        """The (height, width) of what comes of a picture of this (width, height)."""
+        """Return the (height, width) that a picture of this (width, height) is converted to."""
         left, top, right, bottom = self.box(size, name)
         return (bottom - top, right - left) if self.size is None else (self.size, self.size)
 
     def pixels(self, picture: Image.Image, name: str, *, channels: int) -> np.ndarray:
-        """An open picture to uint8 (H, W, channels); the first frame, without transparency. Unreadable if damaged."""
+        """Convert an open picture, its first frame, to uint8 (H, W, channels). Unreadable if damaged."""
         box = self.box(upright_size(picture), name)
         try:
             picture.load()
@@ -106,7 +106,7 @@ def no_pixel_warnings() -> Iterator[None]:
 
 @contextmanager
 def opened(data: bytes, name: str, *, formats: tuple[str, ...]) -> Iterator[Image.Image]:
-    """A picture of which only the header has been read.
+    """Open a picture, of which only the header is read.
 
     Unreadable when the header is damaged; ValueError when it announces more pixels than any picture of a data set has,
     or pixels of more than 8 bits.
@@ -127,18 +127,18 @@ def opened(data: bytes, name: str, *, formats: tuple[str, ...]) -> Iterator[Imag
 
 
 def upright_size(picture: Image.Image) -> tuple[int, int]:
-    """(width, height) once the picture is turned as its camera's note says."""
+    """Return (width, height) after the picture is turned as its EXIF orientation says."""
     width, height = picture.size
     return (height, width) if _orientation(picture) >= FIRST_LYING else (width, height)
 
 
 def num_channels(picture: Image.Image) -> int:
-    """1 for grey pictures, 3 for others."""
+    """Return 1 for grey pictures, 3 for others."""
     return 1 if picture.mode in GREY_MODES else 3
 
 
 def _orientation(picture: Image.Image) -> int:
-    """How a camera was held; other formats than JPEG are not asked, and a note that cannot be read says nothing."""
+    """Return the EXIF orientation of a JPEG; upright for other formats and unreadable notes."""
     if picture.format not in ("JPEG", "MPO"):
         return UPRIGHT
     try:
