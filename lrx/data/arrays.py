@@ -45,14 +45,14 @@ def arrays(
     classes: the name of an array of whole numbers (N, F) or (N,), from 0; None for no classes. If each combination is
         there once, the data set is a full grid, in whatever order it is stored; otherwise its classes are labels.
     factor_names: of the F columns of classes; None for factor_1, factor_2, ...
-    progress: told (rows done, rows in all).
+    progress: called with (rows done, rows in all).
     ValueError for arrays that are not as described, FileNotFoundError where there is no file, OSError where the
     observations cannot be kept.
     """
     file = Path(os.path.realpath(expand_user(path)))  # which, unlike pathlib, raises nothing
     array = find_array(file, images)
     axis = _channel_axis(array, layout)
-    known = read_classes(file, classes, factor_names, num_rows=array.shape[0])
+    class_labels = read_classes(file, classes, factor_names, num_rows=array.shape[0])
 
     status = file.stat()
     what = f"array {images} of {file}, channels on axis {axis}"
@@ -61,7 +61,7 @@ def arrays(
     open_them = _open_vectors if len(array.shape) == 2 else _open_images
     cache, pixels = open_them(array, axis, stem, origin, progress)
     source = ", ".join((f"array {images!r} of {file.name}", *cache.notes))
-    return with_classes(known, name=file.stem, source=source, fingerprint=cache.fingerprint, pixels=pixels)
+    return with_classes(class_labels, name=file.stem, source=source, fingerprint=cache.fingerprint, pixels=pixels)
 
 
 class MappedVectors:
@@ -92,7 +92,7 @@ def _open_images(
     array: StoredArray, axis: int, stem: Path, origin: Origin, progress: Progress | None
 ) -> tuple[Cache, MappedPixels]:
     channels = array.shape[axis : axis + 1] or (1,)  # three axes: one channel, on an axis of its own
-    height, width = (size for place, size in enumerate(array.shape) if place not in (0, axis))
+    height, width = (array.shape[place] for place in range(1, len(array.shape)) if place != axis)
     shape = (array.shape[0], height, width, *channels)
     notes: list[str] = []
 

@@ -51,7 +51,7 @@ def celeba(
     crop: the side in pixels of the square cut from the centre, 1 to 178. size: the side that it is resized to.
     on_corrupt: "error" to stop at an unreadable image, "skip" to leave it out, with its labels; `source` counts them.
     workers: threads that decode; None for one a core.
-    progress: told (images done, images in all) while they are decoded.
+    progress: called with (images done, images in all) while they are decoded.
     ValueError for files that are not what they should be, FileNotFoundError where there are none, OSError where the
     images cannot be written.
     """
@@ -60,11 +60,11 @@ def celeba(
         raise SettingError(f"crop must be a number of pixels from 1 to {WIDTH}, not {crop!r}")
     if not is_whole(size, 1):
         raise SettingError(f"size must be a number of pixels, at least 1, not {size!r}")
-    images = _located(root, IMAGES, FOLDER)
-    attributes, partition = _located(root, ATTRIBUTES), _located(root, PARTITION)
+    images = _find(root, IMAGES, FOLDER)
+    attributes, partition = _find(root, ATTRIBUTES), _find(root, PARTITION)
     count, label_names = attribute_header(attributes)
-    classes = _listed(attributes, (count, len(label_names)), lambda: attribute_classes(attributes))
-    codes = _listed(partition, (count, 1), lambda: split_codes(partition, count=count))[:, 0]
+    classes = _read_codes(attributes, (count, len(label_names)), lambda: attribute_classes(attributes))
+    codes = _read_codes(partition, (count, 1), lambda: split_codes(partition, count=count))[:, 0]
 
     shape, treatment, skipped = (count, size, size, 3), Treatment(crop, size), list[str]()
     recipe = Recipe(NAME, shape, "uint8", NO_FACTORS, _origin(images, treatment.words))
@@ -87,9 +87,9 @@ def celeba(
     fingerprint = cache.fingerprint
     left_out = check_skipped(cache.notes, on_corrupt=on_corrupt)
     if left_out:
-        kept = np.setdiff1d(np.arange(count), [int(name.removesuffix(".jpg")) - 1 for name in cache.notes])
-        picked = PickedPixels(pixels, kept)
-        pixels, fingerprint, classes, codes = picked, picked.fingerprint(fingerprint), classes[kept], codes[kept]
+        rows = np.setdiff1d(np.arange(count), [int(name.removesuffix(".jpg")) - 1 for name in cache.notes])
+        readable = PickedPixels(pixels, rows)
+        pixels, fingerprint, classes, codes = readable, readable.fingerprint(fingerprint), classes[rows], codes[rows]
     return LabelledDataset(
         name=NAME,
         source=cache.source + left_out,
@@ -110,7 +110,7 @@ def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile
     ]
 
 
-def _located(root: str, *names: str) -> Path:
+def _find(root: str, *names: str) -> Path:
     """Return the first of these files or folders that exists; ValueError for a web page in its place."""
     folders = (expand_user(root), expand_user(root) / NAME)
     for path in (folder / name for name in names for folder in folders):
@@ -124,7 +124,7 @@ def _located(root: str, *names: str) -> Path:
     )
 
 
-def _listed(path: Path, shape: tuple[int, int], blocks: Callable[[], Iterator[np.ndarray]]) -> np.ndarray:
+def _read_codes(path: Path, shape: tuple[int, int], blocks: Callable[[], Iterator[np.ndarray]]) -> np.ndarray:
     """Return the codes of a list, uint8 `shape`, from a cache beside it: its text of 27 MB takes a second to parse."""
     origin = Origin(file=path, release=RELEASES[path.name][1])
     cache = open_or_convert(path, Recipe(path.stem, shape, "uint8", NO_FACTORS, origin), blocks)

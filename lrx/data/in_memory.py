@@ -32,7 +32,7 @@ def as_dataset(
         not copied: leave it unchanged. Images of 0 and 1 alone, of uint8 or bool, become 0 and 255. Images of which C,
         H and W are all 1 or 3 are taken as (N, C, H, W).
         Or a map-style torch data set, whose items are such images or vectors without the axis N, or (image, label,
-        ...). All are read once; up to 2 GiB they are kept, of more they are read again when they are asked for.
+        ...). All are read once; up to 2 GiB they stay in memory, of more they are read again when asked for.
         Or a data set of lrx, which is returned as it is.
     name: of the data set, as results show it.
     classes: whole numbers from 0, (N,) or (N, F). If each combination is there once, the data set is a full grid of
@@ -47,39 +47,42 @@ def as_dataset(
             raise SettingError(f"classes go with an array; {images.name} is a data set of lrx, with classes of its own")
         return images
     pixels: PixelStore
-    known = None
+    class_values = None
     if classes is not None:
         listed = np.array(classes) if isinstance(classes, list | tuple) else classes
-        known = _array(listed, "classes", "whole numbers, as an array, a tensor or a list")
+        class_values = _array(listed, "classes", "whole numbers, as an array, a tensor or a list")
     if isinstance(images, TorchDataset):
         items, labels = TorchItems(images), list[object]()
         items.check_repeatable()
         source, note = f"torch data set {items.name}", ""
         if items.num_bytes <= IN_MEMORY_BYTES:
-            pixels, note = keep(items.read(range(len(items)), labels))
+            pixels, note = convert(items.read(range(len(items)), labels))
             fingerprint = _fingerprint(map(_channels_last, _blocks(pixels)))
         else:
             pixels = LazyPixels(items)
             fingerprint = _fingerprint(pixels.first_reading(labels))
-        known = label_classes(labels) if known is None else known
+        class_values = label_classes(labels) if class_values is None else class_values
     else:
         source = "array in memory"
-        pixels, note = keep(_array(images, "images", KINDS))
+        pixels, note = convert(_array(images, "images", KINDS))
         fingerprint = _fingerprint(map(_channels_last, _blocks(pixels)))
-    if known is None and class_names is not None:
+    if class_values is None and class_names is not None:
         raise SettingError("class_names names the columns of classes: give classes too")
-    found = None
-    if known is not None:
-        found = check_classes(known, class_names, num_rows=len(pixels), what=("", "classes"), setting="class_names")
-    return with_classes(found, name=name, source=source + note, fingerprint=fingerprint, pixels=pixels)
+    known_classes = None
+    if class_values is not None:
+        known_classes = check_classes(
+            class_values, class_names, num_rows=len(pixels), what=("", "classes"), setting="class_names"
+        )
+    return with_classes(known_classes, name=name, source=source + note, fingerprint=fingerprint, pixels=pixels)
 
 
-def keep(values: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return observations as uint8 or float32, (N, C, H, W) or (N, P), and what was done to them, for `source`."""
-    kept = as_kept(channels_first(values))
-    if values.dtype == np.bool_ or (kept.dtype == np.uint8 and kept.max() <= 1):
-        return kept * np.uint8(255) if values.dtype != np.bool_ else kept, ", values 0 and 1 taken as 0 and 255"
-    return kept, ""
+def convert(values: np.ndarray) -> tuple[np.ndarray, str]:
+    """Convert to uint8 or float32, (N, C, H, W) or (N, P); return also what was done to the values, for `source`."""
+    observations = to_observations(channels_first(values))
+    is_binary = observations.dtype == np.uint8 and (values.dtype == np.bool_ or observations.max() <= 1)
+    if is_binary and values.dtype != np.bool_:
+        observations = observations * np.uint8(255)
+    return observations, ", values 0 and 1 taken as 0 and 255" if is_binary else ""
 
 
 def channels_first(values: np.ndarray) -> np.ndarray:
@@ -115,7 +118,7 @@ def channels_first(values: np.ndarray) -> np.ndarray:
     raise ValueError(f"{given}; {remedy}")
 
 
-def as_kept(values: np.ndarray) -> np.ndarray:
+def to_observations(values: np.ndarray) -> np.ndarray:
     """Return observations (N, C, H, W) or (N, P) as uint8 or float32; bool becomes 0 and 255.
 
     ValueError for another dtype, for images outside [0, 1], and for values that are not finite.
@@ -128,13 +131,13 @@ def as_kept(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind != "f":
         raise ValueError(_dtype_message(values, is_vectors))
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
-        kept = values.astype(np.float32, copy=False)
-    low, high = float(kept.min()), float(kept.max())
+        converted = values.astype(np.float32, copy=False)
+    low, high = float(converted.min()), float(converted.max())
     if not np.isfinite([low, high]).all():
-        row = int(np.flatnonzero(~np.isfinite(kept).reshape(len(kept), -1).all(axis=1))[0])
+        row = int(np.flatnonzero(~np.isfinite(converted).reshape(len(converted), -1).all(axis=1))[0])
         raise ValueError(f"images have values that are not finite (NaN or infinite), first at index {row}; remove them")
     if is_vectors or (low >= 0 and high <= 1):
-        return kept
+        return converted
     if low >= -1 and high <= 1:
         remedy = "give (images + 1) / 2 if they were scaled to [-1, 1]"
     elif low >= 0 and high <= 255:
@@ -165,7 +168,7 @@ class LazyPixels:
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """Return observations uint8 or float32 (B, C, H, W) or (B, P) at indices int64 (B,)."""
-        return as_kept(channels_first(self._items.read(indices)))
+        return to_observations(channels_first(self._items.read(indices)))
 
     def first_reading(self, labels: list[object]) -> Iterator[np.ndarray]:
         """Yield all observations in blocks, channels last, and collect their labels.
@@ -177,7 +180,7 @@ class LazyPixels:
         for start in range(0, len(self), rows):
             block = self._items.read(range(start, min(start + rows, len(self))), labels)
             highest = max(highest, float(block.max()))
-            yield _channels_last(as_kept(channels_first(block)))
+            yield _channels_last(to_observations(channels_first(block)))
         if self._items.dtype == np.uint8 and highest <= 1:
             raise ValueError(f"the images of {self._items.name} are uint8 of 0 and 1 alone; give them as bool")
 

@@ -65,14 +65,14 @@ def mpi3d(
         (photographed, with everyday objects).
     source: "auto" takes the official file if there is one and renders otherwise, "file" insists, "rendered" renders;
         only the toy is rendered.
-    progress: told (done, in all) of the images hashed or converted, or of the tables rendered.
+    progress: called with (done, in all) of the images hashed or converted, or of the tables rendered.
     ValueError for another variant or a file that is not what it should be, FileNotFoundError where one is
     needed and there is none, OSError where a conversion or rendering cannot be written.
     """
     file = _official_file(root, variant, source)
     stem = expand_user(root) / "rendered" / f"{NAME}_{RENDERED}"
     factors = _variant(variant).factors
-    return from_file(file, variant, factors, progress) if file else _rendered(stem, progress)
+    return from_file(file, variant, factors, progress) if file else _render(stem, progress)
 
 
 def official(*, variant: str, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
@@ -100,7 +100,7 @@ def _images(path: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
     return npz.read_rows(path, "images", shape=shape, dtype="uint8", num_rows=1 << 12)
 
 
-def _rendered(stem: Path, progress: Progress | None) -> GridDataset:
+def _render(stem: Path, progress: Progress | None) -> GridDataset:
     recipe = Recipe(f"{NAME}_{RENDERED}", TABLE_SHAPE, TABLE_DTYPE, FACTORS, Origin(renderer=RENDERER))
     cache = open_or_convert(stem, recipe, lambda: render_tables(progress))
     table = np.memmap(cache.pixels, dtype=TABLE_DTYPE, mode="r", shape=TABLE_SHAPE)

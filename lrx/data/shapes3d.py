@@ -45,13 +45,13 @@ def shapes3d(
         5.9 GB, converted once; of rendered images only the 480 geometries are kept, 83 MB in `root/rendered`, and
         their colours are put in on demand.
     source: "auto" takes the official file if there is one and renders otherwise, "file" insists, "rendered" renders.
-    progress: told (done, in all) of the images converted or the geometries rendered.
+    progress: called with (done, in all) of the images converted or the geometries rendered.
     ValueError for a file that is not what it should be, FileNotFoundError where one is asked for and there is none,
     OSError where the images cannot be written.
     """
     file = official_file(name=NAME, root=root, source=source, file_names=(FILE,))
     stem = expand_user(root) / "rendered" / NAME
-    return from_file(file, FACTORS, progress) if file else _rendered(stem, progress)
+    return from_file(file, FACTORS, progress) if file else _render(stem, progress)
 
 
 def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
@@ -76,7 +76,7 @@ def _images(path: Path, factors: FactorSpace, shape: tuple[int, ...]) -> Iterato
     yield from hdf5.read_rows(path, "images", shape=shape, dtype="uint8")
 
 
-def _rendered(stem: Path, progress: Progress | None) -> GridDataset:
+def _render(stem: Path, progress: Progress | None) -> GridDataset:
     shape = (NUM_GEOMETRIES, NUM_MAPS, SIDE, SIDE)
     recipe = Recipe(NAME, shape, "int16", FACTORS, Origin(renderer=f"lrx geometries 1, {Scene()}"))
     cache = open_or_convert(stem, recipe, lambda: [render_geometries(progress)])

@@ -15,7 +15,7 @@ from lrx.core.factors import FactorSpace
 from lrx.core.types import Dataset, FactorDataset, Labelled, Sampled, as_float
 from lrx.data import arrays as module
 from lrx.data.arrays import arrays
-from lrx.data.correlation import correlated
+from lrx.data.correlation import with_correlation
 from lrx.data.grid import GridDataset
 from lrx.data.store import array_file, npz
 
@@ -178,11 +178,11 @@ def test_classes_that_fill_a_grid_in_another_order_are_sorted(tmp_path):
 def test_correlation_of_own_classes(tmp_path):
     correlation = {"factors": ["factor_1", "factor_2"], "width": 0.8}
     path = write(tmp_path, images=COLOUR, classes=GRID)
-    dataset = correlated(opened(path, classes="classes"), correlation)
+    dataset = with_correlation(opened(path, classes="classes"), correlation)
     assert 0 < len(dataset.sample) < N
     assert "factor_1 and factor_2 correlated" in dataset.source
     with pytest.raises(ValueError, match=r"^correlation needs known factors of variation or labels, and mine has neit"):
-        correlated(opened(path), correlation)
+        with_correlation(opened(path), correlation)
 
 
 @pytest.mark.parametrize("classes", [np.minimum(GRID, 1), GRID[:, 1:], GRID * 2, [[0, 0]] * 3 + [[1, 2]] * 3])

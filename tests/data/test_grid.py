@@ -20,7 +20,7 @@ from lrx.core.factors import FactorSpace
 from lrx.core.types import FactorDataset, as_float
 from lrx.data.grid import GridDataset
 from lrx.data.store.cache import Origin, Recipe, open_or_convert
-from lrx.data.store.pixels import KEPT, MappedPixels, MappedRows, PackedPixels, pack
+from lrx.data.store.pixels import ROWS_MAPPED, MappedPixels, MappedRows, PackedPixels, pack
 
 FACTORS = FactorSpace(names=("shape", "scale"), sizes=(3, 4))
 IMAGES = np.arange(12 * 8 * 16, dtype=np.int64).reshape(12, 8, 16) % 7 % 2
@@ -69,7 +69,7 @@ def test_mapped_pixels_come_channel_first(tmp_path):
     assert np.array_equal(store[np.array([7, 2])], COLOURS[[7, 2]].transpose(0, 3, 1, 2))
 
 
-@pytest.mark.parametrize("num_rows", [0, 1, KEPT, KEPT + 1, 5 * KEPT])
+@pytest.mark.parametrize("num_rows", [0, 1, ROWS_MAPPED, ROWS_MAPPED + 1, 5 * ROWS_MAPPED])
 @pytest.mark.parametrize("row_bytes", [7, 2 * mmap.PAGESIZE + 5])
 def test_rows_are_mapped_from_any_offset_in_any_number(tmp_path, row_bytes, num_rows):
     rows = np.random.default_rng(0).integers(0, 256, size=(50, row_bytes), dtype=np.uint8)

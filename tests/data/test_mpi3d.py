@@ -15,7 +15,7 @@ import torch
 
 from lrx.core.factors import FactorSpace
 from lrx.data import dsprites, mpi3d, shapes3d
-from lrx.data.correlation import correlated
+from lrx.data.correlation import with_correlation
 from lrx.data.mpi3d import FACTORS, VARIANTS, from_file, official
 from lrx.data.store import npz
 from lrx.data.store.cache import Origin, Recipe
@@ -281,7 +281,7 @@ def test_a_file_is_found_in_the_root_and_in_its_folder(tmp_path, monkeypatch):
     dataset = mpi3d.mpi3d(root=str(tmp_path), variant="real", source="auto")
     assert dataset.fingerprint == sha256((255 - IMAGES).tobytes()).hexdigest()
     banded = {"factors": ["object_shape", "vertical_axis"], "width": 0.2}
-    assert "correlated" in correlated(dataset, banded).source
+    assert "correlated" in with_correlation(dataset, banded).source
 
 
 @pytest.mark.parametrize("source", ["auto", "file"])

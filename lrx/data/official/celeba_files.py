@@ -11,7 +11,7 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from lrx.data.store.pictures import Treatment, Unreadable, opened
+from lrx.data.store.pictures import Treatment, Unreadable, open_picture
 
 FOLDER = "img_align_celeba"
 WIDTH, HEIGHT = 178, 218
@@ -27,8 +27,8 @@ def jpegs(path: Path, names: Sequence[str]) -> Iterator[Callable[[str], bytes]]:
     ValueError for another zip or folder; the function raises Unreadable where the zip is damaged.
     """
     if path.is_dir():
-        found = (name for name in os.listdir(path) if not name.startswith("."))
-        _check_names(path, set(found), set(names))
+        present = (name for name in os.listdir(path) if not name.startswith("."))
+        _check_names(path, set(present), set(names))
         yield lambda name: _small(name, (path / name).stat().st_size, (path / name).read_bytes)
         return
     try:
@@ -55,7 +55,7 @@ def jpegs(path: Path, names: Sequence[str]) -> Iterator[Callable[[str], bytes]]:
 
 def decode(data: bytes, name: str, treatment: Treatment) -> np.ndarray:
     """Decode a JPEG to uint8 (H, W, 3); ValueError unless it is 178 x 218 pixels, Unreadable when it is damaged."""
-    with opened(data, name, formats=("JPEG",)) as picture:
+    with open_picture(data, name, formats=("JPEG",)) as picture:
         if picture.size != (WIDTH, HEIGHT):
             width, height = picture.size
             raise ValueError(
@@ -82,11 +82,13 @@ def _small(name: str, num_bytes: int, read: Callable[[], bytes]) -> bytes:
     return read()
 
 
-def _check_names(path: Path, found: set[str], expected: set[str]) -> None:
-    if found == expected:
+def _check_names(path: Path, present: set[str], expected: set[str]) -> None:
+    if present == expected:
         return
-    surplus, missing = sorted(found - expected), sorted(expected - found)
-    wrong = [f"{names[0]!r} {is_}" for names, is_ in ((surplus, "is not among them"), (missing, "is missing")) if names]
+    surplus, missing = sorted(present - expected), sorted(expected - present)
+    first = surplus[:1], missing[:1]
+    problems = [f"{name!r} is not among them" for name in first[0]] + [f"{name!r} is missing" for name in first[1]]
     raise ValueError(
-        f"{path} holds {len(found)} files, and the list of attributes names {len(expected)} images: {', '.join(wrong)}"
+        f"{path} holds {len(present)} files, and the list of attributes names {len(expected)} images: "
+        f"{', '.join(problems)}"
     )

@@ -64,13 +64,13 @@ def _rows(path: Path, lines: Iterator[str], count: int, width: int, codes: dict[
         for words in block:
             row += 1
             if len(words) != 1 + width or words[0] != image_name(row - 1) or not codes.keys() >= set(words[1:]):
-                raise ValueError(_explained(path, row, words, width, codes))
+                raise ValueError(_explain(path, row, words, width, codes))
         yield np.array([[codes[word] for word in words[1:]] for words in block], dtype=np.uint8).reshape(-1, width)
     if row != count:
         raise ValueError(f"{path} has rows of {row} images, not of {count}")
 
 
-def _explained(path: Path, row: int, words: list[str], width: int, codes: dict[str, int]) -> str:
+def _explain(path: Path, row: int, words: list[str], width: int, codes: dict[str, int]) -> str:
     where = f"{path}: row {row} of the images"
     if words[:1] != [image_name(row - 1)]:
         return f"{where} begins with {' '.join(words[:1])[:40]!r}, not with {image_name(row - 1)}"

@@ -38,8 +38,8 @@ def fetch(
 
     retries: attempts in a row that bring no new byte before it gives up; the pause between two doubles.
     timeout: seconds without a byte after which a connection counts as lost.
-    progress: told (bytes there, bytes in all) where the size is published or the server says it.
-    on_retry: told in one line why another attempt is made, and when.
+    progress: called with (bytes there, bytes in all) where the size is published or the server says it.
+    on_retry: called with one line that says why another attempt is made, and when.
     ValueError for a name or an address that is not fit. OSError in one line when the server refuses, fails too often or
     sends something else; when the disk is full (bytes needed, bytes free); when another process fetches the same file.
     """
@@ -53,22 +53,22 @@ def fetch(
         raise ValueError(f"{file.name} has no address to be fetched from; see {file.page}")
     check_web(file.address)
     path = folder / file.name
-    with _unfinished(path) as part:
+    with _open_part(path) as part:
         if path.exists():
             return path
         transfer = _Transfer(file, file.address, part, path, timeout, progress)
-        if file.release is None:  # nobody could tell whether the bytes of two days belong together
+        if file.release is None:  # pieces of several versions could not be recognised
             transfer.start_over()
-        pieced = transfer.run(retries, on_retry, pause)
+        is_mixed = transfer.run(retries, on_retry, pause)
         fits, what = verdict(file, _part_of(path))
-        if pieced and not fits:
+        if is_mixed and not fits:
             transfer.start_over()
             transfer.run(retries, on_retry, pause)
             fits, what = verdict(file, _part_of(path))
         if not fits:
             raise transfer.failure(
-                f"what came is not the published {file.name} ({what}); it is kept as {_part_of(path)}, to be renamed "
-                "by whoever trusts it"
+                f"what came is not the published {file.name} ({what}); it is kept as {_part_of(path)}, rename it "
+                "if you trust it"
             )
         os.fsync(part.fileno())
         rename(_part_of(path), path)
@@ -83,9 +83,9 @@ def verdict(file: OfficialFile, path: Path) -> tuple[bool, str]:
     if file.release is None:
         return True, "no checksum published"
     algorithm = file.release.algorithm
-    (found,) = digests(path, (algorithm,))
-    if found != file.release.digest:
-        return False, f"its {algorithm} is {found}, the published one is {file.release.digest}"
+    (digest,) = digests(path, (algorithm,))
+    if digest != file.release.digest:
+        return False, f"its {algorithm} is {digest}, the published one is {file.release.digest}"
     return True, f"{algorithm} as published"
 
 
@@ -124,7 +124,7 @@ class _Transfer:
         published = self._file.num_bytes
         if published is not None and self.size > published:
             self.start_over()
-        pieced, furthest, failures = self.size > 0, self.size, 0
+        is_mixed, most, failures = self.size > 0, self.size, 0
         while published is None or self.size != published:
             try:
                 with ask(self._address, start=self.size, version=self._version, timeout=self._timeout) as answer:
@@ -134,9 +134,10 @@ class _Transfer:
             except Refused as refused:
                 raise self.failure(str(refused)) from refused
             except Lost as lost:
-                failures = failures + 1 if self.size <= furthest else 1
-                furthest = max(furthest, self.size)
-                pieced = pieced or self._version is None  # with a version, the server vouches for the pieces
+                failures = failures + 1 if self.size <= most else 1
+                most = max(most, self.size)
+                # with a version, the server checks that the pieces belong together
+                is_mixed = is_mixed or self._version is None
                 if lost.stale or (self._version is None and self._file.release is None):
                     self.start_over()  # nothing would tell that the rest is of another version
                 if failures > retries:
@@ -145,7 +146,7 @@ class _Transfer:
                 if on_retry is not None:
                     on_retry(f"{self._file.name}: {lost}; trying again in {wait:.0f} s, from byte {self.size:,} on")
                 pause(wait)
-        return pieced
+        return is_mixed
 
     def _receive(self, answer: Answer) -> None:
         """Append an answer to the part. Lost when it ends too early, OSError when it is not the file."""
@@ -196,7 +197,7 @@ def _part_of(path: Path) -> Path:
 
 
 @contextmanager
-def _unfinished(path: Path) -> Iterator[FileIO]:
+def _open_part(path: Path) -> Iterator[FileIO]:
     """Open the part of a file for appending, locked against other processes; an empty one is removed at the end."""
     part = _part_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -204,10 +205,10 @@ def _unfinished(path: Path) -> Iterator[FileIO]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # the process that held the lock before may have renamed or removed what was opened
-            alone = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
+            is_locked = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
         except BlockingIOError:
-            alone = False
-        if not alone:
+            is_locked = False
+        if not is_locked:
             raise OSError(f"{path} is being fetched by another process; wait until it is done")
         try:
             yield file

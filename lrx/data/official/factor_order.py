@@ -14,16 +14,16 @@ from lrx.core.factors import FactorSpace
 def check_classes(path: Path, factors: FactorSpace, classes: Iterable[np.ndarray]) -> None:
     """Check that the rows (., F) of classes, in pieces, are the classes of images 0, 1, 2, ...; else ValueError."""
     start = 0
-    for found in classes:
-        expected = factors.classes(torch.arange(start, start + len(found))).numpy()
-        wrong = np.flatnonzero((found != expected).any(axis=1))
-        if len(wrong):
-            row = int(wrong[0])
+    for block in classes:
+        expected = factors.classes(torch.arange(start, start + len(block))).numpy()
+        mismatches = np.flatnonzero((block != expected).any(axis=1))
+        if len(mismatches):
+            row = int(mismatches[0])
             raise ValueError(
                 f"{path} is not in the order of its factors {', '.join(factors.names)}: "
-                f"image {start + row} has the classes {found[row].tolist()}, not {expected[row].tolist()}"
+                f"image {start + row} has the classes {block[row].tolist()}, not {expected[row].tolist()}"
             )
-        start += len(found)
+        start += len(block)
 
 
 def ranks(values: np.ndarray) -> np.ndarray:

@@ -5,10 +5,8 @@ RFC 9110: range requests (section 14), If-Range (13.1.5), Retry-After (10.2.3).
 
 from __future__ import annotations
 
-import email.utils
 import http.client
 import ssl
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -33,7 +31,7 @@ class Lost(Exception):
     wait: the pause in seconds that the server asks for. stale: what came before is of no use.
     """
 
-    def __init__(self, why: str, *, wait: float | None = None, stale: bool = False) -> None:
+    def __init__(self, why: str, *, wait: int | None = None, stale: bool = False) -> None:
         super().__init__(why)
         self.wait, self.stale = wait, stale
 
@@ -119,12 +117,9 @@ def _answer(stream: http.client.HTTPResponse, start: int) -> Answer:
         total = _number(complete)
     else:
         start = 0
-    tag = stream.headers.get("ETag", "")
-    version = tag if tag.startswith('"') else stream.headers.get("Last-Modified")  # a weak tag may not be in If-Range
-    with _losses():
-        begins = stream.peek(64) if not start else b""
-    is_page = stream.headers.get_content_type() == "text/html" or begins.lstrip()[:1] == b"<"
-    return Answer(stream, start, total, version, is_page)
+    is_page = stream.headers.get_content_type() == "text/html"
+    tag = stream.headers.get("ETag", "")  # a weak one, which begins with W/, may not be in If-Range
+    return Answer(stream, start, total, tag if tag.startswith('"') else None, is_page)
 
 
 def _check_at_end(error: urllib.error.HTTPError, start: int) -> None:
@@ -136,7 +131,7 @@ def _check_at_end(error: urllib.error.HTTPError, start: int) -> None:
     what = f"the server answered {error.code} {error.reason}"
     if error.code not in BUSY and error.code < 500:
         raise Refused(what)
-    wait = _seconds(error.headers.get("Retry-After"))
+    wait = _number(error.headers.get("Retry-After"))  # seconds; a date is as good as none
     if wait is not None and wait > LONGEST_WAIT:
         raise Refused(f"{what} and asks to wait {wait:.0f} s")
     raise Lost(what, wait=wait)
@@ -158,13 +153,3 @@ def _losses() -> Iterator[None]:
 
 def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdecimal() else None
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Return the pause that a header asks for: seconds, or a date."""
-    if retry_after is None or retry_after.isdecimal():
-        return _number(retry_after)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except ValueError:
-        return None

@@ -37,7 +37,7 @@ class StoredArray:
             yield from npz.read_rows(self.path, self.key, shape=self.shape, dtype=self.dtype.str, num_rows=num_rows)
             return
         for start in range(0, self.shape[0], num_rows):  # mapped anew for each piece, so that memory is given back
-            yield np.array(_mapped(self.path)[start : start + num_rows])
+            yield np.array(_map(self.path)[start : start + num_rows])
 
 
 def find_array(path: Path, key: str) -> StoredArray:
@@ -59,7 +59,7 @@ def find_array(path: Path, key: str) -> StoredArray:
     if kind is None:
         raise ValueError(f"{path} is neither an npz, an npy nor an HDF5 file")
     if kind == NPY:
-        mapped = _mapped(path)
+        mapped = _map(path)
         shape, dtype = mapped.shape, mapped.dtype
     else:
         shape, dtype = (npz if kind == NPZ else hdf5).read_header(path, key)
@@ -70,7 +70,7 @@ def find_array(path: Path, key: str) -> StoredArray:
     return StoredArray(path, key, kind, shape, dtype)
 
 
-def _mapped(path: Path) -> np.ndarray:
+def _map(path: Path) -> np.ndarray:
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (*npz.BAD_HEADER, EOFError) as error:
@@ -109,7 +109,7 @@ def vector_blocks(array: StoredArray) -> Iterator[np.ndarray]:
     for block in array.rows():
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
             vectors = block.astype(np.float32)
-        _refuse(array, block, ~np.isfinite(vectors), start, "that float32 cannot hold")
+        _check_values(array, block, ~np.isfinite(vectors), start, "that float32 cannot hold")
         yield vectors
         start += len(block)
 
@@ -117,12 +117,14 @@ def vector_blocks(array: StoredArray) -> Iterator[np.ndarray]:
 def _rounded(array: StoredArray) -> Iterator[np.ndarray]:
     start = 0
     for block in array.rows():
-        _refuse(array, block, ~((block >= 0) & (block <= 1)), start, "outside [0, 1]")  # NaN is neither
+        _check_values(array, block, ~((block >= 0) & (block <= 1)), start, "outside [0, 1]")  # NaN is neither
         yield np.rint(block.astype(np.promote_types(block.dtype, np.float32)) * 255).astype(np.uint8)
         start += len(block)
 
 
-def _refuse(array: StoredArray, block: np.ndarray, wrong: np.ndarray, start: int, what: str) -> None:
-    if wrong.any():
-        place = tuple(np.argwhere(wrong)[0])
-        raise ValueError(f"{array.path}: row {start + place[0]} of {array.key!r} has the value {block[place]:g} {what}")
+def _check_values(array: StoredArray, block: np.ndarray, is_invalid: np.ndarray, start: int, problem: str) -> None:
+    if is_invalid.any():
+        position = tuple(np.argwhere(is_invalid)[0])
+        raise ValueError(
+            f"{array.path}: row {start + position[0]} of {array.key!r} has the value {block[position]:g} {problem}"
+        )

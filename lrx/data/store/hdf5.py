@@ -21,7 +21,7 @@ def read_rows(path: Path, key: str, *, shape: tuple[int, ...], dtype: str) -> It
     ValueError in one line when the file is not a whole HDF5 file, has no such array, the array has another shape or
     dtype, or its values lie in another file (a link, a virtual data set, external storage) or in chunks of gigabytes.
     """
-    with _opened(path, key) as array:
+    with _open(path, key) as array:
         if (array.shape, array.dtype) != (shape, np.dtype(dtype)):
             raise ValueError(
                 f"{path}: {key!r} has shape {array.shape} and dtype {array.dtype}, not {shape} and {dtype}"
@@ -33,7 +33,7 @@ def read_rows(path: Path, key: str, *, shape: tuple[int, ...], dtype: str) -> It
 
 def read_header(path: Path, key: str) -> tuple[tuple[int, ...], np.dtype]:
     """Return the shape and dtype of the array `key`; ValueError as in `read_rows`. Reads no values."""
-    with _opened(path, key) as array:
+    with _open(path, key) as array:
         return array.shape, array.dtype
 
 
@@ -52,7 +52,7 @@ def slab_rows(chunk_rows: int, *, row_bytes: int) -> int:
 
 
 @contextmanager
-def _opened(path: Path, key: str) -> Iterator[h5py.Dataset]:
+def _open(path: Path, key: str) -> Iterator[h5py.Dataset]:
     """Open the array `key` of a file; errors of HDF5 become a ValueError of one line."""
     try:
         with h5py.File(path, "r") as file:

@@ -105,7 +105,7 @@ def no_pixel_warnings() -> Iterator[None]:
 
 
 @contextmanager
-def opened(data: bytes, name: str, *, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+def open_picture(data: bytes, name: str, *, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     """Open a picture, of which only the header is read.
 
     Unreadable when the header is damaged; ValueError when it announces more pixels than any picture of a data set has,

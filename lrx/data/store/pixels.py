@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-KEPT = 128  # rows; the system maps up to 2 MB around each, where files are cached in large folios
+ROWS_MAPPED = 128  # rows; the system maps up to 2 MB around each, where files are cached in large folios
 ADVISED = hasattr(mmap, "MADV_DONTNEED")  # Windows has no such calls
 
 
@@ -50,8 +50,8 @@ class MappedRows:
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """Return a copy of these rows, uint8 (B, ) at indices int64 (B,)."""
-        if len(indices) > KEPT:
-            pieces = [self[indices[start : start + KEPT]] for start in range(0, len(indices), KEPT)]
+        if len(indices) > ROWS_MAPPED:
+            pieces = [self[indices[start : start + ROWS_MAPPED]] for start in range(0, len(indices), ROWS_MAPPED)]
             return np.concatenate(pieces)
         if ADVISED and self._row_bytes >= mmap.PAGESIZE:
             starts = self._offset + indices * self._row_bytes
@@ -60,7 +60,7 @@ class MappedRows:
                 self._map.madvise(mmap.MADV_WILLNEED, page, num_bytes)
         rows: np.ndarray = self._rows[indices]
         self._kept += len(rows)
-        if self._kept >= KEPT and ADVISED:
+        if self._kept >= ROWS_MAPPED and ADVISED:
             self._map.madvise(mmap.MADV_DONTNEED)
             self._kept = 0
         return rows
