@@ -88,7 +88,7 @@ def test_layouts(tmp_path):
         assert np.array_equal(shown(opened(write(tmp_path, images=images))), grey[:, None])
 
 
-def test_an_ambiguous_layout_is_refused_and_can_be_set(tmp_path):
+def test_ambiguous_layout(tmp_path):
     images = RNG.integers(0, 256, size=(N, 3, 5, 1), dtype=np.uint8)
     path = write(tmp_path, images=images)
     with pytest.raises(ValueError, match=r"\(6, 3, 5, 1\), both.*; set dataset.layout=channels_first or channels_last"):
@@ -146,7 +146,7 @@ def test_classes_in_fortran_order(tmp_path, save):
     assert np.array_equal(shown(dataset), COLOUR.transpose(0, 3, 1, 2))
 
 
-def test_large_arrays_in_fortran_order_name_the_remedy(tmp_path, monkeypatch):
+def test_large_fortran_array(tmp_path, monkeypatch):
     monkeypatch.setattr(npz, "FORTRAN_BYTES", COLOUR.nbytes - 1)
     with pytest.raises(ValueError, match=r"'images' is in Fortran order.*1,440 bytes.*np.ascontiguousarray.*npy file"):
         opened(write(tmp_path, images=np.asfortranarray(COLOUR)))
@@ -156,7 +156,7 @@ def test_large_arrays_in_fortran_order_name_the_remedy(tmp_path, monkeypatch):
 # ------------------------------------------------------------------------------------------------------- classes
 
 
-def test_classes_that_fill_a_grid_in_order_make_a_grid(tmp_path):
+def test_classes_fill_grid(tmp_path):
     dataset = opened(write(tmp_path, images=COLOUR, classes=GRID), classes="classes", factor_names=["row", "column"])
     assert isinstance(dataset, GridDataset)
     assert dataset.factors == FactorSpace(names=("row", "column"), sizes=(2, 3))
@@ -164,7 +164,7 @@ def test_classes_that_fill_a_grid_in_order_make_a_grid(tmp_path):
     assert not isinstance(dataset, Labelled)
 
 
-def test_classes_that_fill_a_grid_in_another_order_are_sorted(tmp_path):
+def test_classes_fill_grid_in_other_order(tmp_path):
     order = np.array([4, 2, 0, 5, 1, 3])
     plain = opened(write(tmp_path, images=COLOUR, classes=GRID), classes="classes")
     dataset = opened(write(tmp_path, "h5", images=COLOUR[order], classes=GRID[order]), classes="classes")
@@ -266,7 +266,7 @@ def test_settings_are_checked(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["npz", "h5"])
-def test_an_array_that_is_not_there_names_those_that_are(tmp_path, kind):
+def test_missing_array(tmp_path, kind):
     path = write(tmp_path, kind, images=COLOUR, extra=GRID)
     with pytest.raises(ValueError, match=r"no array 'imgs'; it holds extra.*, images"):
         opened(path, images="imgs")

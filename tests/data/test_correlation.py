@@ -239,7 +239,7 @@ def test_invalid_labels(factors: list[str], message: str) -> None:
         with_correlation(labelled(), {"factors": factors, "width": 0.3})
 
 
-def test_correlation_and_split_restrict_in_either_order() -> None:
+def test_correlation_and_split() -> None:
     correlation = {"factors": ["height", "width"], "width": 0.2}
     samples = [
         part(with_correlation(grid(), correlation), "test").sample,
@@ -250,5 +250,5 @@ def test_correlation_and_split_restrict_in_either_order() -> None:
     assert torch.equal(samples[0], samples[1].sort().values)
 
 
-def test_fingerprint_of_grid_is_that_of_version_0_1_0() -> None:
+def test_grid_fingerprint_of_version_0_1_0() -> None:
     assert band(0.2).fingerprint == "82e799a1bb943f7ee12c2a3bfedd6bd33a4867f2835a357d0341ed78e7636fef"

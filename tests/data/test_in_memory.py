@@ -193,7 +193,7 @@ def test_torch_dataset_in_memory_and_lazily(kind: str, limit: int, monkeypatch: 
         assert dataset.label_classes(torch.arange(N)).tolist() == [[0], [1], [1], [0], [2], [2]]
 
 
-def test_torch_dataset_is_read_once_when_it_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_torch_dataset_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     items = Items(list(torch.from_numpy(FIRST)))
     dataset = as_dataset(items)
     count = items.count
@@ -219,7 +219,7 @@ def test_torch_items_as_numpy_and_pillow() -> None:
 
 
 @pytest.mark.parametrize("label", [0.5, "cat", None, -1, [0, 1.5], {"a": 1}])
-def test_labels_that_are_no_classes_are_left_out(label: object) -> None:
+def test_labels_that_are_no_classes(label: object) -> None:
     assert not isinstance(as_dataset(Items([(image, label) for image in COLOUR])), Labelled)
 
 

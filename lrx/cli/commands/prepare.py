@@ -54,10 +54,10 @@ def _prepare_files(config: Config, name: str, download: bool) -> None:
     folders = (root, root / name)
     missing: list[OfficialFile] = []
     for file in cast(list[OfficialFile], config.build("official")):
-        found = next((folder / file.name for folder in folders if (folder / file.name).is_file()), None)
-        if found is not None:
-            messages.note(f"{found}: {found.stat().st_size:,} bytes, verifying")
-            messages.note(f"{found}: {verdict(file, found)[1]}")
+        path = next((folder / file.name for folder in folders if (folder / file.name).is_file()), None)
+        if path is not None:
+            messages.note(f"{path}: {path.stat().st_size:,} bytes, verifying")
+            messages.note(f"{path}: {verdict(file, path)[1]}")
         elif download and file.address is not None:
             _fetch(config, file, root / name)
         else:
