@@ -13,7 +13,7 @@ from torch import nn
 from lrx.cli.console.progress import WorkProgress
 from lrx.core.types import Autoencoder, Dataset
 from lrx.core.validation import SettingError
-from lrx.data.correlation import correlated
+from lrx.data.correlation import with_correlation
 from lrx.responses.encoding import num_drawn
 from lrx.runs import run_folder, status
 
@@ -74,7 +74,7 @@ def open_dataset(config: Config) -> Dataset:
     with WorkProgress("preparing the data set (once)") as progress:
         dataset = cast(Dataset, config.without("dataset.correlation").build("dataset", progress=progress))
     try:
-        return correlated(dataset, cast(Mapping[str, object] | str | None, config.plain("dataset.correlation")))
+        return with_correlation(dataset, cast(Mapping[str, object] | str | None, config.plain("dataset.correlation")))
     except SettingError as error:
         raise ValueError(f"dataset.{error}") from error
 

@@ -69,8 +69,10 @@ class Config:
         """Return the same config without one dotted key."""
         node = copy.deepcopy(self._node)
         parent, _, name = key.rpartition(".")
-        with open_dict(node):
-            OmegaConf.select(node, parent).pop(name, None)
+        holder = OmegaConf.select(node, parent)
+        if isinstance(holder, DictConfig):
+            with open_dict(holder):
+                holder.pop(name, None)
         return Config(node, self.choices, self.overrides)
 
     def target(self, key: str) -> str:

@@ -46,6 +46,7 @@ OUT_OF_MEMORY = re.compile(r"(not enough|can't allocate|out of) memory", re.I)
 
 def run(command: str, node: DictConfig) -> float | None:
     """What Hydra calls: the command on its config, in the folder that Hydra made; its score, if it has one."""
+    one_line_warnings()  # in the processes of a sweep too
     state = HydraConfig.get()
     path = Path(state.runtime.output_dir)
     here = Path.cwd()
@@ -158,12 +159,14 @@ TASKS: dict[str, Callable[[DictConfig], float | None]] = {
 }
 
 
-# one line of a warning, without a line of our code; here, so that the processes of a sweep have it too
-warnings.formatwarning = lambda text, *where: f"{usage.fitted(f'lrx: warning: {text}', sys.stderr)}\n"
+def one_line_warnings() -> None:
+    """Have this process show a warning as one line, without a line of the code that gives it."""
+    warnings.formatwarning = lambda text, *where: f"{usage.fitted(f'lrx: warning: {text}', sys.stderr)}\n"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 when it did its work, 2 with one line when a person can mend it, 1 when lrx is at fault."""
+    one_line_warnings()
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["--version"]:
         print(f"lrx {__version__}")

@@ -11,12 +11,12 @@ import numpy as np
 
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
+from lrx.core.validation import SettingError, check_choice
 from lrx.data.grid import GridDataset
 from lrx.data.labelled import StoreDataset
-from lrx.data.store.array_file import StoredArray, find_array
+from lrx.data.store.array_file import StoredArray, find_array, pixel_blocks, vector_blocks
 from lrx.data.store.cache import Cache, Origin, Progress, Recipe, open_or_convert
 from lrx.data.store.class_labels import read_classes, with_classes
-from lrx.data.store.convert import pixel_blocks, vector_blocks
 from lrx.data.store.pixels import MappedPixels, MappedRows
 
 NAME = "arrays"
@@ -35,7 +35,7 @@ def arrays(
     factor_names: Sequence[str] | None,
     progress: Progress | None = None,
 ) -> StoreDataset | GridDataset:
-    """The observations of an array: images (C, H, W) or vectors (P,).
+    """Return the observations of an array file: images (C, H, W) or vectors (P,).
 
     root: they are kept in `root/converted`, uncompressed, and converted anew when the file changes.
     path: of the file. images: the name of its array, of no effect for npy, which holds one: uint8 (of 0 to 255, or of 0
@@ -45,14 +45,14 @@ def arrays(
     classes: the name of an array of whole numbers (N, F) or (N,), from 0; None for no classes. If each combination is
         there once, the data set is a full grid, in whatever order it is stored; otherwise its classes are labels.
     factor_names: of the F columns of classes; None for factor_1, factor_2, ...
-    progress: told (rows done, rows in all).
+    progress: called with (rows done, rows in all).
     ValueError for arrays that are not as described, FileNotFoundError where there is no file, OSError where the
     observations cannot be kept.
     """
     file = Path(os.path.realpath(expand_user(path)))  # which, unlike pathlib, raises nothing
     array = find_array(file, images)
     axis = _channel_axis(array, layout)
-    known = read_classes(file, classes, factor_names, num_rows=array.shape[0])
+    class_labels = read_classes(file, classes, factor_names, num_rows=array.shape[0])
 
     status = file.stat()
     what = f"array {images} of {file}, channels on axis {axis}"
@@ -61,7 +61,7 @@ def arrays(
     open_them = _open_vectors if len(array.shape) == 2 else _open_images
     cache, pixels = open_them(array, axis, stem, origin, progress)
     source = ", ".join((f"array {images!r} of {file.name}", *cache.notes))
-    return with_classes(known, name=file.stem, source=source, fingerprint=cache.fingerprint, pixels=pixels)
+    return with_classes(class_labels, name=file.stem, source=source, fingerprint=cache.fingerprint, pixels=pixels)
 
 
 class MappedVectors:
@@ -72,11 +72,11 @@ class MappedVectors:
         self._rows = MappedRows(path, shape=(shape[0], shape[1] * np.dtype(np.float32).itemsize))
 
     def __len__(self) -> int:
-        """The number of vectors."""
+        """Return the number of vectors."""
         return len(self._rows)
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Indices int64 (B,) to float32 (B, P)."""
+        """Return vectors float32 (B, P) at indices int64 (B,)."""
         return self._rows[indices].view(np.float32)
 
 
@@ -92,7 +92,7 @@ def _open_images(
     array: StoredArray, axis: int, stem: Path, origin: Origin, progress: Progress | None
 ) -> tuple[Cache, MappedPixels]:
     channels = array.shape[axis : axis + 1] or (1,)  # three axes: one channel, on an axis of its own
-    height, width = (size for place, size in enumerate(array.shape) if place not in (0, axis))
+    height, width = (array.shape[place] for place in range(1, len(array.shape)) if place != axis)
     shape = (array.shape[0], height, width, *channels)
     notes: list[str] = []
 
@@ -106,9 +106,8 @@ def _open_images(
 
 
 def _channel_axis(array: StoredArray, layout: str) -> int:
-    """The axis of the channels; 3, which is one too many, for arrays of three axes or fewer, which have none."""
-    if layout != "auto" and layout not in LAYOUTS:
-        raise ValueError(f"no dataset.layout={layout!r}; it can be auto, {' or '.join(LAYOUTS)}")
+    """Return the axis of the channels; 3, which is one too many, for arrays of three axes or fewer, which have none."""
+    check_choice("layout", layout, ("auto", *LAYOUTS))
     what = f"{array.path}: {array.key!r} has shape {array.shape}"
     if len(array.shape) not in (2, 3, 4) or 0 in array.shape:
         raise ValueError(f"{what}, not that of vectors (N, P) or images (N, H, W), (N, H, W, C) or (N, C, H, W)")
@@ -117,10 +116,11 @@ def _channel_axis(array: StoredArray, layout: str) -> int:
     fitting = [axis for axis in LAYOUTS.values() if array.shape[axis] in CHANNELS]
     if layout == "auto":
         if len(fitting) == 2:
-            raise ValueError(f"{what}, both (N, C, H, W) and (N, H, W, C): set dataset.layout={' or '.join(LAYOUTS)}")
+            raise ValueError(f"{what}, both (N, C, H, W) and (N, H, W, C); set dataset.layout={' or '.join(LAYOUTS)}")
         if not fitting:
             raise ValueError(f"{what}, and neither axis 1 nor axis 3 holds 1 or 3 channels")
         return fitting[0]
     if LAYOUTS[layout] not in fitting:
-        raise ValueError(f"{what}: {layout} makes it {array.shape[LAYOUTS[layout]]} channels, which can be 1 or 3")
+        channels = array.shape[LAYOUTS[layout]]
+        raise SettingError(f"layout={layout} gives {channels} channels, which can be 1 or 3; {what}")
     return LAYOUTS[layout]

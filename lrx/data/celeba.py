@@ -14,7 +14,7 @@ import torch
 
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
-from lrx.core.validation import is_whole
+from lrx.core.validation import SettingError, is_whole
 from lrx.data.labelled import LabelledDataset, PickedPixels
 from lrx.data.official.celeba_files import FOLDER, WIDTH, decode, jpegs, refuse_web_page
 from lrx.data.official.celeba_lists import attribute_classes, attribute_header, image_name, split_codes
@@ -44,27 +44,27 @@ def celeba(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> LabelledDataset:
-    """Images (3, size, size) with 40 labels of the classes 0 and 1, and the official partition.
+    """Return images (3, size, size) with 40 labels of the classes 0 and 1, and the official partition.
 
     root: the folder with `img_align_celeba.zip` (or with the folder `img_align_celeba`, unpacked) and the two lists,
         or with `celeba/` that holds them. The images are kept beside it uncompressed, 2.49 GB at size 64, made once.
     crop: the side in pixels of the square cut from the centre, 1 to 178. size: the side that it is resized to.
     on_corrupt: "error" to stop at an unreadable image, "skip" to leave it out, with its labels; `source` counts them.
     workers: threads that decode; None for one a core.
-    progress: told (images done, images in all) while they are decoded.
+    progress: called with (images done, images in all) while they are decoded.
     ValueError for files that are not what they should be, FileNotFoundError where there are none, OSError where the
     images cannot be written.
     """
     check_stream(on_corrupt=on_corrupt, workers=workers)
     if not is_whole(crop, 1) or crop > WIDTH:
-        raise ValueError(f"dataset.crop must be a number of pixels from 1 to {WIDTH}, not {crop!r}")
+        raise SettingError(f"crop must be a number of pixels from 1 to {WIDTH}, not {crop!r}")
     if not is_whole(size, 1):
-        raise ValueError(f"dataset.size must be a number of pixels, at least 1, not {size!r}")
-    images = _located(root, IMAGES, FOLDER)
-    attributes, partition = _located(root, ATTRIBUTES), _located(root, PARTITION)
+        raise SettingError(f"size must be a number of pixels, at least 1, not {size!r}")
+    images = _find(root, IMAGES, FOLDER)
+    attributes, partition = _find(root, ATTRIBUTES), _find(root, PARTITION)
     count, label_names = attribute_header(attributes)
-    classes = _listed(attributes, (count, len(label_names)), lambda: attribute_classes(attributes))
-    codes = _listed(partition, (count, 1), lambda: split_codes(partition, count=count))[:, 0]
+    classes = _read_codes(attributes, (count, len(label_names)), lambda: attribute_classes(attributes))
+    codes = _read_codes(partition, (count, 1), lambda: split_codes(partition, count=count))[:, 0]
 
     shape, treatment, skipped = (count, size, size, 3), Treatment(crop, size), list[str]()
     recipe = Recipe(NAME, shape, "uint8", NO_FACTORS, _origin(images, treatment.words))
@@ -87,9 +87,9 @@ def celeba(
     fingerprint = cache.fingerprint
     left_out = check_skipped(cache.notes, on_corrupt=on_corrupt)
     if left_out:
-        kept = np.setdiff1d(np.arange(count), [int(name.removesuffix(".jpg")) - 1 for name in cache.notes])
-        picked = PickedPixels(pixels, kept)
-        pixels, fingerprint, classes, codes = picked, picked.fingerprint(fingerprint), classes[kept], codes[kept]
+        rows = np.setdiff1d(np.arange(count), [int(name.removesuffix(".jpg")) - 1 for name in cache.notes])
+        readable = PickedPixels(pixels, rows)
+        pixels, fingerprint, classes, codes = readable, readable.fingerprint(fingerprint), classes[rows], codes[rows]
     return LabelledDataset(
         name=NAME,
         source=cache.source + left_out,
@@ -103,15 +103,15 @@ def celeba(
 
 
 def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
-    """The three files that CelebA is read from. addresses: to fetch them from, by file name."""
+    """Return the three files that CelebA is read from. addresses: to fetch them from, by file name."""
     return [
         OfficialFile(name=name, page=PAGE, release=release, num_bytes=num_bytes, address=(addresses or {}).get(name))
         for name, (num_bytes, release) in RELEASES.items()
     ]
 
 
-def _located(root: str, *names: str) -> Path:
-    """The first of these files or folders that is there; ValueError for a web page in its place."""
+def _find(root: str, *names: str) -> Path:
+    """Return the first of these files or folders that exists; ValueError for a web page in its place."""
     folders = (expand_user(root), expand_user(root) / NAME)
     for path in (folder / name for name in names for folder in folders):
         if path.exists():
@@ -124,15 +124,15 @@ def _located(root: str, *names: str) -> Path:
     )
 
 
-def _listed(path: Path, shape: tuple[int, int], blocks: Callable[[], Iterator[np.ndarray]]) -> np.ndarray:
-    """The codes of a list, uint8 `shape`, kept beside it: a text of 27 MB takes a second to read, its cache none."""
+def _read_codes(path: Path, shape: tuple[int, int], blocks: Callable[[], Iterator[np.ndarray]]) -> np.ndarray:
+    """Return the codes of a list, uint8 `shape`, from a cache beside it: its text of 27 MB takes a second to parse."""
     origin = Origin(file=path, release=RELEASES[path.name][1])
     cache = open_or_convert(path, Recipe(path.stem, shape, "uint8", NO_FACTORS, origin), blocks)
     return np.fromfile(cache.pixels, dtype=np.uint8).reshape(shape)
 
 
 def _origin(images: Path, treatment: str) -> Origin:
-    """The zip; of a folder, the time at which the last file came or went, for 202,599 of them are slow to ask."""
+    """Identify the zip; or the folder by its modification time, as asking 202,599 files for theirs is slow."""
     if not images.is_dir():
         return Origin(file=images, release=RELEASES[IMAGES][1], details=treatment)
     changed = datetime.fromtimestamp(images.stat().st_mtime, UTC).isoformat()

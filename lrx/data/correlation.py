@@ -28,7 +28,7 @@ OFF = "none"
 D = TypeVar("D", bound=Dataset)
 
 
-def correlated(dataset: D, correlation: Mapping[str, object] | str | None) -> D:
+def with_correlation(dataset: D, correlation: Mapping[str, object] | str | None) -> D:
     """Return the same data set with a `sample`: indices int64 (M,) in a fixed draw, the same for the same correlation.
 
     correlation: {"factors": names of two factors, or of two labels of a data set that is no grid, "width": of the band

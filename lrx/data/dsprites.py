@@ -36,22 +36,22 @@ def dsprites(
     source: str,
     progress: Progress | None = None,
 ) -> GridDataset:
-    """Images (1, 64, 64) in {0, 1} over color, shape, scale, orientation, position_x, position_y.
+    """Return images (1, 64, 64) in {0, 1} over color, shape, scale, orientation, position_x, position_y.
 
     root: the folder with an official file (npz before hdf5; `root/dsprites` is looked through too). The converted or
         rendered images are kept beside the file or in `root/rendered`: 377 MB, made once.
     source: "auto" takes an official file if there is one and renders otherwise, "file" insists, "rendered" renders.
-    progress: told (images done, images in all) while images are converted or rendered.
+    progress: called with (images done, images in all) while images are converted or rendered.
     ValueError for a file that is not what it should be, FileNotFoundError where one is asked for and there is none,
     OSError where the images cannot be written.
     """
     file = official_file(name="dsprites", root=root, source=source, file_names=(NPZ, HDF5))
     stem = expand_user(root) / "rendered" / "dsprites"
-    return from_file(file, FACTORS, progress) if file else _rendered(stem, progress)
+    return from_file(file, FACTORS, progress) if file else _render(stem, progress)
 
 
 def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
-    """The official file to have: the npz, which is enough; the HDF5 edition holds the same images.
+    """Return the official file to have: the npz, which is enough; the HDF5 edition holds the same images.
 
     addresses: where files are fetched from, by file name.
     """
@@ -60,20 +60,20 @@ def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile
 
 
 def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:
-    """The data set in an official file over this grid: an npz by its suffix, else an HDF5 file."""
+    """Return the data set in an official file over this grid: an npz by its suffix, else an HDF5 file."""
     origin = Origin(file=path, release=RELEASES[path.suffix])
-    return _opened(path, _recipe(factors, origin), lambda: _packed(path, factors), progress)
+    return _open(path, _recipe(factors, origin), lambda: _packed_blocks(path, factors), progress)
 
 
-def _rendered(stem: Path, progress: Progress | None) -> GridDataset:
-    return _opened(stem, _recipe(FACTORS, Origin(renderer=RENDERER)), render_sprites, progress)
+def _render(stem: Path, progress: Progress | None) -> GridDataset:
+    return _open(stem, _recipe(FACTORS, Origin(renderer=RENDERER)), render_sprites, progress)
 
 
 def _recipe(factors: FactorSpace, origin: Origin) -> Recipe:
     return Recipe("dsprites", (factors.num_points, SIDE * SIDE // 8), "uint8", factors, origin)
 
 
-def _opened(
+def _open(
     stem: Path, recipe: Recipe, blocks: Callable[[], Iterator[np.ndarray]], progress: Progress | None
 ) -> GridDataset:
     cache = open_or_convert(stem, recipe, blocks, progress=progress)
@@ -87,8 +87,8 @@ def _opened(
     )
 
 
-def _packed(path: Path, factors: FactorSpace) -> Iterator[np.ndarray]:
-    """The images of an official file, eight pixels a byte, after a check that their labels are in order."""
+def _packed_blocks(path: Path, factors: FactorSpace) -> Iterator[np.ndarray]:
+    """Yield the images of an official file, eight pixels a byte, after a check that their labels are in order."""
     images_shape, labels_shape = (factors.num_points, SIDE, SIDE), (factors.num_points, len(factors))
     if path.suffix == ".npz":
         labels = npz.read_rows(path, "latents_classes", shape=labels_shape, dtype="int64", num_rows=1 << 16)

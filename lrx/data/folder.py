@@ -1,4 +1,4 @@
-"""A folder of your own images, with the names of its sub-folders as labels."""
+"""Folder of your own images, with the names of its sub-folders as labels."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import numpy as np
 
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
+from lrx.core.validation import SettingError
 from lrx.data.labelled import LabelledDataset, PickedPixels, StoreDataset
 from lrx.data.store.cache import Origin, Progress, Recipe, open_or_convert
 from lrx.data.store.picture_stream import check_skipped, check_stream, stream
-from lrx.data.store.pictures import Treatment, Unreadable, num_channels, opened, upright_size
+from lrx.data.store.pictures import Treatment, Unreadable, no_pixel_warnings, num_channels, open_picture, upright_size
 from lrx.data.store.pixels import MappedPixels, PixelStore
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm")
@@ -35,7 +36,7 @@ def folder(
     on_corrupt: str,
     progress: Progress | None = None,
 ) -> StoreDataset:
-    """Images (C, H, W) of a folder and its sub-folders, sorted by name; hidden files are left aside.
+    """Return images (C, H, W) of a folder and its sub-folders, sorted by name, without hidden files.
 
     Where every image lies in a sub-folder, and there are at least two, the first folder on its way is its label
     `folder`, with the classes 0, 1, ... in the order of the names.
@@ -43,32 +44,31 @@ def folder(
     path: the folder. size, crop: as in lrx.data.store.pictures.Treatment.
     channels: 1 for grey, 3 for RGB; None takes what the first image has, and refuses the others.
     on_corrupt: "error" to stop at an unreadable image, "skip" to leave it out; `source` counts them.
-    progress: told (images done, images in all) while they are decoded.
+    progress: called with (images done, images in all) while they are decoded.
     ValueError for images that do not go together, FileNotFoundError where there is no such folder, OSError where the
     pixels cannot be written.
     """
     check_stream(on_corrupt=on_corrupt, workers=None)
     if channels not in (None, 1, 3) or isinstance(channels, bool):
-        raise ValueError(f"dataset.channels must be 1, 3 or null, not {channels!r}")
+        raise SettingError(f"channels must be 1, 3 or null, not {channels!r}")
     treatment = Treatment(crop, size)
-    place = Path(os.path.realpath(expand_user(path)))  # which, unlike pathlib, raises nothing
-    listing = _listing(place)
+    directory = Path(os.path.realpath(expand_user(path)))  # which, unlike pathlib, raises nothing
+    listing = _listing(directory)
     names = [file.name for file in listing]
-    first = _first(place, names, treatment, channels)
+    first = _first(directory, names, treatment, channels)
 
-    told = f"{treatment.words}, {'grey' if first.shape[2] == 1 else 'RGB'}"
-    listed = hashlib.sha256(repr(listing).encode(errors="surrogateescape")).hexdigest()
+    description = f"{treatment.words}, {'grey' if first.shape[2] == 1 else 'RGB'}"
+    listing_digest = hashlib.sha256(repr(listing).encode(errors="surrogateescape")).hexdigest()
     shape = (len(names), *first.shape)
-    recipe = Recipe(NAME, shape, "uint8", NO_FACTORS, Origin(details=f"files {listed}, {told}"))
-    stem = (
-        expand_user(root) / "converted" / f"{place.name}-{hashlib.sha256(f'{place} {told}'.encode()).hexdigest()[:12]}"
-    )
+    recipe = Recipe(NAME, shape, "uint8", NO_FACTORS, Origin(details=f"files {listing_digest}, {description}"))
+    key = hashlib.sha256(f"{directory} {description}".encode()).hexdigest()[:12]
+    stem = expand_user(root) / "converted" / f"{directory.name}-{key}"
     skipped: list[str] = []
 
     def blocks() -> Iterator[np.ndarray]:
         return stream(
             names,
-            lambda name: _decode(place, name, treatment, first, any_kind=channels is not None),
+            lambda name: _decode(directory, name, treatment, first, any_kind=channels is not None),
             shape=first.shape,
             on_corrupt=on_corrupt,
             skipped=skipped,
@@ -79,17 +79,17 @@ def folder(
     pixels: PixelStore = MappedPixels(cache.pixels, shape=shape)
     fingerprint = cache.fingerprint
     if left_out:
-        gone = set(cache.notes)
-        picked = PickedPixels(pixels, np.flatnonzero([name not in gone for name in names]))
-        pixels, fingerprint = picked, picked.fingerprint(fingerprint)
-        names = [name for name in names if name not in gone]
-    source = f"images in {place}, {told}{left_out}"
-    return _labelled(place.name, source, fingerprint, pixels, names)
+        unreadable = set(cache.notes)
+        readable = PickedPixels(pixels, np.flatnonzero([name not in unreadable for name in names]))
+        pixels, fingerprint = readable, readable.fingerprint(fingerprint)
+        names = [name for name in names if name not in unreadable]
+    source = f"images in {directory}, {description}{left_out}"
+    return _with_folder_labels(directory.name, source, fingerprint, pixels, names)
 
 
 @dataclass(frozen=True)
 class File:
-    """An image as it is listed: its path below the folder, and what tells whether it has changed since."""
+    """Listed image file: path below the folder, and size and modification time, which tell whether it has changed."""
 
     name: str
     num_bytes: int
@@ -101,23 +101,23 @@ def _refuse(error: OSError) -> None:
 
 
 @dataclass(frozen=True)
-class First:
-    """The first image that can be opened: what all of them must be like. shape: (H, W, C) after the treatment."""
+class FirstImage:
+    """First readable image, which sets what all must be like. shape: (H, W, C) after the treatment."""
 
     name: str
     shape: tuple[int, int, int]
 
 
-def _listing(place: Path) -> list[File]:
-    if place.is_file():
+def _listing(directory: Path) -> list[File]:
+    if directory.is_file():
         raise ValueError(
-            f"{place} is a file, and dataset=folder reads a folder of images; an array in an npz, npy or HDF5 file is "
-            f"dataset=arrays dataset.path={place}"
+            f"{directory} is a file, and dataset=folder reads a folder of images; an array in an npz, npy or HDF5 "
+            f"file is dataset=arrays dataset.path={directory}"
         )
-    if not place.is_dir():
-        raise FileNotFoundError(f"there is no folder {place}; name your images by dataset.path=...")
-    found = []
-    for parent, folders, files in os.walk(place, onerror=_refuse):
+    if not directory.is_dir():
+        raise FileNotFoundError(f"there is no folder {directory}; name your images by dataset.path=...")
+    listing = []
+    for parent, folders, files in os.walk(directory, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
@@ -125,26 +125,26 @@ def _listing(place: Path) -> list[File]:
                 status = file.stat()
                 if not stat.S_ISREG(status.st_mode):
                     raise ValueError(f"{file} is no regular file; remove it (a pipe would block whoever reads it)")
-                found.append(File(file.relative_to(place).as_posix(), status.st_size, status.st_mtime_ns))
-    if not found:
-        raise ValueError(f"there are no images in {place}; they are known by their endings {', '.join(SUFFIXES)}")
-    return sorted(found, key=lambda file: file.name.split("/"))
+                listing.append(File(file.relative_to(directory).as_posix(), status.st_size, status.st_mtime_ns))
+    if not listing:
+        raise ValueError(f"there are no images in {directory}; they are known by their endings {', '.join(SUFFIXES)}")
+    return sorted(listing, key=lambda file: file.name.split("/"))
 
 
-def _first(place: Path, names: list[str], treatment: Treatment, channels: int | None) -> First:
+def _first(directory: Path, names: list[str], treatment: Treatment, channels: int | None) -> FirstImage:
     for name in names:
         try:
-            with opened((place / name).read_bytes(), name, formats=FORMATS) as picture:
+            with no_pixel_warnings(), open_picture((directory / name).read_bytes(), name, formats=FORMATS) as picture:
                 height, width = treatment.shape(upright_size(picture), name)
-                return First(name, (height, width, channels or num_channels(picture)))
+                return FirstImage(name, (height, width, channels or num_channels(picture)))
         except Unreadable:  # the stream meets it again, and does what on_corrupt says
             continue
-    raise ValueError(f"none of the {len(names)} images in {place} can be read; the first is {names[0]}")
+    raise ValueError(f"none of the {len(names)} images in {directory} can be read; the first is {names[0]}")
 
 
-def _decode(place: Path, name: str, treatment: Treatment, first: First, *, any_kind: bool) -> np.ndarray:
-    """An image to uint8 first.shape; ValueError when it is of another size or kind than the first."""
-    with opened((place / name).read_bytes(), name, formats=FORMATS) as picture:
+def _decode(directory: Path, name: str, treatment: Treatment, first: FirstImage, *, any_kind: bool) -> np.ndarray:
+    """Decode an image to uint8 first.shape; ValueError when it is of another size or kind than the first."""
+    with open_picture((directory / name).read_bytes(), name, formats=FORMATS) as picture:
         height, width = treatment.shape(upright_size(picture), name)
         if (height, width) != first.shape[:2]:
             raise ValueError(
@@ -160,8 +160,8 @@ def _decode(place: Path, name: str, treatment: Treatment, first: First, *, any_k
         return treatment.pixels(picture, name, channels=first.shape[2])
 
 
-def _labelled(name: str, source: str, fingerprint: str, pixels: PixelStore, names: list[str]) -> StoreDataset:
-    """With the sub-folders as labels, if there are some to tell apart."""
+def _with_folder_labels(name: str, source: str, fingerprint: str, pixels: PixelStore, names: list[str]) -> StoreDataset:
+    """Return the data set with the sub-folders as labels, if there are at least two."""
     parents = [file.split("/")[0] for file in names]
     values = {parent: code for code, parent in enumerate(dict.fromkeys(parents))}  # names come sorted
     if not all("/" in file for file in names) or len(values) == 1:

@@ -11,7 +11,7 @@ from lrx.data.store.pixels import PixelStore
 
 
 class GridDataset:
-    """A FactorDataset over a pixel store.
+    """FactorDataset over a pixel store.
 
     name: of the data set, such as "dsprites".
     source: in plain words where the pixels come from, such as "rendered".
@@ -45,11 +45,11 @@ class GridDataset:
         self.pixels = pixels
 
     def __len__(self) -> int:
-        """The number of images."""
+        """Return the number of images."""
         return self.factors.num_points
 
     def raw(self, indices: Tensor) -> Tensor:
-        """Indices int64 (B,) to uint8 (B, C, H, W), on the CPU; IndexError outside 0 .. len - 1."""
+        """Return images uint8 (B, C, H, W) at indices int64 (B,), on the CPU; IndexError outside 0 .. len - 1."""
         if indices.numel() and (indices.min() < 0 or indices.max() >= len(self)):
             outside = indices[(indices < 0) | (indices >= len(self))][0]
             raise IndexError(f"no image {int(outside)} in {self.name}: indices run from 0 to {len(self) - 1}")

@@ -12,7 +12,7 @@ from lrx.data.store.pixels import PixelStore
 
 
 class StoreDataset:
-    """A Dataset over a store of pixels or vectors.
+    """Dataset over a store of pixels or vectors.
 
     name, source, fingerprint: as in lrx.core.types.Dataset.
     pixels: uint8 images (C, H, W) or float32 vectors (P,), by index.
@@ -31,11 +31,14 @@ class StoreDataset:
         self.pixels = pixels
 
     def __len__(self) -> int:
-        """The number of observations."""
+        """Return the number of observations."""
         return len(self.pixels)
 
     def raw(self, indices: Tensor) -> Tensor:
-        """Indices int64 (B,) to uint8 (B, C, H, W) or float32 (B, P), on the CPU; IndexError outside 0 .. len - 1."""
+        """Return images uint8 (B, C, H, W) or vectors float32 (B, P) at indices int64 (B,), on the CPU.
+
+        IndexError outside 0 .. len - 1.
+        """
         return torch.from_numpy(self.pixels[self._checked(indices)])
 
     def _checked(self, indices: Tensor) -> np.ndarray:
@@ -46,7 +49,7 @@ class StoreDataset:
 
 
 class LabelledDataset(StoreDataset):
-    """A StoreDataset whose observations carry L labels each, as in lrx.core.types.Labelled.
+    """StoreDataset whose observations carry L labels each, as in lrx.core.types.Labelled.
 
     classes: whole numbers (N, L); those of label l run from 0 to label_sizes[l] - 1.
     partition: int64 (N,), the official split codes 0 train, 1 validation, 2 test; None where there are none, and then
@@ -80,7 +83,7 @@ class LabelledDataset(StoreDataset):
         self._classes = classes
 
     def label_classes(self, indices: Tensor) -> Tensor:
-        """Indices int64 (B,) to classes int64 (B, L), on the CPU; IndexError outside 0 .. len - 1."""
+        """Return classes int64 (B, L) at indices int64 (B,), on the CPU; IndexError outside 0 .. len - 1."""
         return torch.from_numpy(self._classes[self._checked(indices)].astype(np.int64))
 
 
@@ -92,13 +95,13 @@ class PickedPixels:
         self._pixels, self._rows = pixels, rows
 
     def __len__(self) -> int:
-        """The number of images picked."""
+        """Return the number of images picked."""
         return len(self._rows)
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Indices int64 (B,) to what the store gives for them."""
+        """Return what the store gives for them at indices int64 (B,)."""
         return self._pixels[self._rows[indices]]
 
     def fingerprint(self, fingerprint: str) -> str:
-        """The SHA-256 that stands for the images picked, from that of the store."""
+        """Return the SHA-256 of the images picked, made from that of the store."""
         return hashlib.sha256(fingerprint.encode() + self._rows.astype("<i8").tobytes()).hexdigest()

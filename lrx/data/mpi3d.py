@@ -15,6 +15,7 @@ import numpy as np
 
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
+from lrx.core.validation import SettingError, check_choice
 from lrx.data.grid import GridDataset
 from lrx.data.official.checksums import OfficialFile, Release
 from lrx.data.official.official_file import official_file
@@ -32,7 +33,7 @@ COMPLEX_FACTORS = FactorSpace(FACTORS.names, (4, 4, 2, 3, 3, 40, 40))
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the data sets: its file, the checksum of its first release (None where none is published), its grid."""
+    """Variant of MPI3D: its file, the checksum of its first release (None where none is published), its grid."""
 
     file: str
     release: Release | None
@@ -55,7 +56,7 @@ def mpi3d(
     source: str,
     progress: Progress | None = None,
 ) -> GridDataset:
-    """Images (3, 64, 64) over object color, shape and size, camera height, background color and the arm's two axes.
+    """Return images (3, 64, 64) over object color, shape and size, camera height, background color and two axes.
 
     root: the folder with the official file (`root/mpi3d` is looked through too). Images are read where they lie in
         the file, which is hashed once, when it is first opened; only a compressed file is converted, beside it.
@@ -64,18 +65,18 @@ def mpi3d(
         (photographed, with everyday objects).
     source: "auto" takes the official file if there is one and renders otherwise, "file" insists, "rendered" renders;
         only the toy is rendered.
-    progress: told (done, in all) of the images hashed or converted, or of the tables rendered.
+    progress: called with (done, in all) of the images hashed or converted, or of the tables rendered.
     ValueError for another variant or a file that is not what it should be, FileNotFoundError where one is
     needed and there is none, OSError where a conversion or rendering cannot be written.
     """
     file = _official_file(root, variant, source)
     stem = expand_user(root) / "rendered" / f"{NAME}_{RENDERED}"
     factors = _variant(variant).factors
-    return from_file(file, variant, factors, progress) if file else _rendered(stem, progress)
+    return from_file(file, variant, factors, progress) if file else _render(stem, progress)
 
 
 def official(*, variant: str, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
-    """The official file to have for this variant. addresses: where files are fetched from, by file name."""
+    """Return the official file to have for this variant. addresses: where files are fetched from, by file name."""
     chosen = _variant(variant)
     address = (addresses or {}).get(chosen.file)
     rendered = variant == RENDERED
@@ -83,7 +84,7 @@ def official(*, variant: str, addresses: Mapping[str, str] | None = None) -> lis
 
 
 def from_file(path: Path, variant: str, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:
-    """The data set in an official file over this grid."""
+    """Return the data set in an official file over this grid."""
     name, shape = f"{NAME}_{variant}", (factors.num_points, SIDE, SIDE, 3)
     stored = npz.find_stored(path, "images", shape=shape, dtype="uint8")
     recipe = Recipe(name, shape, "uint8", factors, Origin(file=path, release=_variant(variant).release))
@@ -99,7 +100,7 @@ def _images(path: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
     return npz.read_rows(path, "images", shape=shape, dtype="uint8", num_rows=1 << 12)
 
 
-def _rendered(stem: Path, progress: Progress | None) -> GridDataset:
+def _render(stem: Path, progress: Progress | None) -> GridDataset:
     recipe = Recipe(f"{NAME}_{RENDERED}", TABLE_SHAPE, TABLE_DTYPE, FACTORS, Origin(renderer=RENDERER))
     cache = open_or_convert(stem, recipe, lambda: render_tables(progress))
     table = np.memmap(cache.pixels, dtype=TABLE_DTYPE, mode="r", shape=TABLE_SHAPE)
@@ -109,19 +110,18 @@ def _rendered(stem: Path, progress: Progress | None) -> GridDataset:
 
 
 def _variant(name: str) -> Variant:
-    if name not in VARIANTS:
-        raise ValueError(f"no variant {name!r} of {NAME}; valid variants are {', '.join(VARIANTS)}")
+    check_choice("variant", name, tuple(VARIANTS))
     return VARIANTS[name]
 
 
 def _official_file(root: str, variant: str, source: str) -> Path | None:
-    """The official file of this variant, or None to render, which the toy alone can be."""
+    """Return the official file of this variant, or None to render the toy, the only variant that is rendered."""
     name = _variant(variant).file
     if variant == RENDERED:
         return official_file(name=NAME, root=root, source=source, file_names=(name,))
     if source == "rendered":
-        raise ValueError(
-            f"{NAME} {variant} is not rendered, {RENDERED} is: take dataset.variant={RENDERED}, or "
+        raise SettingError(
+            f"source=rendered: {NAME} {variant} is not rendered, {RENDERED} is; take dataset.variant={RENDERED}, or "
             f"dataset.source=file with {name} in dataset.root"
         )
     file = official_file(name=NAME, root=root, source="auto" if source == "file" else source, file_names=(name,))

@@ -39,29 +39,29 @@ def shapes3d(
     source: str,
     progress: Progress | None = None,
 ) -> GridDataset:
-    """Images (3, 64, 64) over floor_hue, wall_hue, object_hue, scale, shape, orientation.
+    """Return images (3, 64, 64) over floor_hue, wall_hue, object_hue, scale, shape, orientation.
 
     root: the folder with `3dshapes.h5`, or with `3dshapes/3dshapes.h5`. Its images are kept beside it uncompressed,
         5.9 GB, converted once; of rendered images only the 480 geometries are kept, 83 MB in `root/rendered`, and
         their colours are put in on demand.
     source: "auto" takes the official file if there is one and renders otherwise, "file" insists, "rendered" renders.
-    progress: told (done, in all) of the images converted or the geometries rendered.
+    progress: called with (done, in all) of the images converted or the geometries rendered.
     ValueError for a file that is not what it should be, FileNotFoundError where one is asked for and there is none,
     OSError where the images cannot be written.
     """
     file = official_file(name=NAME, root=root, source=source, file_names=(FILE,))
     stem = expand_user(root) / "rendered" / NAME
-    return from_file(file, FACTORS, progress) if file else _rendered(stem, progress)
+    return from_file(file, FACTORS, progress) if file else _render(stem, progress)
 
 
 def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
-    """The official file to have. addresses: where files are fetched from, by file name."""
+    """Return the official file to have. addresses: where files are fetched from, by file name."""
     address = (addresses or {}).get(FILE)
     return [OfficialFile(name=FILE, page=PAGE, release=RELEASE, num_bytes=FILE_BYTES, address=address, rendered=True)]
 
 
 def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None) -> GridDataset:
-    """The data set in an official file over this grid."""
+    """Return the data set in an official file over this grid."""
     shape = (factors.num_points, SIDE, SIDE, 3)
     recipe = Recipe(NAME, shape, "uint8", factors, Origin(file=path, release=RELEASE))
     cache = open_or_convert(path, recipe, lambda: _images(path, factors, shape), progress=progress)
@@ -70,13 +70,13 @@ def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None
 
 
 def _images(path: Path, factors: FactorSpace, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """The images of an official file, after a check that their labels are in order."""
+    """Yield the images of an official file, after a check that their labels are in order."""
     labels = hdf5.read_rows(path, "labels", shape=(factors.num_points, len(factors)), dtype="float64")
     check_classes(path, factors, [ranks(np.concatenate(list(labels)))])
     yield from hdf5.read_rows(path, "images", shape=shape, dtype="uint8")
 
 
-def _rendered(stem: Path, progress: Progress | None) -> GridDataset:
+def _render(stem: Path, progress: Progress | None) -> GridDataset:
     shape = (NUM_GEOMETRIES, NUM_MAPS, SIDE, SIDE)
     recipe = Recipe(NAME, shape, "int16", FACTORS, Origin(renderer=f"lrx geometries 1, {Scene()}"))
     cache = open_or_convert(stem, recipe, lambda: [render_geometries(progress)])

@@ -26,7 +26,7 @@ D = TypeVar("D", bound=Dataset)
 
 @runtime_checkable
 class Partitioned(Protocol):
-    """A data set that was published in parts: `partition` int64 (N,) holds a code for each image."""
+    """Data set that was published in parts: `partition` int64 (N,) holds a code for each image."""
 
     partition: Tensor
 

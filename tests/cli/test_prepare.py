@@ -47,9 +47,7 @@ def assert_nothing_else(folder: Path, *names: str) -> None:
 
 
 @pytest.mark.parametrize("folder", ["here", "here/dsprites"])
-def test_an_official_file_is_found_verified_and_converted(
-    folder: str, lrx: Lrx, tmp_path: Path, content: bytes
-) -> None:
+def test_official_file_is_converted(folder: str, lrx: Lrx, tmp_path: Path, content: bytes) -> None:
     file = official(tmp_path / folder, content)
     for _ in range(2):
         done = lrx(*COMMAND)
@@ -63,7 +61,7 @@ def test_an_official_file_is_found_verified_and_converted(
 
 
 @pytest.mark.filterwarnings("ignore:.*is not the file that was published")
-def test_another_file_than_the_published_one_is_named_and_used(
+def test_unpublished_file_is_used_with_warning(
     lrx: Lrx, tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     official(tmp_path / "here", content)
@@ -97,7 +95,7 @@ def test_another_edition_is_enough(lrx: Lrx, tmp_path: Path, content: bytes) -> 
 # ------------------------------------------------------------------------------------------- files that are missing
 
 
-def test_missing_files_are_named_with_all_that_is_known_of_them(lrx: Lrx, tmp_path: Path) -> None:
+def test_missing_files_message(lrx: Lrx, tmp_path: Path) -> None:
     done = lrx("prepare", "dataset=3dshapes", "dataset.root=some where")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
@@ -126,9 +124,7 @@ def test_missing_files_are_named_with_all_that_is_known_of_them(lrx: Lrx, tmp_pa
         ("dataset=celeba", ["img_align_celeba.zip", "1,443,490,838 bytes", "00d2c5bc6d35e252742224ab0c1e8fcb"], False),
     ],
 )
-def test_a_renderer_is_offered_where_there_is_one(
-    words: str, told: list[str], rendered: bool, lrx: Lrx, tmp_path: Path
-) -> None:
+def test_renderer_is_offered(words: str, told: list[str], rendered: bool, lrx: Lrx, tmp_path: Path) -> None:
     done = lrx("prepare", *words.split(), "dataset.root=here")
     assert done.returncode == 2
     for word in (*told, "published at http"):
@@ -137,9 +133,7 @@ def test_a_renderer_is_offered_where_there_is_one(
     assert_nothing_else(tmp_path)
 
 
-def test_the_command_that_the_message_gives_is_understood(
-    lrx: Lrx, tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_command_in_message_works(lrx: Lrx, tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     said = lrx("prepare", "dataset=dsprites", "dataset.root=some where").stderr
     assert "lrx prepare dataset=dsprites 'dataset.root=some where' download=true\n" in said
     with serving(content) as server:
@@ -148,7 +142,7 @@ def test_the_command_that_the_message_gives_is_understood(
     assert (tmp_path / "some where/dsprites" / NPZ).read_bytes() == content
 
 
-def test_a_variant_has_files_and_a_command_of_its_own(lrx: Lrx, tmp_path: Path) -> None:
+def test_files_of_variant(lrx: Lrx, tmp_path: Path) -> None:
     done = lrx("prepare", "dataset=mpi3d", "dataset.root=here", "dataset.variant=realistic")
     assert done.returncode == 2
     assert "59a6225b88b635365f70c91b3e52f70f" in done.stderr
@@ -161,7 +155,7 @@ def test_a_variant_has_files_and_a_command_of_its_own(lrx: Lrx, tmp_path: Path) 
     assert_nothing_else(tmp_path)
 
 
-def test_where_there_is_no_address_the_page_is_named(lrx: Lrx, tmp_path: Path) -> None:
+def test_no_address_names_page(lrx: Lrx, tmp_path: Path) -> None:
     done = lrx(*COMMAND, "download=true", "official.addresses=null")
     assert done.returncode == 2
     assert f"published at {PAGE}\n    no address to fetch it from, save it by hand" in done.stderr
@@ -172,7 +166,7 @@ def test_where_there_is_no_address_the_page_is_named(lrx: Lrx, tmp_path: Path) -
 # ---------------------------------------------------------------------------------------------------- download=true
 
 
-def test_missing_files_are_fetched_verified_and_converted(lrx: Lrx, tmp_path: Path, content: bytes) -> None:
+def test_missing_files_are_fetched(lrx: Lrx, tmp_path: Path, content: bytes) -> None:
     with serving(content) as server:
         done = lrx(*COMMAND, *at(server))
         assert done.returncode == 0, done.stderr
@@ -186,7 +180,7 @@ def test_missing_files_are_fetched_verified_and_converted(lrx: Lrx, tmp_path: Pa
         assert server.ranges == [None]
 
 
-def test_a_fetch_that_broke_off_goes_on_with_the_same_command(lrx: Lrx, tmp_path: Path, content: bytes) -> None:
+def test_resume_with_same_command(lrx: Lrx, tmp_path: Path, content: bytes) -> None:
     with serving(content) as server:
         server.script = [cut(700)]
         stopped = lrx(*COMMAND, *at(server), "retries=0")
@@ -206,7 +200,7 @@ def test_another_try_is_announced(lrx: Lrx, content: bytes) -> None:
     assert f"{NPZ}: the server answered 429 Too Many Requests; trying again in 0 s, from byte 0 on\n" in done.stderr
 
 
-def test_a_fetched_file_with_another_checksum_is_refused(lrx: Lrx, tmp_path: Path, content: bytes) -> None:
+def test_wrong_checksum_of_fetched_file(lrx: Lrx, tmp_path: Path, content: bytes) -> None:
     with serving(content[::-1]) as server:
         done = lrx(*COMMAND, *at(server))
     assert done.returncode == 2
@@ -224,13 +218,11 @@ def test_a_fetched_file_with_another_checksum_is_refused(lrx: Lrx, tmp_path: Pat
             ("download=true", f"official.addresses={{{NPZ}:file:///etc/hostname}}"),
             "'file:///etc/hostname' is no address",
         ),
-        (("dataset.source=cloud",), "valid sources are auto, file, rendered"),
+        (("dataset.source=cloud",), "source must be one of auto, file, rendered"),
         (("dataset=mnist",), "no dataset=mnist; the choices are"),
     ],
 )
-def test_what_a_person_gets_wrong_gets_one_clear_line(
-    words: tuple[str, ...], expected: str, lrx: Lrx, tmp_path: Path
-) -> None:
+def test_mistakes_get_one_line(words: tuple[str, ...], expected: str, lrx: Lrx, tmp_path: Path) -> None:
     done = lrx(*COMMAND, *words)
     assert done.returncode == 2
     assert expected in done.stderr.splitlines()[-1]
@@ -240,7 +232,7 @@ def test_what_a_person_gets_wrong_gets_one_clear_line(
 # ------------------------------------------------------------------------------------- data sets without such files
 
 
-def test_a_rendered_data_set_is_rendered_and_said_so(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rendered_dataset(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FACTORS", FACTORS)
     monkeypatch.setattr(module, "render_sprites", lambda: [np.zeros((FACTORS.num_points, 64 * 64 // 8), np.uint8)])
     done = lrx(*COMMAND, "dataset.source=rendered")
@@ -250,7 +242,7 @@ def test_a_rendered_data_set_is_rendered_and_said_so(lrx: Lrx, tmp_path: Path, m
     assert_nothing_else(tmp_path, "here")
 
 
-def test_a_data_set_without_official_files_is_opened(lrx: Lrx, tmp_path: Path) -> None:
+def test_dataset_without_official_files(lrx: Lrx, tmp_path: Path) -> None:
     done = lrx("prepare", "dataset=helix")
     assert done.returncode == 0, done.stderr
     assert "helix needs no official files\n" in done.stderr

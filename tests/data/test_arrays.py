@@ -15,7 +15,7 @@ from lrx.core.factors import FactorSpace
 from lrx.core.types import Dataset, FactorDataset, Labelled, Sampled, as_float
 from lrx.data import arrays as module
 from lrx.data.arrays import arrays
-from lrx.data.correlation import correlated
+from lrx.data.correlation import with_correlation
 from lrx.data.grid import GridDataset
 from lrx.data.store import array_file, npz
 
@@ -88,10 +88,10 @@ def test_layouts(tmp_path):
         assert np.array_equal(shown(opened(write(tmp_path, images=images))), grey[:, None])
 
 
-def test_an_ambiguous_layout_is_refused_and_can_be_set(tmp_path):
+def test_ambiguous_layout(tmp_path):
     images = RNG.integers(0, 256, size=(N, 3, 5, 1), dtype=np.uint8)
     path = write(tmp_path, images=images)
-    with pytest.raises(ValueError, match=r"\(6, 3, 5, 1\), both.*set dataset.layout=channels_first or channels_last"):
+    with pytest.raises(ValueError, match=r"\(6, 3, 5, 1\), both.*; set dataset.layout=channels_first or channels_last"):
         opened(path)
     assert np.array_equal(shown(opened(path, layout="channels_first")), images)
     assert np.array_equal(shown(opened(path, layout="channels_last")), images.transpose(0, 3, 1, 2))
@@ -146,7 +146,7 @@ def test_classes_in_fortran_order(tmp_path, save):
     assert np.array_equal(shown(dataset), COLOUR.transpose(0, 3, 1, 2))
 
 
-def test_large_arrays_in_fortran_order_name_the_remedy(tmp_path, monkeypatch):
+def test_large_fortran_array(tmp_path, monkeypatch):
     monkeypatch.setattr(npz, "FORTRAN_BYTES", COLOUR.nbytes - 1)
     with pytest.raises(ValueError, match=r"'images' is in Fortran order.*1,440 bytes.*np.ascontiguousarray.*npy file"):
         opened(write(tmp_path, images=np.asfortranarray(COLOUR)))
@@ -156,7 +156,7 @@ def test_large_arrays_in_fortran_order_name_the_remedy(tmp_path, monkeypatch):
 # ------------------------------------------------------------------------------------------------------- classes
 
 
-def test_classes_that_fill_a_grid_in_order_make_a_grid(tmp_path):
+def test_classes_fill_grid(tmp_path):
     dataset = opened(write(tmp_path, images=COLOUR, classes=GRID), classes="classes", factor_names=["row", "column"])
     assert isinstance(dataset, GridDataset)
     assert dataset.factors == FactorSpace(names=("row", "column"), sizes=(2, 3))
@@ -164,7 +164,7 @@ def test_classes_that_fill_a_grid_in_order_make_a_grid(tmp_path):
     assert not isinstance(dataset, Labelled)
 
 
-def test_classes_that_fill_a_grid_in_another_order_are_sorted(tmp_path):
+def test_classes_fill_grid_in_other_order(tmp_path):
     order = np.array([4, 2, 0, 5, 1, 3])
     plain = opened(write(tmp_path, images=COLOUR, classes=GRID), classes="classes")
     dataset = opened(write(tmp_path, "h5", images=COLOUR[order], classes=GRID[order]), classes="classes")
@@ -178,11 +178,11 @@ def test_classes_that_fill_a_grid_in_another_order_are_sorted(tmp_path):
 def test_correlation_of_own_classes(tmp_path):
     correlation = {"factors": ["factor_1", "factor_2"], "width": 0.8}
     path = write(tmp_path, images=COLOUR, classes=GRID)
-    dataset = correlated(opened(path, classes="classes"), correlation)
+    dataset = with_correlation(opened(path, classes="classes"), correlation)
     assert 0 < len(dataset.sample) < N
     assert "factor_1 and factor_2 correlated" in dataset.source
     with pytest.raises(ValueError, match=r"^correlation needs known factors of variation or labels, and mine has neit"):
-        correlated(opened(path), correlation)
+        with_correlation(opened(path), correlation)
 
 
 @pytest.mark.parametrize("classes", [np.minimum(GRID, 1), GRID[:, 1:], GRID * 2, [[0, 0]] * 3 + [[1, 2]] * 3])
@@ -222,11 +222,11 @@ def test_wrong_classes_are_refused_in_one_line(tmp_path, classes, message):
 
 def test_wrong_names_of_factors_are_refused(tmp_path):
     path = write(tmp_path, images=COLOUR, classes=GRID)
-    with pytest.raises(ValueError, match=r"dataset.factor_names must be 2 names, one a column of 'classes', not"):
+    with pytest.raises(ValueError, match=r"^factor_names must be 2 names, one a column of 'classes', not"):
         opened(path, classes="classes", factor_names=["row"])
     with pytest.raises(ValueError, match=r"one size per distinct name, not names=\('row', 'row'\)"):
         opened(path, classes="classes", factor_names=["row", "row"])
-    with pytest.raises(ValueError, match=r"factor_names names the columns of dataset.classes: set that too"):
+    with pytest.raises(ValueError, match=r"^factor_names names the columns of classes: set classes too"):
         opened(path, factor_names=["row", "column"])
     with pytest.raises(ValueError, match="npy file, which holds one array and no 'classes'; put both into an npz"):
         opened(write(tmp_path, "npy", images=COLOUR), classes="classes")
@@ -259,14 +259,14 @@ def test_wrong_images_are_refused_in_one_line(tmp_path, images, message):
 
 def test_settings_are_checked(tmp_path):
     path = write(tmp_path, images=COLOUR)
-    with pytest.raises(ValueError, match=r"no dataset.layout='last'; it can be auto, channels_first or channels_last"):
+    with pytest.raises(ValueError, match=r"^layout must be one of auto, channels_first, channels_last, not 'last'"):
         opened(path, layout="last")
-    with pytest.raises(ValueError, match="channels_first makes it 8 channels, which can be 1 or 3"):
+    with pytest.raises(ValueError, match=r"^layout=channels_first gives 8 channels, which can be 1 or 3"):
         opened(path, layout="channels_first")
 
 
 @pytest.mark.parametrize("kind", ["npz", "h5"])
-def test_an_array_that_is_not_there_names_those_that_are(tmp_path, kind):
+def test_missing_array(tmp_path, kind):
     path = write(tmp_path, kind, images=COLOUR, extra=GRID)
     with pytest.raises(ValueError, match=r"no array 'imgs'; it holds extra.*, images"):
         opened(path, images="imgs")

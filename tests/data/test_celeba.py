@@ -89,7 +89,7 @@ def refuse(*args: object) -> np.ndarray:
 
 
 @pytest.mark.parametrize("unpacked", [False, True])
-def test_the_images_are_those_that_pillow_decodes_and_resizes(tmp_path, unpacked):
+def test_images_equal_pillow(tmp_path, unpacked):
     dataset = opened(write(tmp_path, unpacked=unpacked))
     assert dataset.observation_shape == (3, 64, 64)
     assert len(dataset) == N
@@ -102,13 +102,13 @@ def test_the_images_are_those_that_pillow_decodes_and_resizes(tmp_path, unpacked
         assert words in dataset.source
 
 
-def test_a_crop_without_a_change_of_size_gives_the_pixels_in_the_middle(tmp_path):
+def test_crop_without_resize(tmp_path):
     dataset = opened(write(tmp_path), crop=128, size=128)
     whole = np.asarray(Image.open(io.BytesIO(JPEGS[f"{FOLDER}/000001.jpg"])))
     assert np.array_equal(dataset.raw(torch.tensor([0]))[0].numpy(), whole[45:173, 25:153].transpose(2, 0, 1))
 
 
-def test_attributes_are_labels_and_the_partition_is_there(tmp_path):
+def test_attributes_and_partition(tmp_path):
     dataset = opened(write(tmp_path))
     for contract in (Dataset, Labelled, Sampled):
         assert isinstance(dataset, contract)
@@ -132,13 +132,13 @@ def test_rows_may_end_in_either_way(tmp_path, ending):
     assert opened(root).label_classes(torch.arange(N)).tolist() == ((VALUES + 1) // 2).tolist()
 
 
-def test_the_parts_are_those_of_the_official_partition(tmp_path):
+def test_parts_of_official_partition(tmp_path):
     dataset = opened(write(tmp_path))
     for code, name in enumerate(("train", "validation", "test")):
         assert part(dataset, name).sample.tolist() == [row for row in range(N) if CODES[row] == code]
 
 
-def test_a_second_opening_decodes_and_parses_nothing(tmp_path, monkeypatch):
+def test_second_opening_reads_cache(tmp_path, monkeypatch):
     root = write(tmp_path)
     told = []
     first = opened(root, progress=lambda done, total: told.append((done, total)))
@@ -152,7 +152,7 @@ def test_a_second_opening_decodes_and_parses_nothing(tmp_path, monkeypatch):
     assert torch.equal(again.label_classes(indices), first.label_classes(indices))
 
 
-def test_sizes_lie_side_by_side_and_a_changed_zip_is_converted_again(tmp_path):
+def test_caches_of_two_sizes_and_changed_zip(tmp_path):
     root = write(tmp_path)
     small, large = opened(root, size=32), opened(root, size=64)
     assert (small.observation_shape, large.observation_shape) == ((3, 32, 32), (3, 64, 64))
@@ -161,13 +161,13 @@ def test_sizes_lie_side_by_side_and_a_changed_zip_is_converted_again(tmp_path):
     assert torch.equal(opened(root).raw(torch.tensor([0])), large.raw(torch.tensor([N - 1])))
 
 
-def test_the_files_may_lie_in_a_folder_of_their_own(tmp_path):
+def test_files_in_own_folder(tmp_path):
     write(tmp_path / "celeba")
     assert len(opened(str(tmp_path))) == N
     assert not list(tmp_path.glob("*.json"))
 
 
-def test_missing_files_say_where_they_were_looked_for_and_where_they_are(tmp_path):
+def test_missing_files_message(tmp_path):
     with pytest.raises(FileNotFoundError, match=f"no file of celeba: looked for {IMAGES} or {FOLDER} in") as caught:
         opened(str(tmp_path))
     for words in (str(tmp_path / "celeba"), PAGE, "dataset.root=", "LRX_DATA"):
@@ -180,7 +180,7 @@ CUT = JPEGS | {f"{FOLDER}/000003.jpg": JPEGS[f"{FOLDER}/000003.jpg"][:900], f"{F
 
 
 @pytest.mark.parametrize("unpacked", [False, True])
-def test_a_damaged_image_is_named_with_what_to_do(tmp_path, unpacked):
+def test_damaged_image(tmp_path, unpacked):
     root = write(tmp_path, images=CUT, unpacked=unpacked)
     with pytest.raises(ValueError, match=r"000003.jpg is damaged.*dataset.on_corrupt=skip") as caught:
         opened(root)
@@ -188,7 +188,7 @@ def test_a_damaged_image_is_named_with_what_to_do(tmp_path, unpacked):
     assert not list(tmp_path.glob(f"{FOLDER}_*"))
 
 
-def test_skipped_images_are_counted_and_take_their_labels_with_them(tmp_path):
+def test_skipped_images_lose_labels(tmp_path):
     root = write(tmp_path, images=CUT)
     dataset = opened(root, on_corrupt="skip")
     kept = [0, 1, 3, 5]
@@ -200,7 +200,7 @@ def test_skipped_images_are_counted_and_take_their_labels_with_them(tmp_path):
     assert np.array_equal(dataset.raw(torch.arange(4)).numpy(), expected)
 
 
-def test_what_was_skipped_is_known_at_the_next_opening(tmp_path, monkeypatch):
+def test_skipped_images_at_next_opening(tmp_path, monkeypatch):
     root = write(tmp_path, images=CUT)
     first = opened(root, on_corrupt="skip")
     monkeypatch.setattr(module, "decode", refuse)
@@ -210,7 +210,7 @@ def test_what_was_skipped_is_known_at_the_next_opening(tmp_path, monkeypatch):
         opened(root)
 
 
-def test_a_member_with_a_wrong_checksum_is_damaged(tmp_path):
+def test_member_with_wrong_checksum(tmp_path):
     root = write(tmp_path)
     whole = (tmp_path / IMAGES).read_bytes()
     place = whole.index(JPEGS[f"{FOLDER}/000002.jpg"]) + 700
@@ -219,13 +219,13 @@ def test_a_member_with_a_wrong_checksum_is_damaged(tmp_path):
         opened(root)
 
 
-def test_nothing_is_left_when_every_image_is_damaged(tmp_path):
+def test_all_images_damaged(tmp_path):
     root = write(tmp_path, images=dict.fromkeys(JPEGS, b"no"))
     with pytest.raises(ValueError, match="none of the 6 images can be read"):
         opened(root, on_corrupt="skip")
 
 
-def test_threads_that_end_in_another_order_give_the_images_in_order():
+def test_threads_keep_order():
     later = threading.Event()
 
     def decode_out_of_order(name: str) -> np.ndarray:
@@ -280,7 +280,7 @@ def test_another_zip_is_refused_in_one_line(tmp_path, images, message):
 
 
 @pytest.mark.parametrize("name", [IMAGES, ATTRIBUTES, PARTITION])
-def test_a_web_page_in_place_of_a_file_is_recognised(tmp_path, name):
+def test_web_page_in_place_of_file(tmp_path, name):
     root = write(tmp_path)
     (tmp_path / name).write_text("\n<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>")
     with pytest.raises(ValueError, match=rf"{name} is a web page, not the file.*Google Drive.*fetch the real one"):
@@ -320,10 +320,10 @@ def test_wrong_lists_are_refused_in_one_line(tmp_path, texts, message):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"crop": 179}, "dataset.crop must be a number of pixels from 1 to 178, not 179"),
-        ({"size": 0}, "dataset.size must be a number of pixels, at least 1, not 0"),
-        ({"on_corrupt": "ignore"}, "dataset.on_corrupt='ignore'; it can be error or skip"),
-        ({"workers": 0}, "dataset.workers must be a number of threads, at least 1, or null, not 0"),
+        ({"crop": 179}, "^crop must be a number of pixels from 1 to 178, not 179"),
+        ({"size": 0}, "^size must be a number of pixels, at least 1, not 0"),
+        ({"on_corrupt": "ignore"}, "^on_corrupt must be one of error, skip, not 'ignore'"),
+        ({"workers": 0}, "^workers must be a number of threads, at least 1, or null, not 0"),
     ],
 )
 def test_settings_are_checked_before_files(tmp_path, setting, message):
@@ -343,7 +343,7 @@ def test_another_checksum_is_a_warning(tmp_path):
     assert "checksum not the published one" in dataset.source
 
 
-def test_the_official_files_are_those_of_the_release():
+def test_official_files():
     files = official(addresses={IMAGES: "https://example.org/zip"})
     assert [(file.name, file.num_bytes) for file in files] == [
         ("img_align_celeba.zip", 1_443_490_838),

@@ -16,7 +16,7 @@ from lrx.assays.run import run_assay
 from lrx.core.factors import FactorSpace
 from lrx.core.types import AssayResult
 from lrx.core.validation import SettingError
-from lrx.data.correlation import correlated
+from lrx.data.correlation import with_correlation
 from lrx.data.grid import GridDataset
 from lrx.data.labelled import LabelledDataset
 from lrx.data.splits import part
@@ -58,7 +58,7 @@ class Axes(nn.Module):
 
 
 def band(width: float) -> GridDataset:
-    return correlated(grid(), {"factors": ["height", "width"], "width": width})
+    return with_correlation(grid(), {"factors": ["height", "width"], "width": width})
 
 
 def test_sample_is_gaussian_band() -> None:
@@ -78,8 +78,8 @@ def test_sample_is_gaussian_band() -> None:
 
 def test_no_correlation() -> None:
     plain = grid()
-    assert correlated(plain, None) is plain
-    assert correlated(plain, "none") is plain
+    assert with_correlation(plain, None) is plain
+    assert with_correlation(plain, "none") is plain
     assert plain.sample is None
     assert sorted(image_order(plain, torch.Generator()).tolist()) == list(range(len(plain)))
 
@@ -161,21 +161,21 @@ def test_correlation_lowers_mig_and_not_cds() -> None:
 )
 def test_invalid_correlation(correlation: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        correlated(grid(), correlation)  # type: ignore[arg-type]
+        with_correlation(grid(), correlation)  # type: ignore[arg-type]
 
 
 def test_band_too_narrow() -> None:
     factors = FactorSpace(("a", "b", "other"), (8, 5, 2))  # most classes of a lie between two of b
     data = GridDataset(name="toy", source="made", fingerprint="toy", factors=factors, pixels=Classes(factors))
     with pytest.raises(ValueError, match="leaves no a 1; widen it"):
-        correlated(data, {"factors": ["a", "b"], "width": 0.001})
+        with_correlation(data, {"factors": ["a", "b"], "width": 0.001})
 
 
 def test_factor_of_one_value() -> None:
     factors = FactorSpace(("a", "b", "constant"), (4, 4, 1))
     data = GridDataset(name="toy", source="made", fingerprint="toy", factors=factors, pixels=Classes(factors))
     with pytest.raises(ValueError, match="constant has one value"):
-        correlated(data, {"factors": ["a", "constant"], "width": 0.2})
+        with_correlation(data, {"factors": ["a", "constant"], "width": 0.2})
 
 
 NAMES, LABEL_SIZES = ("hair", "hat", "constant"), (4, 3, 1)
@@ -197,7 +197,7 @@ def labelled(classes: np.ndarray = LABELS) -> LabelledDataset:
 
 
 def test_labels_correlate_by_their_classes() -> None:
-    data = correlated(labelled(), {"factors": ["hair", "hat"], "width": 0.3})
+    data = with_correlation(labelled(), {"factors": ["hair", "hat"], "width": 0.3})
     assert data.sample is not None
     counts = np.zeros((4, 3))
     np.add.at(counts, tuple(data.label_classes(data.sample)[:, :2].T.numpy()), 1)
@@ -212,7 +212,7 @@ def test_labels_correlate_by_their_classes() -> None:
 def test_other_labels_give_another_fingerprint() -> None:
     correlation = {"factors": ["hair", "hat"], "width": 0.3}
     prints = {
-        correlated(labelled(classes), correlation).fingerprint for classes in (LABELS, np.roll(LABELS, 1, axis=0))
+        with_correlation(labelled(classes), correlation).fingerprint for classes in (LABELS, np.roll(LABELS, 1, axis=0))
     }
     assert len(prints) == 2
 
@@ -220,7 +220,7 @@ def test_other_labels_give_another_fingerprint() -> None:
 def test_label_without_images_is_no_loss() -> None:
     """A class that no image has, such as hat 1 here, cannot be lost."""
     without = LABELS[LABELS[:, 1] != 1]
-    assert correlated(labelled(without), {"factors": ["hair", "hat"], "width": 0.3}).sample is not None
+    assert with_correlation(labelled(without), {"factors": ["hair", "hat"], "width": 0.3}).sample is not None
 
 
 @pytest.mark.parametrize(
@@ -232,19 +232,19 @@ def test_label_without_images_is_no_loss() -> None:
 )
 def test_invalid_labels(factors: list[str], message: str) -> None:
     with pytest.raises(SettingError, match=message):
-        correlated(labelled(), {"factors": factors, "width": 0.3})
+        with_correlation(labelled(), {"factors": factors, "width": 0.3})
 
 
-def test_correlation_and_split_restrict_in_either_order() -> None:
+def test_correlation_and_split() -> None:
     correlation = {"factors": ["height", "width"], "width": 0.2}
     samples = [
-        part(correlated(grid(), correlation), "test").sample,
-        correlated(part(grid(), "test"), correlation).sample,
+        part(with_correlation(grid(), correlation), "test").sample,
+        with_correlation(part(grid(), "test"), correlation).sample,
     ]
     assert samples[0] is not None
     assert samples[1] is not None
     assert torch.equal(samples[0], samples[1].sort().values)
 
 
-def test_fingerprint_of_grid_is_that_of_version_0_1_0() -> None:
+def test_grid_fingerprint_of_version_0_1_0() -> None:
     assert band(0.2).fingerprint == "82e799a1bb943f7ee12c2a3bfedd6bd33a4867f2835a357d0341ed78e7636fef"

@@ -9,8 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
 
 import numpy as np
@@ -96,11 +94,11 @@ def test_a_file_comes_whole_and_verified(attempt: Attempt, server: Server) -> No
     assert not attempt.pauses
 
 
-def test_a_file_of_which_nothing_is_published_comes_by_its_announced_size(attempt: Attempt) -> None:
+def test_no_published_size(attempt: Attempt) -> None:
     assert_whole(attempt(NOTHING_PUBLISHED))
 
 
-def test_a_file_without_announced_size_ends_where_the_connection_does(attempt: Attempt, server: Server) -> None:
+def test_no_announced_size(attempt: Attempt, server: Server) -> None:
     def unannounced(request: Request) -> None:
         request.head(200)
         request.wfile.write(CONTENT)
@@ -153,13 +151,13 @@ def test_a_part_that_is_whole_needs_no_request(attempt: Attempt, server: Server)
     assert server.ranges == []
 
 
-def test_a_whole_part_of_unpublished_size_is_recognised_by_the_server(attempt: Attempt, server: Server) -> None:
+def test_whole_part_of_unpublished_size(attempt: Attempt, server: Server) -> None:
     attempt.leave(CONTENT)
     assert_whole(attempt(replace(FILE, num_bytes=None)))
     assert server.ranges == [f"bytes={len(CONTENT)}-"]
 
 
-def test_a_part_longer_than_the_file_is_given_up(attempt: Attempt, server: Server) -> None:
+def test_part_longer_than_file(attempt: Attempt, server: Server) -> None:
     attempt.leave(CONTENT + b"more")
     assert_whole(attempt())
     assert server.ranges == [None]
@@ -170,28 +168,26 @@ def test_a_part_longer_than_the_file_is_given_up(attempt: Attempt, server: Serve
     assert server.ranges[1:] == [f"bytes={len(CONTENT) + 4}-", None]
 
 
-def test_a_part_without_a_published_checksum_is_not_built_upon(attempt: Attempt, server: Server) -> None:
+def test_part_without_checksum_is_discarded(attempt: Attempt, server: Server) -> None:
     attempt.leave(b"of another day")
     assert_whole(attempt(NOTHING_PUBLISHED))
     assert server.ranges == [None]
 
 
-def test_a_server_that_ignores_ranges_starts_again_from_zero(attempt: Attempt, server: Server) -> None:
+def test_server_without_ranges(attempt: Attempt, server: Server) -> None:
     attempt.leave(CONTENT[:5000])
     server.script = [sends(CONTENT)]
     assert_whole(attempt())
     assert server.ranges == ["bytes=5000-"]
 
 
-def test_a_server_that_ignores_ranges_and_always_breaks_at_one_byte_is_given_up(
-    attempt: Attempt, server: Server
-) -> None:
+def test_server_without_ranges_that_breaks(attempt: Attempt, server: Server) -> None:
     server.script = [sends(CONTENT[:7000], Content_Length=len(CONTENT))] * 10
     attempt.refused("broke off; retries=3 did not help; the 7,000 bytes that came are kept")
     assert server.ranges == [None, *["bytes=7000-"] * 3]
 
 
-def test_another_range_than_asked_for_is_not_appended(attempt: Attempt, server: Server) -> None:
+def test_wrong_range(attempt: Attempt, server: Server) -> None:
     attempt.leave(CONTENT[:5000])
     server.script = [
         lambda request: request.head(206, Content_Range=f"bytes 4000-{len(CONTENT) - 1}/{len(CONTENT)}"),
@@ -200,7 +196,7 @@ def test_another_range_than_asked_for_is_not_appended(attempt: Attempt, server: 
     assert server.ranges == ["bytes=5000-", None]
 
 
-def test_a_file_that_changes_between_two_pieces_is_asked_for_by_its_tag(attempt: Attempt, server: Server) -> None:
+def test_changed_file_is_detected_by_etag(attempt: Attempt, server: Server) -> None:
     asked: list[str | None] = []
 
     def changed(request: Request) -> None:
@@ -214,7 +210,7 @@ def test_a_file_that_changes_between_two_pieces_is_asked_for_by_its_tag(attempt:
     assert server.content != old
 
 
-def test_a_refused_connection_and_a_closed_one_are_tried_again_and_given_up(attempt: Attempt, server: Server) -> None:
+def test_refused_and_closed_connections(attempt: Attempt, server: Server) -> None:
     server.script = [lambda request: None] * 3  # closes without a word
     assert_whole(attempt())
     assert attempt.pauses == [1.0, 2.0, 4.0]
@@ -224,7 +220,7 @@ def test_a_refused_connection_and_a_closed_one_are_tried_again_and_given_up(atte
     assert not attempt.part.exists()  # it would be empty
 
 
-def test_a_server_slower_than_the_timeout_counts_as_lost(attempt: Attempt, server: Server) -> None:
+def test_timeout(attempt: Attempt, server: Server) -> None:
     asleep = threading.Event()
 
     def drip(request: Request) -> None:
@@ -254,12 +250,11 @@ def test_ctrl_c_leaves_what_came(attempt: Attempt, server: Server) -> None:
 # ---------------------------------------------------------------------------------------- answers that are errors
 
 
-def test_a_busy_server_is_tried_again_when_it_says(attempt: Attempt, server: Server) -> None:
-    later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    server.script = [error(500), error(429, Retry_After=0), error(503, Retry_After=7), error(503, Retry_After=later)]
+def test_retry_after(attempt: Attempt, server: Server) -> None:
+    date = "Fri, 31 Dec 2100 23:59:59 GMT"  # which is taken as no time
+    server.script = [error(500), error(429, Retry_After=0), error(503, Retry_After=7), error(503, Retry_After=date)]
     assert_whole(attempt(retries=4))
-    assert attempt.pauses[:3] == [1.0, 0, 7]
-    assert 80 < attempt.pauses[3] <= 90
+    assert attempt.pauses == [1.0, 0, 7, 8.0]
     assert "500 Internal Server Error" in attempt.said[0]
 
 
@@ -310,19 +305,19 @@ def test_settings_must_be_of_their_kind(attempt: Attempt) -> None:
 # ------------------------------------------------------------------------------------------- other content
 
 
-def test_a_spoilt_part_is_fetched_again_from_zero_once(attempt: Attempt, server: Server) -> None:
+def test_damaged_part_is_fetched_again(attempt: Attempt, server: Server) -> None:
     attempt.leave(bytes(1000))
     assert_whole(attempt())
     assert server.ranges == ["bytes=1000-", None]
 
 
-def test_pieces_that_do_not_belong_together_are_fetched_again_once(attempt: Attempt, server: Server) -> None:
+def test_mixed_pieces_are_fetched_again(attempt: Attempt, server: Server) -> None:
     server.script = [sends(bytes(1000), Content_Length=len(CONTENT))]  # without a tag, nobody vouches for the rest
     assert_whole(attempt())
     assert server.ranges == [None, "bytes=1000-", None]
 
 
-def test_content_that_stays_wrong_is_refused_and_kept_aside(attempt: Attempt, server: Server) -> None:
+def test_wrong_content_is_kept_aside(attempt: Attempt, server: Server) -> None:
     server.content = bytes(len(CONTENT))
     attempt.refused("not the published data.bin .*its md5 is .*data.bin.part.*see https://example.org/project")
     assert attempt.part.read_bytes() == server.content
@@ -336,15 +331,13 @@ def test_content_that_stays_wrong_is_refused_and_kept_aside(attempt: Attempt, se
     assert server.ranges[3:] == ["bytes=1000-", None]
 
 
-def test_another_announced_size_than_the_published_one_is_refused_before_it_comes(
-    attempt: Attempt, server: Server
-) -> None:
+def test_wrong_announced_size(attempt: Attempt, server: Server) -> None:
     server.content = CONTENT + b"more"
     attempt.refused("has 300,004 bytes, the published one 300,000")
     assert not attempt.part.exists()
 
 
-def test_more_bytes_than_the_file_has_are_not_taken(attempt: Attempt, server: Server) -> None:
+def test_surplus_bytes(attempt: Attempt, server: Server) -> None:
     def endless(request: Request) -> None:
         request.head(200)
         while True:
@@ -356,18 +349,18 @@ def test_more_bytes_than_the_file_has_are_not_taken(attempt: Attempt, server: Se
     assert attempt.part.stat().st_size <= len(CONTENT)
 
 
-def test_a_web_page_in_place_of_the_file_is_recognised(attempt: Attempt, server: Server) -> None:
-    for page in (sends(b"\n<!DOCTYPE html><html>quota"), sends(b"please log in", Content_Type="text/html; charset=x")):
-        server.script = [page]
+def test_web_page_in_place_of_file(attempt: Attempt, server: Server) -> None:
+    for kind in ("text/html", "text/html; charset=x"):
+        server.script = [sends(b"<html>quota", Content_Type=kind)]
         attempt.refused("a web page, not the file")
         assert not attempt.part.exists()
     attempt.leave(CONTENT[:10])
-    server.script = [sends(b"<html>quota")]
+    server.script = [sends(b"<html>quota", Content_Type="text/html")]
     attempt.refused("a web page, not the file", replace(FILE, num_bytes=None))
     assert attempt.part.read_bytes() == CONTENT[:10]
 
 
-def test_the_verdict_on_a_file_names_what_was_compared(tmp_path: Path) -> None:
+def test_verdict(tmp_path: Path) -> None:
     path = tmp_path / "data.bin"
     path.write_bytes(CONTENT)
     assert verdict(FILE, path) == (True, "md5 as published")
@@ -384,7 +377,7 @@ def test_the_verdict_on_a_file_names_what_was_compared(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------- one disk, and several processes
 
 
-def test_a_file_larger_than_the_disk_is_refused_before_it_comes(attempt: Attempt, server: Server) -> None:
+def test_file_larger_than_disk(attempt: Attempt, server: Server) -> None:
     server.script = [sends(b"PK", Content_Length=10**18)]
     attempt.refused(r"too full \(1,000,000,000,000,000,000 more bytes needed, [0-9,]+ bytes free\)", NOTHING_PUBLISHED)
     assert not attempt.part.exists()
@@ -420,7 +413,7 @@ def full_disk(folder: Path) -> Iterator[int]:
         subprocess.run(["umount", folder], check=True)
 
 
-def test_a_disk_that_fills_on_the_way_keeps_what_came(attempt: Attempt, server: Server, tmp_path: Path) -> None:
+def test_full_disk_keeps_part(attempt: Attempt, server: Server, tmp_path: Path) -> None:
     def unannounced(request: Request) -> None:
         request.head(200)
         request.wfile.write(CONTENT)

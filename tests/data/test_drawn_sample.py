@@ -74,7 +74,7 @@ def test_only_images_of_the_sample_are_read(name: str, overrides: list[str]) -> 
     assert len(data.read) > 1
 
 
-def test_factor_inference_labels_images_of_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_factor_inference_uses_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     read: set[int] = set()
 
     def watched(model: Any, dataset: Any, indices: Tensor, **settings: Any) -> Tensor:
@@ -86,7 +86,7 @@ def test_factor_inference_labels_images_of_the_sample(monkeypatch: pytest.Monkey
     assert read == {0, 4, 8, 11}
 
 
-def test_a_sample_that_is_too_small_is_refused_by_its_own_number() -> None:
+def test_sample_too_small() -> None:
     one, few = Half(), HalfGrid((1, 4, 4))
     one.sample = torch.tensor([6])
     settings = composed("assay", "ckpt=none", "assay=interpolation", "assay.cache=null").assay

@@ -63,7 +63,7 @@ def test_npz_and_hdf5_give_the_same_images(tmp_path):
     assert npz.factors == FACTORS
 
 
-def test_a_file_with_another_checksum_is_named_so(tmp_path):
+def test_other_checksum_in_source(tmp_path):
     with pytest.warns(UserWarning, match="not the file that was published: its md5 is .* not 7da33b31"):
         dataset = from_file(write_npz(tmp_path / NPZ), FACTORS)
     assert dataset.source == f"official file {NPZ}, checksum not the published one"
@@ -82,7 +82,7 @@ def test_metadata_is_never_unpickled(tmp_path):
     assert trap.is_dir()
 
 
-def test_images_that_are_objects_are_refused_unread(tmp_path):
+def test_object_arrays_are_refused_unread(tmp_path):
     trap = tmp_path / "trap"
     write_npz(tmp_path / NPZ, imgs=np.array([Payload(trap)] * N, dtype=object))
     with pytest.raises(ValueError, match=r"'imgs' has shape \(144,\) and dtype object, not \(144, 64, 64\) and uint8"):
@@ -109,7 +109,7 @@ def test_a_wrong_npz_is_refused_in_one_line(tmp_path, changes, message):
     assert [path.name for path in tmp_path.iterdir()] == [NPZ]
 
 
-def test_an_npz_without_images_names_what_it_holds(tmp_path):
+def test_npz_without_images(tmp_path):
     np.savez(tmp_path / NPZ, images=IMAGES, latents_classes=CLASSES)
     with pytest.raises(ValueError, match=r"has no array 'imgs'; it holds images.npy, latents_classes.npy"):
         from_file(tmp_path / NPZ, FACTORS)
@@ -117,7 +117,7 @@ def test_an_npz_without_images_names_what_it_holds(tmp_path):
 
 @pytest.mark.parametrize("fraction", [0.0, 0.5, 0.999])
 @pytest.mark.parametrize("write", [write_npz, write_hdf5])
-def test_a_truncated_file_is_refused_in_one_line(tmp_path, write, fraction):
+def test_truncated_file(tmp_path, write, fraction):
     path = write(tmp_path / (NPZ if write is write_npz else HDF5))
     os.truncate(path, int(fraction * path.stat().st_size))
     with pytest.raises(ValueError, match=r"is not a whole (npz|HDF5) file") as caught:
@@ -184,7 +184,7 @@ def small_grid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_grid")
-def test_auto_takes_npz_then_hdf5_then_the_renderer(tmp_path):
+def test_auto_source_order(tmp_path):
     root = str(tmp_path)
     assert dsprites(root=root, source="auto").source == "rendered"
     write_hdf5(tmp_path / "dsprites" / HDF5)
@@ -203,7 +203,7 @@ def test_progress_counts_the_images(tmp_path):
     assert told == [(N, N)]
 
 
-def test_a_missing_file_says_where_it_was_looked_for_and_what_to_do(tmp_path):
+def test_missing_file_message(tmp_path):
     with pytest.raises(FileNotFoundError, match="no official file of dsprites") as caught:
         dsprites(root=str(tmp_path), source="file")
     message = str(caught.value)
@@ -212,6 +212,6 @@ def test_a_missing_file_says_where_it_was_looked_for_and_what_to_do(tmp_path):
     assert "\n" not in message
 
 
-def test_an_unknown_source_names_the_valid_ones(tmp_path):
-    with pytest.raises(ValueError, match="no source 'web' of dsprites; valid sources are auto, file, rendered"):
+def test_unknown_source(tmp_path):
+    with pytest.raises(ValueError, match=r"^source must be one of auto, file, rendered, not 'web'"):
         dsprites(root=str(tmp_path), source="web")

@@ -20,7 +20,7 @@ from lrx.core.factors import FactorSpace
 from lrx.core.types import FactorDataset, as_float
 from lrx.data.grid import GridDataset
 from lrx.data.store.cache import Origin, Recipe, open_or_convert
-from lrx.data.store.pixels import KEPT, MappedPixels, MappedRows, PackedPixels, pack
+from lrx.data.store.pixels import ROWS_MAPPED, MappedPixels, MappedRows, PackedPixels, pack
 
 FACTORS = FactorSpace(names=("shape", "scale"), sizes=(3, 4))
 IMAGES = np.arange(12 * 8 * 16, dtype=np.int64).reshape(12, 8, 16) % 7 % 2
@@ -69,9 +69,9 @@ def test_mapped_pixels_come_channel_first(tmp_path):
     assert np.array_equal(store[np.array([7, 2])], COLOURS[[7, 2]].transpose(0, 3, 1, 2))
 
 
-@pytest.mark.parametrize("num_rows", [0, 1, KEPT, KEPT + 1, 5 * KEPT])
+@pytest.mark.parametrize("num_rows", [0, 1, ROWS_MAPPED, ROWS_MAPPED + 1, 5 * ROWS_MAPPED])
 @pytest.mark.parametrize("row_bytes", [7, 2 * mmap.PAGESIZE + 5])
-def test_rows_are_mapped_from_any_offset_in_any_number(tmp_path, row_bytes, num_rows):
+def test_mapped_rows(tmp_path, row_bytes, num_rows):
     rows = np.random.default_rng(0).integers(0, 256, size=(50, row_bytes), dtype=np.uint8)
     (tmp_path / "rows").write_bytes(b"before" * 3 + rows.tobytes() + b"after")
     mapped = MappedRows(tmp_path / "rows", shape=rows.shape, offset=18)
@@ -79,7 +79,7 @@ def test_rows_are_mapped_from_any_offset_in_any_number(tmp_path, row_bytes, num_
     assert np.array_equal(mapped[indices], rows[indices])
 
 
-def test_resident_memory_is_that_of_a_few_batches(tmp_path):
+def test_resident_memory(tmp_path):
     """Reading 300 MB in batches of 3 MB leaves less than 30 MB resident."""
     shape = (25_000, 64, 64, 3)
     with open(tmp_path / "zeros", "wb") as file:
@@ -96,7 +96,7 @@ def test_resident_memory_is_that_of_a_few_batches(tmp_path):
     assert resident() - before < 30e6
 
 
-def test_an_empty_batch_has_the_shape_of_a_batch(grid):
+def test_empty_batch(grid):
     assert as_float(grid.raw(torch.zeros(0, dtype=torch.int64))).shape == (0, 1, 8, 16)
 
 
@@ -111,7 +111,7 @@ def test_an_index_outside_the_grid_is_named(grid, index):
         grid.raw(torch.tensor([0, index]))
 
 
-def test_a_grid_of_another_size_is_refused_with_both_numbers(tmp_path):
+def test_wrong_grid_size(tmp_path):
     COLOURS.tofile(tmp_path / "colours")
     store = MappedPixels(tmp_path / "colours", shape=COLOURS.shape)
     space = FactorSpace(names=("shape", "scale"), sizes=(3, 5))
@@ -119,7 +119,7 @@ def test_a_grid_of_another_size_is_refused_with_both_numbers(tmp_path):
         GridDataset(name="toy", source="", fingerprint="", factors=space, pixels=store)
 
 
-def test_the_manifest_says_what_the_cache_holds(tmp_path):
+def test_manifest(tmp_path):
     told = []
     cache = open_or_convert(
         tmp_path / "toy", packed_recipe(), packed_blocks, progress=lambda done, total: told.append((done, total))
@@ -142,7 +142,7 @@ def test_the_manifest_says_what_the_cache_holds(tmp_path):
     assert leftovers(tmp_path) == []
 
 
-def test_a_whole_cache_is_opened_without_a_conversion(tmp_path):
+def test_whole_cache_is_not_converted(tmp_path):
     made = open_or_convert(tmp_path / "toy", packed_recipe(), packed_blocks)
     started = time.perf_counter()
     assert open_or_convert(tmp_path / "toy", packed_recipe(), refuse) == made
@@ -167,20 +167,20 @@ def test_a_damaged_cache_is_made_again(tmp_path, damage):
     assert made.pixels.read_bytes() == whole
 
 
-def test_a_cache_of_another_recipe_is_made_again_and_the_former_pixels_go(tmp_path):
+def test_cache_of_another_recipe_is_replaced(tmp_path):
     made = open_or_convert(tmp_path / "toy", packed_recipe(), packed_blocks)
     other = open_or_convert(tmp_path / "toy", packed_recipe("test 2"), lambda: [255 - b for b in packed_blocks()])
     assert other.fingerprint != made.fingerprint
     assert sorted(path.name for path in tmp_path.iterdir()) == [other.pixels.name, "toy.json"]
 
 
-def test_too_few_images_are_refused_with_both_numbers_and_leave_nothing(tmp_path):
+def test_too_few_images(tmp_path):
     with pytest.raises(ValueError, match="came as 5 images, not 12"):
         open_or_convert(tmp_path / "toy", packed_recipe(), lambda: packed_blocks()[:1])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_told_before_a_byte_is_written(tmp_path, monkeypatch):
+def test_full_disk_before_writing(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(1000, 900, 100))
     said = r"cannot write .*toy: no space left.*\(192 bytes needed, 100 bytes free\)"
@@ -191,7 +191,7 @@ def test_a_full_disk_is_told_before_a_byte_is_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_fills_up_on_the_way_leaves_nothing(tmp_path):
+def test_full_disk_leaves_nothing(tmp_path):
     def blocks():
         yield packed_blocks()[0]
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -201,7 +201,7 @@ def test_a_disk_that_fills_up_on_the_way_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+def test_read_only_folder(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"cannot write .*file/toy.*bytes needed") as caught:
         open_or_convert(tmp_path / "file" / "toy", packed_recipe(), packed_blocks)
@@ -253,7 +253,7 @@ def half_way(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("renderer", ["test 1", "test 2"])
-def test_of_two_processes_that_convert_at_once_one_waits(tmp_path, half_way, renderer):
+def test_two_processes_convert(tmp_path, half_way, renderer):
     with converter(tmp_path, "second", renderer) as second:
         assert second.stderr is not None
         assert "another process is making" in second.stderr.readline()
@@ -294,7 +294,7 @@ def test_a_name_is_no_pattern(tmp_path, name, other):
     assert left[1].exists()
 
 
-def test_what_a_killed_conversion_left_goes_after_a_day(tmp_path):
+def test_killed_conversion_is_cleaned(tmp_path):
     old, new = (tmp_path / f".toy.{process}.0011aabb.part" for process in (1, 2))
     for left in (old, new):
         left.write_bytes(b"half")

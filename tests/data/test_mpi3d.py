@@ -15,6 +15,7 @@ import torch
 
 from lrx.core.factors import FactorSpace
 from lrx.data import dsprites, mpi3d, shapes3d
+from lrx.data.correlation import with_correlation
 from lrx.data.mpi3d import FACTORS, VARIANTS, from_file, official
 from lrx.data.store import npz
 from lrx.data.store.cache import Origin, Recipe
@@ -88,7 +89,7 @@ def test_a_stored_file_is_read_where_it_lies(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [FILE, f"{FILE}.json"]
 
 
-def test_a_compressed_file_gives_the_same_images(tmp_path):
+def test_compressed_file_same_images(tmp_path):
     stored = from_file(write(tmp_path / "stored" / FILE), "toy", SMALL)
     compressed = from_file(write(tmp_path / "compressed" / FILE, compressed=True), "toy", SMALL)
     everything = torch.arange(N)
@@ -115,7 +116,7 @@ def test_a_replaced_file_is_hashed_again(tmp_path):
     assert np.array_equal(second.raw(torch.tensor([5])).numpy()[0], 255 - IMAGES[5].transpose(2, 0, 1))
 
 
-def test_the_local_header_may_be_longer_than_the_directory_says(tmp_path):
+def test_long_local_header(tmp_path):
     path = write(tmp_path / FILE)
     with zipfile.ZipFile(path) as archive:
         assert archive.getinfo("images.npy").extra == b""  # while numpy's local header has 20 bytes, zip64
@@ -132,7 +133,7 @@ def test_the_local_header_may_be_longer_than_the_directory_says(tmp_path):
     assert np.array_equal(dataset.raw(torch.tensor([N - 1])).numpy()[0], IMAGES[-1].transpose(2, 0, 1))
 
 
-def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path):
+def test_read_only_folder_warns(tmp_path):
     path = write(tmp_path / f"{'x' * 240}.npz")  # for any user: a longer name beside it is no name
     for _ in range(2):
         with pytest.warns(UserWarning, match=r"[Ff]ile name too long.*read whole at every opening"):
@@ -142,7 +143,7 @@ def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_without_a_published_checksum_says_so(tmp_path):
+def test_no_checksum_in_source(tmp_path):
     path = write(tmp_path / VARIANTS["complex"].file)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -169,7 +170,7 @@ def test_a_wrong_file_is_refused_in_one_line(tmp_path, images, message, compress
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
-def test_images_that_are_objects_are_refused_unread(tmp_path):
+def test_object_arrays_are_refused_unread(tmp_path):
     trap = tmp_path / "trap"
     write(tmp_path / FILE, np.array([Payload(trap)] * N, dtype=object))
     with pytest.raises(ValueError, match=rf"'images' has shape \({N},\) and dtype object, not"):
@@ -177,7 +178,7 @@ def test_images_that_are_objects_are_refused_unread(tmp_path):
     assert not trap.exists()
 
 
-def test_an_array_longer_or_shorter_than_its_header_is_refused(tmp_path):
+def test_array_length_differs_from_header(tmp_path):
     for change in (-100, 100):
         with zipfile.ZipFile(tmp_path / FILE, "w") as archive, archive.open("images.npy", "w") as member:
             np.lib.format.write_array_header_1_0(
@@ -190,7 +191,7 @@ def test_an_array_longer_or_shorter_than_its_header_is_refused(tmp_path):
 
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("damage", ["empty", "end cut off", "beginning cut off", "middle cut out", "unknown method"])
-def test_a_truncated_file_is_refused_in_one_line(tmp_path, damage, compressed):
+def test_truncated_file(tmp_path, damage, compressed):
     path = write(tmp_path / FILE, compressed=compressed)
     data = bytearray(path.read_bytes())
     if damage == "empty":
@@ -210,7 +211,7 @@ def test_a_truncated_file_is_refused_in_one_line(tmp_path, damage, compressed):
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_a_flipped_byte_is_noticed_at_the_first_opening(tmp_path, compressed):
+def test_flipped_byte(tmp_path, compressed):
     path = write(tmp_path / FILE, compressed=compressed)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
@@ -250,7 +251,7 @@ assert np.array_equal(dataset.raw(torch.tensor([len(dataset) - 1])).numpy()[0], 
 """
 
 
-def test_a_file_of_full_size_is_opened_unread_and_takes_little_memory(tmp_path):
+def test_full_size_file_opens_unread(tmp_path):
     """12.7 GB of holes: the manifest is put there by hand, as hashing takes a minute; so hashing is not tested here."""
     shape = (FACTORS.num_points, 64, 64, 3)
     path = tmp_path / FILE
@@ -270,7 +271,7 @@ def test_the_sparse_file_is_an_npz(tmp_path):
     assert place.offset == offset
 
 
-def test_a_file_is_found_in_the_root_and_in_its_folder(tmp_path, monkeypatch):
+def test_file_in_root_and_subfolder(tmp_path, monkeypatch):
     small = VARIANTS | {"real": mpi3d.Variant(VARIANTS["real"].file, None, SMALL)}
     monkeypatch.setattr(mpi3d, "VARIANTS", small)
     write(tmp_path / "mpi3d" / small["real"].file)
@@ -280,7 +281,7 @@ def test_a_file_is_found_in_the_root_and_in_its_folder(tmp_path, monkeypatch):
     dataset = mpi3d.mpi3d(root=str(tmp_path), variant="real", source="auto")
     assert dataset.fingerprint == sha256((255 - IMAGES).tobytes()).hexdigest()
     banded = {"factors": ["object_shape", "vertical_axis"], "width": 0.2}
-    assert "correlated" in mpi3d.mpi3d(root=str(tmp_path), variant="real", source="auto", correlation=banded).source
+    assert "correlated" in with_correlation(dataset, banded).source
 
 
 @pytest.mark.parametrize("source", ["auto", "file"])
@@ -295,8 +296,8 @@ def test_a_missing_file_says_what_to_do(tmp_path, source):
 @pytest.mark.parametrize(
     ("variant", "source", "message"),
     [
-        ("toys", "auto", "no variant 'toys' of mpi3d; valid variants are toy, realistic, real, complex"),
-        ("real", "web", "no source 'web' of mpi3d"),
+        ("toys", "auto", "^variant must be one of toy, realistic, real, complex, not 'toys'"),
+        ("real", "web", "^source must be one of auto, file, rendered, not 'web'"),
         ("real", "rendered", "mpi3d real is not rendered, toy is"),
     ],
 )
@@ -331,7 +332,7 @@ def few_tables(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     return table
 
 
-def test_the_rendered_toy_is_kept_as_its_tables(tmp_path, few_tables, monkeypatch):
+def test_rendered_toy_cache(tmp_path, few_tables, monkeypatch):
     dataset = mpi3d.mpi3d(root=str(tmp_path), variant="toy", source="auto")
     assert (dataset.name, dataset.source, dataset.factors) == ("mpi3d_toy", "rendered", FACTORS)
     assert dataset.raw(torch.tensor([0, 1_036_799]))[:, 2, 63, 63].tolist() == [0, 5]
@@ -342,7 +343,7 @@ def test_the_rendered_toy_is_kept_as_its_tables(tmp_path, few_tables, monkeypatc
 
 
 @pytest.mark.usefixtures("few_tables")
-def test_the_file_of_the_toy_comes_before_the_renderer(tmp_path, monkeypatch):
+def test_toy_file_before_renderer(tmp_path, monkeypatch):
     toy = mpi3d.Variant(FILE, VARIANTS["toy"].release, SMALL)
     monkeypatch.setattr(mpi3d, "VARIANTS", VARIANTS | {"toy": toy})
     with pytest.raises(FileNotFoundError, match=r"no official file of mpi3d: looked for mpi3d_toy.npz .*=rendered"):
@@ -353,14 +354,14 @@ def test_the_file_of_the_toy_comes_before_the_renderer(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_official_file_of_a_variant_is_named(variant):
+def test_official_file_of_variant(variant):
     (file,) = official(variant=variant, addresses={VARIANTS[variant].file: "https://example.org/a", "other": "b"})
     assert (file.name, file.release) == (VARIANTS[variant].file, VARIANTS[variant].release)
     assert file.address == "https://example.org/a"
     assert official(variant=variant)[0].address is None
 
 
-def test_the_official_files_of_the_other_grids_are_named():
+def test_official_files_of_other_grids():
     (sprites,), (shapes,) = dsprites.official(), shapes3d.official(addresses={"3dshapes.h5": "https://example.org/b"})
     assert (sprites.name, sprites.release, sprites.address) == (dsprites.NPZ, dsprites.RELEASES[".npz"], None)
     assert (shapes.name, shapes.num_bytes, shapes.address) == ("3dshapes.h5", 267_573_662, "https://example.org/b")

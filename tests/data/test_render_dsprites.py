@@ -44,12 +44,12 @@ def grid() -> Grid:
     return Grid(num_images, content.hexdigest(), {f: index[same[f]] for f in same if same[f] in index})
 
 
-def test_every_official_frame_is_an_image_of_the_grid_to_the_pixel(grid):
+def test_official_frames_are_grid_images(grid):
     assert len(FRAMES) == 160
     assert sorted(grid.index) == list(range(160))
 
 
-def test_the_animation_walks_the_factors_upwards(grid):
+def test_animation_factor_direction(grid):
     """It shows hearts, then ellipses, then squares, and takes each factor through its classes in order.
 
     So shape, scale, orientation (its direction too), position_x and position_y are numbered as in the official file.
@@ -68,7 +68,7 @@ def test_the_animation_walks_the_factors_upwards(grid):
     assert x[78:93].tolist() == list(range(29, 0, -2))
 
 
-def test_position_x_moves_right_and_position_y_down():
+def test_position_directions():
     images = np.unpackbits(render_positions(heart()), axis=1).reshape(32, 32, 64, 64).astype(float)
     area = images.sum((2, 3))
     columns, rows = (images.sum(axis) @ np.arange(64) / area for axis in (2, 3))
@@ -82,7 +82,7 @@ def test_orientations_0_and_39_coincide():
     assert not np.array_equal(first_shape_and_scale[0], first_shape_and_scale[38])
 
 
-def test_a_square_covers_the_pixels_whose_centres_it_holds():
+def test_square_covers_pixel_centres():
     """Half side 9.598 around (15.5, 15.5): centres 6 to 25 of 64 in each direction."""
     image = np.unpackbits(render_positions(square())[0]).reshape(64, 64)
     expected = np.zeros((64, 64), dtype=np.uint8)

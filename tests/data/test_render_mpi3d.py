@@ -49,13 +49,13 @@ def sparse() -> ArmPixels:
     return ArmPixels(table)
 
 
-def test_official_frames_are_matched_within_two_grey_levels() -> None:
+def test_official_frames_match() -> None:
     errors = fit_mpi3d.errors(fit_mpi3d.images_of(CLASSES), FRAMES)
     assert errors.mean() < 1.3
     assert errors.max() < 2.0
 
 
-def test_no_neighbouring_class_matches_better_where_a_factor_shows() -> None:
+def test_neighbouring_classes_match_worse() -> None:
     """One frame of each panel, and not at the start: the classes are those that the animation has there."""
     frames = np.arange(7) * 20 + np.array([9, 12, 8, 3, 3, 14, 4])
     matches, _ = fit_mpi3d.best_matches(FRAMES[frames], CLASSES[frames])
@@ -67,7 +67,7 @@ def test_animations_go_up_down_and_back() -> None:
     assert colours.tolist() == [3, 4, 5, 5, 5, 5, 4, 3, 3, 2, 2, 1, 0, 0, 0, 0, 1, 2, 2, 3]
 
 
-def test_colours_are_white_green_red_blue_brown_olive() -> None:
+def test_color_names() -> None:
     white, green, red, blue, brown, olive = varied(COLOUR)[:, 8, 32]
     assert np.ptp(white) == 0
     assert white.min() > 150
@@ -80,7 +80,7 @@ def test_colours_are_white_green_red_blue_brown_olive() -> None:
     assert olive[2] < olive[0] / 2
 
 
-def test_colour_changes_the_object_alone_and_background_the_ring_alone() -> None:
+def test_color_factors() -> None:
     colours, backgrounds = varied(COLOUR), varied(BACKGROUND)
     recoloured, turned = (np.ptp(images, axis=(0, 3)) > 30 for images in (colours, backgrounds))
     touched = (colours != colours[0]).any(axis=(0, 3))
@@ -101,7 +101,7 @@ def test_background_is_purple_green_or_salmon() -> None:
     assert salmon.argmax() == 0
 
 
-def test_size_goes_from_small_to_large_for_every_shape() -> None:
+def test_size_order() -> None:
     for shape in range(6):
         small, large = (
             blueness(image).sum() for image in varied(SIZE, start=MIDDLE + np.eye(7, dtype=int)[1] * (shape - 1))
@@ -122,7 +122,7 @@ def test_cameras_go_from_high_to_low() -> None:
     assert crests == sorted(crests)
 
 
-def test_horizontal_axis_swings_the_object_over_and_vertical_axis_around() -> None:
+def test_arm_axes() -> None:
     places = []
     for classes in ([0, 21], [22, 21], [39, 21], [22, 0], [22, 39]):
         image = fit_mpi3d.images_of(np.array([[*MIDDLE[:5], *classes]]))[0].astype(int)
@@ -135,7 +135,7 @@ def test_horizontal_axis_swings_the_object_over_and_vertical_axis_around() -> No
     assert left[1] < top[1] < right[1]
 
 
-def test_images_are_in_the_order_of_the_factors(sparse: ArmPixels) -> None:
+def test_image_order(sparse: ArmPixels) -> None:
     assert len(sparse) == FACTORS.num_points == 1_036_800
     vertical, background, colour = 1, 40 * 40, 6 * 2 * 3 * 3 * 40 * 40
     index = colour * 3 + background * 2 + vertical * 17
@@ -176,12 +176,12 @@ def test_wrong_tables_and_indices_are_refused(sparse: ArmPixels) -> None:
             sparse[np.array([0, wrong])]
 
 
-def test_the_renderer_is_named_with_all_that_makes_its_pictures() -> None:
+def test_renderer_identity() -> None:
     assert RENDERER.startswith("lrx arm ")
     assert str(SCENE) in RENDERER
 
 
-def test_a_camera_has_right_angles_and_looks_where_it_is_turned() -> None:
+def test_camera_axes() -> None:
     camera = Camera(1.0, 2.0, 3.0, 0.3, 0.5, -0.2)
     np.testing.assert_allclose(camera.axes @ camera.axes.T, np.eye(3), atol=1e-12)
     assert np.linalg.det(camera.axes) == pytest.approx(1)

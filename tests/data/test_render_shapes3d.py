@@ -64,26 +64,26 @@ def picture(pixels: ComposedPixels, **classes: int) -> np.ndarray:
     return pixels[np.array([index])][0].transpose(1, 2, 0).astype(int)
 
 
-def test_official_images_are_matched_within_two_grey_levels_once_resampled_alike(pixels: ComposedPixels) -> None:
+def test_official_images_match_resampled(pixels: ComposedPixels) -> None:
     errors = [fit_shapes3d.best_match(pixels, image, n)[1] for n, image in enumerate(OFFICIAL["samples"])]
     assert np.mean(errors) < 1.0
     assert np.max(errors) < 2.0
 
 
-def test_official_images_are_matched_as_they_are_too(pixels: ComposedPixels) -> None:
+def test_official_images_match_unresampled(pixels: ComposedPixels) -> None:
     """Their figure took some rows twice and lost others: an exact render differs there."""
     errors = [fit_shapes3d.best_match(pixels, image)[1] for image in OFFICIAL["samples"]]
     assert np.mean(errors) < 3.0
     assert np.max(errors) < 4.5
 
 
-def test_animation_is_matched_through_its_palette(animation: tuple[np.ndarray, np.ndarray]) -> None:
+def test_animation_matches(animation: tuple[np.ndarray, np.ndarray]) -> None:
     _, errors = animation
     assert errors.mean() < 4
     assert errors.max() < 7
 
 
-def test_animation_passes_through_the_factors_in_order(animation: tuple[np.ndarray, np.ndarray]) -> None:
+def test_animation_factor_order(animation: tuple[np.ndarray, np.ndarray]) -> None:
     """From an end of each sweep to the other end, or once around the hues."""
     factors, _ = animation
     sweeps = [
@@ -113,7 +113,7 @@ def test_each_hue_colours_its_own_surface(pixels: ComposedPixels, name: str, pla
         assert (colour[levels == 0] < 60).all()
 
 
-def test_scale_and_shape_go_from_small_to_large_and_from_cube_to_capsule(maps: np.ndarray) -> None:
+def test_scale_and_shape_order(maps: np.ndarray) -> None:
     areas = np.array([[(grey(maps, OBJECT, scale=s, shape=k) > 100).sum() for k in range(4)] for s in range(8)])
     assert (np.diff(areas, axis=0) > 0).all()
     cube, sphere, capsule = (grey(maps, OBJECT, shape=shape) > 100 for shape in (CUBE, SPHERE, CAPSULE))
@@ -122,13 +122,13 @@ def test_scale_and_shape_go_from_small_to_large_and_from_cube_to_capsule(maps: n
     assert capsule.sum(axis=0).max() > 1.5 * capsule.sum(axis=1).max()
 
 
-def test_orientation_turns_the_room_from_its_right_corner_to_its_left(maps: np.ndarray) -> None:
+def test_orientation_direction(maps: np.ndarray) -> None:
     first, last = (grey(maps, WALL, orientation=orientation)[28] for orientation in (0, 14))
     assert first[-6:].mean() < 0.9 * first[:6].mean()  # the dimmer side wall
     assert last[:6].mean() < 0.9 * last[-6:].mean()
 
 
-def test_shadow_darkens_the_floor_and_keeps_its_hue(pixels: ComposedPixels) -> None:
+def test_shadow_keeps_hue(pixels: ComposedPixels) -> None:
     image = picture(pixels, floor=1, wall=5, body=7, scale=7, shape=SPHERE, orientation=AHEAD)
     shadow, light = image[55, 42], image[62, 30]
     assert shadow[0] < 0.5 * light[0]
@@ -140,13 +140,13 @@ def test_sky_is_flat(pixels: ComposedPixels) -> None:
     assert (picture(pixels, shape=CUBE, orientation=3)[:8] == SKY_RGB).all()
 
 
-def test_edges_are_antialiased_with_the_ringing_of_the_official_images(maps: np.ndarray) -> None:
+def test_edge_antialiasing(maps: np.ndarray) -> None:
     across = grey(maps, OBJECT, shape=CUBE)[45]
     assert ((across > 20) & (across < 200)).any()  # a pixel shared with the background
     assert across.min() < -5  # the lobe beside it
 
 
-def test_a_geometry_is_the_same_bytes_every_time(maps: np.ndarray) -> None:
+def test_geometry_is_reproducible(maps: np.ndarray) -> None:
     scene = Scene()
     for number, orientation in ((0, 0), (217, 7), (479, 14)):
         scale, shape, _ = np.unravel_index(number, (8, 4, 15))
@@ -157,7 +157,7 @@ def test_a_geometry_is_the_same_bytes_every_time(maps: np.ndarray) -> None:
         assert again.tobytes() == maps[number].tobytes()
 
 
-def test_only_what_an_object_changes_is_traced_again(maps: np.ndarray) -> None:
+def test_partial_tracing(maps: np.ndarray) -> None:
     """The window around an object misses nothing: traced whole, the picture is the same."""
     scene = Scene()
     room = Room(scene, ORIENTATIONS[2])

@@ -79,7 +79,7 @@ def few_maps(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     return maps
 
 
-def test_rendered_geometries_are_kept_and_composed(tmp_path, few_maps, monkeypatch):
+def test_rendered_geometries_cache(tmp_path, few_maps, monkeypatch):
     dataset = shapes3d(root=str(tmp_path), source="auto")
     indices = torch.tensor([0, 479, 480, 479_999, 123_456])
     assert dataset.source == "rendered"

@@ -22,23 +22,23 @@ def helix(size: int = 1000) -> object:
     return double_helix(num_points=size, noise=0.1, seed=0)
 
 
-def test_the_parts_of_the_paper_have_its_sizes_and_share_nothing() -> None:
+def test_part_sizes_of_paper() -> None:
     data = helix()
     parts = {name: splits.part(data, name) for name in splits.PARTS}
     assert {name: num_drawn(part) for name, part in parts.items()} == {"train": 720, "validation": 80, "test": 200}
     drawn = torch.cat([part.sample for part in parts.values()])
     assert sorted(drawn.tolist()) == list(range(1000))
     assert splits.part(data, "all") is data
-    assert not hasattr(data, "sample")
+    assert data.sample is None
 
 
-def test_the_parts_come_from_the_permutation_that_defines_them() -> None:
+def test_parts_by_permutation() -> None:
     order = np.random.RandomState(0).permutation(1000)
     assert set(splits.part(helix(), "test").sample.tolist()) == set(order[:200].tolist())
     assert set(splits.part(helix(), "validation").sample.tolist()) == set(order[200:280].tolist())
 
 
-def test_a_published_partition_is_taken_as_it_is() -> None:
+def test_published_partition() -> None:
     data = helix(6)
     data.partition = torch.tensor([0, 2, 2, 1, 0, 0])
     assert splits.part(data, "test").sample.tolist() == [1, 2]
@@ -54,7 +54,7 @@ def test_a_part_of_what_is_drawn_already() -> None:
     assert sorted(order.tolist()) == part.tolist()
 
 
-def test_parts_say_what_they_are_and_nonsense_is_refused() -> None:
+def test_part_source_and_invalid_names() -> None:
     grid = ToyGrid((1, 2, 2))
     train, test = splits.part(grid, "train"), splits.part(grid, "test")
     assert train.source == "made in the test, train part, 9 images"
@@ -66,7 +66,7 @@ def test_parts_say_what_they_are_and_nonsense_is_refused() -> None:
         splits.part(helix(1), "test")
 
 
-def test_training_keeps_to_its_part_and_assays_to_the_other(lrx: Lrx, tmp_path: Path) -> None:
+def test_training_and_assay_parts(lrx: Lrx, tmp_path: Path) -> None:
     done = lrx("train", *TINY, "split=train", "name=part")
     assert done.returncode == 0, done.stderr
     run = tmp_path / "outputs/train/part"
@@ -83,7 +83,7 @@ def test_training_keeps_to_its_part_and_assays_to_the_other(lrx: Lrx, tmp_path: 
     assert lrx("train", *TINY, "split=most", "name=other").returncode == 2
 
 
-def test_without_a_split_everything_is_drawn_and_nothing_is_stored(lrx: Lrx, tmp_path: Path) -> None:
+def test_no_split(lrx: Lrx, tmp_path: Path) -> None:
     assert lrx("train", *TINY, "name=whole").returncode == 0
     assert not (tmp_path / "outputs/train/whole/split.npz").exists()
     data = checkpoint.load(tmp_path / "outputs/train/whole/checkpoint.pt").data

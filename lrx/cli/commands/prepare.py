@@ -1,4 +1,4 @@
-"""`lrx prepare`: have the official files of a data set in place, verified and converted, and say what was done."""
+"""`lrx prepare`: verify the official files of a data set, fetch missing ones, convert them, and report it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from lrx.data.official.download import fetch, verdict
 
 
 class Config(Protocol):
-    """The part of lrx.cli.main.Config that this command uses; described there."""
+    """Part of lrx.cli.config.Config that this command uses; described there."""
 
     choices: dict[str, str]
 
     def value(self, key: str) -> object:
-        """A single value."""
+        """Return a single value."""
         ...
 
     def build(self, key: str, **given: object) -> object:
-        """The object that a node describes."""
+        """Return the object that a node describes."""
         ...
 
 
@@ -54,10 +54,10 @@ def _prepare_files(config: Config, name: str, download: bool) -> None:
     folders = (root, root / name)
     missing: list[OfficialFile] = []
     for file in cast(list[OfficialFile], config.build("official")):
-        found = next((folder / file.name for folder in folders if (folder / file.name).is_file()), None)
-        if found is not None:
-            messages.note(f"{found}: {found.stat().st_size:,} bytes, verifying")
-            messages.note(f"{found}: {verdict(file, found)[1]}")
+        path = next((folder / file.name for folder in folders if (folder / file.name).is_file()), None)
+        if path is not None:
+            messages.note(f"{path}: {path.stat().st_size:,} bytes, verifying")
+            messages.note(f"{path}: {verdict(file, path)[1]}")
         elif download and file.address is not None:
             _fetch(config, file, root / name)
         else:
@@ -94,7 +94,7 @@ def _open(config: Config, **given: object) -> None:
 
 
 def _name_missing(config: Config, name: str, missing: Sequence[OfficialFile], folders: Sequence[Path]) -> None:
-    """All that a person needs to get the missing files: names, sizes, checksums, pages, where to, and the command."""
+    """Show what is needed to get the missing files: names, sizes, checksums, pages, folders, and the command."""
     messages.note(f"official files of {name} that are missing:")
     for file in missing:
         size = "size not published" if file.num_bytes is None else f"{file.num_bytes:,} bytes"

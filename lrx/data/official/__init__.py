@@ -1,1 +1,1 @@
-"""The official files of data sets: names, checksums, downloads."""
+"""Official files of data sets: names, checksums, downloads."""

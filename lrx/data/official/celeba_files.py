@@ -11,7 +11,7 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from lrx.data.store.pictures import Treatment, Unreadable, opened
+from lrx.data.store.pictures import Treatment, Unreadable, open_picture
 
 FOLDER = "img_align_celeba"
 WIDTH, HEIGHT = 178, 218
@@ -21,14 +21,14 @@ BROKEN = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)  
 
 @contextmanager
 def jpegs(path: Path, names: Sequence[str]) -> Iterator[Callable[[str], bytes]]:
-    """A function from the name of an image to its bytes, which several threads may call at once.
+    """Yield a function from the name of an image to its bytes, which several threads may call at once.
 
     path: the zip, or the folder. names: of the images that must be there, and nothing else.
     ValueError for another zip or folder; the function raises Unreadable where the zip is damaged.
     """
     if path.is_dir():
-        found = (name for name in os.listdir(path) if not name.startswith("."))
-        _check_names(path, set(found), set(names))
+        present = (name for name in os.listdir(path) if not name.startswith("."))
+        _check_names(path, set(present), set(names))
         yield lambda name: _small(name, (path / name).stat().st_size, (path / name).read_bytes)
         return
     try:
@@ -54,8 +54,8 @@ def jpegs(path: Path, names: Sequence[str]) -> Iterator[Callable[[str], bytes]]:
 
 
 def decode(data: bytes, name: str, treatment: Treatment) -> np.ndarray:
-    """A JPEG to uint8 (H, W, 3); ValueError when it is not 178 x 218 pixels, Unreadable when it is damaged."""
-    with opened(data, name, formats=("JPEG",)) as picture:
+    """Decode a JPEG to uint8 (H, W, 3); ValueError unless it is 178 x 218 pixels, Unreadable when it is damaged."""
+    with open_picture(data, name, formats=("JPEG",)) as picture:
         if picture.size != (WIDTH, HEIGHT):
             width, height = picture.size
             raise ValueError(
@@ -65,7 +65,7 @@ def decode(data: bytes, name: str, treatment: Treatment) -> np.ndarray:
 
 
 def refuse_web_page(path: Path) -> None:
-    """ValueError when a file is HTML, as what Google Drive sends in place of a file that many people fetch."""
+    """Check that a file is no HTML page, which Google Drive sends in place of a file that many people fetch."""
     with open(path, "rb") as file:
         begin = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
     if begin.startswith(b"<"):
@@ -76,17 +76,19 @@ def refuse_web_page(path: Path) -> None:
 
 
 def _small(name: str, num_bytes: int, read: Callable[[], bytes]) -> bytes:
-    """The bytes of an image, unless they are far more than a JPEG of this size has."""
+    """Return the bytes of an image; ValueError for far more than a JPEG of this size has."""
     if num_bytes > LARGEST:
         raise ValueError(f"{name} has {num_bytes:,} bytes, more than any image of {WIDTH} x {HEIGHT} pixels: refused")
     return read()
 
 
-def _check_names(path: Path, found: set[str], expected: set[str]) -> None:
-    if found == expected:
+def _check_names(path: Path, present: set[str], expected: set[str]) -> None:
+    if present == expected:
         return
-    surplus, missing = sorted(found - expected), sorted(expected - found)
-    wrong = [f"{names[0]!r} {is_}" for names, is_ in ((surplus, "is not among them"), (missing, "is missing")) if names]
+    surplus, missing = sorted(present - expected), sorted(expected - present)
+    first = surplus[:1], missing[:1]
+    problems = [f"{name!r} is not among them" for name in first[0]] + [f"{name!r} is missing" for name in first[1]]
     raise ValueError(
-        f"{path} holds {len(found)} files, and the list of attributes names {len(expected)} images: {', '.join(wrong)}"
+        f"{path} holds {len(present)} files, and the list of attributes names {len(expected)} images: "
+        f"{', '.join(problems)}"
     )

@@ -14,7 +14,7 @@ LONGEST_COUNT = 12  # digits; python reads no number of thousands
 
 
 def image_name(row: int) -> str:
-    """The file name of the image in a row, counted from 0.
+    """Return the file name of the image in a row, counted from 0.
 
     >>> image_name(0)
     '000001.jpg'
@@ -23,7 +23,7 @@ def image_name(row: int) -> str:
 
 
 def attribute_header(path: Path) -> tuple[int, tuple[str, ...]]:
-    """The number of images and the names of the attributes, from the first two lines; else ValueError."""
+    """Read the number of images and the names of the attributes from the first two lines; else ValueError."""
     with _text(path) as file:
         count, names = file.readline().strip(), tuple(file.readline().split())
     if not count.isdecimal() or len(count) > LONGEST_COUNT or int(count) == 0:
@@ -34,7 +34,7 @@ def attribute_header(path: Path) -> tuple[int, tuple[str, ...]]:
 
 
 def attribute_classes(path: Path) -> Iterator[np.ndarray]:
-    """Blocks uint8 (B, attributes): 0 for -1 and 1 for 1.
+    """Yield blocks uint8 (B, attributes): 0 for -1 and 1 for 1.
 
     ValueError when a row is not that of the next image, or their number is not that of the first line.
     """
@@ -44,7 +44,7 @@ def attribute_classes(path: Path) -> Iterator[np.ndarray]:
 
 
 def split_codes(path: Path, *, count: int) -> Iterator[np.ndarray]:
-    """Blocks uint8 (B, 1): 0 train, 1 validation, 2 test.
+    """Yield blocks uint8 (B, 1): 0 train, 1 validation, 2 test.
 
     ValueError when a row is not that of the next image, or their number is not `count`.
     """
@@ -64,13 +64,13 @@ def _rows(path: Path, lines: Iterator[str], count: int, width: int, codes: dict[
         for words in block:
             row += 1
             if len(words) != 1 + width or words[0] != image_name(row - 1) or not codes.keys() >= set(words[1:]):
-                raise ValueError(_explained(path, row, words, width, codes))
+                raise ValueError(_explain(path, row, words, width, codes))
         yield np.array([[codes[word] for word in words[1:]] for words in block], dtype=np.uint8).reshape(-1, width)
     if row != count:
         raise ValueError(f"{path} has rows of {row} images, not of {count}")
 
 
-def _explained(path: Path, row: int, words: list[str], width: int, codes: dict[str, int]) -> str:
+def _explain(path: Path, row: int, words: list[str], width: int, codes: dict[str, int]) -> str:
     where = f"{path}: row {row} of the images"
     if words[:1] != [image_name(row - 1)]:
         return f"{where} begins with {' '.join(words[:1])[:40]!r}, not with {image_name(row - 1)}"

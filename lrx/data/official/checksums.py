@@ -14,13 +14,13 @@ Watch = Callable[[bytes], None]
 
 @dataclass(frozen=True)
 class Release:
-    """The checksum that a file was published with: algorithm "md5" or "sha256", and hex digest."""
+    """Published checksum of a file: algorithm "md5" or "sha256", and hex digest."""
 
     algorithm: str
     digest: str
 
     def check(self, path: Path, *, watch: Watch | None = None) -> tuple[bool, str]:
-        """Whether `path` has the published checksum, and its SHA-256; `watch` as in `digests`.
+        """Return whether `path` has the published checksum, and its SHA-256; `watch` as in `digests`.
 
         Another checksum is a warning, not an error: later mirrors of the same images exist, and the structure of the
         file is checked all the same.
@@ -38,7 +38,7 @@ class Release:
 
 @dataclass(frozen=True)
 class OfficialFile:
-    """A file that a data set is read from.
+    """Published file that a data set is read from.
 
     name: of the file. page: of the project that publishes it. release: its checksum, None where none is published.
     num_bytes: its size, None where none is published. address: to fetch it from, None where there is none.
@@ -54,7 +54,7 @@ class OfficialFile:
 
 
 def digests(path: Path, algorithms: tuple[str, ...], *, watch: Watch | None = None) -> list[str]:
-    """The hex digests of a file by these algorithms of hashlib, from a single reading.
+    """Return the hex digests of a file by these algorithms of hashlib, from a single reading.
 
     watch: given the bytes of the file in order, in pieces, as they are read.
     """

@@ -34,12 +34,12 @@ def fetch(
     on_retry: Notice | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Path:
-    """The path of `file` in `folder`, which is made; a file that is there already is left as it is.
+    """Fetch `file` into `folder`, which is created, and return its path; an existing file is left as it is.
 
     retries: attempts in a row that bring no new byte before it gives up; the pause between two doubles.
     timeout: seconds without a byte after which a connection counts as lost.
-    progress: told (bytes there, bytes in all) where the size is published or the server says it.
-    on_retry: told in one line why another attempt is made, and when.
+    progress: called with (bytes there, bytes in all) where the size is published or the server says it.
+    on_retry: called with one line that says why another attempt is made, and when.
     ValueError for a name or an address that is not fit. OSError in one line when the server refuses, fails too often or
     sends something else; when the disk is full (bytes needed, bytes free); when another process fetches the same file.
     """
@@ -53,22 +53,22 @@ def fetch(
         raise ValueError(f"{file.name} has no address to be fetched from; see {file.page}")
     check_web(file.address)
     path = folder / file.name
-    with _unfinished(path) as part:
+    with _open_part(path) as part:
         if path.exists():
             return path
         transfer = _Transfer(file, file.address, part, path, timeout, progress)
-        if file.release is None:  # nobody could tell whether the bytes of two days belong together
+        if file.release is None:  # pieces of several versions could not be recognised
             transfer.start_over()
-        pieced = transfer.run(retries, on_retry, pause)
+        is_mixed = transfer.run(retries, on_retry, pause)
         fits, what = verdict(file, _part_of(path))
-        if pieced and not fits:
+        if is_mixed and not fits:
             transfer.start_over()
             transfer.run(retries, on_retry, pause)
             fits, what = verdict(file, _part_of(path))
         if not fits:
             raise transfer.failure(
-                f"what came is not the published {file.name} ({what}); it is kept as {_part_of(path)}, to be renamed "
-                "by whoever trusts it"
+                f"what came is not the published {file.name} ({what}); it is kept as {_part_of(path)}, rename it "
+                "if you trust it"
             )
         os.fsync(part.fileno())
         rename(_part_of(path), path)
@@ -76,21 +76,21 @@ def fetch(
 
 
 def verdict(file: OfficialFile, path: Path) -> tuple[bool, str]:
-    """Whether nothing speaks against `path` being the published file, and what was compared, in words."""
+    """Return whether `path` agrees with what is published of the file, and what was compared, in words."""
     num_bytes = path.stat().st_size
     if file.num_bytes not in (None, num_bytes):
         return False, f"{num_bytes:,} bytes, the published file has {file.num_bytes:,}"
     if file.release is None:
         return True, "no checksum published"
     algorithm = file.release.algorithm
-    (found,) = digests(path, (algorithm,))
-    if found != file.release.digest:
-        return False, f"its {algorithm} is {found}, the published one is {file.release.digest}"
+    (digest,) = digests(path, (algorithm,))
+    if digest != file.release.digest:
+        return False, f"its {algorithm} is {digest}, the published one is {file.release.digest}"
     return True, f"{algorithm} as published"
 
 
 class _Transfer:
-    """A file on its way from its address: what has come is in `part`, open for appending; `path` is its final place."""
+    """Transfer of a file from its address into `part`, open for appending; `path` is its final path."""
 
     def __init__(
         self,
@@ -107,24 +107,24 @@ class _Transfer:
 
     @property
     def size(self) -> int:
-        """Bytes that have come."""
+        """Number of bytes received."""
         return os.fstat(self._part.fileno()).st_size
 
     def start_over(self) -> None:
-        """Forget what has come."""
+        """Discard the bytes received."""
         self._part.truncate(0)
         self._version = None
 
     def failure(self, why: str) -> OSError:
-        """An error that says from where, why, and which page to see."""
+        """Return an error that names the address, the reason, and the page to see."""
         return OSError(f"cannot fetch {self._address}: {why}; see {self._file.page}")
 
     def run(self, retries: int, on_retry: Notice | None, pause: Callable[[float], None]) -> bool:
-        """Fetch all that is missing; whether what is there may be pieces that do not belong together."""
+        """Fetch all missing bytes; return whether the part may consist of pieces of different versions."""
         published = self._file.num_bytes
         if published is not None and self.size > published:
             self.start_over()
-        pieced, furthest, failures = self.size > 0, self.size, 0
+        is_mixed, most, failures = self.size > 0, self.size, 0
         while published is None or self.size != published:
             try:
                 with ask(self._address, start=self.size, version=self._version, timeout=self._timeout) as answer:
@@ -134,9 +134,10 @@ class _Transfer:
             except Refused as refused:
                 raise self.failure(str(refused)) from refused
             except Lost as lost:
-                failures = failures + 1 if self.size <= furthest else 1
-                furthest = max(furthest, self.size)
-                pieced = pieced or self._version is None  # with a version, the server vouches for the pieces
+                failures = failures + 1 if self.size <= most else 1
+                most = max(most, self.size)
+                # with a version, the server checks that the pieces belong together
+                is_mixed = is_mixed or self._version is None
                 if lost.stale or (self._version is None and self._file.release is None):
                     self.start_over()  # nothing would tell that the rest is of another version
                 if failures > retries:
@@ -145,10 +146,10 @@ class _Transfer:
                 if on_retry is not None:
                     on_retry(f"{self._file.name}: {lost}; trying again in {wait:.0f} s, from byte {self.size:,} on")
                 pause(wait)
-        return pieced
+        return is_mixed
 
     def _receive(self, answer: Answer) -> None:
-        """Append what comes to the part. Lost when it ends too early, OSError when it is not worth having."""
+        """Append an answer to the part. Lost when it ends too early, OSError when it is not the file."""
         if answer.is_page:
             raise self.failure("the server sent a web page, not the file: open the address in a browser to read it")
         if answer.start != self.size:  # the server knows no ranges, or has another version by now
@@ -165,7 +166,7 @@ class _Transfer:
             raise Lost("the connection broke off")
 
     def _check_size(self, announced: int | None) -> int | None:
-        """Bytes of the whole file, if known. OSError unless they are as many as published and the disk has room."""
+        """Return the size of the file, if known. OSError unless it is the published one and the disk has room."""
         published = self._file.num_bytes
         if announced is not None and published not in (None, announced):
             raise self.failure(f"the file there has {announced:,} bytes, the published one {published:,}")
@@ -196,18 +197,18 @@ def _part_of(path: Path) -> Path:
 
 
 @contextmanager
-def _unfinished(path: Path) -> Iterator[FileIO]:
-    """The part of a file, opened for appending by this process alone; an empty one is removed in the end."""
+def _open_part(path: Path) -> Iterator[FileIO]:
+    """Open the part of a file for appending, locked against other processes; an empty one is removed at the end."""
     part = _part_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(part, "ab", buffering=0) as file:  # unbuffered, so that all that came is there after Ctrl-C
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # the process that held the lock before may have renamed or removed what was opened
-            alone = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
+            is_locked = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
         except BlockingIOError:
-            alone = False
-        if not alone:
+            is_locked = False
+        if not is_locked:
             raise OSError(f"{path} is being fetched by another process; wait until it is done")
         try:
             yield file

@@ -1,23 +1,23 @@
-"""Which source a data set is read from: an official file under the root, or the renderer."""
+"""Source of a data set: an official file under the root, or the renderer."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from lrx.core.paths import expand_user
+from lrx.core.validation import check_choice
 
 SOURCES = ("auto", "file", "rendered")
 
 
 def official_file(*, name: str, root: str, source: str, file_names: tuple[str, ...]) -> Path | None:
-    """The official file to read, or None to render.
+    """Return the official file to read, or None to render.
 
     name: of the data set; its files are looked for in `root` and in `root/name`, in the order of `file_names`.
     source: "auto" takes the file if there is one, "file" insists on it, "rendered" never looks.
     ValueError for another source; FileNotFoundError when a file is asked for and there is none.
     """
-    if source not in SOURCES:
-        raise ValueError(f"no source {source!r} of {name}; valid sources are {', '.join(SOURCES)}")
+    check_choice("source", source, SOURCES)
     if source == "rendered":
         return None
     folders = (expand_user(root), expand_user(root) / name)

@@ -1,14 +1,12 @@
-"""One request for the rest of a file on the web, and what comes of it: an answer, a loss, or a refusal.
+"""HTTP request for the rest of a file.
 
 RFC 9110: range requests (section 14), If-Range (13.1.5), Retry-After (10.2.3).
 """
 
 from __future__ import annotations
 
-import email.utils
 import http.client
 import ssl
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -24,23 +22,23 @@ BUSY = {408, 429}  # a server that says so may do better later, as with 500 and 
 
 
 class Refused(Exception):
-    """A server's answer that another attempt would not change."""
+    """Answer of a server that another attempt would not change."""
 
 
 class Lost(Exception):
-    """A connection that broke off, or never came about, where another one may do better.
+    """Connection that failed or broke off; another attempt may succeed.
 
     wait: the pause in seconds that the server asks for. stale: what came before is of no use.
     """
 
-    def __init__(self, why: str, *, wait: float | None = None, stale: bool = False) -> None:
+    def __init__(self, why: str, *, wait: int | None = None, stale: bool = False) -> None:
         super().__init__(why)
         self.wait, self.stale = wait, stale
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A server's answer, open to be read.
+    """Open answer of a server.
 
     start: the byte that it begins with: the one asked for, or 0. total: bytes of the whole file, where the server says.
     version: the server's mark of this very content. is_page: whether it is a web page.
@@ -53,7 +51,7 @@ class Answer:
     is_page: bool
 
     def chunks(self) -> Iterator[bytes]:
-        """What comes, as it comes. Lost where the connection breaks off and says so."""
+        """Yield the content in chunks as they arrive. Lost where the connection breaks off and says so."""
         while True:
             with _losses():
                 chunk = self.stream.read1(CHUNK)
@@ -63,7 +61,7 @@ class Answer:
 
 
 def check_web(address: str) -> None:
-    """ValueError unless an address is one of the web."""
+    """Check that an address is an http(s) one; else ValueError."""
     try:
         parts = urllib.parse.urlsplit(address)
         fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -75,7 +73,7 @@ def check_web(address: str) -> None:
 
 @contextmanager
 def ask(address: str, *, start: int, version: str | None, timeout: float) -> Iterator[Answer | None]:
-    """The answer to a request for a file from byte `start` on; None where the file ends there.
+    """Request a file from byte `start` on and yield the answer; None where the file ends there.
 
     version: if the file is another by now, it is sent from its beginning. timeout: seconds without a byte.
     ValueError for an address that is not of the web, also when led there; Lost; Refused.
@@ -101,7 +99,7 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but not to ftp, which urllib would allow."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
-        """The request that follows; ValueError for another protocol."""
+        """Return the request that follows a redirect; ValueError for another protocol."""
         try:
             check_web(newurl)
         except ValueError:
@@ -119,16 +117,13 @@ def _answer(stream: http.client.HTTPResponse, start: int) -> Answer:
         total = _number(complete)
     else:
         start = 0
-    tag = stream.headers.get("ETag", "")
-    version = tag if tag.startswith('"') else stream.headers.get("Last-Modified")  # a weak tag may not be in If-Range
-    with _losses():
-        begins = stream.peek(64) if not start else b""
-    is_page = stream.headers.get_content_type() == "text/html" or begins.lstrip()[:1] == b"<"
-    return Answer(stream, start, total, version, is_page)
+    is_page = stream.headers.get_content_type() == "text/html"
+    tag = stream.headers.get("ETag", "")  # a weak one, which begins with W/, may not be in If-Range
+    return Answer(stream, start, total, tag if tag.startswith('"') else None, is_page)
 
 
 def _check_at_end(error: urllib.error.HTTPError, start: int) -> None:
-    """Lost or Refused, unless the error says that the file ends at byte `start`."""
+    """Check that an error says that the file ends at byte `start`; Lost or Refused otherwise."""
     if error.code == 416 and start:
         if error.headers.get("Content-Range") == f"bytes */{start}":
             return
@@ -136,7 +131,7 @@ def _check_at_end(error: urllib.error.HTTPError, start: int) -> None:
     what = f"the server answered {error.code} {error.reason}"
     if error.code not in BUSY and error.code < 500:
         raise Refused(what)
-    wait = _seconds(error.headers.get("Retry-After"))
+    wait = _number(error.headers.get("Retry-After"))  # seconds; a date is as good as none
     if wait is not None and wait > LONGEST_WAIT:
         raise Refused(f"{what} and asks to wait {wait:.0f} s")
     raise Lost(what, wait=wait)
@@ -144,7 +139,7 @@ def _check_at_end(error: urllib.error.HTTPError, start: int) -> None:
 
 @contextmanager
 def _losses() -> Iterator[None]:
-    """What can go wrong on the way to a server and back is Lost, but for its refusals and bad certificates."""
+    """Turn errors of the connection into Lost, and a bad certificate into Refused."""
     try:
         yield
     except urllib.error.HTTPError:
@@ -158,13 +153,3 @@ def _losses() -> Iterator[None]:
 
 def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdecimal() else None
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """The pause that a header asks for: seconds, or a date."""
-    if retry_after is None or retry_after.isdecimal():
-        return _number(retry_after)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except ValueError:
-        return None

@@ -16,7 +16,7 @@ _ROWS = 24  # rows of pixels summed at once: two int16 blocks of 24 x 4096 stay 
 
 
 class ComposedPixels:
-    """The 480,000 images of 3D Shapes: floor, wall and object hue, scale, shape, orientation; the last one fastest.
+    """Store of the 480,000 images of 3D Shapes, composed on demand; the last factor is fastest.
 
     Args:
         maps: (480, NUM_MAPS, H, W) int16 in 1 / UNITS of a grey level, from `render_geometries`; may be a `np.memmap`.
@@ -32,7 +32,7 @@ class ComposedPixels:
         self.maps = maps
 
     def __len__(self) -> int:
-        """480,000."""
+        """Return 480,000."""
         return len(HUE_LEVELS) ** 3 * NUM_GEOMETRIES
 
     def __getitem__(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
@@ -69,7 +69,7 @@ class ComposedPixels:
 
 
 def _terms(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Rows of the map table to add, (B * 3, 4), for every image and channel."""
+    """Return the rows of the map table to add, (B * 3, 4), for every image and channel."""
     colour, geometry = np.divmod(indices, NUM_GEOMETRIES)
     hues = len(HUE_LEVELS)
     floor, wall, body = colour // hues**2, colour // hues % hues, colour % hues

@@ -31,25 +31,25 @@ TURN = 39  # orientations 0 and 39 are 0 and 2 pi: the same image
 
 
 def square() -> np.ndarray:
-    """Corners (4, 2) in pixels at scale 1."""
+    """Return corners (4, 2) in pixels at scale 1."""
     return 9.598 * np.array([(1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0)])
 
 
 def ellipse() -> np.ndarray:
-    """Points (100, 2) in pixels at scale 1, the long axis horizontal."""
+    """Return points (100, 2) in pixels at scale 1, the long axis horizontal."""
     t = np.linspace(0, 2 * pi, 100, endpoint=False)
     return np.stack([12.7667 * np.cos(t), 7.2151 * np.sin(t)], axis=1)
 
 
 def heart() -> np.ndarray:
-    """Points (150, 2) in pixels at scale 1, the tip downwards."""
+    """Return points (150, 2) in pixels at scale 1, the tip downwards."""
     t = np.linspace(0, 2 * pi, 150, endpoint=False)
     height = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
     return np.stack([9.6 * np.sin(t) ** 3, -0.66226 * height - 1.4406], axis=1)
 
 
 def render_sprites() -> Iterator[np.ndarray]:
-    """All 737,280 images in grid order, eight pixels a byte: a block uint8 (40960, 512) for each shape and scale."""
+    """Yield all 737,280 images in grid order, eight pixels a byte: uint8 (40960, 512) for each shape and scale."""
     for outline in (square(), ellipse(), heart()):
         for scale in SCALES:
             turned = [render_positions(_turned(scale * outline, 2 * pi * step / TURN)) for step in range(TURN)]
@@ -57,7 +57,7 @@ def render_sprites() -> Iterator[np.ndarray]:
 
 
 def render_positions(outline: np.ndarray) -> np.ndarray:
-    """An outline (N, 2) within 15 pixels of the origin at all positions, position_y fastest: uint8 (32 * 32, 512).
+    """Render an outline (N, 2) within 15 pixels of the origin at all positions, position_y fastest: (1024, 512).
 
     Each image row is a 64-bit word. An edge that crosses the row at x flips all pixels from x rightwards, so the
     exclusive or of the words of its crossings fills the row.
@@ -76,7 +76,7 @@ def render_positions(outline: np.ndarray) -> np.ndarray:
 
 
 def _turned(outline: np.ndarray, angle: float) -> np.ndarray:
-    """The outline turned counterclockwise as seen, y pointing downwards."""
+    """Return the outline turned counterclockwise as seen, y pointing downwards."""
     u, v = outline.T
     return np.stack([u * cos(angle) + v * sin(angle), v * cos(angle) - u * sin(angle)], axis=1)
 

@@ -17,12 +17,12 @@ _WEIGHT, _PARTS = 4096, 8  # sum of the filter's integer weights; parts of a gre
 
 
 def traced(pixels: slice) -> slice:
-    """The traced pixels that the filter mixes into a range of pixels."""
+    """Return the traced pixels that the filter mixes into a range of pixels."""
     return slice(max(0, (pixels.start - LOBES) * REDUCTION), min(SIDE, pixels.stop + LOBES) * REDUCTION)
 
 
 def reduced(picture: npt.NDArray[np.float32], rows: slice, columns: slice, *, units: int) -> npt.NDArray[np.int16]:
-    """A window (M, rows, columns), in 1 / units of a grey level, of the traced pixels that reach it, (M, p, q).
+    """Return a window (M, rows, columns), in 1 / units of a grey level, of its traced pixels (M, p, q).
 
     picture: whole grey levels of the rows `traced(rows)` and the columns `traced(columns)`. They, the weights and all
     sums are whole numbers below 2**24, which float32 adds without rounding: the bytes depend neither on the order of
@@ -36,7 +36,7 @@ def reduced(picture: npt.NDArray[np.float32], rows: slice, columns: slice, *, un
 
 
 def _weights() -> npt.NDArray[np.float32]:
-    """Integer weights, (64, P), of every traced pixel in every pixel; a row sums to _WEIGHT up to rounding."""
+    """Return integer weights (64, P) of every traced pixel in every pixel; rows sum to _WEIGHT up to rounding."""
     offset = (np.arange(SIDE * REDUCTION) + 0.5) / REDUCTION - (np.arange(SIDE)[:, None] + 0.5)
     weights = np.where(np.abs(offset) < LOBES, np.sinc(offset) * np.sinc(offset / LOBES), 0.0)
     whole: npt.NDArray[np.float32] = np.rint(_WEIGHT * weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

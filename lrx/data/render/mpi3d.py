@@ -59,7 +59,7 @@ TABLE_DTYPE = "uint8"
 
 
 def render_tables(progress: Callable[[int, int], None] | None) -> Iterator[Bytes]:
-    """The table in order, in blocks (40, TABLE_SHAPE[1]) of one camera and one setting of the horizontal axis each.
+    """Yield the table in order, in blocks (40, TABLE_SHAPE[1]) of one camera and one horizontal axis setting.
 
     Args:
         progress: called with (rows done, all rows).
@@ -71,7 +71,7 @@ def render_tables(progress: Callable[[int, int], None] | None) -> Iterator[Bytes
 
 
 def render_rows(rows: Indices, *, scene: Scene = SCENE) -> Bytes:
-    """Some rows of the table, (len(rows), TABLE_SHAPE[1]); row = (camera * 40 + horizontal) * 40 + vertical."""
+    """Render rows of the table, (len(rows), TABLE_SHAPE[1]); row = (camera * 40 + horizontal) * 40 + vertical."""
     views: dict[int, View] = {}
     table = np.empty((len(rows), TABLE_SHAPE[1]), np.uint8)
     for number, row in enumerate(rows.tolist()):
@@ -88,7 +88,7 @@ def render_rows(rows: Indices, *, scene: Scene = SCENE) -> Bytes:
 
 
 class ArmPixels:
-    """The 1,036,800 images of MPI3D toy in the order of FACTORS, composed on demand.
+    """Store of the 1,036,800 images of MPI3D toy in the order of FACTORS, composed on demand.
 
     Args:
         table: TABLE_SHAPE uint8, the blocks of `render_tables` one after the other; may be a `np.memmap`.
@@ -105,7 +105,7 @@ class ArmPixels:
         self.grounds = render_grounds(scene=scene)
 
     def __len__(self) -> int:
-        """1,036,800."""
+        """Return 1,036,800."""
         return FACTORS.num_points
 
     def __getitem__(self, indices: Indices) -> Bytes:
@@ -125,21 +125,21 @@ class ArmPixels:
 
 
 def render_images(indices: Indices, *, scene: Scene = SCENE) -> Bytes:
-    """Images (B, 3, 64, 64) at indices (B,), byte for byte those of the full table, of which only some is rendered."""
+    """Render images (B, 3, 64, 64) at indices (B,), byte for byte those of the full table, without all of it."""
     classes = _classes(indices)
     rows, places = np.unique(_rows(classes), return_inverse=True)
     return _composed(render_rows(rows, scene=scene), render_grounds(scene=scene), classes, places)
 
 
 def render_grounds(*, scene: Scene = SCENE) -> Bytes:
-    """The floor and its ring from every camera and in every background class, (3, 3, 3, 4096): camera, class, rgb."""
+    """Render the floor and ring of each camera and background class, (3, 3, 3, 4096): camera, class, rgb."""
     views = [View(scene, camera) for camera in range(3)]
     pictures = [[view.ground(background) for background in range(3)] for view in views]
     return _bytes(np.array(pictures)).transpose(0, 1, 4, 2, 3).reshape(3, 3, 3, _AREA)
 
 
 def _object(view: View, still: Layer, carried: Placed) -> Bytes:
-    """One object of a row: where its window is, and visible, arm and light in it."""
+    """Render one object of a row: where its window is, and visible, arm and light in it."""
     traced, reach, light = view.trace(carried)
     first = [min(part.start // RAYS, SIDE - WINDOW) for part in traced]
     window = tuple(slice(RAYS * start, RAYS * (start + WINDOW)) for start in first)
@@ -158,7 +158,7 @@ def _object(view: View, still: Layer, carried: Placed) -> Bytes:
 
 
 def _levels(visible: npt.NDArray[np.bool_], light: Array) -> Bytes:
-    """Share of every pixel in which the ground is visible and grey levels of the arm, (2, p, q)."""
+    """Return the share of every pixel in which the ground is visible and grey levels of the arm, (2, p, q)."""
     seen = _bytes(255 * pixels(visible))
     return np.stack([seen, np.minimum(_bytes(255 * pixels(light)), 255 - seen)])  # their sum never passes a byte
 
@@ -168,7 +168,7 @@ def _bytes(levels: Array) -> Bytes:
 
 
 def _classes(indices: Indices) -> Indices:
-    """Factor classes, (7, B)."""
+    """Return factor classes, (7, B)."""
     if indices.size and not (indices.min() >= 0 and indices.max() < FACTORS.num_points):
         span = f"[{indices.min()}, {indices.max()}]"
         raise IndexError(f"indices span {span}, expected [0, {FACTORS.num_points})")
@@ -176,14 +176,14 @@ def _classes(indices: Indices) -> Indices:
 
 
 def _rows(classes: Indices) -> Indices:
-    """Rows of the table, (B,)."""
+    """Return rows of the table, (B,)."""
     _, _, _, camera, _, horizontal, vertical = classes
     rows: Indices = (camera * STEPS + horizontal) * STEPS + vertical
     return rows
 
 
 def _composed(table: Bytes, grounds: Bytes, classes: Indices, rows: Indices) -> Bytes:
-    """Images (B, 3, 64, 64) of these classes from these rows of (part of) the table."""
+    """Compose images (B, 3, 64, 64) of these classes from these rows of (part of) the table."""
     images = np.empty((len(rows), 3, _AREA), np.uint8)
     objects = table[:, 2 * _AREA :].reshape(-1, BODIES, _OBJECT)
     for start in range(0, len(rows), _TOGETHER):
@@ -204,7 +204,7 @@ def _composed(table: Bytes, grounds: Bytes, classes: Indices, rows: Indices) -> 
 
 
 def _over(ground: Bytes, visible: Bytes, grey: Bytes) -> npt.NDArray[np.uint16]:
-    """ground visible / 255 + grey; at most 255 for what `_levels` gives."""
+    """Return ground visible / 255 + grey; at most 255 for what `_levels` gives."""
     product = ground.astype(np.uint16)
     product *= visible
     product += 255  # makes the shift exact where the ground is visible whole

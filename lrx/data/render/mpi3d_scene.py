@@ -1,4 +1,4 @@
-"""The scene of MPI3D toy: three cameras, three lamps, a ring of three colours on the floor and an arm with two joints.
+"""Scene of MPI3D toy: three cameras, three lamps, a ring of three colours on the floor and an arm with two joints.
 
 The vertical axis turns the arm around z; the horizontal axis tilts the rod around the pivot, in the plane that the arm
 faces. Lengths are in units of the ring's outer radius, angles in radians; x points right, y away from the middle
@@ -19,7 +19,7 @@ FIXED, TURNING, TILTING = range(3)  # what a part moves with: nothing, the verti
 
 @dataclass(frozen=True)
 class Camera:
-    """Where a camera stands and looks."""
+    """Position and direction of a camera."""
 
     x: float
     y: float
@@ -30,12 +30,12 @@ class Camera:
 
     @property
     def eye(self) -> Array:
-        """(3,)."""
+        """Position (3,)."""
         return np.array([self.x, self.y, self.z])
 
     @property
     def axes(self) -> Array:
-        """(3, 3): right, down and ahead."""
+        """Axes (3, 3): right, down and ahead."""
         run, rise = np.cos(self.pitch), np.sin(self.pitch)
         ahead = np.array([-np.sin(self.yaw) * run, np.cos(self.yaw) * run, -rise])
         level = np.array([np.cos(self.yaw), np.sin(self.yaw), 0.0])
@@ -46,7 +46,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Body:
-    """An object at its large size: inscribed radius, extent along the rod, angle around the rod."""
+    """Object at its large size: inscribed radius, extent along the rod, angle around the rod."""
 
     radius: float
     low: float
@@ -56,7 +56,7 @@ class Body:
 
 @dataclass(frozen=True)
 class Part:
-    """A box or cylinder of the arm in the frame of its joint."""
+    """Box or cylinder of the arm in the frame of its joint."""
 
     joint: int
     x: float
@@ -70,7 +70,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Scene:
-    """Where things stand and how they are lit."""
+    """Positions of all parts of the scene, and its light."""
 
     focal: float  # pixels
     middle: tuple[float, float]  # column and row of the point that the cameras look at
@@ -92,7 +92,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Placed:
-    """A solid in the world: a point p of its frame, a row, is at p axes + origin; grey of the light in its colour."""
+    """Solid in the world: a point p of its frame, a row, is at p axes + origin; grey of the light in its colour."""
 
     solid: Convex
     axes: Array
@@ -101,7 +101,7 @@ class Placed:
 
 
 def arm(scene: Scene, horizontal: int, vertical: int) -> list[Placed]:
-    """The parts of the arm at these classes of its axes."""
+    """Return the parts of the arm at these classes of its axes."""
     joints = _joints(scene, horizontal, vertical)
     placed = []
     for part in scene.parts:
@@ -112,7 +112,7 @@ def arm(scene: Scene, horizontal: int, vertical: int) -> list[Placed]:
 
 
 def body(scene: Scene, shape: int, size: int, horizontal: int, vertical: int) -> Placed:
-    """The object of these classes at the end of the rod; its grey is that of white."""
+    """Return the object of these classes at the end of the rod; its grey is that of white."""
     axes, origin = _joints(scene, horizontal, vertical)[TILTING]
     large = scene.bodies[shape]
     scale, shift = scene.small if size == 0 else (1.0, 0.0)
@@ -138,7 +138,7 @@ def _solid(shape: str, radius: float, low: float, high: float) -> Convex:
 
 
 def _joints(scene: Scene, horizontal: int, vertical: int) -> list[tuple[Array, Array]]:
-    """Axes (3, 3), in rows, and origin (3,) of what is fixed, turns and tilts."""
+    """Return axes (3, 3), in rows, and origin (3,) of what is fixed, turns and tilts."""
     turned = _around_z(scene.turn[0] + scene.turn[1] * vertical)
     tilt = scene.tilt[0] + scene.tilt[1] * horizontal
     run, rise = np.cos(tilt), np.sin(tilt)

@@ -1,4 +1,4 @@
-"""Where rays enter a convex solid bounded by planes and at most one round surface.
+"""Intersection of rays with a convex solid bounded by planes and at most one round surface.
 
     inside:   n_k . x <= d_k  for every plane k,   and   x^2 + y^2 + bend z^2 + slant z <= level
 
@@ -22,7 +22,7 @@ _PARALLEL = 1e-12  # added to slopes, so that no ray is exactly parallel to a su
 
 @dataclass(frozen=True)
 class Convex:
-    """One solid in its own frame."""
+    """Convex solid in its own frame."""
 
     normals: Array  # (K, 3), outward
     offsets: Array  # (K,), of the planes from the origin
@@ -33,7 +33,7 @@ class Convex:
 
 
 def box(x: float, y: float, low: float, high: float) -> Convex:
-    """An upright box with these half sides along x and y."""
+    """Return an upright box with these half sides along x and y."""
     normals, offsets = _lids(low, high)
     around = np.array([(1.0, 0.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, -1.0, 0.0)])
     corners = np.array([(x * i, y * j, z) for i in (-1, 1) for j in (-1, 1) for z in (low, high)])
@@ -41,7 +41,7 @@ def box(x: float, y: float, low: float, high: float) -> Convex:
 
 
 def prism(sides: int, radius: float, low: float, high: float) -> Convex:
-    """An upright prism over a regular polygon with this inscribed radius; its first side faces x."""
+    """Return an upright prism over a regular polygon with this inscribed radius; its first side faces x."""
     normals, offsets = _lids(low, high)
     planes = np.concatenate([normals, _directions(sides)])
     hull = np.concatenate([_corners(sides, radius, low), _corners(sides, radius, high)])
@@ -49,7 +49,7 @@ def prism(sides: int, radius: float, low: float, high: float) -> Convex:
 
 
 def pyramid(sides: int, radius: float, low: float, high: float) -> Convex:
-    """A pyramid over a regular polygon with this inscribed radius, its tip at `high` on the z axis."""
+    """Return a pyramid over a regular polygon with this inscribed radius, its tip at `high` on the z axis."""
     height = high - low
     length = np.hypot(height, radius)
     slopes = (_directions(sides) * height + np.array([0.0, 0.0, radius])) / length
@@ -59,25 +59,25 @@ def pyramid(sides: int, radius: float, low: float, high: float) -> Convex:
 
 
 def cylinder(radius: float, low: float, high: float) -> Convex:
-    """An upright cylinder."""
+    """Return an upright cylinder."""
     return Convex(*_lids(low, high), prism(_ROUND, radius, low, high).hull, level=radius**2)
 
 
 def cone(radius: float, low: float, high: float) -> Convex:
-    """A cone with this radius at `low` and its tip at `high` on the z axis."""
+    """Return a cone with this radius at `low` and its tip at `high` on the z axis."""
     slope = (radius / (high - low)) ** 2
     return Convex(*_lids(low, high), pyramid(_ROUND, radius, low, high).hull, -slope, 2 * slope * high, slope * high**2)
 
 
 def sphere(radius: float, centre: float) -> Convex:
-    """A sphere around a point of the z axis."""
+    """Return a sphere around a point of the z axis."""
     low, high = centre - radius, centre + radius
     hull = prism(_ROUND, radius, low, high).hull
     return Convex(*_lids(low, high), hull, 1.0, -2 * centre, radius**2 - centre**2)
 
 
 def meet(solid: Convex, origin: Array, rays: Array) -> tuple[Array, Array]:
-    """Where rays enter a solid: multiples of the ray, (N,), FAR for a miss, and outward normals, (N, 3).
+    """Intersect rays with a solid: multiples of the ray, (N,), FAR for a miss, and outward normals, (N, 3).
 
     Args:
         solid: what to meet.
@@ -102,7 +102,7 @@ def meet(solid: Convex, origin: Array, rays: Array) -> tuple[Array, Array]:
 
 
 def _round(solid: Convex, origin: Array, rays: Array) -> tuple[Array, Array]:
-    """The interval of every ray inside the round surface, (N,) each; (FAR, -FAR) for none."""
+    """Return the interval of every ray inside the round surface, (N,) each; (FAR, -FAR) for none."""
     weights = np.array([1.0, 1.0, solid.bend])
     square = rays**2 @ weights
     square = np.where(np.abs(square) < _PARALLEL, _PARALLEL, square)
@@ -125,13 +125,13 @@ def _lids(low: float, high: float) -> tuple[Array, Array]:
 
 
 def _directions(sides: int) -> Array:
-    """Outward normals, (sides, 3), of the sides of an upright regular prism."""
+    """Return outward normals, (sides, 3), of the sides of an upright regular prism."""
     angle = 2 * np.pi * np.arange(sides) / sides
     return np.stack([np.cos(angle), np.sin(angle), np.zeros(sides)], axis=1)
 
 
 def _corners(sides: int, radius: float, z: float) -> Array:
-    """Corners, (sides, 3), of the regular polygon with this inscribed radius at this height."""
+    """Return corners, (sides, 3), of the regular polygon with this inscribed radius at this height."""
     angle = 2 * np.pi * (np.arange(sides) + 0.5) / sides
     outer = radius / np.cos(np.pi / sides)
     return np.stack([outer * np.cos(angle), outer * np.sin(angle), np.full(sides, z)], axis=1)

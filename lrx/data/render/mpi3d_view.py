@@ -1,4 +1,4 @@
-"""What a camera of the MPI3D toy scene sees, ray by ray: the ring on the floor, and lit solids in front of each other.
+"""Ray tracing of the MPI3D toy scene from one camera: the ring on the floor, and lit solids.
 
     light = ambient + sum over lamps of strength max(0, n.l)
 
@@ -26,14 +26,14 @@ Window = tuple[slice, slice]
 
 @dataclass
 class Layer:
-    """The nearest solids so far: how far along every ray, (R, R), and their light, 0 where there is none."""
+    """Nearest solids: distance along every ray, (R, R), and light, 0 where there is none."""
 
     reach: Array
     light: Array
 
 
 class View:
-    """One camera's rays.
+    """Rays of one camera.
 
     Args:
         scene: where things stand and how they are lit.
@@ -48,7 +48,7 @@ class View:
         self.rays = u[..., None] * self.axes[0] + v[..., None] * self.axes[1] + self.axes[2]
 
     def ground(self, background: int) -> Array:
-        """The floor with its ring turned to a background class, (64, 64, 3) in grey levels."""
+        """Return the floor with its ring turned to a background class, (64, 64, 3) in grey levels."""
         points = self.eye - self.eye[2] / self.rays[..., 2:] * self.rays
         x, y = np.moveaxis(points[..., :2] - np.array(self.scene.centre), -1, 0)
         radius = np.hypot(x, y)
@@ -62,7 +62,7 @@ class View:
         return pixels(picture)
 
     def layer(self, solids: list[Placed]) -> Layer:
-        """All of these solids."""
+        """Trace all of these solids."""
         side = SIDE * RAYS
         layer = Layer(np.full((side, side), FAR), np.zeros((side, side)))
         for placed in solids:
@@ -73,7 +73,7 @@ class View:
         return layer
 
     def trace(self, placed: Placed) -> tuple[Window, Array, Array]:
-        """The window of rays that a solid may cover, how far along the rays it is, and its light there."""
+        """Trace a solid: the window of rays that it may cover, the distance along the rays, and its light there."""
         window = self._window(placed)
         shape = self.rays[window].shape[:2]
         rays = self.rays[window].reshape(-1, 3)
@@ -100,7 +100,7 @@ class View:
 
 
 def pixels(rays: npt.NDArray[np.float64] | npt.NDArray[np.bool_]) -> Array:
-    """Means of the rays of every pixel: (RAYS p, RAYS q, ...) to (p, q, ...)."""
+    """Average the rays of every pixel: (RAYS p, RAYS q, ...) to (p, q, ...)."""
     height, width, *rest = rays.shape
     blocks = rays.reshape(height // RAYS, RAYS, width // RAYS, RAYS, *rest)
     mean: Array = blocks.mean(axis=(1, 3), dtype=np.float64)
@@ -108,7 +108,7 @@ def pixels(rays: npt.NDArray[np.float64] | npt.NDArray[np.bool_]) -> Array:
 
 
 def _towards(place: Array, points: Array) -> Array:
-    """Directions from points (N, 3) to a place (3,)."""
+    """Return directions from points (N, 3) to a place (3,)."""
     away = place - points
     direction: Array = away / np.sqrt((away**2).sum(axis=1, keepdims=True))
     return direction

@@ -1,4 +1,4 @@
-"""The 480 geometries of 3D Shapes, ray traced into maps from which every hue of floor, wall and object follows.
+"""480 geometries of 3D Shapes, ray traced into maps from which every hue of floor, wall and object follows.
 
     colour = min(1, rgb texture (ambient + headlight max(0, -n.v) + lamp max(0, n.l) max(0, -l.d)^e) + white [n.l > 0])
 
@@ -43,7 +43,7 @@ UNITS = 64  # maps are integers in 1 / 64 of a grey level
 
 @dataclass(frozen=True)
 class Scene:
-    """Where things stand and how they are lit."""
+    """Positions of all parts of the scene, and its light."""
 
     distance: float = 3.0  # camera to object, horizontally
     height: float = 0.9124  # of the camera
@@ -101,7 +101,7 @@ def render_geometries(
 
 
 class Room:
-    """The empty room seen from one azimuth, into which an object is put.
+    """Empty room seen from one azimuth, into which an object is put.
 
     Args:
         scene: where things stand and how they are lit.
@@ -126,7 +126,7 @@ class Room:
         self.maps = reduced(self.picture, slice(0, SIDE), slice(0, SIDE), units=UNITS)
 
     def _planes(self) -> tuple[npt.NDArray[np.int64], Array]:
-        """What every ray meets, 0 floor, 1 back wall, 2 left wall, 3 right wall, 4 sky, and where."""
+        """Return what every ray meets, 0 floor, 1 back wall, 2 left wall, 3 right wall, 4 sky, and where."""
         x, y, z = np.moveaxis(self.rays, -1, 0)
         side = self.scene.side
         gaps = (
@@ -142,7 +142,7 @@ class Room:
         return np.where((surface > 0) & (points[..., 2] > self.scene.top), 4, surface), points
 
     def _tiled(self) -> Array:
-        """Brightness of the texture where the rays meet floor and walls, (P, P)."""
+        """Return the brightness of the texture where the rays meet floor and walls, (P, P)."""
         x, y, z = np.moveaxis(self.points, -1, 0)
         floor, (width, height) = self.surface == 0, self.scene.wall_tiles
         (across, away), origin = self.scene.floor_tiles, self.scene.floor_origin
@@ -150,7 +150,7 @@ class Room:
         return brightness(u, np.where(floor, x / across + 0.5, z / height))
 
     def _empty(self) -> Grey:
-        """What each material of the empty room adds to a channel, (NUM_MAPS, P, P), in whole grey levels."""
+        """Return what each material of the empty room adds to a channel, (NUM_MAPS, P, P), in whole grey levels."""
         inward = np.array([(0, 0, 1), (0, -1, 0), (1, 0, 0), (-1, 0, 0), (0, 0, 0)], dtype=np.float64)
         normals = inward[self.surface]
         light = self._dim(normals) + self.scene.lamp * self._lamp(self.points, normals)[0]
@@ -162,7 +162,7 @@ class Room:
         return picture
 
     def furnished(self, shape: str, solid: Solid) -> npt.NDArray[np.int16]:
-        """Maps, (NUM_MAPS, 64, 64), of the room with an object in it; only the part that it changes is traced."""
+        """Trace maps, (NUM_MAPS, 64, 64), of the room with an object in it, where the object changes it."""
         rows, columns = self._changed(shape, solid)
         window = (traced(rows), traced(columns))
         picture = self.picture[:, *window].copy()
@@ -177,7 +177,7 @@ class Room:
         return maps
 
     def _changed(self, shape: str, solid: Solid) -> tuple[slice, slice]:
-        """Rows and columns of the 64 x 64 image that an object or its shadow reaches, through the filter too."""
+        """Return rows and columns of the 64 x 64 image that an object or its shadow reaches, through the filter too."""
         centres = slice(REDUCTION // 2, None, REDUCTION)
         body, shadow, _, _ = self._objects(shape, solid, (centres, centres))
         margin = 1 + LOBES  # one pixel between two centres
@@ -188,7 +188,7 @@ class Room:
         return ranges[0], ranges[1]
 
     def _objects(self, shape: str, solid: Solid, window: tuple[slice, slice]) -> tuple[Mask, Mask, Array, Array]:
-        """Where the object and its shadow on the floor are in a window, how far along the rays, and its normals."""
+        """Return where the object and its shadow on the floor are in a window, distances, and normals."""
         foot = np.array([*self.scene.foot, 0.0])
         reach, normals = meet(shape, solid, self.eye - foot, self.rays[window])
         body = reach < FAR
@@ -198,18 +198,18 @@ class Room:
         return body, shadow, reach, normals
 
     def _dim(self, normals: Array) -> Array:
-        """Light without the lamp, on surfaces of the room."""
+        """Return the light without the lamp, on surfaces of the room."""
         light: Array = self.scene.ambient + self.scene.headlight * np.maximum(0, -dot(normals, self.view))
         return light
 
     def _lamp(self, points: Array, normals: Array) -> tuple[Array, Array]:
-        """Lamp light on surfaces, (...), and the direction to the lamp, (..., 3)."""
+        """Return the lamp light on surfaces, (...), and the direction to the lamp, (..., 3)."""
         towards = unit(np.array(self.scene.lamp_position) - points)
         cone = np.maximum(0, -dot(towards, unit(np.array(self.scene.lamp_axis)))) ** self.scene.lamp_exponent
         return cone * np.maximum(0, dot(normals, towards)), towards
 
     def _body(self, shape: str, points: Array, normals: Array) -> tuple[Array, Array]:
-        """Coloured light and white highlights on the object, (...) each."""
+        """Return coloured light and white highlights on the object, (...) each."""
         ambient, headlight, lamp = self.scene.body_light
         lit, towards = self._lamp(points, normals)
         light = ambient + headlight * np.maximum(0, -dot(normals, self.view)) + lamp * lit
@@ -218,7 +218,7 @@ class Room:
 
 
 def _grey_levels(light: Array, white: Array | float = 0.0) -> Grey:
-    """Frame buffer values, (NUM_LEVELS, ...), of a lit surface in a channel of every level."""
+    """Return frame buffer values, (NUM_LEVELS, ...), of a lit surface in a channel of every level."""
     tints = np.arange(NUM_LEVELS).reshape(-1, *[1] * light.ndim) / (NUM_LEVELS - 1)
     levels: Grey = np.rint(255 * np.minimum(1, tints * light + white)).astype(np.float32)
     return levels

@@ -1,4 +1,4 @@
-"""Where rays enter a cube, cylinder, sphere or capsule that stands upright at x = y = 0.
+"""Intersection of rays with a cube, cylinder, sphere or capsule that stands upright at x = y = 0.
 
 A sphere is a capsule without a middle. Shape suffix ...: any leading axes of rays; the last axis of origins, rays and
 normals is (x, y, z), with z up.
@@ -23,12 +23,12 @@ class Solid:
     centre: float
 
     def scaled(self, scale: float) -> "Solid":
-        """The same shape at another scale."""
+        """Return the same shape at another scale."""
         return Solid(self.radius * scale, self.half * scale, self.centre * scale)
 
 
 def meet(shape: str, solid: Solid, origins: Array, rays: Array) -> tuple[Array, Array]:
-    """Where rays enter a solid: multiples of the ray, (...), FAR for a miss, and outward normals, (..., 3).
+    """Intersect rays with a solid: multiples of the ray, (...), FAR for a miss, and outward normals, (..., 3).
 
     Args:
         shape: "cube", "cylinder", "sphere" or "capsule".
@@ -47,13 +47,13 @@ def meet(shape: str, solid: Solid, origins: Array, rays: Array) -> tuple[Array, 
 
 
 def dot(a: Array, b: Array) -> Array:
-    """Scalar products of vectors, (..., 3) each, as (...)."""
+    """Return scalar products of vectors, (..., 3) each, as (...)."""
     product: Array = np.einsum("...i,...i->...", a, b)
     return product
 
 
 def unit(vectors: Array) -> Array:
-    """The vectors, (..., 3), at length 1."""
+    """Return the vectors, (..., 3), at length 1."""
     return vectors / np.sqrt(dot(vectors, vectors))[..., None]
 
 
@@ -75,21 +75,21 @@ def _meet_tube(solid: Solid, origins: Array, rays: Array) -> tuple[Array, Array]
 
 
 def _meet_ball(solid: Solid, end: float, origins: Array, rays: Array) -> tuple[Array, Array]:
-    """The round end of a capsule; two of them at its middle are a sphere."""
+    """Intersect rays with the round end of a capsule; two of them at its middle are a sphere."""
     origins = origins - np.array([0.0, 0.0, end * solid.half])
     reach = _first_root(origins, rays, solid.radius)
     return reach, (origins + reach[..., None] * rays) / solid.radius
 
 
 def _meet_lid(solid: Solid, end: float, origins: Array, rays: Array) -> tuple[Array, Array]:
-    """The flat end of a cylinder."""
+    """Intersect rays with the flat end of a cylinder."""
     reach = (end * solid.half - origins[..., 2]) / np.where(rays[..., 2] == 0, 1 / FAR, rays[..., 2])
     beside = np.linalg.norm((origins + reach[..., None] * rays)[..., :2], axis=-1)
     return np.where((reach > 0) & (beside < solid.radius), reach, FAR), np.array([0.0, 0.0, end])
 
 
 def _first_root(origins: Array, rays: Array, radius: float) -> Array:
-    """Smallest positive t with |origin + t ray| = radius, (...), or FAR."""
+    """Return the smallest positive t with |origin + t ray| = radius, (...), or FAR."""
     square, half = np.maximum(dot(rays, rays), 1 / FAR), dot(origins, rays)
     under = half**2 - square * (dot(origins, origins) - radius**2)
     root = (-half - np.sqrt(np.maximum(under, 0))) / square

@@ -1,4 +1,4 @@
-"""The hexagonal tiles that texture floor and walls of 3D Shapes.
+"""Hexagonal tiles that texture floor and walls of 3D Shapes.
 
     brightness(u, v) = 1 - shade(tile) + bevel (cos 2 pi (5u + 8v) + cos 2 pi (5u - 8v) + cos 2 pi 10u)
 
@@ -30,7 +30,7 @@ _TABLE = np.array([[_SHADES[tile] for tile in row] for row in reversed(_SQUARE)]
 
 
 def brightness(u: Array, v: Array) -> Array:
-    """Factor on the light, around 1, at texture coordinates u and v in periods; (...) as they are."""
+    """Return the factor on the light, around 1, at texture coordinates u and v in periods; (...) as they are."""
     rows, columns = _TABLE.shape
     across, up = columns * u, rows * v
     waves = (np.cos(np.pi * (across + 2 * up)), np.cos(np.pi * (across - 2 * up)), np.cos(2 * np.pi * across))

@@ -1,4 +1,4 @@
-"""An array of one's own in an npz, npy or HDF5 file: its shape and dtype at once, its rows in pieces.
+"""Array of one's own in an npz, npy or HDF5 file: its header, its rows in pieces, and their conversion.
 
 Nothing is unpickled, and a file is known by its first bytes, not by its ending.
 """
@@ -19,7 +19,7 @@ PIECE_BYTES = 8 << 20
 
 @dataclass(frozen=True)
 class StoredArray:
-    """Where an array lies and what it is. key: of the array in its file; nothing of the npy kind, which holds one."""
+    """Array in a file. key: its name there, of no effect for npy, which holds one."""
 
     path: Path
     key: str
@@ -28,7 +28,7 @@ class StoredArray:
     dtype: np.dtype
 
     def rows(self) -> Iterator[np.ndarray]:
-        """The array in pieces along its first axis; ValueError for a cut file, or an npz in Fortran order."""
+        """Yield the array in pieces along its first axis, in C or Fortran order; ValueError for a cut file."""
         if self.kind == HDF5:
             yield from hdf5.read_rows(self.path, self.key, shape=self.shape, dtype=self.dtype.str)
             return
@@ -37,11 +37,11 @@ class StoredArray:
             yield from npz.read_rows(self.path, self.key, shape=self.shape, dtype=self.dtype.str, num_rows=num_rows)
             return
         for start in range(0, self.shape[0], num_rows):  # mapped anew for each piece, so that memory is given back
-            yield np.array(_mapped(self.path)[start : start + num_rows])
+            yield np.array(_map(self.path)[start : start + num_rows])
 
 
 def find_array(path: Path, key: str) -> StoredArray:
-    """The array `key` of a file, of which nothing but the header is read.
+    """Return the array `key` of a file, of which only the header is read.
 
     ValueError in one line when the file is none of the three kinds, is not whole, or has no such array, or when the
     array holds objects; FileNotFoundError when there is no such file.
@@ -59,7 +59,7 @@ def find_array(path: Path, key: str) -> StoredArray:
     if kind is None:
         raise ValueError(f"{path} is neither an npz, an npy nor an HDF5 file")
     if kind == NPY:
-        mapped = _mapped(path)
+        mapped = _map(path)
         shape, dtype = mapped.shape, mapped.dtype
     else:
         shape, dtype = (npz if kind == NPZ else hdf5).read_header(path, key)
@@ -70,9 +70,61 @@ def find_array(path: Path, key: str) -> StoredArray:
     return StoredArray(path, key, kind, shape, dtype)
 
 
-def _mapped(path: Path) -> np.ndarray:
+def _map(path: Path) -> np.ndarray:
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (*npz.BAD_HEADER, EOFError) as error:
         raise ValueError(f"{path} is not a whole npy file of numbers: {str(error).splitlines()[0]}") from error
     return array
+
+
+def pixel_blocks(array: StoredArray, notes: list[str]) -> Iterator[np.ndarray]:
+    """Yield the rows as uint8 of 0 to 255, in pieces; what was done to the values is added to `notes`.
+
+    ValueError for floats outside [0, 1], and for other dtypes than uint8, bool and float.
+    """
+    if array.dtype.kind == "f":
+        notes.append("values in [0, 1] rounded to 256 levels")
+        yield from _rounded(array)
+    elif array.dtype == np.bool_ or (array.dtype == np.uint8 and all(block.max() <= 1 for block in array.rows())):
+        notes.append("values 0 and 1 taken as 0 and 255")
+        for block in array.rows():
+            yield block.astype(np.uint8) * np.uint8(255)
+    elif array.dtype == np.uint8:
+        yield from array.rows()
+    else:
+        raise ValueError(
+            f"{array.path}: {array.key!r} has dtype {array.dtype}; images are uint8, bool, or float in [0, 1]"
+        )
+
+
+def vector_blocks(array: StoredArray) -> Iterator[np.ndarray]:
+    """Yield the rows as float32, in pieces; ValueError for dtypes other than float, and values that are not finite."""
+    if array.dtype.kind != "f":
+        raise ValueError(
+            f"{array.path}: {array.key!r} has shape {array.shape} and dtype {array.dtype}; two axes are vectors, "
+            "which are float, and images have three axes or four"
+        )
+    start = 0
+    for block in array.rows():
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+            vectors = block.astype(np.float32)
+        _check_values(array, block, ~np.isfinite(vectors), start, "that float32 cannot hold")
+        yield vectors
+        start += len(block)
+
+
+def _rounded(array: StoredArray) -> Iterator[np.ndarray]:
+    start = 0
+    for block in array.rows():
+        _check_values(array, block, ~((block >= 0) & (block <= 1)), start, "outside [0, 1]")  # NaN is neither
+        yield np.rint(block.astype(np.promote_types(block.dtype, np.float32)) * 255).astype(np.uint8)
+        start += len(block)
+
+
+def _check_values(array: StoredArray, block: np.ndarray, is_invalid: np.ndarray, start: int, problem: str) -> None:
+    if is_invalid.any():
+        position = tuple(np.argwhere(is_invalid)[0])
+        raise ValueError(
+            f"{array.path}: row {start + position[0]} of {array.key!r} has the value {block[position]:g} {problem}"
+        )

@@ -1,7 +1,7 @@
-"""A cache of pixels: converted once, streaming, then opened by memory map.
+"""Cache of pixels: converted once, streaming, then opened by memory map.
 
 Two files: `<stem>.json`, the manifest, and the raw bytes that it names, `<stem>.<fingerprint>.pixels`. The manifest is
-written last and names its pixels by their content, so that whoever reads a manifest finds the pixels it speaks of. One
+written last and names its pixels by their content, so that a manifest always names pixels that exist. One
 process at a time converts under a stem, for it removes the pixels of the recipe before.
 """
 
@@ -24,14 +24,14 @@ from lrx.storage.lock import alone
 
 FORMAT = 1
 DIGITS = 16  # of the fingerprint, in the name of the pixels
-FOUND = ("pixels", "source", "fingerprint")  # what every manifest says besides its recipe, as text
+TEXT_KEYS = ("pixels", "source", "fingerprint")  # text that every manifest has besides its recipe
 Progress = Callable[[int, int], None]
 Manifest = dict[str, str | int | list[int] | list[str]]
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where pixels come from: a file with the checksum it was published with, if any, or a renderer with its version.
+    """Origin of pixels: a file with its published checksum, if any, or a renderer with its version.
 
     details: what else makes the pixels what they are, in plain words, such as a crop; alone of unpublished images.
     """
@@ -42,7 +42,7 @@ class Origin:
     details: str = ""
 
     def identity(self) -> Manifest:
-        """What tells a replaced file or a changed renderer from the one that a cache was made from."""
+        """Return what tells a replaced file or a changed renderer from the one that a cache was made from."""
         details: Manifest = {"details": self.details} if self.details else {}
         if self.file is None:
             return details | ({"renderer": self.renderer} if self.renderer else {})
@@ -52,7 +52,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a cache holds; a cache of another recipe is made again.
+    """Description of what a cache holds; a cache of another recipe is made again.
 
     shape: of the array of `dtype` that the file of pixels holds, in C order.
     """
@@ -65,11 +65,11 @@ class Recipe:
 
     @property
     def num_bytes(self) -> int:
-        """The size of the pixels on disk."""
+        """Size of the pixels on disk."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
     def manifest(self) -> Manifest:
-        """What the manifest must say, besides source, fingerprint and the file of pixels."""
+        """Return what the manifest must say, besides source, fingerprint and the file of pixels."""
         return {
             "format": FORMAT,
             "name": self.name,
@@ -85,7 +85,7 @@ class Recipe:
 class Cache:
     """Pixels that are ready to map: their file, their source in plain words, and the SHA-256 of their bytes.
 
-    offset: of their first byte in the file. notes: what the conversion found out, see `open_or_convert`.
+    offset: of their first byte in the file. notes: what the conversion manifest out, see `open_or_convert`.
     """
 
     pixels: Path
@@ -103,18 +103,18 @@ def open_or_convert(
     progress: Progress | None = None,
     notes: list[str] | None = None,
 ) -> Cache:
-    """The cache of `recipe` under `<stem>.json`, made from `blocks()` unless it is there and whole.
+    """Open the cache of `recipe` under `<stem>.json`, or make it from `blocks()` where there is no whole one.
 
     blocks: gives the array in order, in pieces along its first axis; called for a conversion alone.
-    progress: told (rows done, rows in all) after each piece.
+    progress: called with (rows done, rows in all) after each piece.
     notes: a list that `blocks()` adds to as it goes; it is kept in the manifest and given back at every opening.
     Another process that makes a cache under this stem is waited for.
     ValueError when the pieces do not add up to the shape; OSError in one line when the cache cannot be written.
     """
-    if found := _opened(stem, recipe):
-        return found
-    with alone(stem, num_bytes=recipe.num_bytes):  # whoever was waited for may have made this very cache
-        return _opened(stem, recipe) or _converted(stem, recipe, blocks(), progress, notes)
+    if cache := _open(stem, recipe):
+        return cache
+    with alone(stem, num_bytes=recipe.num_bytes):  # the process that held the lock may have made this cache
+        return _open(stem, recipe) or _convert(stem, recipe, blocks(), progress, notes)
 
 
 def _manifest_path(stem: Path) -> Path:
@@ -122,15 +122,15 @@ def _manifest_path(stem: Path) -> Path:
 
 
 def read_manifest(stem: Path) -> Manifest:
-    """The manifest as it lies there; an empty one when there is none, or it is broken."""
-    manifest = _manifest_path(stem)
+    """Read the manifest; an empty one when there is none, or it is broken."""
+    path = _manifest_path(stem)
     try:
-        found = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+        manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (ValueError, RecursionError):  # not JSON, or not even text
         return {}
-    if not isinstance(found, dict) or not all(isinstance(found.get(key), str) for key in FOUND):
+    if not isinstance(manifest, dict) or not all(isinstance(manifest.get(key), str) for key in TEXT_KEYS):
         return {}
-    return found
+    return manifest
 
 
 def write_manifest(stem: Path, manifest: Manifest) -> None:
@@ -138,20 +138,24 @@ def write_manifest(stem: Path, manifest: Manifest) -> None:
     write(_manifest_path(stem), json.dumps(manifest, indent=2).encode())
 
 
-def _opened(stem: Path, recipe: Recipe) -> Cache | None:
-    """The cache as it lies there, or None when there is none, or it is stale or truncated."""
-    found = read_manifest(stem)
-    if not found.items() >= recipe.manifest().items():
+def _open(stem: Path, recipe: Recipe) -> Cache | None:
+    """Return the cache, or None when there is none, or it is stale or truncated."""
+    manifest = read_manifest(stem)
+    if not manifest.items() >= recipe.manifest().items():
         return None
-    pixels = stem.parent / Path(str(found["pixels"])).name  # beside the manifest, whatever a hostile one says
+    pixels = stem.parent / Path(str(manifest["pixels"])).name  # beside the manifest, whatever a hostile one says
     if not pixels.is_file() or pixels.stat().st_size != recipe.num_bytes:
         return None
-    notes = found.get("notes")
-    told = tuple(map(str, notes)) if isinstance(notes, list) else ()
-    return Cache(pixels, str(found["source"]), str(found["fingerprint"]), notes=told)
+    notes = manifest.get("notes")
+    return Cache(
+        pixels,
+        str(manifest["source"]),
+        str(manifest["fingerprint"]),
+        notes=tuple(map(str, notes)) if isinstance(notes, list) else (),
+    )
 
 
-def _converted(
+def _convert(
     stem: Path, recipe: Recipe, blocks: Iterable[np.ndarray], progress: Progress | None, notes: list[str] | None
 ) -> Cache:
     manifest = recipe.manifest()
@@ -186,13 +190,13 @@ def _converted(
 
 
 def check_unchanged(recipe: Recipe, manifest: Manifest) -> None:
-    """ValueError when the file is no longer the one that the manifest was begun with."""
+    """Check that the file is still the one that the manifest was begun with; else ValueError."""
     if not manifest.items() >= recipe.origin.identity().items():
         raise ValueError(f"{recipe.origin.file} changed while it was read: try again")
 
 
 def provenance(origin: Origin, watch: Watch | None = None) -> Manifest:
-    """The source in plain words and, of a file, its SHA-256; `watch` is given the bytes of the file."""
+    """Return the source in plain words and, of a file, its SHA-256; `watch` is given the bytes of the file."""
     if origin.file is None:
         return {"source": "rendered" if origin.renderer else origin.details}
     if origin.release is None:

@@ -16,12 +16,12 @@ LARGEST_CHUNK = 1 << 30  # bytes of a compressed chunk, which HDF5 unpacks as a 
 
 
 def read_rows(path: Path, key: str, *, shape: tuple[int, ...], dtype: str) -> Iterator[np.ndarray]:
-    """The array `key` in slabs of rows, each chunk being read once.
+    """Yield the array `key` in slabs of rows, each chunk being read once.
 
     ValueError in one line when the file is not a whole HDF5 file, has no such array, the array has another shape or
     dtype, or its values lie in another file (a link, a virtual data set, external storage) or in chunks of gigabytes.
     """
-    with _opened(path, key) as array:
+    with _open(path, key) as array:
         if (array.shape, array.dtype) != (shape, np.dtype(dtype)):
             raise ValueError(
                 f"{path}: {key!r} has shape {array.shape} and dtype {array.dtype}, not {shape} and {dtype}"
@@ -32,13 +32,13 @@ def read_rows(path: Path, key: str, *, shape: tuple[int, ...], dtype: str) -> It
 
 
 def read_header(path: Path, key: str) -> tuple[tuple[int, ...], np.dtype]:
-    """The shape and dtype of the array `key`; ValueError as in `read_rows`. Reads no values."""
-    with _opened(path, key) as array:
+    """Return the shape and dtype of the array `key`; ValueError as in `read_rows`. Reads no values."""
+    with _open(path, key) as array:
         return array.shape, array.dtype
 
 
 def slab_rows(chunk_rows: int, *, row_bytes: int) -> int:
-    """How many rows to read at once: whole chunks, unless a single one would pass the peak.
+    """Return the number of rows to read at once: whole chunks, unless a single one would pass the peak.
 
     >>> slab_rows(23040, row_bytes=4096)  # dSprites: 94 MB
     23040
@@ -52,8 +52,8 @@ def slab_rows(chunk_rows: int, *, row_bytes: int) -> int:
 
 
 @contextmanager
-def _opened(path: Path, key: str) -> Iterator[h5py.Dataset]:
-    """The array `key` of a file; what HDF5 has to say of a damaged one in one line."""
+def _open(path: Path, key: str) -> Iterator[h5py.Dataset]:
+    """Open the array `key` of a file; errors of HDF5 become a ValueError of one line."""
     try:
         with h5py.File(path, "r") as file:
             yield _array(file, path, key)
@@ -62,7 +62,7 @@ def _opened(path: Path, key: str) -> Iterator[h5py.Dataset]:
 
 
 def _array(file: h5py.File, path: Path, key: str) -> h5py.Dataset:
-    """The data set `key`, whose values must lie in this very file."""
+    """Return the data set `key`, whose values must lie in this very file."""
     node: h5py.Group | h5py.Dataset = file
     for part in key.split("/"):
         link = node.get(part, getlink=True) if isinstance(node, h5py.Group) else None

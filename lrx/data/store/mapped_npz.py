@@ -24,25 +24,25 @@ from lrx.data.store.npz import Stored
 
 
 def open_in_place(path: Path, recipe: Recipe, stored: Stored, *, progress: Progress | None = None) -> Cache:
-    """The pixels of `recipe` in an official file, which is read whole unless its manifest speaks of this very file.
+    """Return the pixels of `recipe` in an official file, read whole unless its manifest is of this very file.
 
-    progress: told (rows done, rows in all) while the file is read.
+    progress: called with (rows done, rows in all) while the file is read.
     ValueError when the array is not what the CRC-32 in the npz says. A manifest that cannot be written is a warning.
     """
     manifest = recipe.manifest() | {"pixels": path.name, "offset": stored.offset}
-    found = read_manifest(path)
-    if not found.items() >= manifest.items():
-        found = manifest | _hashed(path, recipe, stored, progress)
+    complete = read_manifest(path)
+    if not complete.items() >= manifest.items():
+        complete = manifest | _hash_file(path, recipe, stored, progress)
         check_unchanged(recipe, manifest)
         try:
-            write_manifest(path, found)
+            write_manifest(path, complete)
         except OSError as error:
             warnings.warn(f"{error}; {path.name} will be read whole at every opening", stacklevel=2)
-    return Cache(path, str(found["source"]), str(found["fingerprint"]), stored.offset)
+    return Cache(path, str(complete["source"]), str(complete["fingerprint"]), stored.offset)
 
 
-def _hashed(path: Path, recipe: Recipe, stored: Stored, progress: Progress | None) -> Manifest:
-    """The source and the fingerprint, from a single reading of the file."""
+def _hash_file(path: Path, recipe: Recipe, stored: Stored, progress: Progress | None) -> Manifest:
+    """Return the source and the fingerprint, from a single reading of the file."""
     content, crc, read = hashlib.sha256(), stored.header_crc, 0
 
     def watch(chunk: bytes) -> None:

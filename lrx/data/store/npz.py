@@ -28,7 +28,7 @@ LOCAL_HEADER = 30  # bytes, before the name and the extra field, whose lengths a
 
 @dataclass(frozen=True)
 class Stored:
-    """An array that lies uncompressed in its npz.
+    """Place of an array that lies uncompressed in its npz.
 
     offset: of its first byte in the file. header_crc, crc: the CRC-32 of the npy header, and of header and array.
     """
@@ -44,7 +44,7 @@ def read_rows(path: Path, member: str, *, shape: tuple[int, ...], dtype: str, nu
     ValueError in one line when the file is not a whole npz, has no such member, or the member has another shape or
     dtype, or is in Fortran order and larger than FORTRAN_BYTES. Objects are refused by their dtype, unread.
     """
-    with _opened(path, member, shape, dtype) as (_, stream, fortran_order):
+    with _open_array(path, member, shape, dtype) as (_, stream, fortran_order):
         if fortran_order:
             array = _read_fortran(stream, path, member, shape, np.dtype(dtype))
             yield from (array[start : start + num_rows] for start in range(0, shape[0], num_rows))
@@ -62,7 +62,7 @@ def read_rows(path: Path, member: str, *, shape: tuple[int, ...], dtype: str, nu
 
 def read_header(path: Path, member: str) -> tuple[tuple[int, ...], np.dtype]:
     """Return the shape and dtype of the array `member`; ValueError as in `read_rows`. Reads nothing else."""
-    with _member(path, member) as (_, stream):
+    with _open_member(path, member) as (_, stream):
         shape, _, dtype = _header(stream, path, member)
         return shape, dtype
 
@@ -72,7 +72,7 @@ def find_stored(path: Path, member: str, *, shape: tuple[int, ...], dtype: str) 
 
     ValueError as in `read_rows`, and when the member is longer or shorter than its shape says.
     """
-    with _opened(path, member, shape, dtype) as (info, stream, fortran_order):
+    with _open_array(path, member, shape, dtype) as (info, stream, fortran_order):
         if info.compress_type != ZIP_STORED or fortran_order:
             return None
         header_bytes, array_bytes = stream.tell(), math.prod(shape) * np.dtype(dtype).itemsize
@@ -108,9 +108,11 @@ def _read_fortran(stream: IO[bytes], path: Path, member: str, shape: tuple[int, 
 
 
 @contextmanager
-def _opened(path: Path, member: str, shape: tuple[int, ...], dtype: str) -> Iterator[tuple[ZipInfo, IO[bytes], bool]]:
+def _open_array(
+    path: Path, member: str, shape: tuple[int, ...], dtype: str
+) -> Iterator[tuple[ZipInfo, IO[bytes], bool]]:
     """Yield the directory entry of an array, the stream of its values, and whether they are in Fortran order."""
-    with _member(path, member) as (info, stream):
+    with _open_member(path, member) as (info, stream):
         stored_shape, fortran_order, stored_dtype = _header(stream, path, member)
         if (stored_shape, stored_dtype) != (shape, np.dtype(dtype)):
             raise ValueError(
@@ -120,7 +122,7 @@ def _opened(path: Path, member: str, shape: tuple[int, ...], dtype: str) -> Iter
 
 
 @contextmanager
-def _member(path: Path, member: str) -> Iterator[tuple[ZipInfo, IO[bytes]]]:
+def _open_member(path: Path, member: str) -> Iterator[tuple[ZipInfo, IO[bytes]]]:
     """Yield the directory entry of an array, and the stream of its npy file."""
     try:
         with ZipFile(path) as archive:

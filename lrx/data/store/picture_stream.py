@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from lrx.core.validation import is_whole
-from lrx.data.store.pictures import Unreadable
+from lrx.core.validation import SettingError, check_choice, is_whole
+from lrx.data.store.pictures import Unreadable, no_pixel_warnings
 
 BLOCK_BYTES = 2 << 20  # of pixels that a thread makes at a time
 ON_CORRUPT = ("error", "skip")
@@ -18,11 +18,10 @@ Block = tuple[np.ndarray, list[str]]  # pixels (B, H, W, C), and the names of th
 
 
 def check_stream(*, on_corrupt: str, workers: int | None) -> None:
-    """ValueError for settings that `stream` does not know."""
-    if on_corrupt not in ON_CORRUPT:
-        raise ValueError(f"no dataset.on_corrupt={on_corrupt!r}; it can be {' or '.join(ON_CORRUPT)}")
+    """Check the settings of `stream`."""
+    check_choice("on_corrupt", on_corrupt, ON_CORRUPT)
     if workers is not None and not is_whole(workers, 1):
-        raise ValueError(f"dataset.workers must be a number of threads, at least 1, or null, not {workers!r}")
+        raise SettingError(f"workers must be a number of threads, at least 1, or null, not {workers!r}")
 
 
 def stream(
@@ -34,7 +33,7 @@ def stream(
     skipped: list[str],
     workers: int | None = None,
 ) -> Iterator[np.ndarray]:
-    """The pictures in the order of their names, in blocks uint8 (B, *shape).
+    """Yield the pictures in the order of their names, in blocks uint8 (B, *shape).
 
     decode: a name to uint8 `shape`, or Unreadable; called in threads, where Pillow decodes side by side.
     on_corrupt: "error" to stop at an unreadable picture, "skip" to leave its pixels black and its name in `skipped`.
@@ -54,15 +53,16 @@ def stream(
                 unreadable.append(name)
         return pixels, unreadable
 
-    for pixels, unreadable in _in_order(block, range(0, len(names), rows), workers or os.cpu_count() or 1):
-        skipped += unreadable
-        yield pixels
+    with no_pixel_warnings():
+        for pixels, unreadable in _in_order(block, range(0, len(names), rows), workers or os.cpu_count() or 1):
+            skipped += unreadable
+            yield pixels
     if len(skipped) == len(names):
         raise ValueError(f"none of the {len(names)} images can be read; the first is {names[0]}")
 
 
 def check_skipped(skipped: Sequence[str], *, on_corrupt: str) -> str:
-    """What `source` says of the pictures that a former conversion left out; ValueError if none may be left out now."""
+    """Return what `source` says of the pictures that a conversion left out; ValueError if none may be left out now."""
     if not skipped:
         return ""
     if on_corrupt == "error":
@@ -74,7 +74,7 @@ def check_skipped(skipped: Sequence[str], *, on_corrupt: str) -> str:
 
 
 def _in_order(work: Callable[[int], Block], items: Iterable[int], workers: int) -> Iterator[Block]:
-    """work(item) for every item, done by threads, in the order of the items; at most 2 * workers of them at a time."""
+    """Yield work(item) for every item, done by threads, in order; at most 2 * workers of them at a time."""
     waiting: deque[Future[Block]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:

@@ -1,4 +1,4 @@
-"""One picture file to pixels: opened without trust, cropped around its centre, resized.
+"""Conversion of one picture file to pixels: opened without trust, cropped around its centre, resized.
 
 Resizing is Pillow's bilinear filter, which is antialiased: its triangle is as wide as the step between output pixels.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from lrx.core.validation import is_whole
+from lrx.core.validation import SettingError, is_whole
 
 SQUARE = "square"
 FILTER, FILTER_NAME = Image.Resampling.BILINEAR, "antialiased bilinear"
@@ -23,17 +23,16 @@ GREY_MODES = ("1", "L", "LA")
 COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 ORIENTATION, UPRIGHT, FIRST_LYING = 0x0112, 1, 5  # EXIF 2.32, section 4.6.4: 5 to 8 swap width and height
 BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, struct.error)  # decoders'
-BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-warnings.simplefilter("error", Image.DecompressionBombWarning)  # Pillow's way to refuse; its filter is the process's
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # the warning, where it is made an error
 
 
 class Unreadable(Exception):
-    """A picture whose bytes are damaged, with its name."""
+    """Picture whose bytes are damaged; the message has its name."""
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """What is done to a picture.
+    """Crop and resize of a picture.
 
     crop: the side in pixels of a square around the centre; "square" for the largest one; None for all of the picture.
     size: the side in pixels that a square is resized to; None for no resizing.
@@ -44,13 +43,13 @@ class Treatment:
 
     def __post_init__(self) -> None:
         if self.crop not in (None, SQUARE) and not is_whole(self.crop, 1):
-            raise ValueError(f"dataset.crop must be a number of pixels, square, or null, not {self.crop!r}")
+            raise SettingError(f"crop must be a number of pixels, square, or null, not {self.crop!r}")
         if self.size is not None and not is_whole(self.size, 1):
-            raise ValueError(f"dataset.size must be a number of pixels, or null, not {self.size!r}")
+            raise SettingError(f"size must be a number of pixels, or null, not {self.size!r}")
 
     @property
     def words(self) -> str:
-        """In plain words, such as "centre crop 148 x 148, antialiased bilinear to 64 x 64"."""
+        """Description such as "centre crop 148 x 148, antialiased bilinear to 64 x 64"."""
         if isinstance(self.crop, str):
             crop = "largest centred square"
         else:
@@ -58,31 +57,30 @@ class Treatment:
         return crop + ("" if self.size is None else f", {FILTER_NAME} to {self.size} x {self.size}")
 
     def box(self, size: tuple[int, int], name: str) -> tuple[int, int, int, int]:
-        """The part of a picture of this (width, height) that is kept: left, top, right, bottom."""
+        """Return the part of a picture of this (width, height) to use: left, top, right, bottom."""
         width, height = size
         if self.crop is None:
             if self.size is not None and width != height:
-                raise ValueError(
-                    f"{name} is {width} x {height} pixels, and a square of {self.size} would distort it: set "
+                raise SettingError(
+                    f"size={self.size} would distort {name} of {width} x {height} pixels into a square; set "
                     "dataset.crop=square, or to a number of pixels"
                 )
             return 0, 0, width, height
         side = min(size) if isinstance(self.crop, str) else self.crop
         if side > min(size):
-            raise ValueError(
-                f"{name} is {width} x {height} pixels, too small for dataset.crop={self.crop}; "
-                f"it can be 1 to {min(size)}"
+            raise SettingError(
+                f"crop={self.crop} is larger than {name} of {width} x {height} pixels; it can be 1 to {min(size)}"
             )
         left, top = (width - side) // 2, (height - side) // 2
         return left, top, left + side, top + side
 
     def shape(self, size: tuple[int, int], name: str) -> tuple[int, int]:
-        """The (height, width) of what comes of a picture of this (width, height)."""
+        """Return the (height, width) that a picture of this (width, height) is converted to."""
         left, top, right, bottom = self.box(size, name)
         return (bottom - top, right - left) if self.size is None else (self.size, self.size)
 
     def pixels(self, picture: Image.Image, name: str, *, channels: int) -> np.ndarray:
-        """An open picture to uint8 (H, W, channels); the first frame, without transparency. Unreadable if damaged."""
+        """Convert an open picture, its first frame, to uint8 (H, W, channels). Unreadable if damaged."""
         box = self.box(upright_size(picture), name)
         try:
             picture.load()
@@ -96,8 +94,19 @@ class Treatment:
 
 
 @contextmanager
-def opened(data: bytes, name: str, *, formats: tuple[str, ...]) -> Iterator[Image.Image]:
-    """A picture of which only the header has been read.
+def no_pixel_warnings() -> Iterator[None]:
+    """Silence for the block Pillow's warning of too many pixels, which `opened` refuses.
+
+    To be entered in the thread that waits for those that open pictures: filters of warnings belong to the process.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+@contextmanager
+def open_picture(data: bytes, name: str, *, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+    """Open a picture, of which only the header is read.
 
     Unreadable when the header is damaged; ValueError when it announces more pixels than any picture of a data set has,
     or pixels of more than 8 bits.
@@ -109,24 +118,27 @@ def opened(data: bytes, name: str, *, formats: tuple[str, ...]) -> Iterator[Imag
     except BROKEN as error:
         raise Unreadable(f"{name} is no readable picture ({', '.join(formats)})") from error
     with picture:
+        num_pixels, limit = picture.width * picture.height, Image.MAX_IMAGE_PIXELS
+        if limit is not None and num_pixels > limit:  # up to twice as many, Pillow only warns
+            raise ValueError(f"{name} is not opened, its header announces too many pixels: {num_pixels:,} of {limit:,}")
         if picture.mode not in GREY_MODES + COLOUR_MODES:
             raise ValueError(f"{name} has pixels of the kind {picture.mode}; 8 bits a channel, grey or RGB, are needed")
         yield picture
 
 
 def upright_size(picture: Image.Image) -> tuple[int, int]:
-    """(width, height) once the picture is turned as its camera's note says."""
+    """Return (width, height) after the picture is turned as its EXIF orientation says."""
     width, height = picture.size
     return (height, width) if _orientation(picture) >= FIRST_LYING else (width, height)
 
 
 def num_channels(picture: Image.Image) -> int:
-    """1 for grey pictures, 3 for others."""
+    """Return 1 for grey pictures, 3 for others."""
     return 1 if picture.mode in GREY_MODES else 3
 
 
 def _orientation(picture: Image.Image) -> int:
-    """How a camera was held; other formats than JPEG are not asked, and a note that cannot be read says nothing."""
+    """Return the EXIF orientation of a JPEG; upright for other formats and unreadable notes."""
     if picture.format not in ("JPEG", "MPO"):
         return UPRIGHT
     try:

@@ -12,24 +12,24 @@ from typing import Protocol
 
 import numpy as np
 
-KEPT = 128  # rows; the system maps up to 2 MB around each, where files are cached in large folios
+ROWS_MAPPED = 128  # rows; the system maps up to 2 MB around each, where files are cached in large folios
 ADVISED = hasattr(mmap, "MADV_DONTNEED")  # Windows has no such calls
 
 
 class PixelStore(Protocol):
-    """What a GridDataset reads its images from."""
+    """Images or vectors by index, in a file or in memory."""
 
     def __len__(self) -> int:
-        """The number of images."""
+        """Return the number of images."""
         ...
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Indices int64 (B,) to uint8 (B, C, H, W)."""
+        """Return uint8 (B, C, H, W) at indices int64 (B,)."""
         ...
 
 
 class MappedRows:
-    """A file of uint8 (N, ...), memory-mapped and read by rows.
+    """Memory-mapped file of uint8 (N, ...), read by rows.
 
     Pages are given back after KEPT rows (they stay in the system's cache, warm), so that the resident size stays that
     of a few batches, however long the training. Rows of a page or more are announced one by one: left to
@@ -45,13 +45,13 @@ class MappedRows:
         self._kept = 0
 
     def __len__(self) -> int:
-        """The number of rows."""
+        """Return the number of rows."""
         return len(self._rows)
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Indices int64 (B,) to a copy of these rows, uint8 (B, ...)."""
-        if len(indices) > KEPT:
-            pieces = [self[indices[start : start + KEPT]] for start in range(0, len(indices), KEPT)]
+        """Return a copy of these rows, uint8 (B, ) at indices int64 (B,)."""
+        if len(indices) > ROWS_MAPPED:
+            pieces = [self[indices[start : start + ROWS_MAPPED]] for start in range(0, len(indices), ROWS_MAPPED)]
             return np.concatenate(pieces)
         if ADVISED and self._row_bytes >= mmap.PAGESIZE:
             starts = self._offset + indices * self._row_bytes
@@ -60,7 +60,7 @@ class MappedRows:
                 self._map.madvise(mmap.MADV_WILLNEED, page, num_bytes)
         rows: np.ndarray = self._rows[indices]
         self._kept += len(rows)
-        if self._kept >= KEPT and ADVISED:
+        if self._kept >= ROWS_MAPPED and ADVISED:
             self._map.madvise(mmap.MADV_DONTNEED)
             self._kept = 0
         return rows
@@ -77,11 +77,11 @@ class MappedPixels:
         self._images = MappedRows(path, shape=shape, offset=offset)
 
     def __len__(self) -> int:
-        """The number of images."""
+        """Return the number of images."""
         return len(self._images)
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Indices int64 (B,) to uint8 (B, C, H, W)."""
+        """Return uint8 (B, C, H, W) at indices int64 (B,)."""
         return self._images[indices].transpose(0, 3, 1, 2)
 
 
@@ -97,11 +97,11 @@ class PackedPixels:
         self._bits = MappedRows(path, shape=(num_images, height * width // 8))
 
     def __len__(self) -> int:
-        """The number of images."""
+        """Return the number of images."""
         return len(self._bits)
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """Indices int64 (B,) to uint8 (B, 1, H, W) in {0, 255}."""
+        """Return uint8 (B, 1, H, W) in {0, 255} at indices int64 (B,)."""
         pixels = np.unpackbits(self._bits[indices], axis=1)
         return np.negative(pixels, out=pixels).reshape(-1, *self._image_shape)
 
@@ -111,7 +111,7 @@ class NotBinary(ValueError):
 
 
 def pack(images: np.ndarray) -> np.ndarray:
-    """Binary images uint8 (B, H, W) in {0, 1} to uint8 (B, H * W / 8); NotBinary at any other value."""
+    """Pack binary images uint8 (B, H, W) in {0, 1} to uint8 (B, H * W / 8); NotBinary at any other value."""
     if images.size and images.max() > 1:
         raise NotBinary(f"binary images hold 0 and 1, not {images.max()}")
     return np.packbits(images.reshape(len(images), -1), axis=1)

@@ -1,0 +1,325 @@
+"""Arrays, tensors and torch data sets as data sets: what is kept, what identifies it, what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
+from torch.utils.data import Dataset as TorchDataset
+
+from lrx.core.factors import FactorSpace
+from lrx.core.types import Dataset, FactorDataset, Labelled, as_float
+from lrx.data import in_memory
+from lrx.data.arrays import arrays
+from lrx.data.grid import GridDataset
+from lrx.data.helix import double_helix
+from lrx.data.in_memory import as_dataset
+from lrx.data.splits import part
+
+RNG = np.random.default_rng(0)
+N = 6
+COLOUR = RNG.integers(0, 256, (N, 8, 10, 3), dtype=np.uint8)
+FIRST = np.ascontiguousarray(COLOUR.transpose(0, 3, 1, 2))  # (N, C, H, W)
+LEVELS = np.float32(255)
+
+
+def shown(dataset: Dataset) -> np.ndarray:
+    return dataset.raw(torch.arange(len(dataset))).numpy()
+
+
+class Items(TorchDataset[object]):
+    """A torch data set of these items; `count` says how often one was read."""
+
+    def __init__(self, items: list[object]) -> None:
+        self.items, self.count = items, 0
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> object:
+        self.count += 1
+        return self.items[index]
+
+
+# ------------------------------------------------------------------------------------------------ arrays and tensors
+
+
+@pytest.mark.parametrize(
+    "images",
+    [COLOUR, FIRST, torch.from_numpy(COLOUR), torch.from_numpy(FIRST), np.asfortranarray(COLOUR), COLOUR[::-1][::-1]],
+)
+def test_uint8_images_of_each_layout(images: object) -> None:
+    dataset = as_dataset(images)
+    assert isinstance(dataset, Dataset)
+    assert not isinstance(dataset, FactorDataset | Labelled)
+    assert (dataset.name, dataset.source) == ("images", "array in memory")
+    assert dataset.observation_shape == (3, 8, 10)
+    assert dataset.raw(torch.arange(2)).dtype == torch.uint8
+    assert np.array_equal(shown(dataset), FIRST)
+    assert dataset.fingerprint == hashlib.sha256(COLOUR.tobytes()).hexdigest()
+
+
+def test_fingerprint_is_that_of_the_file(tmp_path: Path) -> None:
+    for name, values in (("images", COLOUR), ("grey", COLOUR[..., 0]), ("vectors", RNG.normal(size=(N, 5)))):
+        np.save(tmp_path / f"{name}.npy", values)
+        settings = {"images": "images", "layout": "auto", "classes": None, "factor_names": None}
+        file = arrays(root=str(tmp_path), path=str(tmp_path / f"{name}.npy"), **settings)  # type: ignore[arg-type]
+        assert as_dataset(values).fingerprint == file.fingerprint
+        assert np.array_equal(shown(as_dataset(values)), shown(file))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ">f4"])
+def test_float_images_keep_their_values(dtype: str) -> None:
+    images = (FIRST / LEVELS).astype(dtype)
+    dataset = as_dataset(images)
+    assert dataset.raw(torch.arange(2)).dtype == torch.float32
+    assert np.array_equal(shown(dataset), images.astype(np.float32))
+    assert torch.equal(as_float(dataset.raw(torch.tensor([4]))), torch.from_numpy(images[[4]].astype(np.float32)))
+
+
+def test_tensors_of_other_kinds() -> None:
+    images = torch.from_numpy(FIRST / LEVELS)
+    assert np.array_equal(shown(as_dataset(images.requires_grad_())), FIRST / LEVELS)
+    assert np.array_equal(shown(as_dataset(images.bfloat16())), images.bfloat16().float().detach().numpy())
+    assert np.array_equal(shown(as_dataset(images.double())), FIRST / LEVELS)
+
+
+def test_arrays_are_not_copied() -> None:
+    for images in (COLOUR.copy(), FIRST.copy(), (FIRST / LEVELS).copy()):
+        dataset = as_dataset(images)
+        assert np.shares_memory(dataset.pixels, images)  # type: ignore[attr-defined]
+        dataset.raw(torch.arange(2)).zero_()  # what is given out is a copy
+        assert images.any()
+
+
+def test_grey_images() -> None:
+    grey = COLOUR[..., 0]
+    for images in (grey, grey[:, None], grey[..., None]):
+        assert np.array_equal(shown(as_dataset(images)), grey[:, None])
+    assert as_dataset(RNG.integers(0, 256, (9, 4, 4), dtype=np.uint8)).observation_shape == (1, 4, 4)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.bool_])
+def test_binary_images(dtype: type) -> None:
+    binary = RNG.integers(0, 2, (N, 5, 5)).astype(dtype)
+    dataset = as_dataset(binary)
+    assert np.array_equal(shown(dataset)[:, 0], binary.astype(np.uint8) * 255)
+    assert dataset.source == "array in memory, values 0 and 1 taken as 0 and 255"
+
+
+def test_vectors_keep_their_units() -> None:
+    vectors = 100 * RNG.normal(size=(N, 5))
+    dataset = as_dataset(vectors, name="voltages")
+    assert dataset.name == "voltages"
+    assert dataset.observation_shape == (5,)
+    assert np.array_equal(shown(dataset), vectors.astype(np.float32))
+    assert dataset.fingerprint == hashlib.sha256(vectors.astype(np.float32).tobytes()).hexdigest()
+
+
+def test_dataset_of_lrx_is_returned() -> None:
+    helix = double_helix(num_points=9, noise=0.1, seed=0)
+    assert as_dataset(helix) is helix
+    with pytest.raises(ValueError, match=r"^classes go with an array; double helix is a data set of lrx"):
+        as_dataset(helix, classes=np.zeros(9, int))
+
+
+def test_split_of_an_array() -> None:
+    assert len(part(as_dataset(RNG.random((20, 4), np.float32)), "test").sample) == 4  # type: ignore[attr-defined]
+
+
+# ------------------------------------------------------------------------------------------------------------- classes
+
+
+def test_classes_make_labels_or_a_grid() -> None:
+    labels = as_dataset(COLOUR, classes=[0, 2, 2, 1, 0, 0], class_names=["digit"])
+    assert isinstance(labels, Labelled)
+    assert (labels.label_names, labels.label_sizes) == (("digit",), (3,))
+    assert labels.label_classes(torch.tensor([1, 3])).tolist() == [[2], [1]]
+    order = [4, 2, 0, 5, 1, 3]
+    classes = np.indices((2, 3)).reshape(2, -1).T
+    grid = as_dataset(COLOUR[order], classes=torch.from_numpy(classes[order]))
+    assert isinstance(grid, GridDataset)
+    assert grid.factors == FactorSpace(("factor_1", "factor_2"), (2, 3))
+    assert np.array_equal(shown(grid), FIRST)
+    assert grid.source == "array in memory, sorted by its classes"
+
+
+@pytest.mark.parametrize(
+    ("classes", "names", "message"),
+    [
+        (np.zeros(5, int), None, r"^classes has shape \(5,\) and dtype int64; the classes of 6 images have the shape"),
+        (np.zeros(6), None, "^classes has shape .*float64; classes are whole numbers"),
+        (np.array([0, 1, -1, 0, 0, 0]), None, "^row 2 of classes has the class -1; classes begin at 0"),
+        (np.zeros(6, int), ["a", "b"], r"^class_names must be 1 names, one a column of classes, not \['a', 'b'\]"),
+        (None, ["a"], "^class_names names the columns of classes: give classes too"),
+        ("a", None, "^classes must be whole numbers, as an array, a tensor or a list, not a str"),
+    ],
+)
+def test_invalid_classes(classes: object, names: list[str] | None, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        as_dataset(COLOUR, classes=classes, class_names=names)
+
+
+# ----------------------------------------------------------------------------------------------------- torch data sets
+
+
+def torch_datasets() -> dict[str, TorchDataset[object]]:
+    floats = torch.from_numpy(FIRST / LEVELS)
+    return {
+        "tensors": Items(list(floats)),
+        "pairs": TensorDataset(floats, torch.tensor([0, 1, 1, 0, 2, 2])),  # type: ignore[dict-item]
+        "subset": Subset(TensorDataset(floats), range(N)),  # type: ignore[dict-item]
+    }
+
+
+@pytest.mark.parametrize("kind", ["tensors", "pairs", "subset"])
+@pytest.mark.parametrize("limit", [in_memory.IN_MEMORY_BYTES, 0])
+def test_torch_dataset_in_memory_and_lazily(kind: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_memory, "IN_MEMORY_BYTES", limit)
+    monkeypatch.setattr(in_memory, "BLOCK_BYTES", 2 * 4 * FIRST[0].size)  # two items
+    data = torch_datasets()[kind]
+    dataset = as_dataset(data)
+    assert np.array_equal(shown(dataset), FIRST / LEVELS)
+    assert dataset.fingerprint == as_dataset(FIRST / LEVELS).fingerprint
+    assert dataset.source == f"torch data set {type(data).__name__}"
+    assert isinstance(dataset, Labelled) == (kind == "pairs")
+    if isinstance(dataset, Labelled):
+        assert dataset.label_classes(torch.arange(N)).tolist() == [[0], [1], [1], [0], [2], [2]]
+
+
+def test_small_torch_dataset_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = Items(list(torch.from_numpy(FIRST)))
+    dataset = as_dataset(items)
+    count = items.count
+    assert count <= N + 11  # the first item, and five twice
+    shown(dataset)
+    assert items.count == count
+    monkeypatch.setattr(in_memory, "IN_MEMORY_BYTES", 0)
+    dataset = as_dataset(items)
+    count = items.count
+    dataset.raw(torch.tensor([3, 3]))
+    assert items.count == count + 2
+
+
+def test_torch_items_as_numpy_and_pillow() -> None:
+    pillow = Items([(Image.fromarray(image), label) for label, image in enumerate(COLOUR[:, :, :, 0] // 64 * 64 + 3)])
+    dataset = as_dataset(pillow, classes=np.array([0, 1, 0, 1, 0, 1]))
+    assert np.array_equal(shown(dataset)[:, 0], COLOUR[:, :, :, 0] // 64 * 64 + 3)
+    assert isinstance(dataset, Labelled)  # the classes given, not the labels of the items, which make a grid
+    assert isinstance(as_dataset(pillow), FactorDataset)
+    assert np.array_equal(shown(as_dataset(Items(list(COLOUR)))), FIRST)
+    vectors = RNG.normal(size=(N, 4))
+    assert np.array_equal(shown(as_dataset(Items(list(vectors)))), vectors.astype(np.float32))
+
+
+@pytest.mark.parametrize("label", [0.5, "cat", None, -1, [0, 1.5], {"a": 1}])
+def test_labels_that_are_no_classes(label: object) -> None:
+    assert not isinstance(as_dataset(Items([(image, label) for image in COLOUR])), Labelled)
+
+
+class Stream(IterableDataset[Tensor]):
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        yield torch.zeros(1)
+
+
+class Noisy(Items):
+    """Random transforms at each reading."""
+
+    def __getitem__(self, index: int) -> object:
+        return RNG.random((1, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (Stream(), "^Stream has no index or length; give a map-style torch data set, or an array"),
+        (Items([]), "^Items is empty"),
+        (
+            Items([{"image": COLOUR[0]}]),
+            r"^item 0 of Items is a dict; an item must be an image .* or a tuple \(image, la",
+        ),
+        (Items([("a.png", 3)]), "^item 0 of Items is a tuple that begins with str; an item must be an image"),
+        (Items([COLOUR[0], COLOUR[1, :5]]), r"^item 1 of Items has shape \(5, 10, 3\) .* item 0 \(8, 10, 3\)"),
+        (Noisy([0] * N), "^item 0 of Noisy differs from one reading to the next; leave out random transforms"),
+        (Items(list(FIRST / LEVELS * 4 - 2)), "values from -2 to 2, which must be in .*leave out the transform"),
+    ],
+)
+def test_invalid_torch_datasets(data: TorchDataset[object], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        as_dataset(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_lazy_binary_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_memory, "IN_MEMORY_BYTES", 0)
+    binary = RNG.integers(0, 2, (N, 5, 5), dtype=np.uint8)
+    with pytest.raises(ValueError, match="the images of Items are uint8 of 0 and 1 alone; give them as bool"):
+        as_dataset(Items(list(binary)))
+    assert np.array_equal(shown(as_dataset(Items(list(binary.astype(bool)))))[:, 0], binary * 255)
+
+
+# ------------------------------------------------------------------------------------------------------------ refusals
+
+UNIT = FIRST / LEVELS
+
+
+def with_nan() -> np.ndarray:
+    images = UNIT.copy()
+    images[4, 0, 0, 0] = np.nan
+    return images
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (UNIT * 2 - 1, r"float values from -1 to 1, which must be in \[0, 1\]; give \(images \+ 1\) / 2"),
+        (FIRST.astype(np.float32), r"float values from 0 to 255, .*; give images / 255"),
+        (UNIT * 1000 - 500, r"must be in \[0, 1\]; scale them"),
+        (with_nan(), "values that are not finite .*, first at index 4; remove them"),
+        (np.array([[1.0, 2.0], [np.inf, 0.0]]), "not finite .*, first at index 1"),
+        (np.array([[1e300, 0.0]]), "not finite"),
+        (
+            COLOUR.astype(np.int64),
+            r"dtype int64; images are uint8, bool, or float in \[0, 1\]: give images.astype\(np.uint",
+        ),
+        (COLOUR.astype(np.int64) - 999, r"dtype int64; images are uint8, bool, or float in \[0, 1\]$"),
+        (UNIT.astype(complex), "dtype complex128; images are uint8"),
+        (np.zeros((N, 5), np.uint8), r"vectors \(N, P\) are float, and images have the axes"),
+        (COLOUR[:0], r"shape \(0, 8, 10, 3\) and are empty"),
+        (np.zeros(5), r"shape \(5,\); the axes of images are \(N, H, W\)"),
+        (np.zeros((2, 2, 2, 2, 2)), "the axes of images are"),
+        (COLOUR[..., :2], r"\(6, 8, 10, 2\); the axes of images are .*where C is 1 or 3"),
+        (np.zeros((N, 8, 10, 4), np.uint8), r"RGBA: leave out the transparency, as images\[..., :3\]"),
+        (torch.zeros(N, 4, 8, 10), r"RGBA: leave out the transparency, as images\[:, :3\]"),
+        (COLOUR[0], r"shape \(8, 10, 3\), which looks like one image \(H, W, C\); give images\[None\]"),
+        (np.array([COLOUR[0], COLOUR[1, :5]], dtype=object), "an array of objects, such as arrays of several sizes"),
+        (list(COLOUR), r"not a list; give one array, as np.stack\(images\)"),
+        (
+            DataLoader(TensorDataset(torch.zeros(4, 3))),
+            "not a DataLoader; give the data set of the loader, loader.data",
+        ),
+        ("images.npz", r"not a str; read the file first, as np.load\(path\)"),
+        (Path("images.npz"), r"not a PosixPath; read the file first"),
+        (None, "images must be a numpy array, a tensor, a torch data set or a data set of lrx, not a NoneType$"),
+    ],
+)
+def test_invalid_images(images: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        as_dataset(images)
+    assert "\n" not in str(caught.value)
+
+
+def test_ambiguous_axes_name_the_transposition() -> None:
+    images = RNG.integers(0, 256, (N, 3, 5, 3), dtype=np.uint8)
+    message = r"shape \(6, 3, 5, 3\), which may be .*axis 1 .*transpose\(0, 2, 3, 1\).*axis 3 .*transpose\(0, 3, 1, 2\)"
+    with pytest.raises(ValueError, match=message):
+        as_dataset(images)
+    assert np.array_equal(shown(as_dataset(images.transpose(0, 2, 3, 1))), images)
+    assert np.array_equal(shown(as_dataset(images.transpose(0, 3, 1, 2))), images.transpose(0, 3, 1, 2))
+    assert as_dataset(images[:, :, :3]).observation_shape == (3, 3, 3)
