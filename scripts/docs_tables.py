@@ -221,9 +221,7 @@ def assays() -> str:
 def assay_reference() -> str:
     """Return the API sections of all assays, for mkdocstrings."""
     names = [*catalog.descriptions(), "paper"]
-    return "\n".join(
-        f"## {name}\n\n::: lrx.assays.{name}.assay.measure\n\n::: lrx.assays.{name}.assay.Settings\n" for name in names
-    )
+    return "\n".join(f"## {name}\n\n::: lrx.assays.{name}.assay.measure\n\n::: lrx.assays.{name}.assay.Settings\n" for name in names)
 
 
 def first_sentence(module: ModuleType) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lrx.responses.moments import Moments, feature_sums
 from torch import Tensor, nn
 
 from lrx.assays.response_matrix.assay import response_matrix, response_matrix_of, row_sums
@@ -16,6 +15,7 @@ from lrx.core.types import AssayResult
 from lrx.responses.draws import Block, Draws, blocks
 from lrx.responses.interventions import row_pieces
 from lrx.responses.latent_response import intervene
+from lrx.responses.moments import Moments, feature_sums
 from tests.support.models_for_tests import Ignoring, Linear, Vectors, values
 from tests.support.models_for_tests import one_thread as one_thread
 

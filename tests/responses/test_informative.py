@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from lrx.responses.responsive import INFORMATIVE, informative_array, remark_on, rule
 
 from lrx.assays.response_map.pair_selection import choose_pairs, remark_on_pairs
+from lrx.responses.responsive import INFORMATIVE, informative_array, remark_on, rule
 
 
 def test_a_latent_is_informative_above_the_threshold_and_not_at_it() -> None:
