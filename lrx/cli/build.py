@@ -14,6 +14,8 @@ from lrx.cli.console.progress import WorkProgress
 from lrx.core.types import Autoencoder, Dataset
 from lrx.core.validation import SettingError
 from lrx.data.correlation import with_correlation
+from lrx.models.losses.reconstruction import AUTO, resolve_reconstruction
+from lrx.models.network import Network, NetworkFactory
 from lrx.responses.encoding import num_drawn
 from lrx.runs import run_folder, status
 
@@ -91,13 +93,38 @@ def build_model(config: Config, dataset: Dataset) -> nn.Module:
             own = {key: value for key, value in known.items() if config.value(f"autoencoder.{key}") is None}
             model = config.build("autoencoder", **own)
         else:
-            network = config.build("network")
+            network = _network_factory(config)
             model = config.build("model", network=network, dataset_size=num_drawn(dataset), **known)
     if not isinstance(model, nn.Module) or not isinstance(model, Autoencoder):
         raise ValueError(
             f"autoencoder._target_ makes {type(model).__name__}, which is no torch module with encode and decode"
         )
     return model
+
+
+def _network_factory(config: Config) -> NetworkFactory:
+    """The network of a config, to be built by the model; its own settings are named with their group."""
+    factory = cast(NetworkFactory, config.build("network"))
+
+    def build(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
+        try:
+            return factory(observation_shape=observation_shape, latent_dim=latent_dim, heads=heads)
+        except SettingError as error:
+            raise ValueError(f"network.{error}") from error
+
+    return build
+
+
+def check_folder(folder: Path, config: Config) -> None:
+    """Check that a run folder is new or was made by this config; `model.reconstruction=auto` equals what it stands for.
+
+    ValueError lists the keys that differ.
+    """
+
+    def resolved() -> str:
+        return resolve_reconstruction(AUTO, open_dataset(config).observation_shape)
+
+    run_folder.check_same(folder, config.flat(), {"model.reconstruction": resolved})
 
 
 def whole_seed(config: Config) -> int:
@@ -117,5 +144,5 @@ def working(
     with status.run_session(
         folder, command=command, overrides=config.overrides, config=fingerprint, inputs=inputs
     ) as work:
-        run_folder.check_same(folder, config.flat())  # again: another process may have been here first
+        check_folder(folder, config)  # again: another process may have been here first
         yield work

@@ -23,7 +23,8 @@ def summarize(contents: Contents) -> dict[str, str]:
     config, last = contents.config, list(contents.results.values())[-1].provenance if contents.results else {}
     model = str(last.get("model") or config.get("model._target_", "model not recorded")).rpartition(".")[2]
     details = [
-        f"{key.partition('.')[2].replace('_', ' ')} {value}"
+        f"{key.partition('.')[2].replace('_', ' ')} "
+        f"{last.get('reconstruction', value) if key == 'model.reconstruction' else value}"
         for key, value in config.items()
         if key.startswith("model.") and not key.endswith("_target_")
     ]

@@ -9,8 +9,8 @@ from lrx.core.factors import FactorSpace
 from lrx.core.types import as_float
 from lrx.data.helix import double_helix
 from lrx.sample_quality import factor_probe as features
-from lrx.sample_quality.factor_probe import check_probe_settings, factor_probe, pixel_components, spread, train_probe
-from lrx.sample_quality.feature_spaces import chosen_features
+from lrx.sample_quality.factor_probe import check_probe_settings, factor_probe, train_probe
+from lrx.sample_quality.feature_spaces import resolve_features
 from tests.support.models_for_tests import one_thread as one_thread
 
 
@@ -33,6 +33,18 @@ class Bars:
         return x
 
 
+class PlainBars:
+    """The same images without factors or labels."""
+
+    name, source, fingerprint, observation_shape = "plain bars", "made in the test", "0", (1, 8, 8)
+
+    def __len__(self) -> int:
+        return 12
+
+    def raw(self, indices: torch.Tensor) -> torch.Tensor:
+        return Bars().raw(indices)
+
+
 class LabelledBars:
     """The same images, whose row and column are labels."""
 
@@ -52,25 +64,7 @@ class LabelledBars:
         return Bars.factors.classes((indices + self.shift) % 12)
 
 
-def test_pixel_components_are_those_of_a_singular_value_decomposition() -> None:
-    x = torch.randn(30, 2, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    x[:, 0] *= 3
-    found = pixel_components(x, components=5)
-    centred = x.flatten(1) - x.flatten(1).mean(0)
-    u, s, _ = torch.linalg.svd(centred, full_matrices=False)
-    assert torch.allclose(found.features(x).abs(), (u[:, :5] * s[:5]).abs(), atol=1e-9)
-    assert torch.allclose(found.basis_PK.T @ found.basis_PK, torch.eye(5).double(), atol=1e-12)
-    assert spread(found.features(x)) == pytest.approx(float((s[:5] ** 2).mean() / 29) ** 0.5)
-
-
-def test_there_are_no_more_components_than_directions_and_none_of_equal_images() -> None:
-    line = torch.linspace(0, 1, 9)[:, None] * torch.rand(1, 5, generator=torch.Generator().manual_seed(0))
-    assert pixel_components(line, components=4).basis_PK.shape == (5, 1)
-    with pytest.raises(ValueError, match="all equal"):
-        pixel_components(torch.ones(4, 3), components=2)
-
-
-def test_a_probe_learns_the_factors_and_leaves_the_global_generator_alone() -> None:
+def test_train_probe_is_accurate_and_reproducible() -> None:
     state = torch.get_rng_state()
     probe = train_probe(Bars(), steps=60)
     assert torch.equal(torch.get_rng_state(), state)
@@ -84,9 +78,7 @@ def test_a_probe_learns_the_factors_and_leaves_the_global_generator_alone() -> N
     assert all(torch.equal(a, b) for a, b in zip(probe.parameters(), again.parameters(), strict=True))
 
 
-def test_a_kept_probe_is_the_trained_one_and_is_not_trained_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cached_probe_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = factor_probe(Bars(), steps=5, cache=str(tmp_path / "probes"))
     (kept,) = (tmp_path / "probes").iterdir()
     factor_probe(Bars(), steps=6, cache=str(tmp_path / "probes"))
@@ -102,7 +94,7 @@ def test_a_kept_probe_is_the_trained_one_and_is_not_trained_again(
         factor_probe(Bars(), steps=5, cache=str(tmp_path / "probes"))
 
 
-def test_a_flipped_bit_of_a_kept_probe_is_noticed(tmp_path: Path) -> None:
+def test_flipped_bit_in_cache_is_refused(tmp_path: Path) -> None:
     factor_probe(Bars(), steps=1, cache=str(tmp_path))
     (kept,) = tmp_path.iterdir()
     content = bytearray(kept.read_bytes())
@@ -112,7 +104,7 @@ def test_a_flipped_bit_of_a_kept_probe_is_noticed(tmp_path: Path) -> None:
         factor_probe(Bars(), steps=1, cache=str(tmp_path))
 
 
-def test_a_probe_of_labels_is_that_of_equal_factors() -> None:
+def test_probe_of_labels_equals_probe_of_factors() -> None:
     grid, labels = train_probe(Bars(), steps=10), train_probe(LabelledBars(), steps=10)
     assert labels.names == grid.names == ("row", "column")
     assert all(torch.equal(a, b) for a, b in zip(grid.parameters(), labels.parameters(), strict=True))
@@ -121,29 +113,26 @@ def test_a_probe_of_labels_is_that_of_equal_factors() -> None:
     assert torch.equal(learned.classes(as_float(Bars().raw(every))), Bars.factors.classes((every + 5) % 12)[:, [0, 2]])
 
 
-def test_kept_probes_of_factors_and_of_other_labels_are_told_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_distinguishes_factors_and_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "ROWS", 5)  # classes are read in parts
     for data in (Bars(), LabelledBars(), LabelledBars(shift=5), LabelledBars()):
         factor_probe(data, steps=2, cache=str(tmp_path))
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_auto_is_the_probe_where_images_have_classes_that_vary() -> None:
-    assert chosen_features(Bars(), "auto") == chosen_features(LabelledBars(), "auto") == "probe"
+def test_auto_features() -> None:
+    assert resolve_features(Bars(), "auto") == resolve_features(LabelledBars(), "auto") == "probe"
     single, vectors = LabelledBars(), LabelledBars()
     single.label_sizes = (1, 1, 1)
     vectors.observation_shape = (8,)
-    helix = double_helix(num_points=9, noise=0.1, seed=0)
-    assert chosen_features(single, "auto") == chosen_features(vectors, "auto") == "pixels"
-    assert chosen_features(helix, "auto") == "pixels"
-    helix.observation_shape = (1, 8, 8)
+    assert resolve_features(single, "auto") == resolve_features(vectors, "auto") == "pixels"
+    assert resolve_features(double_helix(num_points=9, noise=0.1, seed=0), "auto") == "pixels"
+    assert resolve_features(PlainBars(), "auto") == "pixels"
     with pytest.raises(ValueError, match="a probe network needs known factors of variation or labels"):
-        train_probe(helix, steps=1)
+        train_probe(PlainBars(), steps=1)
 
 
-def test_a_probe_needs_images_and_a_factor_that_varies() -> None:
+def test_probe_of_vectors_or_constant_factor_is_refused() -> None:
     data = Bars()
     data.factors = FactorSpace(("constant",), (1,))
     with pytest.raises(ValueError, match="needs a factor or label that varies, and bars has none"):
@@ -154,6 +143,6 @@ def test_a_probe_needs_images_and_a_factor_that_varies() -> None:
 
 
 @pytest.mark.parametrize(("steps", "cache"), [(0, None), (1.5, None), (True, None), (10, ""), (10, 3)])
-def test_settings_are_checked(steps: object, cache: object) -> None:
+def test_invalid_settings_are_refused(steps: object, cache: object) -> None:
     with pytest.raises(ValueError, match="probe_steps" if cache is None else "cache"):
         check_probe_settings(steps, cache)

@@ -8,13 +8,13 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from lrx.cli.build import Config, build_model, open_dataset, working
+from lrx.cli.build import Config, build_model, check_folder, open_dataset, working
 from lrx.cli.console import messages
 from lrx.core.checksum import file_sha256
 from lrx.core.paths import CHECKPOINT, expand_user
 from lrx.core.types import Autoencoder, Dataset, as_float
 from lrx.runs import run_folder
-from lrx.storage.state_dict import load_weights, read_state_dict, without_prefix
+from lrx.storage.state_dict import load_weights, read_state_dict, strip_prefix
 from lrx.storage.state_dict_layouts import Layout
 from lrx.training import checkpoint
 
@@ -25,14 +25,14 @@ def import_command(config: Config, folder: Path) -> None:
     layout = cast(Layout, config.build("layout"))
     source = expand_user(str(config.value("weights")))
     weights = read_state_dict(source)
-    run_folder.check_same(folder, config.flat())
+    check_folder(folder, config)
     dataset = open_dataset(config)
     model = build_model(config, dataset)
     try:
         weights = layout(weights)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
-    load_weights(model, without_prefix(weights, model.state_dict()), source)
+    load_weights(model, strip_prefix(weights, model.state_dict()), source)
     if config.value("autoencoder._target_"):
         try_out(model, dataset, str(config.value("autoencoder._target_")))
     path = folder / CHECKPOINT
