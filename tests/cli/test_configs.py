@@ -24,6 +24,7 @@ from lrx.data.helix import double_helix
 from lrx.models.autoencoder import AutoencoderSettings
 from lrx.training import checkpoint
 from lrx.training.loop import train
+from tests.support.observers import Callbacks
 
 ROOT = Path(lrx.configs.__path__[0])
 GROUPS = {
@@ -194,11 +195,9 @@ def test_a_model_trains_a_hundred_steps_and_resumes_bit_for_bit(model: str, tmp_
             dataset,
             settings,
             seed=1,
-            device=torch.device("cpu"),
             path=path,
             config="text",
-            on_step=stop,
-            on_log=lambda step, row: rows.append(dict(row)),
+            observer=Callbacks(on_step=stop, on_log=lambda step, row: rows.append(dict(row))),
         )
         return built.state_dict()
 
