@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
-from lrx.core.settings import default_of
 from lrx.core.types import Dataset, as_float
 from lrx.data.helix import double_helix
 from lrx.models.betavae import BetaVAE
@@ -293,15 +290,6 @@ def test_schedule() -> None:
 def test_settings_errors_name_key_and_value(key: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"^{key} .*not "):
         replace(SETTINGS, **{key: value})  # type: ignore[arg-type]
-
-
-def test_settings_defaults_equal_the_yaml() -> None:
-    """Every key of the file, and no other."""
-    file = Path(importlib.import_module("lrx.configs").__path__[0], "trainer/default.yaml")
-    values = OmegaConf.to_container(OmegaConf.load(file))
-    assert isinstance(values, dict)
-    assert values.pop("_target_") == "lrx.training.loop.TrainSettings"
-    assert values == {field.name: default_of(field) for field in fields(TrainSettings)}
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # which torch itself only hides
