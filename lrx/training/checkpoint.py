@@ -47,7 +47,7 @@ class Checkpoint:
 
     @property
     def finished(self) -> bool:
-        """Whether training reached its last step."""
+        """True once training has reached its last step."""
         return self.step >= self.steps
 
 

@@ -22,8 +22,8 @@ MIN_IMAGES = 10_000_000
 def should_compile(choice: bool | str, device: torch.device, *, images: int) -> bool:
     """Return whether a run of `images` images in all compiles its networks; choice: true, false or `auto`.
 
-    auto: on CUDA, if a C++ compiler and Python's headers are installed and the whole run has MIN_IMAGES images; the
-    whole run and not what is left of it, so that a resumed run uses the same kernels. SettingError for `true` without
+    auto: on CUDA, if a C++ compiler and Python's headers are installed and the whole run has MIN_IMAGES images; all
+    images and not those that are left, so that a resumed run uses the same kernels. SettingError for `true` without
     the compiler or the headers.
     """
     if choice is False or (choice == "auto" and device.type == "cpu"):

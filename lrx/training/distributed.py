@@ -48,7 +48,7 @@ class Ranks:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is rank 0, which writes files and logs."""
+        """True for rank 0, which writes files and logs."""
         return self.rank == 0
 
     def check_equal_across_ranks(self, values: Mapping[str, str], remedy: str) -> None:

@@ -68,7 +68,7 @@ class TrainSettings(Checked):
 
 
 class DivergedError(ValueError):
-    """The loss is no longer a finite number."""
+    """Loss that is no longer a finite number."""
 
 
 def train(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -17,9 +15,8 @@ from lrx.core.types import Dataset, as_float
 from lrx.data.helix import double_helix
 from lrx.models.betavae import BetaVAE
 from lrx.models.networks.mlp import mlp
-from lrx.training import checkpoint, compile
+from lrx.training import checkpoint
 from lrx.training.loop import BatchOrder, DivergedError, TrainSettings, derived_seed, schedule, train
-from lrx.training.observers import Observers
 from tests.support.models_for_tests import TRAINING
 from tests.support.observers import Callbacks
 
@@ -101,30 +98,6 @@ def test_observer_gets_every_step_and_the_last_log(tmp_path: Path) -> None:
     assert steps == list(range(1, 11))
     assert logs == [(step, {"loss", "reconstruction", "kl", "lr"}) for step in (4, 8, 10)]
     assert checkpoint.load(tmp_path / "c.pt").finished
-
-
-def test_observers_are_closed_in_every_case(tmp_path: Path) -> None:
-    """Once each: after the last step, after an error, and where the checkpoint cannot be read."""
-    first, second = Callbacks(), Callbacks(on_step=kill_at(6))
-    data = double_helix(num_points=256, noise=0.1, seed=0)
-    for number, observer in enumerate((Observers(first), Observers(first, second), Observers(second, first)), start=1):
-        path = tmp_path / f"{number}.pt"
-        if number == 3:
-            path.write_text("not a checkpoint")
-        with nullcontext() if number == 1 else pytest.raises((Killed, ValueError)):
-            train(helix_model(), data, SETTINGS, seed=3, path=path, observer=observer)
-        assert (first.closed, second.closed) == (number, number - 1)
-
-
-def test_observers_close_all_where_one_fails() -> None:
-    class Failing(Callbacks):
-        def close(self) -> None:
-            raise OSError("disk full")
-
-    first, last = Callbacks(), Callbacks()
-    with pytest.raises(OSError, match="disk full"):
-        Observers(first, Failing(), last).close()
-    assert (first.closed, last.closed) == (1, 1)
 
 
 def test_seed_and_batch_size_decide_the_weights(tmp_path: Path) -> None:
@@ -290,40 +263,3 @@ def test_schedule() -> None:
 def test_settings_errors_name_key_and_value(key: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"^{key} .*not "):
         replace(SETTINGS, **{key: value})  # type: ignore[arg-type]
-
-
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # which torch itself only hides
-def test_compiled_networks_keep_names_and_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = torch.compile
-
-    def compile_without_a_compiler(forward: Callable[..., object], *, dynamic: bool, options: object) -> object:
-        return real(forward, backend="eager", dynamic=dynamic)
-
-    monkeypatch.setattr(torch, "compile", compile_without_a_compiler)
-    monkeypatch.setattr(TrainSettings, "compiles", lambda settings, device: settings.compile)
-    frames = torch._dynamo.utils.counters["frames"]
-    frames.clear()
-    plain, compiled = run(tmp_path / "a.pt"), run(tmp_path / "b.pt", replace(SETTINGS, compile=True))
-    assert frames["ok"] == 2  # encoder and decoder, once each, though both are an nn.Sequential
-    assert list(plain.state_dict()) == list(compiled.state_dict())
-    assert_same(plain, compiled)
-
-
-def test_compile_auto_is_for_long_runs_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    monkeypatch.setattr(compile.shutil, "which", lambda name: f"/bin/{name}")
-    monkeypatch.setattr(Path, "exists", lambda path: True)
-    long = replace(SETTINGS, steps=compile.MIN_IMAGES // 32, batch_size=32)
-    short = replace(long, steps=long.steps - 1)
-    choices = [
-        replace(settings, compile=choice).compiles(device)
-        for device in (cpu, cuda)
-        for settings in (short, long)
-        for choice in (False, True, "auto")
-    ]
-    assert choices == [False, True, False, False, True, False, False, True, False, False, True, True]
-    monkeypatch.setattr(compile.shutil, "which", lambda name: None)
-    monkeypatch.setenv("CXX", "strange++")
-    assert not replace(long, compile="auto").compiles(cuda)
-    with pytest.raises(ValueError, match=r"^compile=true needs strange\+\+, which is not there"):
-        replace(long, compile=True).compiles(cpu)
