@@ -205,3 +205,14 @@ def test_different_overrides_are_refused(tmp_path: Path) -> None:
     for file in (tmp_path / "one/err0", tmp_path / "two/err1"):
         assert "differ in seed (0, 5): start them all with the same command" in only_line(file)
     assert not (tmp_path / "one/outputs/train/run/checkpoint.pt").exists()
+
+
+def test_sweep_in_one_process_group(lrx: Lrx, tmp_path: Path) -> None:
+    """Runs one after the other, through one store."""
+    here = (tmp_path, None)
+    assert two(lrx_process, ["train", *HELIX, "seed=0,1", "name=sweep", "-m"], each=[here, here]) == [0, 0]
+    folders = sorted((tmp_path / "outputs/train/sweep").glob("[01]-*"))
+    assert len(folders) == 2
+    for seed, folder in enumerate(folders):
+        assert lrx("train", *HELIX, f"seed={seed}", f"name=one{seed}").returncode == 0
+        assert losses(folder) == pytest.approx(losses(tmp_path / f"outputs/train/one{seed}"), rel=1e-5)
