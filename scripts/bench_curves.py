@@ -90,7 +90,7 @@ def over_batch(batch_size: int) -> Callable[[], object]:
     def work() -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "checkpoint.pt"
-            train(vae(), data, settings, seed=0, device=torch.device("cpu"), path=path, config="")
+            train(vae(), data, settings, seed=0, path=path, config="")
 
     return work
 

@@ -12,7 +12,7 @@ import functools
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -85,6 +85,30 @@ def lrx_side(batch_size: int, steps: int, num_turns: int, precision: str, compil
     run_training(vae(), dsprites(root=ROOT, source="auto"), batch_size, steps, num_turns, precision, compiled, turns)
 
 
+class TurnTaker:
+    """Observer that waits for the next turn every `steps` steps, once the first ones are done."""
+
+    def __init__(self, turns: Turns, steps: int) -> None:
+        self._turns, self._steps, self._waiting = turns, steps, iter(turns)
+        self._began = time.perf_counter()
+
+    def start(self, step: int) -> None:
+        """Do nothing."""
+
+    def log(self, step: int, row: Mapping[str, float]) -> None:
+        """Do nothing."""
+
+    def step(self, n: int) -> None:
+        """Note how long the first steps took; between two turns, wait."""
+        if n == WARM_UP:
+            self._turns.found = time.perf_counter() - self._began
+        if n >= WARM_UP and (n - WARM_UP) % self._steps == 0:
+            next(self._waiting, None)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 def run_training(
     model: VAE, data: Dataset, batch_size: int, steps: int, num_turns: int, precision: str, compiled: bool, turns: Turns
 ) -> None:
@@ -99,18 +123,9 @@ def run_training(
         precision=precision,
         compiled=compiled,
     )
-    waiting, began, warm = iter(turns), time.perf_counter(), [0.0]
-
-    def on_step(done: int) -> None:
-        if done == WARM_UP:
-            warm[0] = time.perf_counter() - began
-        if done >= WARM_UP and (done - WARM_UP) % steps == 0:
-            turns.found = warm[0]
-            next(waiting, None)
-
     folder = Path(tempfile.mkdtemp())
     path = folder / "checkpoint.pt"
-    train(model, data, settings, seed=0, device=torch.device("cpu"), path=path, config="", on_step=on_step)
+    train(model, data, settings, seed=0, path=path, observer=TurnTaker(turns, steps))
     shutil.rmtree(folder)
 
 

@@ -76,7 +76,7 @@ def kept(quick: bool) -> Path:
     path = Path(ROOT) / "bench" / f"conv5-{steps}.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
     settings = train_settings(steps=steps, batch_size=64, lr=1e-3, checkpoint_every=steps, log_every=steps)
-    train(conv5_vae(), shapes(), settings, seed=0, device=torch.device("cpu"), path=path, config="")
+    train(conv5_vae(), shapes(), settings, seed=0, path=path, config="")
     return path
 
 

@@ -20,6 +20,7 @@ from lrx.core.types import Trainable, as_float
 from lrx.models.betavae import BetaVAE
 from lrx.training.loop import TrainSettings, train
 from tests.cli.test_configs import GROUPS, ToyGrid, model_from
+from tests.support.observers import Callbacks
 from tests.training.test_loop import SETTINGS, Killed, assert_same, helix_model, kill_at
 
 DEVICES = [torch.device(name) for name in (["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"])]
@@ -80,8 +81,8 @@ class Rows:
 
 
 def fit(path: Path, device: torch.device, settings: TrainSettings = SETTINGS, **callbacks: object) -> BetaVAE:
-    model, data = helix_model(), Rows()
-    train(model, data, settings, seed=3, device=device, path=path, config="text", **callbacks)  # type: ignore[arg-type]
+    model, data = helix_model().to(device), Rows()
+    train(model, data, settings, seed=3, path=path, config="text", observer=Callbacks(**callbacks))  # type: ignore[arg-type]
     return model
 
 

@@ -18,7 +18,7 @@ from lrx.core.types import Array, AssayResult
 from lrx.runs import status
 from lrx.storage import atomic, results
 from lrx.training import checkpoint, metrics_log
-from lrx.training.metrics_log import Curves
+from lrx.training.metrics_log import MetricsLog
 from tests.conftest import TINY, Lrx
 from tests.training.test_checkpoint import DATA
 
@@ -104,15 +104,15 @@ def test_a_block_that_writes_by_itself_is_explained_too(tmp_path: Path) -> None:
 
 def test_a_row_that_finds_no_room_is_one_line_and_the_rows_before_it_stay(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk"):
-        rows = Curves(tmp_path / "disk")
-        rows.go_on_from(0)
+        rows = MetricsLog(tmp_path / "disk")
+        rows.start(0)
         step = 0
 
         def fill() -> None:
             nonlocal step
             while True:
                 step += 1
-                rows.append(step, {"loss": 0.125, "kl": 0.25})
+                rows.log(step, {"loss": 0.125, "kl": 0.25})
 
         with pytest.raises(OSError, match=r"cannot write .*metrics\.(jsonl|csv): (no space left|file too large)"):
             fill()

@@ -1,4 +1,4 @@
-"""Where tensors live, how they get there, and how exact a device is."""
+"""Choice of a device, copies to it, and the precision of its arithmetic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from torch import Tensor
 
 
 def choose_device(name: str, key: str) -> torch.device:
-    """`auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:1`; ValueError names the key and what there is."""
+    """Return the device of a name: `auto` (CUDA if available), `cpu`, `cuda` or `cuda:1`.
+
+    ValueError for a device that this machine lacks; it names `key` and the choices.
+    """
     available = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     if name == "auto":
         return torch.device("cuda" if len(available) > 1 else "cpu")
@@ -19,18 +22,18 @@ def choose_device(name: str, key: str) -> torch.device:
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """A CPU tensor on a device; nothing waits for a copy to CUDA, which comes in order with what follows there."""
-    if device.type == "cuda":  # whose copies wait for the whole queue unless they come from pinned memory
+    """Copy a CPU tensor to a device. Nothing waits for a copy to CUDA, which is done before what follows there."""
+    if device.type == "cuda":  # copies from unpinned memory wait for the whole queue
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
 
 
 def configure_backends(device: torch.device, *, tf32: bool, repeatable: bool) -> None:
-    """How this process computes from now on.
+    """Set TF32 and deterministic mode for this process.
 
-    tf32: whether CUDA rounds the factors of float32 products to 10 bits, which cuDNN does unless it is told not to.
-    repeatable: whether CUDA takes kernels that give the same bits each time, slower ones where need be; where torch
-    has none, it warns. CPU kernels do so anyway.
+    tf32: CUDA rounds the factors of float32 products to 10 bits, which is cuDNN's default.
+    repeatable: CUDA takes kernels that give the same bits each time, if need be slower ones; where torch has none, it
+    warns. CPU kernels always do.
     Source: torch's notes on CUDA semantics and on reproducibility.
     """
     torch.backends.cuda.matmul.allow_tf32 = tf32

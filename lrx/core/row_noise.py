@@ -1,4 +1,4 @@
-"""Noise for the rows of a batch, also where a process has only some of the rows."""
+"""Noise for the rows of a batch, also for a process that has only some of the rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class RowGenerator(torch.Generator):
-    """A generator for some rows of a joined batch: `normal_like` then gives the noise that the whole batch has there.
+    """Generator for some rows of a joined batch: `normal_like` then gives the noise that the whole batch has there.
 
     rows: int64 (B,), of `total` rows.
     """
@@ -17,14 +17,14 @@ class RowGenerator(torch.Generator):
 
 
 def row_generator(device: torch.device, rows: Tensor, total: int) -> RowGenerator:
-    """A generator on a device for these rows; torch's own class takes nothing but the device."""
+    """Return a generator on a device for these rows (torch's own constructor takes the device alone)."""
     generator = RowGenerator(device)
     generator.rows, generator.total = rows.to(device), total
     return generator
 
 
 def normal_like(tensor: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal noise in the shape (B, ...) of a tensor, a row for each row of the batch."""
+    """Return standard normal noise in the shape (B, ...) of a tensor, one row for each row of the batch."""
     if not isinstance(generator, RowGenerator):
         return torch.empty_like(tensor).normal_(generator=generator)
     assert len(tensor) == len(generator.rows), (tensor.shape, generator.rows.shape)

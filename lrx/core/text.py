@@ -1,4 +1,4 @@
-"""How names, numbers and foreign texts are written, wherever a person reads them."""
+"""Text format of names, numbers and foreign texts, wherever a person reads them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ VALUES: dict[bool | None, str] = {None: "none", True: "yes", False: "no"}
 
 
 def humanize(name: str) -> str:
-    """A key as words.
+    """Write a key as words.
 
     >>> humanize("num_informative")
     'num informative'
@@ -19,7 +19,7 @@ def humanize(name: str) -> str:
 
 
 def with_error(value: float, error: float | None = None) -> str:
-    """Four digits, and the error in two.
+    """Write a value with four digits and its error with two.
 
     >>> with_error(0.51234, 0.0123), with_error(3.0), with_error(float("nan"))
     ('0.5123 ± 0.012', '3', 'not defined')
@@ -30,7 +30,7 @@ def with_error(value: float, error: float | None = None) -> str:
 
 
 def format_value(value: str | int | float | bool | None) -> str:
-    """The value of a setting.
+    """Write the value of a setting.
 
     >>> format_value(0.1), format_value(None), format_value(True), format_value("prior")
     ('0.1', 'none', 'yes', 'prior')
@@ -41,7 +41,7 @@ def format_value(value: str | int | float | bool | None) -> str:
 
 
 def join_names(names: Sequence[str], most: int = 5) -> str:
-    """Names with commas; of many, the first and how many more there are.
+    """Join names with commas; of many, the first ones and the number of the others.
 
     >>> join_names(["a", "b"]), join_names(["a", "b", "c", "d"], most=2)
     ('a, b', 'a, b and 2 more')
@@ -52,7 +52,7 @@ def join_names(names: Sequence[str], most: int = 5) -> str:
 
 
 def printable(text: str) -> str:
-    """A text in one line, without what a terminal would obey.
+    """Write a text in one line, without the control characters that a terminal would obey.
 
     >>> printable("one \\x1b[31m line")
     'one ?[31m line'
@@ -68,7 +68,7 @@ def one_line(text: str) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss, or m:ss below an hour."""
+    """Write seconds as h:mm:ss, or m:ss below an hour."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,1 +1,1 @@
-"""Training: the loop, its checkpoints and curves, and the processes that share it."""
+"""Training: the loop, its checkpoints, its observers, and the processes that share it."""

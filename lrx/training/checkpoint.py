@@ -1,4 +1,4 @@
-"""Checkpoints: everything a run needs to go on, saved atomically and loaded without running foreign code.
+"""Checkpoints: everything a run needs to resume, saved atomically and loaded without running foreign code.
 
 A file holds tensors, numbers and text only, so that it loads with torch's `weights_only=True`: the model's and the
 optimiser's state, the step, every random state, and the config as text.
@@ -24,18 +24,18 @@ from lrx.storage.tensors import UNREADABLE, read_tensors
 
 FORMAT = "lrx checkpoint 1"
 
-# What a file holds, and as what.
+# Entries of a file and their types.
 PARTS = {"model": dict, "optimizer": dict, "step": int, "steps": int, "random": dict, "config": str, "data": dict}
 PARTS |= {"origin": str}
-DATA = ("name", "source", "fingerprint")  # what `data` says, as text
+DATA = ("name", "source", "fingerprint")  # entries of `data`, as text
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint file says: `model` is a state dict, `config` the yaml text that the run was composed from.
+    """Content of a checkpoint file: `model` is a state dict, `config` the yaml text that the run was composed from.
 
-    step counts finished steps of `steps`. data names what was trained on (name, source, fingerprint). origin says
-    where imported weights come from; empty for trained ones.
+    step: finished steps of `steps`. data: name, source and fingerprint of the training data. origin: source of imported
+    weights; empty for trained ones.
     """
 
     model: dict[str, Tensor]
@@ -47,7 +47,7 @@ class Checkpoint:
 
     @property
     def finished(self) -> bool:
-        """Whether training ran to its end."""
+        """True once training has reached its last step."""
         return self.step >= self.steps
 
 
@@ -62,7 +62,7 @@ def save(
     data: Mapping[str, str],
     origin: str = "",
 ) -> None:
-    """Write a checkpoint beside `path`, flush it to disk, rename it over `path`: a reader sees the old or the new."""
+    """Write a checkpoint beside `path`, flush it to disk and rename it: a reader sees the old file or the new one."""
     content = {
         "format": FORMAT,
         "model": model.state_dict(),
@@ -74,9 +74,9 @@ def save(
         "data": dict(data),
         "origin": origin,
     }
-    whole = io.BytesIO()  # in memory first: of a full disk torch's own writer says no more than "unexpected pos"
-    torch.save(content, whole)
-    write(path, whole.getbuffer())
+    buffer = io.BytesIO()  # in memory first: on a full disk torch's own writer says no more than "unexpected pos"
+    torch.save(content, buffer)
+    write(path, buffer.getbuffer())
 
 
 def load(path: Path) -> Checkpoint:
@@ -86,7 +86,7 @@ def load(path: Path) -> Checkpoint:
 
 
 def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, data: Mapping[str, str]) -> int:
-    """Put model, optimiser and random states back as they were; the number of steps done.
+    """Restore model, optimiser and random states; return the number of finished steps.
 
     ValueError if the run was trained on other data than `data` names, or the file is no training run, or damaged.
     """
@@ -109,26 +109,26 @@ def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, data:
 
 
 def find(ckpt: str) -> Path:
-    """A checkpoint file, or the one in a run folder.
+    """Return the path of a checkpoint file, or of the one in a run folder.
 
-    FileNotFoundError says what was looked for; ValueError for the home folder of nobody.
+    FileNotFoundError if there is none; ValueError for the home folder of an unknown user.
     """
     path = expand_user(ckpt)
     if path.is_dir():
-        inside = path / CHECKPOINT
-        if not inside.is_file():
+        checkpoint = path / CHECKPOINT
+        if not checkpoint.is_file():
             raise FileNotFoundError(
                 f"ckpt={ckpt}: this folder has no {CHECKPOINT}; give a run folder or a checkpoint, or all runs of a "
                 f"sweep by -m 'ckpt=glob({ckpt}/*)'"
             )
-        return inside
+        return checkpoint
     if not path.is_file():
         raise FileNotFoundError(f"ckpt={ckpt}: no such file or folder; give a run folder or a checkpoint file")
     return path
 
 
 def random_states() -> dict[str, object]:
-    """The state of every global generator, as tensors and text."""
+    """Return the state of every global generator, as tensors and text."""
     kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002 - third parties use it
     numpy_state = [kind, np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)]
     return {
@@ -140,7 +140,7 @@ def random_states() -> dict[str, object]:
 
 
 def restore_random_states(states: Mapping[str, object]) -> None:
-    """Undo what happened to the global generators since random_states()."""
+    """Set every global generator to the state that random_states() returned."""
     version, internal, gauss = json.loads(str(states["python"]))
     random.setstate((version, tuple(internal), gauss))
     kind, keys, *rest = json.loads(str(states["numpy"]))
@@ -161,12 +161,12 @@ def _read(path: Path) -> dict:  # type: ignore[type-arg]
             raise ValueError(f"{path} is not an lrx checkpoint (it is cut, damaged, or of another kind)") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"{path} is not an lrx checkpoint; bring other weights in with lrx import weights={path}")
-    lacking = [key for key, kind in PARTS.items() if not isinstance(content.get(key), kind)]
-    lacking += [
-        f"data.{key}" for key in DATA if "data" not in lacking and not isinstance(content["data"].get(key), str)
+    missing = [key for key, kind in PARTS.items() if not isinstance(content.get(key), kind)]
+    missing += [
+        f"data.{key}" for key in DATA if "data" not in missing and not isinstance(content["data"].get(key), str)
     ]
-    if lacking or not all(isinstance(value, Tensor) for value in content["model"].values()):
-        raise ValueError(f"{path} is not an lrx checkpoint: it lacks {', '.join(lacking) or 'tensors'}")
+    if missing or not all(isinstance(value, Tensor) for value in content["model"].values()):
+        raise ValueError(f"{path} is not an lrx checkpoint: it lacks {', '.join(missing) or 'tensors'}")
     if not 0 <= content["step"] <= content["steps"]:
-        raise ValueError(f"{path} is damaged: it claims {content['step']} of {content['steps']} steps")
+        raise ValueError(f"{path} is damaged: it gives {content['step']} of {content['steps']} steps")
     return content

@@ -1,8 +1,6 @@
-"""Training by several processes, each with its rows of every batch: under torchrun, or as the tasks of a Slurm step.
+"""Processes that train one model together: started by torchrun, or as the tasks of a Slurm step.
 
-The joined batch, its noise and its mean loss are those of one process. Gradients are summed over processes, each
-weighted by its share of the rows, and every process takes the same step: there is nothing else to keep alike. So the
-loss has to be a mean over images. Where rows do not divide evenly, the first processes have one more.
+They meet at MASTER_ADDR:MASTER_PORT (torch's env:// rendezvous). torchrun sets these; for a Slurm step submitit does.
 """
 
 from __future__ import annotations
@@ -10,12 +8,14 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import random
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, runtime_checkable
+from threading import Thread
 
 import torch
 import torch.distributed as dist
@@ -23,209 +23,201 @@ import torch.distributed as dist
 # Adam's first step imports this, and it keeps a group that exists by then for ever, as a default argument: the group's
 # threads would outlive it, and now and then abort a process that ends. So it is imported here, before there is a group.
 import torch.distributed.nn.functional
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
-from lrx.core.row_noise import row_generator
-from lrx.core.types import Paired, Trainable
-from lrx.training import rendezvous
+TIMEOUT = "LRX_PATIENCE"  # environment variable: seconds that processes wait for one another
+DEFAULT_TIMEOUT = 600.0  # a process that dies is noticed at once, one that hangs or loses its machine after it
+PORTS = range(20_000, 32_768)  # below those that Linux gives out by itself, see ip_local_port_range
 
-PATIENCE = "LRX_PATIENCE"  # the variable that says for how long, in seconds, processes wait for one another
-LONG = 600.0  # unless it is set; a process that dies is noticed at once, one that hangs or loses its machine after it
-
-_numbers = itertools.count()  # of the runs of a sweep
+_run_numbers = itertools.count()  # of the runs of a sweep
 
 
-@runtime_checkable
-class Averaged(Trainable, Protocol):
-    """A Trainable that says whether the loss of a batch is the mean of the losses of its images, or pairs."""
-
-    mean_over_images: bool
-
-
-class LostError(ValueError):
+class LostPeerError(ValueError):
     """Another process of this training has ended, or does not answer."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """The processes that train together: which one this is, of how many, and which on its machine."""
+    """Place of this process among those that train together, in torch's words."""
 
     rank: int = 0
-    size: int = 1
-    local: int = 0
+    world_size: int = 1
+    local_rank: int = 0
 
     @property
-    def leads(self) -> bool:
-        """Whether this process writes and speaks; the others only work."""
+    def is_main(self) -> bool:
+        """True for rank 0, which writes files and logs."""
         return self.rank == 0
 
-    def part(self, model: Trainable, batch_size: int, device: torch.device) -> Part:
-        """This process's part of every batch. ValueError for a model or a batch that processes cannot share."""
-        if self.size > 1:
-            _check(model, batch_size, self.size)
-        rows = torch.tensor_split(torch.arange(batch_size), self.size)[self.rank]
-        share, total = len(rows) / batch_size, batch_size
-        if isinstance(model, Paired):  # whose batches hold the partners after the images
-            rows, total = torch.cat([rows, rows + batch_size]), 2 * batch_size
-        generator = torch.Generator(device) if self.size == 1 else row_generator(device, rows, total)
-        return Part(rows, share, generator)
-
-    def agree(self, step: int) -> None:
-        """ValueError unless all processes start from this step: they must see the same run folder."""
-        self.agree_on({"the step to start at": str(step)}, "they must see the same run folder")
-
-    def agree_on(self, told: Mapping[str, str], mend: str) -> None:
-        """ValueError, in every process, unless all have the same values; it names what differs, and what to do."""
-        if self.size == 1:
+    def check_equal_across_ranks(self, values: Mapping[str, str], remedy: str) -> None:
+        """Raise ValueError, in every process, unless all have the same values; it names the keys that differ."""
+        if self.world_size == 1:
             return
-        heard: list[dict[str, str]] = [{} for _ in range(self.size)]
-        with _peers():
-            dist.all_gather_object(heard, dict(told))
+        gathered: list[dict[str, str]] = [{} for _ in range(self.world_size)]
+        with _one_line_errors():
+            dist.all_gather_object(gathered, dict(values))
         different = {
-            key: [values.get(key, "not there") for values in heard]
-            for key in sorted(set().union(*heard))
-            if len({values.get(key) for values in heard}) > 1
+            key: [each.get(key, "not there") for each in gathered]
+            for key in sorted(set().union(*gathered))
+            if len({each.get(key) for each in gathered}) > 1
         }
         if different:
-            what = "; ".join(f"{key} ({', '.join(values)})" for key, values in different.items())
-            raise ValueError(f"the {self.size} processes of this training differ in {what}: {mend}")
+            keys = "; ".join(f"{key} ({', '.join(each)})" for key, each in different.items())
+            raise ValueError(f"the {self.world_size} processes of this training differ in {keys}: {remedy}")
 
-    def of_first(self, text: str) -> str:
-        """The text that the first process has."""
-        if self.size == 1:
+    def broadcast(self, text: str) -> str:
+        """Return the text of rank 0."""
+        if self.world_size == 1:
             return text
-        told = [text]
-        with _peers():
-            dist.broadcast_object_list(told, src=0, device=torch.device("cpu"))
-        return told[0]
+        texts = [text]
+        with _one_line_errors():
+            dist.broadcast_object_list(texts, src=0, device=torch.device("cpu"))
+        return texts[0]
 
 
-ALONE = Ranks()
-
-
-@dataclass(frozen=True)
-class Part:
-    """What a process has of every batch: rows int64 (B,), their share of it, and the generator of the loss for them."""
-
-    rows: Tensor
-    share: float
-    generator: torch.Generator
-
-    def average_gradients(self, model: nn.Module) -> None:
-        """Put the gradients of the joined batch in place of this part's."""
-        if self.share == 1:
-            return
-        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-        joined = _sum(torch.cat([gradient.flatten() for gradient in gradients]) * self.share)
-        parts = torch.split(joined, [gradient.numel() for gradient in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
-
-    def average(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
-        """The scalars of the joined batch, which are means over its images."""
-        values = {key: value.item() for key, value in scalars.items()}
-        if self.share == 1:
-            return values
-        joined = _sum(torch.tensor(list(values.values()), dtype=torch.float64) * self.share)
-        return dict(zip(values, joined.tolist(), strict=True))
+SINGLE_PROCESS = Ranks()
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
-    """The processes of this training, connected for the block, and the device of this one; alone, the device given.
+def process_group(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
+    """Connect the processes of this training for the block; yield this one's ranks and device.
 
-    ValueError when a process has no GPU of its own, Lost when the others cannot be reached. Warns when Slurm gave room
-    for several tasks, and nobody started them.
+    ValueError when a process has no GPU of its own, LostPeerError when the others cannot be reached. Warns when Slurm
+    allocated several tasks and only one process was started.
     """
-    ranks, patience = ranks_of(os.environ), _patience(os.environ)
-    if ranks.size == 1:
-        tasks = os.environ.get("SLURM_NTASKS", "1")
-        if tasks != "1" and "SLURM_STEP_ID" not in os.environ and not rendezvous.is_torchrun(os.environ):
-            warnings.warn(
-                f"this job has {tasks} tasks, of which one trains; srun lrx train ... has all of them take part",
-                stacklevel=2,
-            )
+    if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and not _is_torchrun(os.environ):
+        export_slurm_ranks()
+    ranks, timeout = ranks_of(os.environ), _timeout(os.environ)
+    if ranks.world_size == 1:
+        _warn_unused_tasks(os.environ)
         yield ranks, device
         return
     if device.type == "cuda":
-        if ranks.local >= torch.cuda.device_count():
+        if ranks.local_rank >= torch.cuda.device_count():
             raise ValueError(
-                f"process {ranks.local} of this machine has no GPU: there are {torch.cuda.device_count()}; start fewer"
+                f"process {ranks.local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}; start "
+                "fewer"
             )
-        device = torch.device("cuda", ranks.local)
+        device = torch.device("cuda", ranks.local_rank)
         torch.cuda.set_device(device)
-    with _peers():
+    with _one_line_errors():
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
-            store=PrefixStore(f"{rendezvous.step_name(os.environ)} run {next(_numbers)}", _store(ranks, patience)),
-            timeout=patience,
+            store=PrefixStore(f"{step_name(os.environ)} run {next(_run_numbers)}", _store(ranks, timeout)),
+            timeout=timeout,
             rank=ranks.rank,
-            world_size=ranks.size,
+            world_size=ranks.world_size,
         )
     try:
         yield ranks, device
-        with suppress(LostError):  # leave together: a process that still talks to one that is gone aborts
-            _sum(torch.zeros(1))
+        with suppress(LostPeerError):  # leave together: a process that still talks to one that is gone aborts
+            all_reduce(torch.zeros(1))
     finally:
         dist.destroy_process_group()
 
 
+def ranks_of(environment: Mapping[str, str]) -> Ranks:
+    """Return the ranks that torchrun's variables give, else those of a single process."""
+    if not _is_torchrun(environment):
+        return SINGLE_PROCESS
+    return Ranks(*(int(environment.get(name, 0)) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
+
+
+def export_slurm_ranks() -> None:
+    """Set torchrun's variables (RANK, MASTER_PORT, ...) from those of the Slurm step that this process is a task of.
+
+    submitit describes the job, not the step: two steps side by side would get one port, and a step that leaves out the
+    job's first machine a wrong address. So it is given the machines of the step and a port that follows from the
+    step's name; MASTER_ADDR and MASTER_PORT win. ValueError where submitit is not installed.
+    """
+    try:
+        from submitit.helpers import TorchDistributedEnvironment, environment_variables
+    except ImportError as error:
+        raise ValueError(
+            "training by the tasks of a Slurm step needs submitit: pip install -e '.[sweep]' in the checkout of lrx, "
+            "or start with torchrun"
+        ) from error
+    step = {
+        "SUBMITIT_EXECUTOR": "slurm",
+        "SLURM_JOB_NODELIST": os.environ.get("MASTER_ADDR") or os.environ.get("SLURM_STEP_NODELIST", ""),
+        "MASTER_PORT": os.environ.get("MASTER_PORT") or random.Random(step_name(os.environ)).choice(PORTS),
+    }
+    with environment_variables(**step):
+        ranks = TorchDistributedEnvironment()
+    ranks.export(set_cuda_visible_devices=False, overwrite=True)
+
+
+def step_name(environment: Mapping[str, str]) -> str:
+    """Return the name of a Slurm step such as 20007.0, with its restarts; two steps must not meet."""
+    names = ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
+    return ".".join(environment.get(name, "0") for name in names)
+
+
 @functools.cache
-def _store(ranks: Ranks, patience: timedelta) -> Store:
-    """Where the processes tell each other their addresses; one for all runs of a sweep, each under a number."""
-    return rendezvous.meet(os.environ, ranks.rank, ranks.size, patience)
+def _store(ranks: Ranks, timeout: timedelta) -> Store:
+    """Return the store where processes exchange addresses: one for all runs of a sweep, each under its own prefix.
+
+    It connects in a thread, since torch's client waits without limit for a server that accepts and does not answer,
+    such as a rank 0 that hangs, or another program at this port.
+    """
+    future: Future[Store] = Future()
+
+    def connect() -> None:
+        try:
+            future.set_result(next(rendezvous("env://", ranks.rank, ranks.world_size, timeout=timeout))[0])
+        except Exception as error:  # of torch, raised below
+            future.set_exception(error)
+
+    Thread(target=connect, daemon=True).start()
+    host, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT")
+    try:
+        return future.result(timeout.total_seconds())
+    except (RuntimeError, TimeoutError) as error:
+        if "EADDRINUSE" in str(error):
+            raise ValueError(f"port {port} of {host} is in use; set MASTER_PORT to a free one") from error
+        seconds = f"within {timeout.total_seconds():g} s"
+        if ranks.is_main:
+            raise LostPeerError(f"not all {ranks.world_size} processes came to {host}:{port} {seconds}") from error
+        raise LostPeerError(f"rank 0 did not answer on {host}:{port} {seconds}") from error
 
 
-def _patience(environment: Mapping[str, str]) -> timedelta:
-    given = environment.get(PATIENCE, str(LONG))
+def _is_torchrun(environment: Mapping[str, str]) -> bool:
+    return "RANK" in environment and "WORLD_SIZE" in environment
+
+
+def _timeout(environment: Mapping[str, str]) -> timedelta:
+    given = environment.get(TIMEOUT, str(DEFAULT_TIMEOUT))
     with suppress(ValueError, OverflowError):
         if (seconds := float(given)) >= 1:  # torch takes less than a millisecond for no limit
             return timedelta(seconds=seconds)
-    raise ValueError(f"{PATIENCE} must be a number of seconds of at least 1, not {given!r}")
+    raise ValueError(f"{TIMEOUT} must be a number of seconds of at least 1, not {given!r}")
 
 
-def ranks_of(environment: Mapping[str, str]) -> Ranks:
-    """What torchrun's variables say, else those of a Slurm step (srun) of several tasks; else this process is alone."""
-    if rendezvous.is_torchrun(environment):
-        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-    elif int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:  # a batch script has a SLURM_NTASKS, but is no step
-        names = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")
-    else:
-        return ALONE
-    return Ranks(*(int(environment.get(name, 0)) for name in names))
-
-
-def _check(model: Trainable, batch_size: int, size: int) -> None:
-    name = type(model).__name__
-    if not (isinstance(model, Averaged) and model.mean_over_images):
-        raise ValueError(
-            f"{name} has a loss that looks across the batch, which {size} processes cannot share; train it in one"
+def _warn_unused_tasks(environment: Mapping[str, str]) -> None:
+    tasks = environment.get("SLURM_NTASKS", "1")
+    if tasks != "1" and "SLURM_STEP_ID" not in environment and not _is_torchrun(environment):
+        warnings.warn(
+            f"Slurm allocated {tasks} tasks but only one process is training; start with `srun lrx train ...`",
+            stacklevel=4,
         )
-    assert isinstance(model, nn.Module)
-    if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.modules()):
-        raise ValueError(
-            f"the network of this {name} normalises across the batch, which {size} processes cannot share; train it in "
-            "one, or take another network"
-        )
-    if batch_size < size:
-        raise ValueError(f"{size} processes cannot share batches of {batch_size} images; start fewer")
 
 
-def _sum(tensor: Tensor) -> Tensor:
-    """The sum over all processes, in place."""
-    with _peers():
+def all_reduce(tensor: Tensor) -> Tensor:
+    """Return the sum over all processes, made in place."""
+    with _one_line_errors():
         dist.all_reduce(tensor)
     return tensor
 
 
 @contextmanager
-def _peers() -> Iterator[None]:
-    """torch's errors of a lost connection as one line."""
+def _one_line_errors() -> Iterator[None]:
+    """Raise LostPeerError in place of torch's errors of a lost connection."""
     try:
         yield
     except RuntimeError as error:
-        raise LostError(
+        raise LostPeerError(
             "another process of this training has ended or cannot be reached; the same command goes on from the last "
             "checkpoint"
         ) from error

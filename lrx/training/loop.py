@@ -1,4 +1,4 @@
-"""One training loop, by steps, readable from top to bottom.
+"""Training by steps: the loop, its settings, the order of batches and the schedule of the learning rate.
 
 Everything random in step t derives from (seed, t): the batch, and the noise of the loss. A run that was killed at
 any moment and started again therefore ends, on the same machine, with bit for bit the weights of one that was not.
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,71 +18,57 @@ import torch
 from torch import Tensor, nn
 
 from lrx.core.devices import configure_backends, to_device
+from lrx.core.settings import Checked, setting
 from lrx.core.types import Dataset, Grouped, Paired, Sampled, Trainable, as_float
+from lrx.core.validation import SettingError
 from lrx.training import checkpoint
-from lrx.training.compile import compile_parts, should_compile
-from lrx.training.distributed import ALONE, Ranks
+from lrx.training.compile import compile_networks, should_compile
+from lrx.training.distributed import SINGLE_PROCESS, Ranks
+from lrx.training.local_batch import local_batch
+from lrx.training.observers import Observer, Observers
+from lrx.training.sigint import interrupt_flag
 
-SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("auto", "float32", "tf32", "bf16")
 
-Row = Mapping[str, float]
 
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(Checked):
+    """Settings of a training run, the keys of configs/trainer/*.yaml. SettingError names a key out of range."""
 
-@dataclass(frozen=True)
-class TrainSettings:
-    """How to train; the keys of configs/trainer/*.yaml. ValueError names a key that makes no sense.
+    steps: int = setting(100_000, "optimiser steps of the whole run", at_least=1)
+    batch_size: int = setting(64, "images per step", at_least=1)
+    lr: float = setting(1e-4, "learning rate of Adam", positive=True)
+    betas: Sequence[float] = setting([0.9, 0.999], "decay of Adam's two moments")
+    amsgrad: bool = setting(False, "keep the largest second moment")
+    schedule: str = setting("constant", "learning rate after warmup_steps", choices=("constant", "cosine"))
+    warmup_steps: int = setting(0, "steps of a linear rise of the learning rate", at_least=0)
+    clip: float | None = setting(None, "largest gradient norm of a parameter group; null: no clipping", positive=True)
+    precision: str = setting("auto", "auto: bf16 autocast on CUDA, else float32; tf32: CUDA only", choices=PRECISIONS)
+    compile: bool | str = setting(False, "torch.compile: true, false, or auto (long runs on CUDA)")
+    channels_last: bool = setting(True, "memory order of images and convolutions")
+    checkpoint_every: int = setting(1000, "steps between two checkpoints", at_least=1)
+    log_every: int = setting(100, "steps between two rows of metrics", at_least=1)
+    device: str = setting("auto", "auto, cpu, cuda or cuda:1")
 
-    schedule: of the learning rate, after `warmup_steps` of linear rise. clip: the largest gradient norm, or null.
-    precision: `bf16` runs the network under autocast; `auto` means bf16 on CUDA and float32 elsewhere; `tf32` lets CUDA
-    round the factors of float32 products. compile: see `compiles`.
-    """
-
-    steps: int
-    batch_size: int
-    lr: float
-    betas: Sequence[float]
-    amsgrad: bool
-    schedule: str
-    warmup_steps: int
-    clip: float | None
-    precision: str
-    compile: bool | str
-    channels_last: bool
-    checkpoint_every: int
-    log_every: int
-    device: str
-
-    def __post_init__(self) -> None:
-        for key in ("steps", "batch_size", "checkpoint_every", "log_every", "warmup_steps"):
-            value, least = getattr(self, key), 0 if key == "warmup_steps" else 1
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"trainer.{key} must be a whole number of at least {least}, not {value!r}")
-        for key in ("lr", "clip"):
-            value = getattr(self, key)
-            if value is None and key == "clip":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-                raise ValueError(f"trainer.{key} must be a positive number, not {value!r}")
-        for key in ("amsgrad", "channels_last"):
-            if not isinstance(getattr(self, key), bool):
-                raise ValueError(f"trainer.{key} must be true or false, not {getattr(self, key)!r}")
+    def check(self) -> None:
+        """Check `compile` and `betas`."""
         if not isinstance(self.compile, bool) and self.compile != "auto":
-            raise ValueError(f"trainer.compile must be auto, true or false, not {self.compile!r}")
+            raise SettingError(f"compile must be auto, true or false, not {self.compile!r}")
         betas = self.betas
         if (
             not isinstance(betas, Sequence)
             or len(betas) != 2
             or not all(isinstance(beta, int | float) and 0 <= beta < 1 for beta in betas)
         ):
-            raise ValueError(f"trainer.betas must be two numbers in [0, 1), not {betas!r}")
-        for key, choices in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
-            if getattr(self, key) not in choices:
-                raise ValueError(f"trainer.{key} must be one of {', '.join(choices)}, not {getattr(self, key)!r}")
+            raise SettingError(f"betas must be two numbers in [0, 1), not {betas!r}")
+
+    def compiles(self, device: torch.device) -> bool:
+        """Return whether a run on this device compiles its networks, which takes its first step a minute longer."""
+        return should_compile(self.compile, device, images=self.steps * self.batch_size)
 
 
-class Diverged(ValueError):
-    """The loss is no longer a finite number."""
+class DivergedError(ValueError):
+    """Loss that is no longer a finite number."""
 
 
 def train(
@@ -90,102 +77,99 @@ def train(
     settings: TrainSettings,
     *,
     seed: int,
-    device: torch.device,
     path: Path,
-    config: str,
-    ranks: Ranks = ALONE,
-    on_start: Callable[[int], None] | None = None,
-    on_step: Callable[[int], None] | None = None,
-    on_log: Callable[[int, Row], None] | None = None,
-    stopping: Callable[[], bool] | None = None,
+    config: str = "",
+    ranks: Ranks = SINGLE_PROCESS,
+    observer: Observer | None = None,
 ) -> None:
-    """Train a model until `settings.steps`, from the checkpoint at `path` if there is one.
+    """Train a model until `settings.steps`, on the device of its parameters; resume from the checkpoint at `path`.
 
-    config is kept in the checkpoint as text. ranks: the processes that train together; the first one saves. on_start
-    gets the step to start from, on_step each step that was done, on_log every log_every steps the scalars of the loss.
-    stopping: asked at the end of each step; if true, the step is saved and KeyboardInterrupt raised.
-    Between two of them nothing waits for the device. Diverged if a logged or checkpointed loss is not finite.
+    config: yaml text stored in the checkpoint. ranks: place among the processes that train together; rank 0 saves.
+    observer: follows the run (lrx.training.observers) and is closed at the end. Between two logs or checkpoints nothing
+    waits for the device.
+    A single process that gets Ctrl-C finishes and saves the step it is in, then raises KeyboardInterrupt; the second
+    Ctrl-C raises it at once. DivergedError if a logged or checkpointed loss is not finite; ValueError if the checkpoint
+    is of other data.
     """
     assert isinstance(model, nn.Module)
+    observer = observer or Observers()
+    device = next(model.parameters()).device
+    with closing(observer), interrupt_flag(enabled=ranks.world_size == 1) as is_interrupted:
+        optimizer = _prepare(model, settings, device)
+        rates = [group["lr"] for group in optimizer.param_groups]
+        torch.manual_seed(seed)
+        data = {"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint}
+        start = checkpoint.resume(path, model, optimizer, data) if path.exists() else 0
+        ranks.check_equal_across_ranks({"the step to start at": str(start)}, "they must see the same run folder")
+        observer.start(start)
+        autocast = settings.precision == "bf16" or (settings.precision == "auto" and device.type == "cuda")
+        sample = dataset.sample if isinstance(dataset, Sampled) else None
+        order = BatchOrder(len(dataset) if sample is None else len(sample), settings.batch_size, seed)
+        local = local_batch(ranks, model, order.batch_size, device)
+        model.train()
+        for step in range(start, settings.steps):
+            indices = order.batch(step) if sample is None else sample[order.batch(step)]
+            if isinstance(model, Paired):
+                generator = torch.Generator().manual_seed(derived_seed(seed, "partners", step))
+                indices = torch.cat([indices, model.partners(dataset, indices, generator)])
+            x = as_float(to_device(dataset.raw(indices[local.rows]), device))
+            if settings.channels_last and x.ndim == 4:
+                x = x.contiguous(memory_format=torch.channels_last)
+            factor = schedule(settings, step)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+            local.generator.manual_seed(derived_seed(seed, "noise", step))
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+                losses = model.loss(x, step=step, generator=local.generator)
+            losses["loss"].backward()  # type: ignore[no-untyped-call]
+            local.average_gradients(model)
+            if settings.clip is not None:
+                for group in optimizer.param_groups:
+                    nn.utils.clip_grad_norm_(group["params"], settings.clip)
+            optimizer.step()
+
+            done = step + 1
+            is_last = done == settings.steps
+            stop = is_interrupted() and not is_last
+            log = done % settings.log_every == 0 or is_last
+            save = done % settings.checkpoint_every == 0 or is_last or stop
+            if log or save:
+                row = local.average_scalars(losses)
+                if not math.isfinite(row["loss"]):
+                    raise DivergedError(
+                        f"the loss is {row['loss']} at step {done}; lower lr={settings.lr:g}, or set clip=1"
+                    )
+                if log:
+                    observer.log(done, {**row, "lr": settings.lr * factor})
+            if save and ranks.is_main:
+                checkpoint.save(
+                    path, model=model, optimizer=optimizer, step=done, steps=settings.steps, config=config, data=data
+                )
+            observer.step(done)
+            if stop:
+                raise KeyboardInterrupt(f"stopped at step {done} of {settings.steps}, which is saved")
+
+
+def _prepare(model: Trainable, settings: TrainSettings, device: torch.device) -> torch.optim.Optimizer:
+    """Set up backends, memory order and compilation for a run; return its optimiser."""
+    assert isinstance(model, nn.Module)
     configure_backends(device, tf32=settings.precision == "tf32", repeatable=True)
-    model.to(device)
     if settings.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if compiles(settings, device):
-        compile_parts(model)
-    optimizer = torch.optim.Adam(
+    if settings.compiles(device):
+        compile_networks(model)
+    return torch.optim.Adam(
         model.parameter_groups() if isinstance(model, Grouped) else model.parameters(),
         settings.lr,
         (settings.betas[0], settings.betas[1]),
         amsgrad=settings.amsgrad,
         fused=device.type in ("cpu", "cuda"),
     )
-    rates = [group["lr"] for group in optimizer.param_groups]
-    torch.manual_seed(seed)
-    data = {"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint}
-    start = checkpoint.resume(path, model, optimizer, data) if path.exists() else 0
-    ranks.agree(start)
-    if on_start:
-        on_start(start)
-    autocast = settings.precision == "bf16" or (settings.precision == "auto" and device.type == "cuda")
-    sample = dataset.sample if isinstance(dataset, Sampled) else None
-    order = BatchOrder(len(dataset) if sample is None else len(sample), settings.batch_size, seed)
-    mine = ranks.part(model, order.batch_size, device)
-    generator = mine.generator
-    model.train()
-    for step in range(start, settings.steps):
-        indices = order.batch(step) if sample is None else sample[order.batch(step)]
-        if isinstance(model, Paired):
-            chance = torch.Generator().manual_seed(derived_seed(seed, "partners", step))
-            indices = torch.cat([indices, model.partners(dataset, indices, chance)])
-        x = as_float(to_device(dataset.raw(indices[mine.rows]), device))
-        if settings.channels_last and x.ndim == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
-        factor = schedule(settings, step)
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * factor
-        generator.manual_seed(derived_seed(seed, "noise", step))
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
-            losses = model.loss(x, step=step, generator=generator)
-        losses["loss"].backward()  # type: ignore[no-untyped-call]
-        mine.average_gradients(model)
-        if settings.clip is not None:
-            for group in optimizer.param_groups:
-                nn.utils.clip_grad_norm_(group["params"], settings.clip)
-        optimizer.step()
-
-        done = step + 1
-        log, save = (
-            done % every == 0 or done == settings.steps for every in (settings.log_every, settings.checkpoint_every)
-        )
-        stop = stopping is not None and stopping() and done < settings.steps
-        save |= stop
-        if log or save:
-            row = mine.average(losses)
-            if not math.isfinite(row["loss"]):
-                raise Diverged(
-                    f"the loss is {row['loss']} at step {done}; lower trainer.lr={settings.lr:g}, or set trainer.clip=1"
-                )
-            if log and on_log:
-                on_log(done, {**row, "lr": settings.lr * factor})
-        if save and ranks.leads:
-            checkpoint.save(
-                path, model=model, optimizer=optimizer, step=done, steps=settings.steps, config=config, data=data
-            )
-        if on_step:
-            on_step(done)
-        if stop:
-            raise KeyboardInterrupt(f"stopped at step {done} of {settings.steps}, which is saved")
-
-
-def compiles(settings: TrainSettings, device: torch.device) -> bool:
-    """Whether a run compiles its networks, which takes its first step a minute longer: as `compile` says."""
-    return should_compile(settings.compile, device, images=settings.steps * settings.batch_size)
 
 
 class BatchOrder:
-    """Which observations step t sees: each epoch is a permutation derived from (seed, epoch), cut into batches.
+    """Order of observations: each epoch is a permutation derived from (seed, epoch), cut into batches.
 
     The remainder of an epoch that fills no batch is left out; a data set smaller than a batch is one batch.
     """
@@ -195,7 +179,7 @@ class BatchOrder:
         self._epoch, self._permutation = -1, torch.empty(0, dtype=torch.int64)
 
     def batch(self, step: int) -> Tensor:
-        """The indices of step `step`, int64 (B,)."""
+        """Return the indices of step `step` (from 0), int64 (B,)."""
         epoch, position = divmod(step, self._size // self.batch_size)
         if epoch != self._epoch:
             generator = torch.Generator().manual_seed(derived_seed(self._seed, "epoch", epoch))
@@ -204,8 +188,10 @@ class BatchOrder:
 
 
 def schedule(settings: TrainSettings, step: int) -> float:
-    """What learning rates are multiplied by at step `step` (from 0): a linear rise to 1, then constant, or half a
-    cosine down to zero at the last step."""
+    """Return the factor of learning rates at step `step` (from 0).
+
+    A linear rise to 1 over warmup_steps, then constant, or half a cosine down to zero at the last step.
+    """
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
     if settings.schedule == "constant":
@@ -215,6 +201,6 @@ def schedule(settings: TrainSettings, step: int) -> float:
 
 
 def derived_seed(seed: int, purpose: str, number: int) -> int:
-    """A 63-bit seed for one purpose and one number; seeds that differ in anything are unrelated."""
+    """Return a 63-bit seed for one purpose and one number; seeds that differ in any of the three are unrelated."""
     digest = hashlib.blake2b(f"{seed}/{purpose}/{number}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

@@ -1,6 +1,6 @@
-"""Training curves as files: one JSON object a line (metrics.jsonl), and the same as a table (metrics.csv).
+"""Metrics of a training run as files: one JSON object per line (metrics.jsonl), and the same as a table (metrics.csv).
 
-A run that resumes from step t first drops the rows after t, so that the files look as if nothing had happened.
+A run that resumes from step t first drops the rows after t, so that the files equal those of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -8,51 +8,57 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 from lrx.storage.atomic import append, atomic_path
+from lrx.training.observers import Row
 
 JSONL, CSV = "metrics.jsonl", "metrics.csv"
 
 
-class Curves:
-    """Appends rows of scalars to the two files of a run folder. The columns of the table are those of the first row."""
+class MetricsLog:
+    """Observer that appends rows of scalars to both files of a run folder; the first row sets the table's columns."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._csv = folder, folder / CSV
 
-    def go_on_from(self, step: int) -> None:
-        """Keep the rows up to this step, and no others."""
-        kept = [row for row in read(self._folder) if row["step"] <= step]
-        with atomic_path(self._folder / JSONL) as beside:
-            beside.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    def start(self, step: int) -> None:
+        """Keep the rows up to this step and drop all others."""
+        rows = [row for row in read(self._folder) if row["step"] <= step]
+        with atomic_path(self._folder / JSONL) as path:
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         self._csv.unlink(missing_ok=True)
-        for row in kept:
+        for row in rows:
             self._append_csv(row)
 
-    def append(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Add what was measured at one step to both files."""
-        row = {"step": step, **scalars}
+    def log(self, step: int, row: Row) -> None:
+        """Append the row of one step to both files."""
+        row = {"step": step, **row}
         append(self._folder / JSONL, json.dumps(row) + "\n")
         self._append_csv(row)
 
-    def _append_csv(self, row: Mapping[str, float]) -> None:
+    def step(self, n: int) -> None:
+        """Do nothing: only logged steps have a row."""
+
+    def close(self) -> None:
+        """Do nothing: every row is on disk already."""
+
+    def _append_csv(self, row: Row) -> None:
         text = io.StringIO()
         csv.writer(text).writerows([row.values()] if self._csv.exists() else [row.keys(), row.values()])
         append(self._csv, text.getvalue())
 
 
 def last_loss(folder: Path) -> float | None:
-    """The loss that a run folder logged last, None where it logged none; what a search over settings lowers."""
+    """Return the last logged loss of a run folder, which a search over settings lowers; None without any row."""
     rows = read(folder)
     return rows[-1]["loss"] if rows else None
 
 
 def read(folder: Path) -> list[dict[str, float]]:
-    """The rows of a run folder's metrics.jsonl; a last line that was cut by a kill is left out.
+    """Return the rows of a run folder's metrics.jsonl, without a last line that a kill cut.
 
-    ValueError for another damaged line.
+    ValueError for any other damaged line.
     """
     path = folder / JSONL
     lines = path.read_bytes().splitlines() if path.exists() else []

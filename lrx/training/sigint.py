@@ -1,6 +1,6 @@
-"""Ctrl-C while a run trains: the first one is a request, which the loop hears at the end of a step; the second ends it.
+"""Ctrl-C during training: the first one asks the loop to save the running step and stop, the second ends at once.
 
-Only the main thread may handle signals; elsewhere, and where somebody else handles them, nothing changes.
+Only the main thread may handle signals; in another thread, or where another handler is set, nothing changes.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from types import FrameType
 
 
 @contextmanager
-def requested() -> Iterator[Callable[[], bool]]:
-    """Within the block, whether an interrupt was asked for; after the first, the next is Python's KeyboardInterrupt."""
-    asked = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
-        yield asked.is_set
+def interrupt_flag(*, enabled: bool = True) -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether the block got a Ctrl-C; the one after it raises KeyboardInterrupt."""
+    event = threading.Event()
+    previous = signal.getsignal(signal.SIGINT)
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    if not enabled or not is_main_thread or previous is not signal.default_int_handler:
+        yield event.is_set
         return
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, before)
+    def on_sigint(number: int, frame: FrameType | None) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, previous)
 
-    signal.signal(signal.SIGINT, ask)
+    signal.signal(signal.SIGINT, on_sigint)
     try:
-        yield asked.is_set
+        yield event.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)

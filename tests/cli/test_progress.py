@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from contextlib import closing
 
 import pytest
 from rich.console import Console
@@ -11,14 +12,14 @@ from rich.console import Console
 from lrx.cli.console.progress import TrainProgress, WorkProgress
 
 
-def test_training_without_a_terminal_is_one_plain_line_now_and_then(
+def test_training_writes_plain_lines_to_a_log(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(float(second) for second in range(0, 10_000, 10))
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    with TrainProgress(steps=10, batch_size=64) as progress:
+    with closing(TrainProgress(steps=10, batch_size=64)) as progress:
         progress.start(2)
-        progress.log({"loss": 123.456, "kl": 1.0, "lr": 0.1})
+        progress.log(2, {"loss": 123.456, "kl": 1.0, "lr": 0.1})
         for step in range(3, 11):
             progress.step(step)
     lines = capsys.readouterr().err.splitlines()
@@ -30,27 +31,25 @@ def test_training_without_a_terminal_is_one_plain_line_now_and_then(
     assert "left" in lines[1]
 
 
-def test_the_first_step_of_a_compiled_run_is_told_apart(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rate_leaves_out_compiling(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(float(second) for second in range(0, 10_000, 10))
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    with TrainProgress(steps=10, batch_size=64) as progress:
-        progress.start(0, compiles=True)
+    with closing(TrainProgress(steps=10, batch_size=64, compiles=True)) as progress:
+        progress.start(0)
         progress.step(1)
         assert "compiled in 10 s" in capsys.readouterr().err
         progress.step(2)
         assert progress.rate == 0.1
 
 
-def test_progress_on_a_terminal_of_80_columns_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bar_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
     monkeypatch.setattr(
         "lrx.cli.console.progress.ERRORS", Console(file=written, force_terminal=True, width=80, color_system=None)
     )
-    with TrainProgress(steps=100_000, batch_size=64) as progress:
+    with closing(TrainProgress(steps=100_000, batch_size=64)) as progress:
         progress.start(0)
-        progress.log({"loss": 12345.678, "reconstruction": 12300.0, "kl": 45.6})
+        progress.log(2, {"loss": 12345.678, "reconstruction": 12300.0, "kl": 45.6})
         progress.step(50_000)
     shown = written.getvalue()
     assert "50000/100000" in shown
@@ -59,7 +58,7 @@ def test_progress_on_a_terminal_of_80_columns_is_not_cut(monkeypatch: pytest.Mon
     assert "…" not in shown
 
 
-def test_work_without_a_terminal_is_announced_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_work_writes_one_line_to_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     with WorkProgress("rendering") as progress:
         for done in range(100):
             progress(done + 1, 100)

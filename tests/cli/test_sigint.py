@@ -1,4 +1,4 @@
-"""Ctrl-C in a real process: the first saves the step that was running, the second ends at once; and training on."""
+"""Ctrl-C in a real process: the first saves the running step, the second ends at once; and resuming."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
-def begun(program: list[str], folder: Path, environment: dict[str, str], name: str) -> subprocess.Popen[str]:
+def start_training(program: list[str], folder: Path, environment: dict[str, str], name: str) -> subprocess.Popen[str]:
     """A process that trains for long, once it has logged five steps to the folder of this name."""
     words = [*LONG, "trainer.log_every=1", f"name={name}"]
     process = subprocess.Popen(
@@ -55,33 +55,31 @@ def begun(program: list[str], folder: Path, environment: dict[str, str], name: s
     return process
 
 
-def test_the_first_interrupt_saves_the_step(tmp_path: Path, environment: dict[str, str]) -> None:
-    process = begun(["-m", "lrx.cli"], tmp_path, environment, "stopped")
+def test_first_interrupt_saves_the_step(tmp_path: Path, environment: dict[str, str]) -> None:
+    process = start_training(["-m", "lrx.cli"], tmp_path, environment, "stopped")
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     folder = tmp_path / "outputs/train/stopped"
     done = checkpoint.load(folder / "checkpoint.pt").step
-    assert said.startswith(f"lrx: stopped at step {done} of 1000000, which is saved; the same command goes on there")
-    assert said.count("\n") == 1
+    assert stderr.startswith(f"lrx: stopped at step {done} of 1000000, which is saved; the same command goes on there")
+    assert stderr.count("\n") == 1
     assert json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])["step"] == done >= 5
 
 
-def test_the_second_interrupt_ends_at_once(tmp_path: Path, environment: dict[str, str]) -> None:
-    process = begun(["-c", SLOW], tmp_path, environment, "stopped")
+def test_second_interrupt_ends_at_once(tmp_path: Path, environment: dict[str, str]) -> None:
+    process = start_training(["-c", SLOW], tmp_path, environment, "stopped")
     process.send_signal(signal.SIGINT)
     assert process.stdout is not None
     assert process.stdout.readline() == "saving\n"
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)  # half of what saving takes
+    _, stderr = process.communicate(timeout=30)  # half of what saving takes
     assert process.returncode == 130
-    assert said == "lrx: stopped; the same command goes on there, with name=stopped\n"
+    assert stderr == "lrx: stopped; the same command goes on there, with name=stopped\n"
     assert not (tmp_path / "outputs/train/stopped/checkpoint.pt").exists()
 
 
-def test_a_run_that_was_interrupted_ends_with_the_weights_of_one_that_was_not(
-    lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resume_after_interrupt_gives_same_weights(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lrx("train", *TINY, "name=whole").returncode == 0
     step = TrainProgress.step
 
@@ -95,22 +93,22 @@ def test_a_run_that_was_interrupted_ends_with_the_weights_of_one_that_was_not(
         stopped = lrx("train", *TINY, "name=resumed")
     assert stopped.returncode == 130
     assert "stopped at step 8 of 20, which is saved" in stopped.stderr
-    kept = status.read(tmp_path / "outputs/train/resumed")
-    assert kept is not None
-    assert kept.step == 8  # though no such step is logged
+    now = status.read(tmp_path / "outputs/train/resumed")
+    assert now is not None
+    assert now.step == 8  # though no such step is logged
     on = lrx("train", *TINY, "name=resumed")
     assert on.returncode == 0
     assert "resuming at step 8 of 20" in on.stderr
     whole, resumed = (tmp_path / "outputs/train" / name for name in ("whole", "resumed"))
-    expected, found = (checkpoint.load(folder / "checkpoint.pt") for folder in (whole, resumed))
-    assert found.step == expected.step == 20
-    assert found.model.keys() == expected.model.keys()
-    assert all(torch.equal(found.model[key], value) for key, value in expected.model.items())
+    expected, actual = (checkpoint.load(folder / "checkpoint.pt") for folder in (whole, resumed))
+    assert actual.step == expected.step == 20
+    assert actual.model.keys() == expected.model.keys()
+    assert all(torch.equal(actual.model[key], value) for key, value in expected.model.items())
     for name in ("metrics.jsonl", "metrics.csv"):
         assert (resumed / name).read_text() == (whole / name).read_text()
 
 
-def test_a_finished_run_trains_on_to_the_weights_of_a_longer_one(lrx: Lrx, tmp_path: Path) -> None:
+def test_more_steps_give_the_weights_of_a_longer_run(lrx: Lrx, tmp_path: Path) -> None:
     assert lrx("train", *TINY, "name=grown").returncode == 0
     again = lrx("train", *TINY, "name=grown")
     assert "trainer.steps=40 trains on" in again.stderr

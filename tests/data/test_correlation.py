@@ -118,7 +118,7 @@ def test_training_and_assays_draw_from_sample(tmp_path: Path) -> None:
             return {"loss": (x.flatten(1) * self.weight).sum()}
 
     settings = replace(TRAINING, steps=len(kept) // 50, batch_size=50)
-    train(Watching(), data, settings, seed=0, device=torch.device("cpu"), path=tmp_path / "c.pt", config="")
+    train(Watching(), data, settings, seed=0, path=tmp_path / "c.pt", config="")
     assert asked <= kept
     assert len(asked) == 50 * (len(kept) // 50)
 

@@ -48,7 +48,7 @@ def gradients(loss: torch.Tensor, part: torch.nn.Module) -> tuple[torch.Tensor |
 
 def trained(model: VAE, folder: Path) -> VAE:
     data = double_helix(num_points=256, noise=0.1, seed=0)
-    train(model, data, TRAINING, seed=3, device=torch.device("cpu"), path=folder / "checkpoint.pt", config="text")
+    train(model, data, TRAINING, seed=3, path=folder / "checkpoint.pt", config="text")
     return model
 
 

@@ -45,14 +45,14 @@ def losses(folder: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_two_steps_of_a_job_each_train_with_two_tasks_and_without_srun_one_trains_alone(cluster: Cluster) -> None:
+def test_two_steps_side_by_side_and_a_job_without_srun(cluster: Cluster) -> None:
     step = f"srun --exact --ntasks=2 --mem=1000 {TRAIN} {SHORT}"
     script = f"{step} seed=0 name=zero & {step} seed=1 name=one & wait %1 && wait %2 && {TRAIN} {SHORT} name=forgot"
     job = submit(cluster, script, "steps")
     ends_well(cluster, "steps", job)
-    said = " ".join((cluster.folder / "steps.out").read_text().split())
-    assert said.count("trained 20 steps") == 3  # one of each step speaks
-    assert said.count("this job has 4 tasks, of which one trains") == 1
+    text = " ".join((cluster.folder / "steps.out").read_text().split())
+    assert text.count("trained 20 steps") == 3  # rank 0 of each step
+    assert text.count("Slurm allocated 4 tasks but only one process is training") == 1
     runs = cluster.folder / "outputs/train"
     for seed, name in enumerate(("zero", "one")):
         cluster.train(*SHORT.split(), f"seed={seed}", f"name=alone{seed}")
@@ -71,7 +71,7 @@ def whole(cluster: Cluster) -> Path:
     return cluster.folder / "outputs/train/whole"
 
 
-def test_a_sweep_whose_jobs_have_two_tasks_trains_each_run_with_both(whole: Path, cluster: Cluster) -> None:
+def test_launcher_with_two_tasks_resumes_after_requeue(whole: Path, cluster: Cluster) -> None:
     job = cluster.submit(*LONG.split(), *TASKS, name="launched")
     until(has_begun(cluster, "launched"))
     slurm("scontrol", "requeue", job)
@@ -81,7 +81,7 @@ def test_a_sweep_whose_jobs_have_two_tasks_trains_each_run_with_both(whole: Path
     assert_same_run(cluster.run_folders("launched")[""], whole)
 
 
-def test_the_launcher_of_jobs_names_no_key_that_it_does_not_have(cluster: Cluster) -> None:
+def test_launcher_refuses_unknown_key(cluster: Cluster) -> None:
     sweep = cluster.start("-m", *SHORT.split(), *LAUNCHER, "hydra.launcher.tasks_per_node=2", "name=refused")
     _, err = sweep.communicate(timeout=60)
     assert sweep.returncode == 2

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, everything back as it was, nothing executed."""
+"""Checkpoints: written whole or not at all, everything restored, nothing executed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None =
     checkpoint.save(path, model=model, optimizer=optimizer, step=step, steps=10, config="a: 1", data=DATA)
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_save_and_load(tmp_path: Path) -> None:
     model = nn.Linear(3, 2)
     save(tmp_path / "c.pt", model)
     loaded = checkpoint.load(tmp_path / "c.pt")
@@ -33,7 +33,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "c.pt"]
 
 
-def test_resume_restores_model_optimiser_and_every_random_state(tmp_path: Path) -> None:
+def test_resume_restores_every_state(tmp_path: Path) -> None:
     def one_step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         optimizer.zero_grad()
         model(torch.randn(4, 3)).square().sum().backward()
@@ -56,7 +56,7 @@ def test_resume_restores_model_optimiser_and_every_random_state(tmp_path: Path) 
     assert torch.equal(other.weight, model.weight)
 
 
-def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "c.pt"
     save(path, nn.Linear(3, 2))
     before = path.read_bytes()
@@ -71,7 +71,7 @@ def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_foreign_and_broken_files_are_refused_in_one_line(tmp_path: Path) -> None:
+def test_foreign_and_broken_files(tmp_path: Path) -> None:
     whole = tmp_path / "whole.pt"
     save(whole, nn.Linear(300, 20))
     content = whole.read_bytes()
@@ -94,7 +94,7 @@ def test_foreign_and_broken_files_are_refused_in_one_line(tmp_path: Path) -> Non
         checkpoint.load(tmp_path / "nowhere.pt")
 
 
-def test_a_pickle_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
+def test_pickle_is_not_executed(tmp_path: Path) -> None:
     trap = tmp_path / "trap"
     torch.save({"format": checkpoint.FORMAT, "model": Payload(trap)}, tmp_path / "hostile.pt")
     with pytest.raises(ValueError, match="not an lrx checkpoint"):
@@ -104,7 +104,7 @@ def test_a_pickle_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
     assert trap.exists()  # the trap works; it was not sprung
 
 
-def test_a_checkpoint_without_its_parts_is_refused(tmp_path: Path) -> None:
+def test_incomplete_checkpoint(tmp_path: Path) -> None:
     torch.save({"format": checkpoint.FORMAT, "model": {}}, tmp_path / "c.pt")
     with pytest.raises(ValueError, match="not an lrx checkpoint"):
         checkpoint.load(tmp_path / "c.pt")
@@ -118,14 +118,14 @@ def test_weights_must_fit_and_be_finite(tmp_path: Path) -> None:
         load_weights(model, {"weight": torch.full((2, 3), torch.nan), "bias": torch.zeros(2)}, tmp_path)
 
 
-def test_imported_weights_are_not_resumed(tmp_path: Path) -> None:
+def test_imported_weights_cannot_be_resumed(tmp_path: Path) -> None:
     model = nn.Linear(3, 2)
     save(tmp_path / "c.pt", model)
     with pytest.raises(ValueError, match="imported weights"):
         checkpoint.resume(tmp_path / "c.pt", model, torch.optim.Adam(model.parameters()), DATA)
 
 
-def test_find_takes_a_file_or_a_run_folder(tmp_path: Path) -> None:
+def test_find(tmp_path: Path) -> None:
     path = tmp_path / CHECKPOINT
     path.touch()
     assert checkpoint.find(str(path)) == checkpoint.find(str(tmp_path)) == path

@@ -72,7 +72,7 @@ def assert_nothing_is_waited_for(model: nn.Module, x: Tensor) -> None:
 
 @pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("model", GROUPS["model"])
-def test_no_objective_waits(model: str) -> None:
+def test_objectives_do_not_wait(model: str) -> None:
     data = ToyGrid((1, 8, 8))
     built = model_from(f"model={model}", "network=mlp", "network.hidden=[16,16]", "latent_dim=6", dataset=data)
     assert_nothing_is_waited_for(built.to(AFAR), torch.rand(8, 1, 8, 8, device=AFAR))
@@ -80,13 +80,13 @@ def test_no_objective_waits(model: str) -> None:
 
 @pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("network", GROUPS["network"])
-def test_no_network_waits(network: str) -> None:
+def test_networks_do_not_wait(network: str) -> None:
     side = image_side(network)
     built = model_from("model=vae", f"network={network}", dataset=ToyGrid((3, side, side)))
     assert_nothing_is_waited_for(built.to(AFAR), torch.rand(2, 3, side, side, device=AFAR))
 
 
-def test_what_waits_is_refused() -> None:
+def test_waiting_operations_raise() -> None:
     x = torch.zeros(3, device=AFAR)
     with pytest.raises(RuntimeError, match="meta"):
         x.sum().item()

@@ -1,4 +1,4 @@
-"""What TensorBoard and Weights & Biases are told of a run, also when it is interrupted, read back from their files."""
+"""Points in the files of TensorBoard and Weights & Biases, also of an interrupted run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import json
 import subprocess
 import sys
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from lrx.training import metrics_log
-from lrx.training.trackers import TRACKERS, Trackers
+from lrx.training.observers import Observers
+from lrx.training.trackers import TRACKERS, make_trackers
 from tests.conftest import TINY, Lrx
 
 
@@ -31,11 +33,11 @@ def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return json.loads(done.stdout)
 
 
-def test_tensorboard_has_the_curves_and_a_resumed_run_has_them_once(tmp_path: Path) -> None:
+def test_tensorboard_after_resume(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of TensorBoard's own imports
         for start, steps in ((0, (5, 10, 15)), (10, (15, 20))):  # killed after step 15, whose checkpoint was of step 10
-            with Trackers(["tensorboard"], tmp_path, "seed: 0") as trackers:
+            with closing(Observers(*make_trackers(["tensorboard"], tmp_path, "seed: 0"))) as trackers:
                 trackers.start(start)
                 for step in steps:
                     trackers.log(step, {"loss": step / 2 + start, "kl": 1.0})
@@ -44,24 +46,24 @@ def test_tensorboard_has_the_curves_and_a_resumed_run_has_them_once(tmp_path: Pa
     assert found["train/loss"] == [[5, 2.5], [10, 5.0], [15, 17.5], [20, 20.0]]
 
 
-def test_tensorboard_has_no_step_twice_of_a_run_that_began_again(tmp_path: Path) -> None:
+def test_tensorboard_after_restart(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for shift in (0, 100):  # killed before the first checkpoint
-            with Trackers(["tensorboard"], tmp_path, "seed: 0") as trackers:
+            with closing(Observers(*make_trackers(["tensorboard"], tmp_path, "seed: 0"))) as trackers:
                 trackers.start(0)
                 for step in (5, 10):
                     trackers.log(step, {"loss": float(step + shift)})
     assert events(tmp_path / "tensorboard") == {"train/loss": [[5, 105.0], [10, 110.0]]}
 
 
-def test_tensorboard_is_told_of_steps_before_it_was_asked_for_and_loses_none_to_a_kill(tmp_path: Path) -> None:
-    kept = metrics_log.Curves(tmp_path)
+def test_tensorboard_has_earlier_steps_and_survives_a_kill(tmp_path: Path) -> None:
+    log = metrics_log.MetricsLog(tmp_path)
     for step in (5, 10, 15):
-        kept.append(step, {"loss": float(step)})
+        log.log(step, {"loss": float(step)})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Trackers(["tensorboard"], tmp_path, "seed: 0") as trackers:
+        with closing(Observers(*make_trackers(["tensorboard"], tmp_path, "seed: 0"))) as trackers:
             trackers.start(10)
             trackers.log(15, {"loss": 115.0})
             found = events(tmp_path / "tensorboard")  # as if it were killed here
@@ -83,26 +85,23 @@ while at < len(data):
         points.append((row["_step"], row["train/loss"]))
 print(json.dumps(points))
 """
-FOLLOWED = """
+FOLLOW = """
 import sys
 from pathlib import Path
-from lrx.training.metrics_log import Curves
-from lrx.training.trackers import Trackers
+from contextlib import closing
+from lrx.training.metrics_log import MetricsLog
+from lrx.training.observers import Observers
+from lrx.training.trackers import make_trackers
 
 folder, start = Path(sys.argv[1]), int(sys.argv[2])
-curves = Curves(folder)
-curves.go_on_from(start)
-with Trackers(["wandb"], folder, "seed: 0") as trackers:
-    trackers.start(start)
+with closing(Observers(MetricsLog(folder), *make_trackers(["wandb"], folder, "seed: 0"))) as observers:
+    observers.start(start)
     for step in map(int, sys.argv[3:]):
-        curves.append(step, {"loss": step / 2 + start})
-        trackers.log(step, {"loss": step / 2 + start})
+        observers.log(step, {"loss": step / 2 + start})
 """
 
 
-def test_wandb_works_without_a_network_and_a_resumed_run_is_one_run(
-    tmp_path: Path, environment: dict[str, str]
-) -> None:
+def test_wandb_offline_after_resume(tmp_path: Path, environment: dict[str, str]) -> None:
     def said(code: str, *words: str) -> str:
         command = [sys.executable, "-W", "ignore", "-c", code, *words]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -111,13 +110,13 @@ def test_wandb_works_without_a_network_and_a_resumed_run_is_one_run(
 
     found = []
     for words in (["0", "5", "10", "15"], ["10", "15", "20"]):  # killed after step 15, with a checkpoint of step 10
-        said(FOLLOWED, str(tmp_path), *words)
+        said(FOLLOW, str(tmp_path), *words)
         (log,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
         found.append(json.loads(said(READ_WANDB, str(log))))
     assert found == [[[5, 2.5], [10, 5.0], [15, 7.5]], [[5, 2.5], [10, 5.0], [15, 17.5], [20, 20.0]]]
 
 
-def test_trackers_are_imported_only_when_they_are_asked_for() -> None:
+def test_trackers_are_imported_lazily() -> None:
     code = (
         "import sys, lrx.cli.commands.registry, lrx.training.trackers as trackers\n"
         "print([name for name in sys.modules if name.split('.')[0] in trackers.TRACKERS])"
@@ -126,18 +125,18 @@ def test_trackers_are_imported_only_when_they_are_asked_for() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_what_is_unknown_or_not_installed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_and_missing_trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for names in ("tensorboard", ["mlflow"], 3):
         with pytest.raises(ValueError, match=r"track must list some of tensorboard, wandb, .* not "):
-            Trackers(names, tmp_path, "")
+            make_trackers(names, tmp_path, "")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     for name in TRACKERS:
         with pytest.raises(ValueError, match=rf"track={name} needs a package: pip install -e '\.\[{name}\]'"):
-            Trackers([name], tmp_path, "")
-    Trackers([], tmp_path, "")
+            make_trackers([name], tmp_path, "")
+    assert make_trackers([], tmp_path, "") == []
 
 
-def test_a_run_is_followed_from_the_command_line(lrx_process: Lrx, tmp_path: Path) -> None:
+def test_track_on_the_command_line(lrx_process: Lrx, tmp_path: Path) -> None:
     done = lrx_process("train", *TINY, "track=[tensorboard]", "name=followed")
     assert done.returncode == 0, done.stderr
     found = events(tmp_path / "outputs/train/followed/tensorboard")

@@ -53,7 +53,7 @@ sys.exit(any(os.waitpid(child, 0)[1] for child in children))
 """
 
 
-def test_sixteen_writers_in_one_sweep_with_one_kept_probe(tmp_path: Path) -> None:
+def test_sixteen_writers_share_one_probe(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", WRITERS, tmp_path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for number in range(16):
@@ -65,14 +65,14 @@ def test_sixteen_writers_in_one_sweep_with_one_kept_probe(tmp_path: Path) -> Non
     assert torch.load(probe, weights_only=True)["format"] == "lrx probe 1"
 
 
-def test_a_writer_that_is_done_at_this_very_moment_hinders_no_other(tmp_path: Path) -> None:
+def test_concurrent_removal_of_a_part_file(tmp_path: Path) -> None:
     (tmp_path / ".x.1.2.part").symlink_to(tmp_path / "gone")  # listed, and not there when it is looked at
     with atomic.atomic_path(tmp_path / "x") as beside:
         beside.write_text("whole")
     assert (tmp_path / "x").read_text() == "whole"
 
 
-def test_a_folder_in_the_way_of_a_file_leaves_nothing_beside_it(tmp_path: Path) -> None:
+def test_folder_at_the_path_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     with pytest.raises(OSError, match=r"cannot write .*x: is a directory"):
         atomic.write(tmp_path / "x", b"whole")
@@ -84,9 +84,7 @@ def test_a_folder_in_the_way_of_a_file_leaves_nothing_beside_it(tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
-def test_the_second_command_in_a_run_folder_is_refused_and_the_first_goes_on(
-    lrx: Lrx, tmp_path: Path, environment: dict[str, str]
-) -> None:
+def test_second_command_in_a_run_folder_is_refused(lrx: Lrx, tmp_path: Path, environment: dict[str, str]) -> None:
     words = ["train", *TINY, "trainer.steps=200", "name=one"]
     first = subprocess.Popen(
         [sys.executable, "-m", "lrx.cli", *words], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
@@ -110,7 +108,7 @@ def test_the_second_command_in_a_run_folder_is_refused_and_the_first_goes_on(
     assert "is finished" in lrx(*words).stderr
 
 
-def test_a_clock_that_goes_backwards_changes_nothing(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clock_that_goes_backwards(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backwards = itertools.count(time.time(), -86400.0)
     monkeypatch.setattr(time, "time", lambda: next(backwards))
     run = tmp_path / "outputs/train/back"

@@ -1,10 +1,10 @@
-"""`lrx train`: a model of a config is trained in its run folder, or trained on."""
+"""`lrx train`: train the model of a config in its run folder, or resume there."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
-from contextlib import nullcontext
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -17,101 +17,130 @@ from lrx.cli.console.progress import TrainProgress
 from lrx.core.devices import choose_device
 from lrx.core.malloc import keep_freed_memory
 from lrx.core.paths import CHECKPOINT
-from lrx.core.types import Trainable
+from lrx.core.types import Dataset, Trainable
+from lrx.core.validation import SettingError
 from lrx.data import splits
 from lrx.models.autoencoder import NetworkAutoencoder
 from lrx.runs import run_folder, status
 from lrx.storage.atomic import atomic_path
-from lrx.training import checkpoint, distributed, sigint
-from lrx.training.loop import TrainSettings, compiles, train
-from lrx.training.metrics_log import Curves, last_loss
-from lrx.training.trackers import Trackers
+from lrx.training import checkpoint
+from lrx.training.distributed import Ranks, process_group
+from lrx.training.loop import DivergedError, TrainSettings, train
+from lrx.training.metrics_log import MetricsLog, last_loss
+from lrx.training.observers import Observer, Observers, Row
+from lrx.training.trackers import make_trackers
 
-SPLIT = "split.npz"  # the part of each image, where training draws from one part
+SPLIT = "split.npz"  # part of each image, where training draws from one part
 
 
 def train_command(config: Config, folder: Path) -> float | None:
-    """Train in the run folder, or go on there; nothing to do if the run is finished. Returns the last logged loss.
+    """Train in the run folder, or resume there; return the last logged loss. A finished run is left as it is.
 
-    Of several processes (lrx.training.distributed), the first one has the folder, and the others only work for it.
+    Of several processes (lrx.training.distributed), rank 0 writes the folder; its path holds for all.
     """
     keep_freed_memory()
     settings = cast(TrainSettings, config.build("trainer"))
-    with distributed.joined(choose_device(settings.device, "trainer.device")) as (ranks, device):
-        return _train(config, Path(ranks.of_first(str(folder))), settings, ranks, device)
+    with process_group(choose_device(settings.device, "trainer.device")) as (ranks, device):
+        folder = Path(ranks.broadcast(str(folder)))
+        flat = config.flat()
+        ranks.check_equal_across_ranks(run_folder.identity(flat), "start them all with the same command")
+        check_folder(folder, config)
+        is_finished = _is_finished(flat, folder, settings)
+        ranks.check_equal_across_ranks(
+            {"whether the run is finished": str(is_finished)}, "they must see the same run folder"
+        )
+        if not is_finished:
+            _train(config, folder, settings, ranks, device)
+        elif ranks.is_main:
+            can_grow = settings.schedule == "constant"
+            remedy = f"trainer.steps={2 * settings.steps} trains on" if can_grow else "nothing to do"
+            messages.note(f"{folder} is finished ({settings.steps} steps); {remedy}")
+        return last_loss(folder)
 
 
-def _train(
-    config: Config, folder: Path, settings: TrainSettings, ranks: distributed.Ranks, device: torch.device
-) -> float | None:
-    flat = config.flat()
-    ranks.agree_on(run_folder.identity(flat), "start them all with the same command")
-    check_folder(folder, config)
+def _is_finished(flat: Mapping[str, str], folder: Path, settings: TrainSettings) -> bool:
+    """Return whether the folder holds the finished run of this config."""
     path = folder / CHECKPOINT
     done = status.finished(folder, run_folder.fingerprint(run_folder.stored_identity(folder, flat)))
-    done = done and path.is_file() and checkpoint.load(path).step == settings.steps
-    ranks.agree_on({"whether the run is finished": str(done)}, "they must see the same run folder")
-    if done:
-        if ranks.leads:
-            more = (
-                f"trainer.steps={2 * settings.steps} trains on" if settings.schedule == "constant" else "nothing to do"
-            )
-            messages.note(f"{folder} is finished ({settings.steps} steps); {more}")
-        return last_loss(folder)
-    if settings.precision == "tf32" and device.type != "cuda" and ranks.leads:
+    return done and path.is_file() and checkpoint.load(path).step == settings.steps
+
+
+def _train(config: Config, folder: Path, settings: TrainSettings, ranks: Ranks, device: torch.device) -> None:
+    """Build data set and model, and train; rank 0 locks the run folder and writes everything in it."""
+    if settings.precision == "tf32" and device.type != "cuda" and ranks.is_main:
         messages.warn("trainer.precision=tf32 has no effect on the CPU")
-    whole = open_dataset(config)
-    dataset = splits.part(whole, str(config.value("split")))
-    ranks.agree_on({"the fingerprint of the data": dataset.fingerprint}, "they must read the same data set")
-    model = build_model(config, dataset)
-    assert isinstance(model, Trainable)
-    fit = functools.partial(
-        train,
-        model,
-        dataset,
-        settings,
-        seed=whole_seed(config),
-        device=device,
-        path=path,
-        config=config.text,
-        ranks=ranks,
+    all_data = open_dataset(config)
+    dataset = splits.part(all_data, str(config.value("split")))
+    ranks.check_equal_across_ranks(
+        {"the fingerprint of the data": dataset.fingerprint}, "they must read the same data set"
     )
-    if not ranks.leads:
-        fit()
-        return last_loss(folder)
-    curves = Curves(folder)
-    trackers = Trackers(config.plain("track"), folder, config.text)
-    with (
-        working(config, folder, "train") as work,
-        trackers,
-        TrainProgress(settings.steps, settings.batch_size) as progress,
-    ):
+    model = build_model(config, dataset).to(device)
+    assert isinstance(model, Trainable)
+
+    def fit(observer: Observer | None) -> None:
+        train(
+            model,
+            dataset,
+            settings,
+            seed=whole_seed(config),
+            path=folder / CHECKPOINT,
+            config=config.text,
+            ranks=ranks,
+            observer=observer,
+        )
+
+    if not ranks.is_main:
+        with _names_of_keys():
+            fit(None)
+        return
+    trackers = make_trackers(config.plain("track"), folder, config.text)
+    with working(config, folder, "train") as session, _names_of_keys():
         run_folder.write_config(folder, config.text)
-        if dataset is not whole:
-            with atomic_path(folder / SPLIT) as beside, beside.open("wb") as file:
-                np.savez_compressed(file, part=splits.codes(whole).numpy())
-
-        def on_start(start: int) -> None:
-            curves.go_on_from(start)
-            trackers.start(start)
-            progress.start(start, compiles=compiles(settings, device))
-            work.update(step=start, steps=settings.steps)
-
-        def on_log(step: int, row: Mapping[str, float]) -> None:
-            curves.append(step, row)
-            trackers.log(step, row)
-            progress.log(row)
-            work.update(step=step, rate=progress.rate, seconds_left=progress.seconds_left)
-
-        # several processes get the signal in different steps, and would wait for each other
-        with sigint.requested() if ranks.size == 1 else nullcontext() as stopping:
-
-            def on_step(step: int) -> None:
-                progress.step(step)
-                if stopping is not None and stopping():  # this step is saved, whether or not it is logged
-                    work.update(step=step)
-
-            fit(on_start=on_start, on_step=on_step, on_log=on_log, stopping=stopping)
+        if dataset is not all_data:
+            _write_split(folder, all_data)
+        progress = TrainProgress(settings.steps, settings.batch_size, compiles=settings.compiles(device))
+        fit(Observers(MetricsLog(folder), *trackers, progress, StatusUpdates(session, settings.steps, progress)))
     kind = f", reconstruction {model.reconstruction}" if isinstance(model, NetworkAutoencoder) else ""
-    messages.note(f"trained {settings.steps} steps on {dataset.name} ({dataset.source}){kind}: {path}")
-    return last_loss(folder)
+    messages.note(f"trained {settings.steps} steps on {dataset.name} ({dataset.source}){kind}: {folder / CHECKPOINT}")
+
+
+def _write_split(folder: Path, dataset: Dataset) -> None:
+    """Store the part that each image of the data set belongs to."""
+    with atomic_path(folder / SPLIT) as path, path.open("wb") as file:
+        np.savez_compressed(file, part=splits.codes(dataset).numpy())
+
+
+class StatusUpdates:
+    """Observer that keeps status.json up to date: at each log, and at the step where training stops."""
+
+    def __init__(self, session: status.Session, steps: int, progress: TrainProgress) -> None:
+        self._session, self._steps, self._progress, self._done = session, steps, progress, 0
+
+    def start(self, step: int) -> None:
+        """Write where training starts."""
+        self._done = step
+        self._session.update(step=step, steps=self._steps)
+
+    def log(self, step: int, row: Row) -> None:
+        """Write step, rate and time left."""
+        self._session.update(step=step, rate=self._progress.rate, seconds_left=self._progress.seconds_left)
+
+    def step(self, n: int) -> None:
+        """Remember the step."""
+        self._done = n
+
+    def close(self) -> None:
+        """Write the last step, which need not be a logged one."""
+        if self._done > self._session.status.step:
+            self._session.update(step=self._done)
+
+
+@contextmanager
+def _names_of_keys() -> Iterator[None]:
+    """Put `trainer.` before the settings that errors of training name."""
+    try:
+        yield
+    except DivergedError as error:
+        raise DivergedError(re.sub(r"\b(lr|clip)=", r"trainer.\1=", str(error))) from error
+    except SettingError as error:
+        raise ValueError(f"trainer.{error}") from error

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lrx.cli.console.messages import ERRORS, begin, tell
 from lrx.core.text import clock
+from lrx.training.observers import Row
 
 LINE_EVERY = 30.0  # seconds between two lines of a log
 
 
 class TrainProgress:
-    """Steps, images per second, time left and the newest losses of a training run."""
+    """Observer of a training run that shows steps, images per second, time left and the newest losses.
 
-    def __init__(self, steps: int, batch_size: int) -> None:
+    compiles: the first step compiles networks; the rate leaves it out.
+    """
+
+    def __init__(self, steps: int, batch_size: int, *, compiles: bool = False) -> None:
         self._steps, self._batch_size = steps, batch_size
         self._done = self._first = 0
-        self._compiles = False
+        self._compiles = compiles
         self._began = self._newest = self._last_line = time.monotonic()
         self._losses = ""
         self._bar = Progress(
@@ -34,20 +38,10 @@ class TrainProgress:
         )
         self._task = self._bar.add_task("training", total=steps, rate="", losses="")
 
-    def __enter__(self) -> TrainProgress:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar.live.is_started:
-            self._bar.stop()
-
-    def start(self, step: int, *, compiles: bool = False) -> None:
-        """Training begins, or goes on, at this step; compiles: the first one compiles, and the rate leaves it out."""
+    def start(self, step: int) -> None:
+        """Start the clock, and on a terminal the bar; a resumed run says so."""
         begin()
         self._done = self._first = step
-        self._compiles = compiles
         self._began = self._newest = self._last_line = time.monotonic()
         if step:
             tell(f"resuming at step {step} of {self._steps}")
@@ -56,51 +50,54 @@ class TrainProgress:
 
     @property
     def rate(self) -> float:
-        """Steps a second from when training began or went on, or had compiled, to the newest step."""
+        """Steps per second from the start, or the end of compiling, to the newest step."""
         return (self._done - self._first) / max(self._newest - self._began, 1e-9)
 
     @property
     def seconds_left(self) -> float:
-        """What the rest takes at this rate."""
+        """Seconds that the remaining steps take at this rate."""
         return (self._steps - self._done) / max(self.rate, 1e-9)
 
-    def step(self, done: int) -> None:
-        """One more step is done."""
-        self._done = done
+    def log(self, step: int, row: Row) -> None:
+        """Show these losses until the next ones."""
+        self._losses = "  ".join(f"{key} {row[key]:.4g}" for key in ("loss", "reconstruction", "kl") if key in row)
+
+    def step(self, n: int) -> None:
+        """Move the bar, or write a line to a log when one is due."""
+        self._done = n
         self._newest = now = time.monotonic()
         if self._compiles:
             tell(f"compiled in {now - self._began:.0f} s")
-            self._compiles, self._first, self._began, self._last_line = False, done, now, now
+            self._compiles, self._first, self._began, self._last_line = False, n, now, now
         rate = self.rate
-        self._bar.update(self._task, completed=done, rate=f"{rate:.1f} steps/s", losses=self._losses.split("  ")[0])
+        self._bar.update(self._task, completed=n, rate=f"{rate:.1f} steps/s", losses=self._losses.split("  ")[0])
         if not ERRORS.is_terminal and now - self._last_line >= LINE_EVERY:
             self._last_line = now
             left = clock(self.seconds_left)
             images = rate * self._batch_size
-            tell(f"step {done}/{self._steps}  {rate:.1f} steps/s  {images:.0f} images/s  {left} left  {self._losses}")
+            tell(f"step {n}/{self._steps}  {rate:.1f} steps/s  {images:.0f} images/s  {left} left  {self._losses}")
 
-    def log(self, scalars: Mapping[str, float]) -> None:
-        """The newest losses, shown until the next ones come."""
-        self._losses = "  ".join(
-            f"{key} {scalars[key]:.4g}" for key in ("loss", "reconstruction", "kl") if key in scalars
-        )
+    def close(self) -> None:
+        """Take the bar off the terminal's live display."""
+        if self._bar.live.is_started:
+            self._bar.stop()
 
 
 class WorkProgress:
-    """Progress of one piece of work that calls back with (done, total)."""
+    """Progress of one piece of work, which calls the object of the `with` block with (done, total)."""
 
-    def __init__(self, what: str) -> None:
-        self._what, self._last_line = what, time.monotonic()
+    def __init__(self, title: str) -> None:
+        self._title, self._last_line = title, time.monotonic()
         self._bar = Progress(
-            TextColumn(what),
+            TextColumn(title),
             BarColumn(),
             TextColumn("{task.percentage:3.0f}%"),
             TimeElapsedColumn(),
             console=ERRORS,
             transient=True,
         )
-        self._task = self._bar.add_task(what, total=None)
-        self._begun = False
+        self._task = self._bar.add_task(title, total=None)
+        self._started = False
 
     def __enter__(self) -> Callable[[int, int], None]:
         return self._update
@@ -108,19 +105,19 @@ class WorkProgress:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._begun and ERRORS.is_terminal:
+        if self._started and ERRORS.is_terminal:
             self._bar.stop()
 
     def _update(self, done: int, total: int) -> None:
-        if not self._begun:
-            self._begun = True
+        if not self._started:
+            self._started = True
             begin()
             if ERRORS.is_terminal:
                 self._bar.start()
             else:
-                tell(self._what)
+                tell(self._title)
         if ERRORS.is_terminal:
             self._bar.update(self._task, completed=done, total=total)
         elif time.monotonic() - self._last_line >= LINE_EVERY:
             self._last_line = time.monotonic()
-            tell(f"{self._what}: {100 * done // total} %")
+            tell(f"{self._title}: {100 * done // total} %")
