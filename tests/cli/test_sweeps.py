@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hydra.errors import ConfigCompositionException
 
-from lrx.cli import main
+from lrx.cli import errors
 from lrx.runs import status
 from lrx.training import checkpoint, metrics_log
 from tests.conftest import TINY, Lrx
@@ -167,5 +167,5 @@ def test_what_is_missing_is_named(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.
 def test_a_choice_that_an_extra_brings_names_the_extra(choice: str, extra: str) -> None:
     group = choice.partition("/")[0]
     text = f"Could not find 'hydra/{choice}'\n\nAvailable options in 'hydra/{group}':\n\tbasic\nConfig search path:"
-    line = main.message(ConfigCompositionException(text))
+    line = errors.message(ConfigCompositionException(text))
     assert line.endswith(f"the choices are basic; it comes with pip install -e '.[{extra}]' in the checkout of lrx")

@@ -119,7 +119,7 @@ def test_wandb_works_without_a_network_and_a_resumed_run_is_one_run(
 
 def test_trackers_are_imported_only_when_they_are_asked_for() -> None:
     code = (
-        "import sys, lrx.cli.commands.registry, lrx.training.trackers as trackers\n"
+        "import sys, lrx.cli.commands.train, lrx.training.trackers as trackers\n"
         "print([name for name in sys.modules if name.split('.')[0] in trackers.TRACKERS])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,7 +11,8 @@ from typing import cast
 import numpy as np
 import torch
 
-from lrx.cli.build import Config, build_model, open_dataset, whole_seed, working
+from lrx.cli.build import build_model, checked_seed, open_dataset, run_session
+from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.cli.console.progress import TrainProgress
 from lrx.core.devices import choose_device
@@ -69,7 +70,7 @@ def _train(
         model,
         dataset,
         settings,
-        seed=whole_seed(config),
+        seed=checked_seed(config),
         device=device,
         path=path,
         config=config.text,
@@ -81,7 +82,7 @@ def _train(
     curves = Curves(folder)
     trackers = Trackers(config.plain("track"), folder, config.text)
     with (
-        working(config, folder, "train") as work,
+        run_session(config, folder, "train") as work,
         trackers,
         TrainProgress(settings.steps, settings.batch_size) as progress,
     ):

@@ -14,7 +14,7 @@ from rich.live import Live
 from lrx.cli.console import matrix_table
 from lrx.cli.console.stdout import Console, spelling
 from lrx.cli.console.tables import Runs, runs_table, score_table, whole_file
-from lrx.cli.console.usage import fitted, width_of
+from lrx.cli.console.wrap import width_of, wrap_text
 from lrx.core.text import humanize as spaced
 from lrx.core.text import printable, with_error
 
@@ -77,7 +77,7 @@ def begin() -> None:
 def warn(text: str) -> None:
     """One line that a person should not miss, on standard error."""
     name = "".join(f"{job.name}: " for job in _jobs)
-    _write(sys.stderr, fitted(f"lrx: warning: {name}{printable(text)}", sys.stderr))
+    _write(sys.stderr, wrap_text(f"lrx: warning: {name}{printable(text)}", sys.stderr))
 
 
 def _write(stream: TextIO, line: str) -> None:
