@@ -16,14 +16,17 @@ from contextlib import ExitStack, contextmanager
 import hydra
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
+from hydra.errors import InstantiationException
 from hydra.plugins.launcher import Launcher
+from hydra.plugins.plugin import Plugin
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
 
 from lrx.cli.console.wrap import wrap_text
 from lrx.cli.errors import job_result
 from lrx.cli.overrides import job_folder
-from lrx.cli.targets import import_target
+from lrx.cli.targets import import_from_current_folder, import_target
+from lrx.core.validation import SettingError
 
 
 @contextmanager
@@ -80,20 +83,29 @@ def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
             delattr(owner, name)
 
 
-def _instantiate(plugins: Plugins, node: DictConfig) -> Launcher | Sweeper:
+def _instantiate(plugins: Plugins, node: DictConfig) -> Plugin:
     """Build the launcher or sweeper that a node names: one of Hydra's plugins, or a class at any importable name.
 
-    ValueError for a target that is not there, or is neither.
+    ValueError for a target that is not there or is neither, and for settings that it does not take.
     """
     target, key = str(node.get("_target_")), str(node._get_full_key("_target_"))
-    if target in plugins.class_name_to_class:
-        return Plugins._instantiate(plugins, node)  # type: ignore[return-value]
-    plugin = import_target(key, target)
-    if not (isinstance(plugin, type) and issubclass(plugin, Launcher | Sweeper)):
-        kind = key.split(".")[-2]
-        raise ValueError(
-            f"{key}={target} is no {kind}; give a subclass of hydra.plugins.{kind}.{kind.capitalize()}, such as "
-            "lrx.cli.slurm_launcher.FrozenSlurmLauncher"
-        )
-    made: Launcher | Sweeper = hydra.utils.instantiate(node, _target_=plugin)
+    group = key.removesuffix("._target_")
+    try:
+        if target in plugins.class_name_to_class:
+            return Plugins._instantiate(plugins, node)
+        import_from_current_folder()
+        plugin = import_target(key, target)
+        contract = Launcher if group.endswith("launcher") else Sweeper
+        if not (isinstance(plugin, type) and issubclass(plugin, contract)):
+            raise ValueError(
+                f"{key}={target} is no {contract.__name__.lower()}; give a subclass of "
+                f"{contract.__module__}.{contract.__name__}"
+            )
+        made: Plugin = hydra.utils.instantiate(node, _target_=plugin)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, SettingError):
+            raise ValueError(f"{group}.{error.__cause__}") from error
+        if isinstance(error.__cause__, TypeError):
+            raise ValueError(f"{group}: {error.__cause__}") from error
+        raise
     return made

@@ -59,8 +59,14 @@ def check_trusted(leaves: Leaves, trust: object, *, source: str) -> None:
         if not (trustable and any(str(target).startswith(f"{name}.") for name in packages)):
             remedy = f"; if you know that code, add trust=[{str(target).partition('.')[0]}]" if trustable else ""
             raise ValueError(f"{source} has {key}={target}, which no config of lrx names; it is not run{remedy}")
-    if packages and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # after everything installed, so that it shadows nothing
+    if packages:
+        import_from_current_folder()
+
+
+def import_from_current_folder() -> None:
+    """Have modules of the current folder found after everything that is installed, so that they shadow nothing."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
 
 
 def import_target(key: str, target: str) -> object:
