@@ -9,7 +9,7 @@ import pytest
 from tests.cli.test_main import assert_refused
 from tests.conftest import TINY, Lrx
 
-SERIAL = '''
+SERIAL = """
 from hydra.core.utils import run_job
 from hydra.plugins.launcher import Launcher
 from omegaconf import open_dict
@@ -36,7 +36,7 @@ class SerialLauncher(Launcher):
             job_dir_key="hydra.sweep.dir",
             job_subdir_key="hydra.sweep.subdir",
         )
-'''
+"""
 
 
 @pytest.fixture
