@@ -1,4 +1,4 @@
-"""A composed config as commands see it: plain values, plain objects, and its own text."""
+"""Composed config as commands see it: plain values, plain objects, and its own text."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Config:
 
     @property
     def text(self) -> str:
-        """The config as yaml, interpolations as they were written."""
+        """Config as yaml, interpolations as they were written."""
         return OmegaConf.to_yaml(self._node)
 
     def flat(self) -> dict[str, str]:

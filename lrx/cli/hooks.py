@@ -1,4 +1,4 @@
-"""What lrx changes in Hydra, argparse and warnings in the process that runs a command, for as long as it runs.
+"""Changes of Hydra, argparse and warnings in the process that runs a command, for as long as it runs.
 
 Importing a module of lrx changes nothing.
 """

@@ -59,7 +59,7 @@ def test_cells_have_the_colours_of_their_values(tmp_path: Path) -> None:
     stored = results.read(written(tmp_path / "result.h5", 3))
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, color_system="truecolor", width=80)
-    console.print(*tables.whole_file(stored, 80))
+    console.print(*tables.file_parts(stored, 80))
     shown = screen.getvalue()
     assert "48;2;0;34;78m" in shown.replace("38;2;255;255;255;", "")  # the darkest, of the value 0
     light = [line for line in shown.splitlines() if "0.89" in line]
@@ -137,7 +137,7 @@ def test_an_error_that_is_not_zero_is_not_shown_as_zero() -> None:
         {},
     )
     screen = io.StringIO()
-    Console(file=screen, width=80).print(*matrix_table.heat_tables("mine", result, 10))
+    Console(file=screen, width=80).print(*matrix_table.heat_tables("mine", result, 80))
     words = screen.getvalue().replace("│", " ").split()
     for value in ("0.00", "2e-04", "123.5", "0.000", "12346", "12.35", "-1e+07"):
         assert value in words

@@ -128,8 +128,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """A terminal of 80 columns and 8 lines, and a clock that does not wait."""
     written = io.StringIO()
     made = Console(file=written, force_terminal=True, width=80, height=8, color_system=None, highlight=False)
-    monkeypatch.setattr(messages, "Console", lambda **_: made)
-    monkeypatch.setattr(messages, "is_watched", lambda: True)
+    monkeypatch.setattr(messages, "stdout_console", lambda: made)
+    monkeypatch.setattr(messages, "is_terminal", lambda: True)
     return written
 
 

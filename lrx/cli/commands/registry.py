@@ -79,7 +79,7 @@ class PlainCommand:
 
     @property
     def option(self) -> str:
-        """The option as typed, up to its value: `--once`, `out=`, or nothing."""
+        """Option as typed, up to its value: `--once`, `out=`, or nothing."""
         _, _, option = self.arguments.partition(" [")
         return option.partition("=")[0] + "=" if "=" in option else option.removesuffix("]")
 

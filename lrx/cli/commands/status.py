@@ -24,7 +24,7 @@ NOT_LISTED = ("done", "queued")  # states that are only counted
 def status_command(top: Path, *, once: bool = False) -> None:
     """Show the state of the runs of a folder. ValueError when there are none."""
     runs = find_runs(top)
-    if once or not messages.is_watched() or not _is_going_on(runs):
+    if once or not messages.is_terminal() or not _is_going_on(runs):
         messages.show_runs(*_table(top, runs))
         return
     try:

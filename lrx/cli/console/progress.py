@@ -8,7 +8,7 @@ from types import TracebackType
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lrx.cli.console.messages import ERRORS, begin, tell
+from lrx.cli.console.messages import ERRORS, progress_line, start_work
 from lrx.core.text import clock
 
 LINE_EVERY = 30.0  # seconds between two lines of a log
@@ -45,12 +45,12 @@ class TrainProgress:
 
     def start(self, step: int, *, compiles: bool = False) -> None:
         """Training begins, or goes on, at this step; compiles: the first one compiles, and the rate leaves it out."""
-        begin()
+        start_work()
         self._done = self._first = step
         self._compiles = compiles
         self._began = self._newest = self._last_line = time.monotonic()
         if step:
-            tell(f"resuming at step {step} of {self._steps}")
+            progress_line(f"resuming at step {step} of {self._steps}")
         if ERRORS.is_terminal:
             self._bar.start()
 
@@ -69,7 +69,7 @@ class TrainProgress:
         self._done = done
         self._newest = now = time.monotonic()
         if self._compiles:
-            tell(f"compiled in {now - self._began:.0f} s")
+            progress_line(f"compiled in {now - self._began:.0f} s")
             self._compiles, self._first, self._began, self._last_line = False, done, now, now
         rate = self.rate
         self._bar.update(self._task, completed=done, rate=f"{rate:.1f} steps/s", losses=self._losses.split("  ")[0])
@@ -77,7 +77,9 @@ class TrainProgress:
             self._last_line = now
             left = clock(self.seconds_left)
             images = rate * self._batch_size
-            tell(f"step {done}/{self._steps}  {rate:.1f} steps/s  {images:.0f} images/s  {left} left  {self._losses}")
+            progress_line(
+                f"step {done}/{self._steps}  {rate:.1f} steps/s  {images:.0f} images/s  {left} left  {self._losses}"
+            )
 
     def log(self, scalars: Mapping[str, float]) -> None:
         """The newest losses, shown until the next ones come."""
@@ -114,13 +116,13 @@ class WorkProgress:
     def _update(self, done: int, total: int) -> None:
         if not self._begun:
             self._begun = True
-            begin()
+            start_work()
             if ERRORS.is_terminal:
                 self._bar.start()
             else:
-                tell(self._what)
+                progress_line(self._what)
         if ERRORS.is_terminal:
             self._bar.update(self._task, completed=done, total=total)
         elif time.monotonic() - self._last_line >= LINE_EVERY:
             self._last_line = time.monotonic()
-            tell(f"{self._what}: {100 * done // total} %")
+            progress_line(f"{self._what}: {100 * done // total} %")
