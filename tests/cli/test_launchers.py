@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_main import assert_refused
 from tests.conftest import TINY, Lrx
+from tests.support.command_line import assert_refused
 
 SERIAL = """
 from hydra.core.utils import run_job
