@@ -1,4 +1,4 @@
-"""Models of other people: their forward passes, written here as they publish them, against ours after import."""
+"""Imports: published autoencoders give the values of their authors' code; own classes run behind `trust`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published autoencoders: their forward passes, written as their authors publish them, by the layout that imports them."""
+"""Published autoencoders with the names and forward passes of their authors, by the layout that imports them."""
 
 from __future__ import annotations
 
