@@ -39,9 +39,7 @@ SERVER = """
 import json, os, signal, sys, time
 import torch._dynamo
 from lrx.cli import main as cli
-from lrx.runs import collect
-from lrx.cli.commands import registry
-from lrx.cli.commands import folders
+from lrx.cli.commands import assay, collect, prepare, report, show, status, train
 import lrx.assays.response_matrix.assay, lrx.data.helix, lrx.models.betavae, lrx.models.networks.mlp
 import lrx.assays.response_matrix.plot
 print("ready", flush=True)

@@ -23,8 +23,8 @@ from safetensors.torch import save_file
 
 from lrx.cli import main
 from tests.cli.test_configs import ToyGrid, model_from
-from tests.cli.test_import import FOREIGN, D
 from tests.conftest import Lrx
+from tests.support.foreign_models import FOREIGN, D
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -1,1 +1,1 @@
-"""The console script `lrx`."""
+"""Console script `lrx`."""

@@ -1,19 +1,13 @@
-"""A composed config as the commands see it: plain values, plain objects, its own text, and what it may run.
-
-Beside cli.py, the only file that knows Hydra and OmegaConf.
-"""
+"""Composed config as commands see it: plain values, plain objects, and its own text."""
 
 from __future__ import annotations
 
 import copy
 import difflib
 import functools
-import importlib
 import inspect
-import os
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import cast
 
 import hydra
@@ -21,46 +15,51 @@ import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from lrx.cli.targets import check_trusted, import_target, keywords_of, own_targets
+from lrx.core.config_text import has_aliases, leaves
 from lrx.core.text import join_names
 from lrx.core.validation import SettingError
+from lrx.runs.former_names import current_node
 
 
 class Config:
-    """A composed config, handed to a command: plain values, plain objects, and itself as text."""
+    """Composed config of a command.
 
-    def __init__(self, node: DictConfig, choices: dict[str, str], overrides: tuple[str, ...] = ()) -> None:
-        self._node, self.choices, self.overrides = node, choices, overrides
+    choices: the option of each group, such as {"model": "vae"}. overrides: `key=value`, as typed.
+    """
+
+    def __init__(self, node: DictConfig, choices: Mapping[str, str], overrides: tuple[str, ...] = ()) -> None:
+        self._node, self.choices, self.overrides = node, dict(choices), overrides
 
     @classmethod
-    def from_text(cls, text: str, choices: dict[str, str], overrides: tuple[str, ...]) -> Config:
-        """The config that a run folder keeps, which may come from anywhere: it vouches for no code, itself least."""
-        node = _parsed(text)
+    def from_text(cls, text: str, choices: Mapping[str, str], overrides: tuple[str, ...]) -> Config:
+        """Load a run folder's config as untrusted: `trust` is cleared and every `_target_` is checked."""
+        node = _parse(text)
         OmegaConf.update(node, "trust", [], force_add=True)
         config = cls(node, choices, overrides)
-        config.check_targets(_resolved(node))
+        config.check_targets(_resolve(node))
         return config
 
     @property
     def text(self) -> str:
-        """The whole config as yaml, with interpolations as they were written."""
+        """Config as yaml, interpolations as they were written."""
         return OmegaConf.to_yaml(self._node)
 
-    def flat(self, text: str | None = None) -> dict[str, str]:
-        """Every dotted key and its value as text, interpolations as written: of this config, or of another's text."""
-        node = self._node if text is None else _parsed(text)
-        return {key: str(value) for key, value in _leaves(OmegaConf.to_container(node, resolve=False))}
+    def flat(self) -> dict[str, str]:
+        """Return every dotted key and its value as text, interpolations as written; lists have a key for each place."""
+        return {key: str(value) for key, value in _leaves(self._node)}
 
     def value(self, key: str) -> object:
-        """A single value by its dotted key."""
+        """Return a single value by its dotted key; None where there is none."""
         return OmegaConf.select(self._node, key)
 
     def plain(self, key: str) -> object:
-        """A value of any kind by its dotted key, lists and mappings as python's own."""
+        """Return a value of any kind by its dotted key, lists and mappings as python's own."""
         value = self.value(key)
         return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
     def replaced(self, key: str, value: object) -> Config:
-        """The same config with another value of one key, which is not among the overrides then."""
+        """Return the same config with another value of one key, which is not among the overrides then."""
         node = copy.deepcopy(self._node)
         OmegaConf.update(node, key, value)
         return Config(node, self.choices, tuple(word for word in self.overrides if not word.startswith(f"{key}=")))
@@ -76,110 +75,97 @@ class Config:
         return Config(node, self.choices, self.overrides)
 
     def target(self, key: str) -> str:
-        """The name of the class or function that the node `key` describes."""
+        """Return the name of the class or function that the node `key` describes."""
         return str(self._node[key]["_target_"]).rpartition(".")[2]
 
-    def build(self, key: str, **given: object) -> object:
-        """The object that the node `key` describes. Keywords that its target does not take are left out.
+    def build(self, key: str, **extra: object) -> object:
+        """Build the object that the node `key` describes; of `extra`, its target gets the keywords that it takes.
 
-        ValueError names the node when it is not there, or a value is of a kind that its target cannot take.
+        ValueError names the node when it is not there, or a value is not one that its target can take.
         """
         node = self._node.get(key)
         if not isinstance(node, DictConfig) or "_target_" not in node:
             raise ValueError(f"this config does not say what its {key} is")
-        bound = _bound(key, node)
-        accepted = inspect.signature(bound).parameters
-        # of ours, **settings says what it takes; that of a foreign class, such as nn.Module's own, promises nothing
-        takes_all = any("Unpack" in str(parameter.annotation) for parameter in accepted.values())
-        extra = {name: value for name, value in given.items() if takes_all or name in accepted}
+        function = _target_with_settings(key, node)
+        taken = keywords_of(function)
+        function = functools.partial(function, **{name: value for name, value in extra.items() if name in taken})
+        if node.get("_partial_"):
+            return _in_group(key, function)
         try:
-            return functools.partial(bound, **extra) if node.get("_partial_") else bound(**extra)
-        except SettingError as error:
-            raise ValueError(f"{key}.{error}") from error
+            with setting_group(key):
+                return function()
         except TypeError as error:
             raise ValueError(f"{key}={self.choices.get(key, '...')}: {error}") from error
 
     def stored(self, text: str, *, override: str) -> Config:
-        """The config that a checkpoint holds, resolved, once its targets are known to be lrx's own or trusted.
+        """Return the config that a checkpoint holds, resolved; ValueError for a `_target_` that may not run.
 
         override: the key of a node of this config whose values, where not null, replace those of the stored one.
         """
         try:
-            node = _parsed(text)
+            node = _parse(text)
             for key, value in self._node[override].items():
                 if value is not None:
                     OmegaConf.update(node, f"{override}.{key}", value, force_add=True)
-            node = _resolved(node)
+            node = _resolve(node)
         except (ValueError, OmegaConfBaseException) as error:
             raise ValueError(f"the checkpoint's config cannot be used: {error}") from error
-        self.check_targets(node)
+        self.check_targets(node, source="the checkpoint's config")
         return Config(node, {})
 
-    def check_targets(self, node: object = None) -> None:
-        """ValueError for a `_target_` of a node (None: of this config) whose code nobody vouched for.
-
-        The targets that lrx's own yaml files name are known. Below `autoencoder`, so is what lies in a package or a
-        module that the key `trust` of this config lists; it may also be a file of the current folder.
-        """
-        trust = OmegaConf.select(self._node, "trust") or []
-        if isinstance(trust, str) or not all(isinstance(name, str) and name for name in trust):
-            raise ValueError(f"trust must list packages whose code may be run, as in trust=[mypackage], not {trust!r}")
-        own = _own_targets()
-        for key, value in _leaves(OmegaConf.to_container(cast(DictConfig, self._node if node is None else node))):
-            if key.rpartition(".")[2] != "_target_" or value in own:
-                continue
-            mine = key.startswith("autoencoder.")
-            if not (mine and any(str(value).startswith(f"{name}.") for name in trust)):
-                whose = "this config" if node is None else "the checkpoint's config"
-                way = f"; if you know that code, add trust=[{str(value).partition('.')[0]}]" if mine else ""
-                raise ValueError(f"{whose} has {key}={value}, which no config of lrx names; it is not run{way}")
-        if trust and os.getcwd() not in sys.path:
-            sys.path.append(os.getcwd())  # after everything installed, so that it shadows nothing
+    def check_targets(self, node: DictConfig | None = None, source: str = "this config") -> None:
+        """Check that the `_target_`s of a node (None: of this config) are lrx's own or trusted by the key `trust`."""
+        leaves = _leaves(self._node if node is None else node)
+        check_trusted(leaves, self.plain("trust") or [], source=source)
 
 
-def _bound(key: str, node: DictConfig) -> functools.partial[object]:
-    """The target of a node with the node's own keys. ValueError when there is no such target, or it has no such key."""
+@contextmanager
+def setting_group(key: str) -> Iterator[None]:
+    """Put the group of a setting, such as `model`, before the setting's name in errors of the block."""
+    try:
+        yield
+    except SettingError as error:
+        raise ValueError(f"{key}.{error}") from error
+
+
+def _in_group(key: str, function: functools.partial[object]) -> Callable[..., object]:
+    """Return the function, whose SettingErrors name the group."""
+
+    @functools.wraps(function)
+    def call(*args: object, **keywords: object) -> object:
+        with setting_group(key):
+            return function(*args, **keywords)
+
+    return call
+
+
+def _target_with_settings(key: str, node: DictConfig) -> functools.partial[object]:
+    """Return the target of a node with the node's own keys. ValueError for no such target, or no such key of it."""
     target = str(node["_target_"])
-    if target not in _own_targets():
-        _check_there(f"{key}._target_={target}", target)
-    bound: functools.partial[object] = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
+    if target not in own_targets():
+        import_target(f"{key}._target_", target)
+    function: functools.partial[object] = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
     try:
-        inspect.signature(bound)
+        inspect.signature(function)
     except ValueError as error:  # its keywords do not fit
-        known = [name for name in inspect.signature(bound.func).parameters if not name.startswith("_")]
-        strange = [str(name) for name in node if not str(name).startswith("_") and name not in known]
-        if not strange:
+        names = sorted(name for name in keywords_of(function.func) if not name.startswith("_"))
+        unknown = [str(name) for name in node if not str(name).startswith("_") and name not in names]
+        if not unknown:
             raise
-        likely = difflib.get_close_matches(strange[0], known, n=1)
-        hint = f"is it {key}.{likely[0]}?" if likely else f"its keys are {join_names(known, most=20)}"
-        raise ValueError(f"{key} has no key {join_names(strange)}; {hint}") from error
-    return bound
+        likely = difflib.get_close_matches(unknown[0], names, n=1)
+        hint = f"is it {key}.{likely[0]}?" if likely else f"its keys are {join_names(names, most=20)}"
+        raise ValueError(f"{key} has no key {join_names(unknown)}; {hint}") from error
+    return function
 
 
-def _check_there(given: str, target: str) -> None:
-    """ValueError unless a dotted name of a person's own leads somewhere; which part is not there, and what is."""
-    module, _, name = target.rpartition(".")
+def _parse(text: str) -> DictConfig:
+    """Return the config that a file holds, under today's names; ValueError when it is no mapping in yaml."""
     try:
-        found = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise ValueError(f"{given}: {module} itself needs {error.name}, which is not installed") from error
-        raise ValueError(
-            f"{given}: there is no module {error.name}, neither in the current folder nor installed; give package.Class"
-        ) from error
-    except Exception as error:  # whatever foreign code does while it is imported
-        raise ValueError(f"{given}: {module} cannot be imported, {type(error).__name__}: {error}") from error
-    if not hasattr(found, name):
-        own = [key for key, value in vars(found).items() if inspect.isclass(value) and value.__module__ == module]
-        raise ValueError(f"{given}: {module} has no {name}; its classes are {join_names(own, most=20) or 'none'}")
-
-
-def _parsed(text: str) -> DictConfig:
-    """A config of a file, which may come from anywhere; ValueError when it is no mapping in yaml."""
-    try:
-        if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+        if has_aliases(text):
             raise ValueError("it has aliases, with which a short text describes a config of any size")
         node = OmegaConf.create(text)
+        if isinstance(node, DictConfig):
+            node = OmegaConf.create(cast(dict[str, object], current_node(OmegaConf.to_container(node))))
     except (yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:
         raise ValueError(f"it is no config in yaml: {error}") from error
     if not isinstance(node, DictConfig) or not node:
@@ -187,32 +173,19 @@ def _parsed(text: str) -> DictConfig:
     return node
 
 
-def _resolved(node: DictConfig) -> DictConfig:
-    """A config without interpolations: one can make a whole node, so what is checked must be what is built.
+def _resolve(node: DictConfig) -> DictConfig:
+    """Return a config without interpolations: one can make a whole node, so what is checked must be what is built.
 
     ValueError where one is left: resolving turns an escaped one into one that is resolved at the next reading.
     """
     resolved = copy.deepcopy(node)
     OmegaConf.resolve(resolved)
-    left = [key for key, value in _leaves(OmegaConf.to_container(resolved)) if "${" in f"{key}{value}"]
+    left = [key for key, value in _leaves(resolved) if "${" in f"{key}{value}"]
     if left:
         raise ValueError(f"it has an interpolation within an interpolation at {left[0]}")
     return resolved
 
 
-def _leaves(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Every value that is no list or mapping, with its dotted key."""
-    if isinstance(value, dict | list):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _leaves(inner, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value
-
-
-def _own_targets() -> set[object]:
-    """Every `_target_` that lrx's own yaml files name. A checkpoint may come from anywhere; it may name these only."""
-    targets: set[object] = set()
-    for file in Path(importlib.import_module("lrx.configs").__path__[0]).rglob("*.yaml"):
-        leaves = _leaves(OmegaConf.to_container(OmegaConf.load(file)))
-        targets |= {value for key, value in leaves if key.rpartition(".")[2] == "_target_"}
-    return targets
+def _leaves(node: DictConfig) -> Iterator[tuple[str, object]]:
+    """Yield every value that is no list or mapping, with its dotted key."""
+    return leaves(OmegaConf.to_container(node), split_lists=True)

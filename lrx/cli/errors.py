@@ -1,9 +1,7 @@
-"""What a person reads of an error, and what becomes of a sweep when one of its jobs is refused.
+"""Errors as one line, and failed jobs of a sweep, which stop no other job.
 
-A refused job gets a line, and the others finish.
-
-Hydra gives up a sweep at the first result that is an error. Here a refused job hands on its line instead, which may
-come out of another process or from another machine.
+Hydra gives up a sweep at the first result that is an error. Here a failed job returns a SweepError, with its line,
+which may come from another process or from another machine.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from typing import cast
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import InstantiationException, OverrideParseException
 
-from lrx.cli.console import usage
+from lrx.cli.console.wrap import wrap_text
 from lrx.core.text import printable
 
 # Hydra's way to say that a group has no such file; its choices are listed one a line.
@@ -33,37 +31,38 @@ TRAILER = re.compile(r"\s*(full_key|object_type|reference_type): *\S*|\s*set the
 
 
 def message(error: BaseException) -> str:
-    """The line a person needs of an error: the cause of a failed build, Hydra's choices without its layout."""
+    """Return the line that a person needs: the cause of a failed build, Hydra's choices without its layout."""
     while isinstance(error, InstantiationException) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, OSError) and error.strerror:
         return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     text = str(error)
-    found = NO_CHOICE.match(text)
-    if found is not None:
-        extra = EXTRAS.get(f"{found['group']}={found['choice']}")
-        more = f"; it comes with pip install -e '.[{extra}]' in the checkout of lrx" if extra else ""
-        return f"no {found['group']}={found['choice']}; the choices are {', '.join(found['choices'].split())}{more}"
-    unknown = re.match(r"Could not override '([^']*)'", text)
-    if unknown is not None:
-        return f"there is no key {unknown[1]}; --help lists the keys"
+    no_choice = NO_CHOICE.match(text)
+    if no_choice is not None:
+        group, choice, choices = no_choice["group"], no_choice["choice"], ", ".join(no_choice["choices"].split())
+        extra = EXTRAS.get(f"{group}={choice}")
+        remedy = f"; it comes with pip install -e '.[{extra}]' in the checkout of lrx" if extra else ""
+        return f"no {group}={choice}; the choices are {choices}{remedy}"
+    no_key = re.match(r"Could not override '([^']*)'", text)
+    if no_key is not None:
+        return f"there is no key {no_key[1]}; --help lists the keys"
     if isinstance(error, OverrideParseException) or re.match(r"Ambiguous value|LexerNoViableAlt", text):
-        return _unread(error, text)
+        return _syntax_message(error, text)
     return " ".join(TRAILER.sub("", text).split()) or type(error).__name__
 
 
-def _unread(error: BaseException, text: str) -> str:
-    """Hydra's grammar took offence at a word: which one, and how its value is quoted for the shell and for Hydra."""
-    found = re.search(r"argument '(?P<quoted>.*)'\n|Exception: (?P<bare>.*)\n", text)
-    word = error.override if isinstance(error, OverrideParseException) else found and (found["quoted"] or found["bare"])
+def _syntax_message(error: BaseException, text: str) -> str:
+    """Return which word Hydra's grammar cannot parse, and how its value is quoted for the shell and for Hydra."""
+    match = re.search(r"argument '(?P<quoted>.*)'\n|Exception: (?P<bare>.*)\n", text)
+    word = error.override if isinstance(error, OverrideParseException) else match and (match["quoted"] or match["bare"])
     key, _, value = str(word).partition("=")
     mark = "'" if '"' in value else '"'
-    way = f"quote what has spaces, commas, brackets or quotes twice: {shlex.quote(f'{key}={mark}{value}{mark}')}"
-    return f"{word} cannot be read; {way}" + (", or sweep over its parts with -m" if "," in value else "")
+    remedy = f"quote what has spaces, commas, brackets or quotes twice: {shlex.quote(f'{key}={mark}{value}{mark}')}"
+    return f"{word} cannot be read; {remedy}" + (", or sweep over its parts with -m" if "," in value else "")
 
 
 class SweepError(ValueError):
-    """A job of a sweep failed: its line, and whether that went to a log rather than to the person who waits."""
+    """Error of a job of a sweep. line: its message; logged: whether that went to a log file, not to the terminal."""
 
     def __init__(self, line: str, logged: bool) -> None:
         super().__init__(line, logged)
@@ -73,41 +72,38 @@ class SweepError(ValueError):
         return self.line
 
 
-def say(error: BaseException) -> None:
-    """Print one line that says what is wrong, in one piece: other processes may print as well."""
-    sys.stderr.write(usage.fitted(f"lrx: {printable(message(error))}", sys.stderr) + "\n")
+failed_jobs: dict[str, SweepError] = {}  # by line; those of the sweep of this process
+
+
+def print_error(error: BaseException) -> None:
+    """Print the line of an error on standard error, in one piece: other processes may print as well."""
+    sys.stderr.write(wrap_text(f"lrx: {printable(message(error))}", sys.stderr) + "\n")
     sys.stderr.flush()
 
 
-refused: dict[str, SweepError] = {}  # by line; those that the sweep of this process has come to know
-
-
-def refuse(number: int, overrides: str, why: str) -> SweepError:
-    """The error of a job, once its line has been printed. What submitit runs prints to a log file."""
-    error = SweepError(f"job {number} ({overrides}): {why}", "SUBMITIT_EXECUTOR" in os.environ)
-    say(error)
+def job_error(number: int, overrides: str, reason: str) -> SweepError:
+    """Return the error of a job after printing its line, which of a job that submitit runs goes to a log file."""
+    error = SweepError(f"job {number} ({overrides}): {reason}", "SUBMITIT_EXECUTOR" in os.environ)
+    print_error(error)
     return error
 
 
-def report() -> str | None:
-    """Print the lines that nobody has seen yet; what is left to say at the end of a sweep, None if all went well."""
-    for error in refused.values():
-        if error.logged:
-            say(error)
-    if not refused:
-        return None
-    return f"{len(refused)} job{'s' if len(refused) > 1 else ''} of this sweep failed, see above"
-
-
-def _returned(job: JobReturn) -> object:
+def job_result(job: JobReturn) -> object:
+    """Return what a job returned, or its SweepError, which is kept for `summarize_failures`; raise other errors."""
     if job.status == JobStatus.COMPLETED:
         return job._return_value
     error = cast(BaseException, job._return_value)
     if isinstance(error, SweepError):
-        refused[error.line] = error
+        failed_jobs[error.line] = error
         return error
     raise error
 
 
-# Hydra prints "Error executing job with overrides: [...]" before it raises; the command line has its own line for that.
-JobReturn.return_value = property(_returned, JobReturn.return_value.fset)  # type: ignore
+def summarize_failures() -> str | None:
+    """Print the lines of failed jobs that went to log files; return how many jobs failed, None if none did."""
+    for error in failed_jobs.values():
+        if error.logged:
+            print_error(error)
+    if not failed_jobs:
+        return None
+    return f"{len(failed_jobs)} job{'s' if len(failed_jobs) > 1 else ''} of this sweep failed, see above"

@@ -20,8 +20,9 @@ from lrx.training import checkpoint
 
 @dataclass(frozen=True)
 class Run:
-    """A run: `model` in evaluation mode, `dataset` (the part to measure on), `config` as dotted keys and text values.
+    """Loaded run.
 
+    model: in evaluation mode. dataset: the part to measure on. config: dotted keys and values as text.
     provenance: what a result measured on it says of it.
     """
 

@@ -1,4 +1,4 @@
-"""Sweeps on Slurm: a launcher for Hydra, on submitit, that composes the config of each job when it is submitted.
+"""Launcher of sweeps on Slurm, by submitit, which composes the config of each job when the sweep is submitted.
 
 A launcher that composes on the node would let a yaml that is edited while jobs wait change what they do. Here the
 composed config travels with the job. A job that is preempted, requeued or out of time starts again with that config
@@ -24,67 +24,79 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from lrx.cli.errors import SweepError
-from lrx.core.validation import is_whole
+from lrx.core.validation import SettingError, check_whole
 from lrx.runs import status
 
 if TYPE_CHECKING:
-    import submitit  # comes with the extra `sweep`; those who do without have no need of it
+    import submitit  # comes with the extra `sweep`
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlurmSettings:
+    """Settings of the launcher, explained in configs/hydra/launcher/lrx_slurm.yaml. SettingError for one out of range.
+
+    folder: for scripts, pickles and logs; `%j` stands for the job's id. wait: whether to stay until all jobs are over.
+    """
+
+    wait: bool
+    partition: str | None
+    account: str | None
+    qos: str | None
+    timeout_min: int
+    cpus_per_task: int
+    gpus_per_node: int | None
+    mem_gb: float | None
+    array_parallelism: int
+    max_num_timeout: int
+    signal_delay_s: int
+    setup: Sequence[str]
+    additional_parameters: Mapping[str, object]
+    name: str
+    folder: str
+
+    def __post_init__(self) -> None:
+        for key in ("timeout_min", "cpus_per_task", "array_parallelism"):
+            check_whole(key, getattr(self, key), 1)
+        for key in ("max_num_timeout", "signal_delay_s"):
+            check_whole(key, getattr(self, key), 0)
+        if isinstance(self.setup, str) or not all(isinstance(line, str) for line in self.setup):
+            raise SettingError(f"setup must list shell commands, not {self.setup!r}")
+
+    def submitit_parameters(self) -> dict[str, object]:
+        """Return the parameters of submitit's Slurm executor."""
+        parameters = {
+            "job_name": self.name,
+            "partition": self.partition,
+            "account": self.account,
+            "qos": self.qos,
+            "time": self.timeout_min,
+            "cpus_per_task": self.cpus_per_task,
+            "gpus_per_node": self.gpus_per_node,
+            "mem": None if self.mem_gb is None else f"{round(1024 * self.mem_gb)}MB",
+            "array_parallelism": self.array_parallelism,
+            "signal_delay_s": self.signal_delay_s,
+            # since Slurm 22.05 srun does not take the number of its cores from sbatch; as many threads on every node
+            # also keep a resumed run equal to an uninterrupted one
+            "setup": [
+                f"export SRUN_CPUS_PER_TASK={self.cpus_per_task} OMP_NUM_THREADS={self.cpus_per_task}",
+                *self.setup,
+            ],
+            "additional_parameters": dict(self.additional_parameters),
+        }
+        return {key: value for key, value in parameters.items() if value is not None}
 
 
 class FrozenSlurmLauncher(Launcher):
-    """Submits a sweep as one array. The settings are those of configs/hydra/launcher/lrx_slurm.yaml.
+    """Launcher that submits a sweep as one array of jobs; its keywords are SlurmSettings.
 
-    folder: for scripts, pickles and logs; `%j` stands for the job's id. wait: whether to stay until all jobs are over.
-    ValueError for a setting that makes no sense, and when there is no submitit, no Slurm, or Slurm refuses.
+    ValueError when there is no submitit, no Slurm, or Slurm refuses.
     """
 
-    def __init__(
-        self,
-        *,
-        wait: bool,
-        partition: str | None,
-        account: str | None,
-        qos: str | None,
-        timeout_min: int,
-        cpus_per_task: int,
-        gpus_per_node: int | None,
-        mem_gb: float | None,
-        array_parallelism: int,
-        max_num_timeout: int,
-        signal_delay_s: int,
-        setup: Sequence[str],
-        additional_parameters: Mapping[str, object],
-        name: str,
-        folder: str,
-    ) -> None:
-        counts = {"timeout_min": (timeout_min, 1), "cpus_per_task": (cpus_per_task, 1)}
-        counts |= {"array_parallelism": (array_parallelism, 1), "max_num_timeout": (max_num_timeout, 0)}
-        for key, (value, least) in (counts | {"signal_delay_s": (signal_delay_s, 0)}).items():
-            if not is_whole(value, least):
-                raise ValueError(f"hydra.launcher.{key} must be a whole number of at least {least}, not {value!r}")
-        if isinstance(setup, str) or not all(isinstance(line, str) for line in setup):
-            raise ValueError(f"hydra.launcher.setup must list shell commands, not {setup!r}")
-        self._wait, self._folder, self._max_num_timeout = wait, folder, max_num_timeout
-        settings = {
-            "job_name": name,
-            "partition": partition,
-            "account": account,
-            "qos": qos,
-            "time": timeout_min,
-            "cpus_per_task": cpus_per_task,
-            "gpus_per_node": gpus_per_node,
-            "mem": None if mem_gb is None else f"{round(1024 * mem_gb)}MB",
-            "array_parallelism": array_parallelism,
-            "signal_delay_s": signal_delay_s,
-            # since Slurm 22.05 srun does not take the number of its cores from sbatch; as many threads on every node
-            # also keep a resumed run equal to an uninterrupted one
-            "setup": [f"export SRUN_CPUS_PER_TASK={cpus_per_task} OMP_NUM_THREADS={cpus_per_task}", *setup],
-            "additional_parameters": dict(additional_parameters),
-        }
-        self._settings = {key: value for key, value in settings.items() if value is not None}
+    def __init__(self, **settings: object) -> None:
+        self._settings = SlurmSettings(**settings)  # type: ignore[arg-type]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """What Hydra hands over before a sweep."""
+        """Keep what Hydra hands over before a sweep."""
         self._context, self._task, self._config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -97,8 +109,8 @@ class FrozenSlurmLauncher(Launcher):
             with open_dict(config):
                 config.hydra.job.num = number
             frozen.append(FrozenJob(config, self._task, self._context, state))
-        executor = library.SlurmExecutor(self._folder, max_num_timeout=self._max_num_timeout)
-        executor.update_parameters(**self._settings)
+        executor = library.SlurmExecutor(self._settings.folder, max_num_timeout=self._settings.max_num_timeout)
+        executor.update_parameters(**self._settings.submitit_parameters())
         try:
             with contextlib.redirect_stderr(io.StringIO()):  # sbatch's own words are in the error, too
                 jobs = executor.submit_array(frozen)
@@ -107,15 +119,15 @@ class FrozenSlurmLauncher(Launcher):
         array = jobs[0].job_id.partition("_")[0] + (f"_[0-{len(jobs) - 1}]" if len(jobs) > 1 else "")
         print(f"submitted {array}: {self._config.hydra.sweep.dir}", flush=True)
         for one, job in zip(frozen, jobs, strict=True):
-            one.say_queued(job.job_id)
-        if self._wait:
+            one.mark_queued(job.job_id)
+        if self._settings.wait:
             return [_result(one, job, library) for one, job in zip(frozen, jobs, strict=True)]
-        return [_ended(one.config, JobStatus.COMPLETED, None) for one in frozen]
+        return [_job_return(one.config, JobStatus.COMPLETED, None) for one in frozen]
 
 
 @dataclass(frozen=True)
 class FrozenJob:
-    """A job with the whole config that it will run; submitit pickles it and calls it on the node."""
+    """Job with the whole config that it will run; submitit pickles it and calls it on the node."""
 
     config: DictConfig
     task: TaskFunction
@@ -139,16 +151,16 @@ class FrozenJob:
 
     @property
     def folder(self) -> Path:
-        """The run folder."""
+        """Run folder."""
         return Path(str(self.config.hydra.sweep.dir), str(self.config.hydra.sweep.subdir))
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """What this job was asked for, as typed."""
+        """Overrides of this job, as typed."""
         return tuple(self.config.hydra.overrides.task)
 
-    def say_queued(self, job_id: str) -> None:
-        """Leave word in the run folder, unless the run is done or somebody works on it."""
+    def mark_queued(self, job_id: str) -> None:
+        """Write the state `queued` into the run folder, unless the run is done or a process works on it."""
         with suppress(status.BusyError), status.lock(self.folder):  # the job may have begun, and even ended, by now
             before = status.read(self.folder) or status.Status("interrupted")
             if before.state != "done" and before.job != job_id:
@@ -159,7 +171,7 @@ class FrozenJob:
                 )
 
     def checkpoint(self) -> object:
-        """What to run when the job was preempted or ran out of time: the same again; the run folder knows the rest."""
+        """Return what to run after preemption or a time-out: the same job, which resumes from the run folder."""
         return _submitit().helpers.DelayedSubmission(self)
 
 
@@ -178,17 +190,17 @@ def _submitit() -> ModuleType:
 
 
 def _result(frozen: FrozenJob, job: submitit.Job[object], library: ModuleType) -> JobReturn:
-    """Wait for a job; one that failed gives the line that it left in its folder, or the place of its log."""
+    """Wait for a job; the error of one that failed has the line from its run folder, or the place of its log."""
     try:
-        return _ended(frozen.config, JobStatus.COMPLETED, job.result())
+        return _job_return(frozen.config, JobStatus.COMPLETED, job.result())
     except library.core.utils.UncompletedJobError:
-        said, number = status.read(frozen.folder), frozen.config.hydra.job.num
-        why = said.error if said and said.error else f"{job.state.lower()} on Slurm, see {job.paths.stderr}"
-        error = SweepError(f"job {number} ({' '.join(frozen.overrides)}): {why}", logged=True)
-        return _ended(frozen.config, JobStatus.FAILED, error)
+        ended, number = status.read(frozen.folder), frozen.config.hydra.job.num
+        reason = ended.error if ended and ended.error else f"{job.state.lower()} on Slurm, see {job.paths.stderr}"
+        error = SweepError(f"job {number} ({' '.join(frozen.overrides)}): {reason}", logged=True)
+        return _job_return(frozen.config, JobStatus.FAILED, error)
 
 
-def _ended(config: DictConfig, how: JobStatus, value: object) -> JobReturn:
-    returned = JobReturn(cfg=config, status=how)
+def _job_return(config: DictConfig, state: JobStatus, value: object) -> JobReturn:
+    returned = JobReturn(cfg=config, status=state)
     returned.return_value = value
     return returned

@@ -5,15 +5,14 @@ Folders of sweeps are named after their overrides.
 
 from __future__ import annotations
 
-import glob
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lrx.core.checksum import sha256
 from lrx.core.config_text import flatten
-from lrx.core.paths import CHECKPOINT
 from lrx.core.text import join_names
+from lrx.runs import former_names
 from lrx.storage.atomic import atomic_path
 
 FILENAME = "config.yaml"
@@ -25,7 +24,6 @@ FREE |= {"then", "track", "trust", "dataset.workers"}
 
 OFF, AUTO = ("None", "False"), "auto"
 STEPS = "trainer.steps"
-SWEPT = r"(range|interval|choice|shuffle|sort|tag|glob)\("  # functions of Hydra's grammar that give several values
 
 
 def read_flat(folder: Path) -> dict[str, str]:
@@ -73,7 +71,7 @@ def check_same(folder: Path, flat: Mapping[str, str], auto: Mapping[str, Callabl
     if not (folder / FILENAME).exists():
         return
     try:
-        before = read_flat(folder)
+        before = former_names.current_flat(read_flat(folder))
     except ValueError as error:
         raise ValueError(f"{error}; restore it, or give another name=") from error
     different = [
@@ -150,51 +148,3 @@ def _short(value: str) -> str:
     if re.fullmatch(r"-?\d+\.?\d*(e[-+]?\d+)?", value, re.I) and not value.lstrip("-").isdigit():
         return f"{float(value):.4g}"
     return value.rstrip("/").rpartition("/")[2]
-
-
-def name_sweep_folders(words: list[str]) -> list[str]:
-    """A sweep whose folders are named after the keys that vary, unless the words name them or no key varies."""
-    if not {"-m", "--multirun"} & set(words) or any(word.startswith("hydra.sweep.subdir=") for word in words):
-        return words
-    pairs = [word.partition("=") for word in words if "=" in word and not word.startswith(("hydra.", "hydra/", "-"))]
-    swept = [key for key, _, value in pairs if "," in re.sub(r"\[.*\]|\{.*\}", "", value) or re.match(SWEPT, value)]
-    if not swept:
-        return words
-    return [
-        *words,
-        "hydra.sweep.subdir='${run_id:${hydra.overrides.task},\"" + " ".join(swept) + "\",${hydra.sweep.dir}}'",
-    ]
-
-
-def expand_glob(word: str) -> str:
-    """`ckpt=glob(outputs/train/sweep/*)` as the run folders and checkpoints that it matches, separated by commas."""
-    pattern = re.fullmatch(r"ckpt=glob\((.*)\)", word)
-    if pattern is None:
-        return word
-    matches = map(Path, sorted(glob.glob(pattern[1].strip("'\""))))
-    found = [path for path in matches if path.suffix == ".pt" or (path / CHECKPOINT).is_file()]
-    if not found:
-        raise ValueError(f"{word} matches no run folder with a checkpoint and no .pt file")
-    odd = [path for path in found if set("'\\$") & set(str(path))]
-    if odd:
-        raise ValueError(f"{word} matches {odd[0]}, whose name has a quote, a backslash or a dollar; rename it")
-    return "ckpt=" + ",".join(f"'{path}'" for path in found)
-
-
-def expand_shards(words: list[str]) -> list[str]:
-    """`assay.shards=3` as a sweep over shard=1of3,2of3,3of3, each in a folder of that name below the whole's own."""
-    given = [word for word in words if word.startswith("assay.shards=")]
-    rest = [word for word in words if word not in given]
-    if not given:
-        return words
-    count = given[-1].partition("=")[2]
-    if not re.fullmatch(r"[1-9][0-9]{0,5}", count):
-        raise ValueError(f"assay.shards must be a whole number of at least 1, not {count!r}")
-    if count == "1":
-        return rest
-    if any(word.startswith("assay.target_se=") and word != "assay.target_se=null" for word in words):
-        raise ValueError("assay.target_se goes on until all draws so far are enough, which no shard knows")
-    parts = ",".join(f"{number}of{count}" for number in range(1, int(count) + 1))
-    sweeping = {"-m", "--multirun"} & set(words)  # then each of its jobs is a whole, with a folder of its own
-    folder = "${run_id:${hydra.overrides.task}}/${shard}" if sweeping else "${shard}"
-    return [*rest, *([] if sweeping else ["-m"]), f"shard={parts}", f"hydra.sweep.subdir='{folder}'"]

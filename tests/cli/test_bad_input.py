@@ -32,7 +32,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_one_line_and_nothing_half_written(case: str, lrx: Lrx, place: Path) -> None:
+def test_bad_file_is_one_line(case: str, lrx: Lrx, place: Path) -> None:
     make, words, expected = CASES[case]
     make(place)
     before = contents(place)

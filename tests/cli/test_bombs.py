@@ -45,7 +45,7 @@ def resident(key: str) -> int:
     return 1024 * int(next(line for line in lines if line.startswith(key)).split()[1])
 
 
-def test_an_npz_that_announces_100_gb_takes_no_memory(tmp_path: Path) -> None:
+def test_npz_of_100_gb(tmp_path: Path) -> None:
     for shape, dtype in (("(1000000, 1000, 100)", "|u1"), ("(100000, 1000, 100)", "|u1"), ("(1, 25000000000)", "<f4")):
         content = bad_data.zipped({"images.npy": bad_data.npy(bad_data.announced(shape, dtype), bytes(1000))})
         content = bad_data.patched(content, bad_data.ENTRY, 24, b"\xf0\xff\xff\xff")
@@ -55,7 +55,7 @@ def test_an_npz_that_announces_100_gb_takes_no_memory(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.npz"]
 
 
-def test_an_npz_that_inflates_is_read_no_further_than_it_announces(tmp_path: Path) -> None:
+def test_npz_that_inflates(tmp_path: Path) -> None:
     content = bad_data.npy(bad_data.announced("(4, 8, 8)"), bytes(300 << 20))
     (tmp_path / "a.npz").write_bytes(bad_data.zipped({"images.npy": content}, zipfile.ZIP_DEFLATED))
     del content
@@ -63,7 +63,7 @@ def test_an_npz_that_inflates_is_read_no_further_than_it_announces(tmp_path: Pat
         own(tmp_path / "a.npz")
 
 
-def test_a_jpeg_in_a_zip_is_no_larger_than_it_says(tmp_path: Path) -> None:
+def test_jpeg_in_zip_that_inflates(tmp_path: Path) -> None:
     (tmp_path / "list_attr_celeba.txt").write_text(attributes_text())
     (tmp_path / "list_eval_partition.txt").write_text(partition_text())
     last = list(JPEGS)[-1]
@@ -75,7 +75,7 @@ def test_a_jpeg_in_a_zip_is_no_larger_than_it_says(tmp_path: Path) -> None:
             celeba(root=str(tmp_path), size=8, crop=148, on_corrupt="error", workers=1)
 
 
-def test_what_a_png_says_beside_its_pixels_is_not_unpacked_without_end(tmp_path: Path) -> None:
+def test_png_text_that_inflates(tmp_path: Path) -> None:
     text = b"Comment\0\0" + zlib.compress(bytes(300 << 20), 1)
     chunk = len(text).to_bytes(4, "big") + b"zTXt" + text + zlib.crc32(b"zTXt" + text).to_bytes(4, "big")
     (tmp_path / "pictures").mkdir()
@@ -85,7 +85,7 @@ def test_what_a_png_says_beside_its_pixels_is_not_unpacked_without_end(tmp_path:
         folder(root=str(tmp_path), path=str(tmp_path / "pictures"), **settings)
 
 
-def test_weights_that_announce_or_inflate_take_no_memory(tmp_path: Path) -> None:
+def test_weights_that_inflate(tmp_path: Path) -> None:
     path = tmp_path / "w.pt"
     torch.save({"a": torch.zeros(8)}, path)
     whole = path.read_bytes()
@@ -101,7 +101,7 @@ def test_weights_that_announce_or_inflate_take_no_memory(tmp_path: Path) -> None
         read_state_dict(path)
 
 
-def test_an_hdf5_array_in_one_huge_packed_chunk_is_refused(tmp_path: Path) -> None:
+def test_hdf5_with_a_huge_chunk(tmp_path: Path) -> None:
     rows = LARGEST_CHUNK // 64 + 1
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("images", (rows, 8, 8), "u1", chunks=(rows, 8, 8), compression="gzip")
@@ -109,7 +109,7 @@ def test_an_hdf5_array_in_one_huge_packed_chunk_is_refused(tmp_path: Path) -> No
         own(tmp_path / "a.h5")
 
 
-def test_a_result_that_announces_terabytes_takes_no_memory(place: Path) -> None:
+def test_result_of_terabytes(place: Path) -> None:
     path = place / "outputs/assay/run/result.h5"
     with h5py.File(path, "r+") as file:
         bad_runs.huge_array(file)
@@ -117,6 +117,6 @@ def test_a_result_that_announces_terabytes_takes_no_memory(place: Path) -> None:
         results.read(path)
 
 
-def test_the_measure_of_memory_notices_what_is_above_it() -> None:
+def test_memory_limit_is_measured() -> None:
     with pytest.raises(AssertionError, match="bytes"), little_memory():
         assert any(np.ones(ROOM + (1 << 20), np.uint8))

@@ -76,14 +76,14 @@ def image_side(network: str) -> int:
     raise AssertionError(f"network={network} takes no images of 64 or 128 pixels")
 
 
-def test_every_folder_of_configs_is_known() -> None:
+def test_config_folders() -> None:
     folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders == {*GROUPS, "hydra"}  # test_sweeps.py knows the launcher there
     assert all(GROUPS.values())
 
 
 @pytest.mark.parametrize(("group", "name"), NODES)
-def test_a_node_has_a_target_whose_signature_its_keys_fit(group: str, name: str) -> None:
+def test_keys_fit_the_target(group: str, name: str) -> None:
     node = OmegaConf.load(ROOT / group / f"{name}.yaml")
     assert isinstance(node, DictConfig)
     target = get_method(node["_target_"])
@@ -116,13 +116,13 @@ def test_a_node_has_a_target_whose_signature_its_keys_fit(group: str, name: str)
 
 
 @pytest.mark.parametrize("name", GROUPS["experiment"])
-def test_an_experiment_composes(name: str) -> None:
+def test_experiment_composes(name: str) -> None:
     node = composed("train", f"experiment={name}")
     settings = instantiate(node.trainer, _convert_="all")
     assert settings.steps >= 1
 
 
-def test_the_sweeps_in_the_comments_of_experiments_compose() -> None:
+def test_sweeps_in_comments_compose() -> None:
     commands = [
         line.removeprefix("#   lrx train -m ").split()
         for name in GROUPS["experiment"]
@@ -143,7 +143,7 @@ def test_the_sweeps_in_the_comments_of_experiments_compose() -> None:
 
 @pytest.mark.parametrize("network", GROUPS["network"])
 @pytest.mark.parametrize("model", GROUPS["model"])
-def test_a_model_keeps_its_contract(model: str, network: str) -> None:
+def test_model_contract(model: str, network: str) -> None:
     side = image_side(network)
     dataset = ToyGrid((3, side, side))
     built = model_from(f"model={model}", f"network={network}", "latent_dim=12", dataset=dataset)
@@ -169,7 +169,7 @@ def test_a_model_keeps_its_contract(model: str, network: str) -> None:
 
 
 @pytest.mark.parametrize("model", GROUPS["model"])
-def test_a_model_takes_vectors(model: str) -> None:
+def test_model_of_vectors(model: str) -> None:
     dataset = double_helix(num_points=16, noise=0.1, seed=0)
     built = model_from(f"model={model}", "network=mlp", "latent_dim=6", dataset=dataset)
     assert isinstance(built, NetworkAutoencoder)
@@ -178,7 +178,7 @@ def test_a_model_takes_vectors(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", GROUPS["model"])
-def test_a_model_trains_a_hundred_steps_and_resumes_bit_for_bit(model: str, tmp_path: Path) -> None:
+def test_model_resumes_bit_for_bit(model: str, tmp_path: Path) -> None:
     settings = replace(
         instantiate(composed("train").trainer, _convert_="all"), steps=100, batch_size=6, checkpoint_every=40, lr=1e-3
     )
@@ -215,7 +215,7 @@ def test_a_model_trains_a_hundred_steps_and_resumes_bit_for_bit(model: str, tmp_
 
 
 @pytest.mark.parametrize("assay", GROUPS["assay"])
-def test_an_assay_runs_on_a_toy_grid(assay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_assay_on_toy_grid(assay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRX_DATA", str(tmp_path))
     node = composed("assay", "ckpt=none", f"assay={assay}").assay
     model = model_from("model=vae", "network=mlp", "latent_dim=2", dataset=ToyGrid((1, 4, 4)))

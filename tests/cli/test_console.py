@@ -22,7 +22,7 @@ def result(latents: int) -> AssayResult:
     )
 
 
-def test_a_matrix_of_ten_latents_fits_80_columns_with_its_errors(capsys: pytest.CaptureFixture[str]) -> None:
+def test_matrix_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
     messages.show_results({"response_matrix": result(10)})
     shown = capsys.readouterr().out
     assert max(len(line) for line in shown.splitlines()) <= 80
@@ -33,7 +33,7 @@ def test_a_matrix_of_ten_latents_fits_80_columns_with_its_errors(capsys: pytest.
     assert "0.75 ± 0.012" in shown
 
 
-def test_names_of_factors_are_folded_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+def test_long_row_names_are_folded(capsys: pytest.CaptureFixture[str]) -> None:
     square = result(10)
     names = np.array(["floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation", "a", "b", "c", "d"])
     messages.show_results({"conditioned": AssayResult(square.arrays, {**square.coordinates, "intervened": names})})
@@ -44,21 +44,21 @@ def test_names_of_factors_are_folded_not_cut(capsys: pytest.CaptureFixture[str])
     assert max(len(line) for line in shown.splitlines()) <= 80
 
 
-def test_a_larger_matrix_is_left_to_the_picture(capsys: pytest.CaptureFixture[str]) -> None:
+def test_large_matrix_is_left_to_the_picture(capsys: pytest.CaptureFixture[str]) -> None:
     messages.show_results({"response_matrix": result(24)})
     shown = capsys.readouterr().out
     assert "num informative" in shown
     assert len(shown.splitlines()) < 8
 
 
-def test_the_scores_of_several_assays_are_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_scores_of_several_assays(capsys: pytest.CaptureFixture[str]) -> None:
     messages.show_results({"one_assay": result(3), "another": result(2)})
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert [lines.index("one assay"), lines.index("another")] == [0, 3]
     assert lines[1].split() == ["cds", "0.75", "±", "0.012"]
 
 
-def test_a_job_of_a_sweep_is_one_line_with_the_first_score(capsys: pytest.CaptureFixture[str]) -> None:
+def test_job_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with messages.job("vae-0", "assay"):
         messages.note("before work")
         with WorkProgress("working") as progress:

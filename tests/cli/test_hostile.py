@@ -16,10 +16,10 @@ from lrx.data.arrays import arrays
 from lrx.data.celeba import celeba
 from lrx.storage.state_dict import read_state_dict
 from lrx.training import checkpoint
-from tests.cli.test_main import assert_refused
 from tests.conftest import Lrx
 from tests.data.test_celeba import JPEGS, attributes_text, partition_text
 from tests.support import bad_data, bad_runs
+from tests.support.command_line import assert_refused
 from tests.training.test_checkpoint import Payload
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is not the file that was published")
@@ -43,7 +43,7 @@ def pictures_of_two_kinds(place: Path) -> None:
         Image.fromarray(np.full((8, 8), value, np.uint8)).save(path)
 
 
-def test_a_kept_probe_is_data_and_a_damaged_one_is_named(lrx: Lrx, place: Path) -> None:
+def test_damaged_probe(lrx: Lrx, place: Path) -> None:
     pictures_of_two_kinds(place)
     assert lrx("train", *PICTURES, "trainer.steps=1", "name=labelled").returncode == 0
     words = ["assay", "ckpt=outputs/train/labelled", "assay=generation", "assay.num_samples=8", "assay.probe_steps=1"]
@@ -64,7 +64,7 @@ def test_a_kept_probe_is_data_and_a_damaged_one_is_named(lrx: Lrx, place: Path) 
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_pickle_of_either_of_torchs_formats_is_not_run(tmp_path: Path, zipped: bool) -> None:
+def test_pickle_is_not_run(tmp_path: Path, zipped: bool) -> None:
     trap, path = tmp_path / "trap", tmp_path / "w.pt"
     torch.save({"a": Payload(trap)}, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(ValueError, match="not an lrx checkpoint"):
@@ -77,7 +77,7 @@ def test_a_pickle_of_either_of_torchs_formats_is_not_run(tmp_path: Path, zipped:
     assert not trap.exists()
 
 
-def test_an_npy_header_is_not_evaluated(tmp_path: Path) -> None:
+def test_npy_header_is_not_evaluated(tmp_path: Path) -> None:
     trap, path = tmp_path / "trap", tmp_path / "a.npz"
     header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': __import__('os').mkdir({str(trap)!r}), }}".encode()
     path.write_bytes(bad_data.zipped({"images.npy": bad_data.npy(header)}))
@@ -90,7 +90,7 @@ TAGS = ["!!python/object/apply:os.mkdir ['trap']", "dataset: !!python/object/new
 
 
 @pytest.mark.parametrize("text", TAGS)
-def test_python_tags_in_yaml_are_refused(text: str, lrx: Lrx, place: Path) -> None:
+def test_python_tags_in_yaml(text: str, lrx: Lrx, place: Path) -> None:
     bad_runs.own_yaml(text.encode())(place)
     assert_refused(lrx(*bad_runs.OWN_YAML), "mine.yaml", "could not determine a constructor")
     bad_runs.stored(lambda content: content.update(config=text))(place)
@@ -110,23 +110,21 @@ TARGETS = {
 
 
 @pytest.mark.parametrize("way", TARGETS)
-def test_a_target_that_no_config_of_lrx_names_is_not_run(
-    way: str, lrx: Lrx, place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_foreign_target_is_not_run(way: str, lrx: Lrx, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVIL", "os.mkdir")
     bad_runs.stored(lambda content: content.update(config=TARGETS[way]))(place)
     assert_refused(lrx(*bad_runs.MEASURE), "_target_=os.mkdir", "it is not run")
     assert not (place / "trap").exists()
 
 
-def test_an_escaped_interpolation_is_not_resolved_later(lrx: Lrx, place: Path) -> None:
+def test_escaped_interpolation(lrx: Lrx, place: Path) -> None:
     text = r"network: '\${oc.create:{_target_:os.mkdir,path:trap}}'"
     bad_runs.stored(lambda content: content.update(config=text))(place)
     assert_refused(lrx(*bad_runs.MEASURE), "an interpolation within an interpolation at network")
     assert not (place / "trap").exists()
 
 
-def test_a_config_that_grows_by_aliases_is_refused(lrx: Lrx, place: Path) -> None:
+def test_yaml_aliases(lrx: Lrx, place: Path) -> None:
     text = "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
     text += "".join(
         f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
@@ -146,7 +144,7 @@ NAMES = ["name=../../../evil", "name=a/../../../../evil", "name='/evil'", "name=
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("sweep", [[], ["-m", "seed=0,1"]])
-def test_a_name_leads_to_no_other_place(name: str, sweep: list[str], lrx: Lrx, place: Path) -> None:
+def test_name_outside_outputs(name: str, sweep: list[str], lrx: Lrx, place: Path) -> None:
     if "," in name and not sweep:
         sweep = ["-m"]
     before = set(place.parent.rglob("*"))
@@ -155,7 +153,7 @@ def test_a_name_leads_to_no_other_place(name: str, sweep: list[str], lrx: Lrx, p
     assert not (place / "evil").exists()
 
 
-def test_a_zip_is_never_unpacked(tmp_path: Path) -> None:
+def test_zip_with_paths(tmp_path: Path) -> None:
     (tmp_path / "list_attr_celeba.txt").write_text(attributes_text())
     (tmp_path / "list_eval_partition.txt").write_text(partition_text())
     for name in ("../../evil.jpg", str(tmp_path / "evil.jpg"), "img_align_celeba/../evil.jpg"):
@@ -185,9 +183,7 @@ def raw(file: h5py.File, other: Path) -> None:
 
 @pytest.mark.parametrize("way", [soft, external, virtual, raw])
 @pytest.mark.parametrize("key", ["images", "classes"])
-def test_hdf5_arrays_in_other_files_are_not_read(
-    tmp_path: Path, way: Callable[[h5py.File, Path], None], key: str
-) -> None:
+def test_hdf5_arrays_in_other_files(tmp_path: Path, way: Callable[[h5py.File, Path], None], key: str) -> None:
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["images"] = np.zeros((3, 4, 4), np.uint8)
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -199,7 +195,7 @@ def test_hdf5_arrays_in_other_files_are_not_read(
     assert not list(tmp_path.rglob("*.pixels"))
 
 
-def test_a_pipe_in_place_of_a_file_blocks_nobody(lrx: Lrx, place: Path) -> None:
+def test_pipe_in_place_of_a_file(lrx: Lrx, place: Path) -> None:
     for name, words in (("w.pt", ["import", "weights=w.pt"]), ("c.pt", ["assay", "ckpt=c.pt"])):
         os.mkfifo(place / name)
         assert_refused(lrx(*words), "no such file")

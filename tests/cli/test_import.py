@@ -1,143 +1,26 @@
-"""Models of other people: their forward passes, written here as they publish them, against ours after import."""
+"""Imports: published autoencoders give the values of their authors' code; own classes run behind `trust`."""
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
-from torch import Tensor, nn
+import xarray
+from torch import nn
 
 from lrx.core.types import Probabilistic
 from lrx.storage.state_dict import load_weights
 from lrx.training import checkpoint
 from tests.cli.test_configs import ToyGrid, model_from
-from tests.conftest import Lrx
-
-D = 6
-
-
-class Disent(nn.Module):
-    """The names and the pass of disent's AutoEncoder(EncoderConv64, DecoderConv64)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self._encoder, self._decoder = nn.Module(), nn.Module()
-        widths = [channels, 32, 32, 64, 64]
-        down = [m for i in range(4) for m in (nn.Conv2d(widths[i], widths[i + 1], 4, stride=2, padding=2), nn.ReLU())]
-        self._encoder.model = nn.Sequential(*down, nn.Flatten(), nn.Linear(1600, 256), nn.ReLU(), nn.Linear(256, 2 * D))
-        widths = [64, 64, 32, 32, channels]
-        up = [m for i in range(4) for m in (nn.ConvTranspose2d(widths[i], widths[i + 1], 4, 2, 1), nn.ReLU())][:-1]
-        self._decoder.model = nn.Sequential(
-            nn.Linear(D, 256), nn.ReLU(), nn.Linear(256, 1024), nn.ReLU(), nn.Unflatten(1, [64, 4, 4]), *up
-        )
-
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_variance = self._encoder.model(x).split(D, dim=-1)
-        return mean, log_variance
-
-    def reconstruct(self, z: Tensor) -> Tensor:
-        return torch.sigmoid(self._decoder.model(z))
-
-
-class Burgess(nn.Module):
-    """The names and the pass of disentangling-vae's VAE(EncoderBurgess, DecoderBurgess)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.encoder, self.decoder = nn.Module(), nn.Module()
-        for name, width in (("conv1", channels), ("conv2", 32), ("conv3", 32), ("conv_64", 32)):
-            self.encoder.add_module(name, nn.Conv2d(width, 32, 4, stride=2, padding=1))
-        for name, wide, out in (("lin1", 512, 256), ("lin2", 256, 256), ("mu_logvar_gen", 256, 2 * D)):
-            self.encoder.add_module(name, nn.Linear(wide, out))
-        for name, wide, out in (("lin1", D, 256), ("lin2", 256, 256), ("lin3", 256, 512)):
-            self.decoder.add_module(name, nn.Linear(wide, out))
-        for name, out in (("convT_64", 32), ("convT1", 32), ("convT2", 32), ("convT3", channels)):
-            self.decoder.add_module(name, nn.ConvTranspose2d(32, out, 4, stride=2, padding=1))
-
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        for name in ("conv1", "conv2", "conv3", "conv_64"):
-            x = torch.relu(self.encoder.get_submodule(name)(x))
-        x = x.view(len(x), -1)
-        x = torch.relu(self.encoder.lin2(torch.relu(self.encoder.lin1(x))))
-        mean, log_variance = self.encoder.mu_logvar_gen(x).view(-1, D, 2).unbind(-1)
-        return mean, log_variance
-
-    def reconstruct(self, z: Tensor) -> Tensor:
-        for name in ("lin1", "lin2", "lin3"):
-            z = torch.relu(self.decoder.get_submodule(name)(z))
-        z = z.view(len(z), 32, 4, 4)
-        for name in ("convT_64", "convT1", "convT2"):
-            z = torch.relu(self.decoder.get_submodule(name)(z))
-        return torch.sigmoid(self.decoder.convT3(z))
-
-
-class Pythae(nn.Module):
-    """The names and the pass of pythae's VAEs: lists of layers, and two heads."""
-
-    def __init__(self, encoder: list[nn.Module], width: int, decoder: list[nn.Module], start: tuple[int, ...]) -> None:
-        super().__init__()
-        self.encoder, self.decoder = nn.Module(), nn.Module()
-        self.encoder.layers, self.decoder.layers = nn.ModuleList(encoder), nn.ModuleList(decoder)
-        self.encoder.embedding, self.encoder.log_var = nn.Linear(width, D), nn.Linear(width, D)
-        self._start = start
-
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        if not isinstance(self.encoder.layers[0][0], nn.Conv2d):
-            x = x.flatten(1)
-        for layer in self.encoder.layers:
-            x = layer(x)
-        return self.encoder.embedding(x.flatten(1)), self.encoder.log_var(x.flatten(1))
-
-    def reconstruct(self, z: Tensor) -> Tensor:
-        for place, layer in enumerate(self.decoder.layers):
-            z = layer(z)
-            if place == 0:
-                z = z.view(len(z), *self._start)
-        return z.view(len(z), -1, 64, 64)
-
-
-def pythae_mlp(channels: int) -> Pythae:
-    size = channels * 64 * 64
-    return Pythae(
-        [nn.Sequential(nn.Linear(size, 512), nn.ReLU())],
-        512,
-        [nn.Sequential(nn.Linear(D, 512), nn.ReLU()), nn.Sequential(nn.Linear(512, size), nn.Sigmoid())],
-        (512,),
-    )
-
-
-def pythae_celeba(channels: int) -> Pythae:
-    widths = [channels, 128, 256, 512, 1024]
-    down = [
-        nn.Sequential(nn.Conv2d(a, b, 4, 2, padding=1), nn.BatchNorm2d(b), nn.ReLU())
-        for a, b in itertools.pairwise(widths)
-    ]
-    up = [
-        nn.Sequential(nn.Linear(D, 1024 * 8 * 8)),
-        nn.Sequential(nn.ConvTranspose2d(1024, 512, 5, 2, padding=2), nn.BatchNorm2d(512), nn.ReLU()),
-        nn.Sequential(nn.ConvTranspose2d(512, 256, 5, 2, padding=1), nn.BatchNorm2d(256), nn.ReLU()),
-        nn.Sequential(nn.ConvTranspose2d(256, 128, 5, 2, padding=2, output_padding=1), nn.BatchNorm2d(128), nn.ReLU()),
-        nn.Sequential(nn.ConvTranspose2d(128, channels, 5, 1, padding=1), nn.Sigmoid()),
-    ]
-    return Pythae(down, 1024 * 16, up, (1024, 8, 8))
-
-
-FOREIGN = {
-    "disent": (Disent, ["network=conv64_disent"], "_model."),
-    "disentangling_vae": (Burgess, ["network=burgess"], ""),
-    "pythae_mlp": (
-        pythae_mlp,
-        ["network=mlp", "network.hidden=[512]", "network.activation=relu", "network.spread=log_variance"],
-        "",
-    ),
-    "pythae_celeba": (pythae_celeba, ["network=conv_pythae"], ""),
-}
+from tests.conftest import TINY, Lrx
+from tests.support.command_line import assert_refused, assert_same_weights, weights_of
+from tests.support.foreign_models import FOREIGN, D
 
 
 @pytest.mark.parametrize("layout", FOREIGN)
-def test_an_imported_model_computes_what_it_computed_at_home(layout: str, lrx: Lrx, tmp_path: Path) -> None:
+def test_imported_model_gives_same_values(layout: str, lrx: Lrx, tmp_path: Path) -> None:
     make, words, prefix = FOREIGN[layout]
     torch.manual_seed(0)
     theirs = make(1)
@@ -164,8 +47,37 @@ def test_an_imported_model_computes_what_it_computed_at_home(layout: str, lrx: L
         torch.testing.assert_close(ours.decode(mean), theirs.reconstruct(mean), rtol=1e-4, atol=1e-5)
 
 
+def test_import_of_state_dicts(lrx: Lrx, tmp_path: Path) -> None:
+    assert lrx("train", *TINY, "name=source").returncode == 0
+    weights = weights_of(tmp_path / "outputs/train/source")
+    torch.save(weights, tmp_path / "plain.pt")
+    torch.save(
+        {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in weights.items()}}, tmp_path / "wrapped.pt"
+    )
+    safetensors.torch.save_file(
+        {key: value.contiguous() for key, value in weights.items()}, tmp_path / "safe.safetensors"
+    )
+    shape = ["dataset=helix", "model=vae", "network=mlp", "model.reconstruction=gaussian", "latent_dim=2"]
+    for file in ("plain.pt", "wrapped.pt", "safe.safetensors"):
+        name = Path(file).stem
+        done = lrx("import", f"weights={file}", *shape, f"name={name}")
+        assert done.returncode == 0, done.stderr
+        assert_same_weights(tmp_path / "outputs/import" / name, tmp_path / "outputs/train/source")
+    assayed = lrx("assay", "ckpt=outputs/import/plain", "assay.num_samples=16", "name=imported")
+    assert assayed.returncode == 0, assayed.stderr
+    with xarray.open_dataset(tmp_path / "outputs/assay/imported/result.h5", engine="h5netcdf") as root:
+        assert root.attrs["checkpoint_origin"].startswith("plain.pt")
+
+    broken = {key: value for key, value in weights.items() if key != "encoder.1.bias"}
+    broken |= {"extra": torch.zeros(1), "decoder.0.weight": torch.zeros(3, 3)}
+    torch.save(broken, tmp_path / "broken.pt")
+    refused = lrx("import", "weights=broken.pt", *shape, "name=broken")
+    assert_refused(refused, "missing: encoder.1.bias", "unexpected: extra", "wrong shape: decoder.0.weight (3, 3)")
+    assert not (tmp_path / "outputs/import/broken").exists()
+
+
 @pytest.mark.parametrize("layout", ["pythae_mlp", "pythae_celeba"])
-def test_weights_of_another_layout_are_refused(layout: str, lrx: Lrx) -> None:
+def test_wrong_layout(layout: str, lrx: Lrx) -> None:
     torch.save({"encoder.embedding.weight": torch.ones(2, 2), "b": torch.ones(2)}, "other.pt")
     done = lrx("import", "weights=other.pt", f"layout={layout}", "dataset=dsprites", "name=x")
     assert done.returncode == 2
@@ -207,7 +119,7 @@ class Mute(torch.nn.Module):
 """
 
 
-def test_a_class_of_ones_own_is_assayed_behind_trust(lrx_process: Lrx, tmp_path: Path) -> None:
+def test_own_class_needs_trust(lrx_process: Lrx, tmp_path: Path) -> None:
     (tmp_path / "mynet.py").write_text(OWN)
     torch.save({"linear.weight": torch.randn(64 * 64, 3)}, tmp_path / "mine.pt")
     words = ["import", "weights=mine.pt", "dataset=dsprites", "name=mine", "latent_dim=9", "+autoencoder.gain=0.01"]
@@ -235,7 +147,7 @@ def test_a_class_of_ones_own_is_assayed_behind_trust(lrx_process: Lrx, tmp_path:
         assert told in refused.stderr
 
 
-def test_a_class_of_ones_own_is_tried_at_import(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_class_is_checked(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ownnet.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     torch.save({"linear.weight": torch.randn(64 * 64, 3)}, tmp_path / "mine.pt")
@@ -255,7 +167,7 @@ def test_a_class_of_ones_own_is_tried_at_import(lrx: Lrx, tmp_path: Path, monkey
     assert not (tmp_path / "outputs/import/mine/checkpoint.pt").exists()
 
 
-def test_trust_covers_the_autoencoder_alone(lrx: Lrx) -> None:
+def test_trust_covers_the_autoencoder_only(lrx: Lrx) -> None:
     torch.save({"w": torch.ones(1)}, "w.pt")
     for words in (["model._target_=os.getcwd"], ["autoencoder._target_=osmosis.Net"]):
         refused = lrx("import", "weights=w.pt", "trust=[os]", *words)

@@ -35,7 +35,7 @@ def written(path: Path, latents: int, **settings: str | None) -> Path:
     return path
 
 
-def test_a_file_is_shown_within_80_columns(lrx: Lrx, tmp_path: Path) -> None:
+def test_show_fits_80_columns(lrx: Lrx, tmp_path: Path) -> None:
     written(tmp_path / "result.h5", 24)
     for path in ("result.h5", "."):
         done = lrx("show", path)
@@ -55,25 +55,25 @@ def test_a_file_is_shown_within_80_columns(lrx: Lrx, tmp_path: Path) -> None:
         assert "a: 1" not in done.stdout
 
 
-def test_cells_have_the_colours_of_their_values(tmp_path: Path) -> None:
+def test_cell_colours(tmp_path: Path) -> None:
     stored = results.read(written(tmp_path / "result.h5", 3))
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, color_system="truecolor", width=80)
-    console.print(*tables.whole_file(stored, 80))
+    console.print(*tables.file_parts(stored, 80))
     shown = screen.getvalue()
     assert "48;2;0;34;78m" in shown.replace("38;2;255;255;255;", "")  # the darkest, of the value 0
     light = [line for line in shown.splitlines() if "0.89" in line]
     assert "38;2;0;0;0;48;2;" in light[0]  # black on light
 
 
-def test_what_a_file_says_is_no_markup_and_no_command_to_the_terminal(lrx: Lrx, tmp_path: Path) -> None:
+def test_markup_and_control_characters(lrx: Lrx, tmp_path: Path) -> None:
     written(tmp_path / "result.h5", 2, base="[red]bold[/] \x1b[2J\x07", remark="[blink]\x1b]0;title\x07")
     shown = lrx("show", "result.h5").stdout
     assert "[red]bold[/] ?[2J?" in shown
     assert "[blink]?]0;title?" in shown
 
 
-def test_what_is_no_results_file_is_refused_in_one_line(lrx: Lrx, tmp_path: Path) -> None:
+def test_not_a_results_file(lrx: Lrx, tmp_path: Path) -> None:
     whole = written(tmp_path / "result.h5", 2)
     (tmp_path / "cut.h5").write_bytes(whole.read_bytes()[:-100])
     (tmp_path / "text.h5").write_text("text")
@@ -91,7 +91,7 @@ def test_what_is_no_results_file_is_refused_in_one_line(lrx: Lrx, tmp_path: Path
     assert "lrx show takes one path, not a b" in lrx("show", "a", "b").stderr
 
 
-def test_a_run_folder_without_a_result_points_to_those_in_it(lrx: Lrx, tmp_path: Path) -> None:
+def test_folder_without_result(lrx: Lrx, tmp_path: Path) -> None:
     (tmp_path / "run" / "assay").mkdir(parents=True)
     (tmp_path / "run" / "config.yaml").write_text("seed: 1")
     written(tmp_path / "run" / "assay" / "result.h5", 2)
@@ -101,7 +101,7 @@ def test_a_run_folder_without_a_result_points_to_those_in_it(lrx: Lrx, tmp_path:
     assert done.stdout.endswith("  lrx report run\n")
 
 
-def test_informative_latents_are_marked_and_the_rule_is_told(lrx: Lrx, tmp_path: Path) -> None:
+def test_informative_latents_are_marked(lrx: Lrx, tmp_path: Path) -> None:
     result = results.read(written(tmp_path / "result.h5", 3)).assays["response_matrix"]
     rule = "M_jj > 0.5 on the scale none"
     for values, head in (([0, 1, 1], "┃ 0┃ ▾1┃ ▾2┃"), ([0, 0, 0], "┃ 0┃ 1┃ 2┃")):
@@ -116,7 +116,7 @@ def test_informative_latents_are_marked_and_the_rule_is_told(lrx: Lrx, tmp_path:
         assert (f"▾ informative: {rule}" in " ".join(shown.split())) == any(values)
 
 
-def test_a_very_large_matrix_is_cut_to_its_largest_values_and_says_so(lrx: Lrx, tmp_path: Path) -> None:
+def test_large_matrix_is_cut(lrx: Lrx, tmp_path: Path) -> None:
     values = np.zeros((64, 64))
     values[40, 40], values[63, 2] = 0.75, 0.25
     results.write(tmp_path / "result.h5", {"mine": AssayResult({"matrix": Array(values, AXES)}, {})}, {})
@@ -128,7 +128,7 @@ def test_a_very_large_matrix_is_cut_to_its_largest_values_and_says_so(lrx: Lrx, 
     assert "standard error" not in shown  # it has none
 
 
-def test_an_error_that_is_not_zero_is_not_shown_as_zero() -> None:
+def test_small_errors_are_not_zero() -> None:
     result = AssayResult(
         {
             "matrix": Array(np.array([[0.001, 123.456], [12345.678, -1e7]]), AXES),
@@ -137,14 +137,14 @@ def test_an_error_that_is_not_zero_is_not_shown_as_zero() -> None:
         {},
     )
     screen = io.StringIO()
-    Console(file=screen, width=80).print(*matrix_table.heat_tables("mine", result, 10))
+    Console(file=screen, width=80).print(*matrix_table.heat_tables("mine", result, 80))
     words = screen.getvalue().replace("│", " ").split()
     for value in ("0.00", "2e-04", "123.5", "0.000", "12346", "12.35", "-1e+07"):
         assert value in words
 
 
 @pytest.mark.parametrize("width", [40, 60, 200])
-def test_columns_are_as_many_as_fit(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+def test_columns_that_fit(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     written(tmp_path / "result.h5", 24)
     monkeypatch.setenv("COLUMNS", str(width))
     lines = lrx("show", "result.h5").stdout.splitlines()
@@ -152,7 +152,7 @@ def test_columns_are_as_many_as_fit(lrx: Lrx, tmp_path: Path, monkeypatch: pytes
     assert len([line for line in lines if line.startswith("┏")]) == -(-24 // ((width - 5) // 7))
 
 
-def test_a_terminal_without_unicode_gets_letters_that_it_has(lrx_process: Lrx, tmp_path: Path) -> None:
+def test_ascii_terminal(lrx_process: Lrx, tmp_path: Path) -> None:
     written(tmp_path / "result.h5", 2)
     done = lrx_process("show", "result.h5", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
@@ -162,7 +162,7 @@ def test_a_terminal_without_unicode_gets_letters_that_it_has(lrx_process: Lrx, t
     assert "intervened 2 x responding 2" in done.stdout
 
 
-def test_a_terminal_gets_colours_unless_it_asks_for_none(environment: dict[str, str], tmp_path: Path) -> None:
+def test_terminal_colours(environment: dict[str, str], tmp_path: Path) -> None:
     written(tmp_path / "result.h5", 2)
 
     def drawn(**variables: str) -> str:
@@ -186,7 +186,7 @@ def test_a_terminal_gets_colours_unless_it_asks_for_none(environment: dict[str, 
     assert "\x1b" not in drawn(TERM="dumb")
 
 
-def test_a_reader_that_leaves_early_is_no_error(environment: dict[str, str], tmp_path: Path) -> None:
+def test_closed_pipe(environment: dict[str, str], tmp_path: Path) -> None:
     written(tmp_path / "result.h5", 24)
     ours, theirs = os.pipe()
     os.close(ours)  # nobody reads
@@ -203,7 +203,7 @@ def test_a_reader_that_leaves_early_is_no_error(environment: dict[str, str], tmp
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_of_hashes_the_first_digits_are_shown(lrx: Lrx, tmp_path: Path) -> None:
+def test_short_hashes(lrx: Lrx, tmp_path: Path) -> None:
     provenance = {"checkpoint_sha256": "0123456789ab" + 52 * "c", "wall_time_s": 1.23456789, "checkpoint_origin": ""}
     results.write(tmp_path / "result.h5", {"mine": AssayResult({}, {}, {"cds": 1.0})}, provenance)
     lines = [line.split() for line in lrx("show", "result.h5").stdout.splitlines()]
@@ -212,7 +212,7 @@ def test_of_hashes_the_first_digits_are_shown(lrx: Lrx, tmp_path: Path) -> None:
     assert not any(line[:2] == ["checkpoint", "origin"] for line in lines)
 
 
-def test_a_table_of_runs_is_told_apart(lrx: Lrx, tmp_path: Path) -> None:
+def test_table_of_runs_is_no_result(lrx: Lrx, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "collected.h5", "w") as file:
         file.attrs["format"] = table_hdf5.FORMAT
     done = lrx("show", "collected.h5")

@@ -39,7 +39,7 @@ def sweep(tmp_path: Path) -> Iterator[Path]:
         yield top
 
 
-def test_the_states_are_counted_and_what_needs_a_look_is_listed(lrx: Lrx, sweep: Path) -> None:
+def test_states_and_list(lrx: Lrx, sweep: Path) -> None:
     done = lrx("status", "sweep")
     assert done.returncode == 0
     assert done.stderr == ""
@@ -56,7 +56,7 @@ def test_the_states_are_counted_and_what_needs_a_look_is_listed(lrx: Lrx, sweep:
     assert max(map(len, lines)) <= 80
 
 
-def test_a_large_sweep_does_not_flood_the_screen(lrx: Lrx, tmp_path: Path) -> None:
+def test_large_sweep_is_cut(lrx: Lrx, tmp_path: Path) -> None:
     for number in range(500):
         folder = tmp_path / f"s/run-{number:03}"
         folder.mkdir(parents=True)
@@ -69,7 +69,7 @@ def test_a_large_sweep_does_not_flood_the_screen(lrx: Lrx, tmp_path: Path) -> No
     assert lines[-1] == "and 80 more"
 
 
-def test_long_names_leave_room_for_the_reason(lrx: Lrx, tmp_path: Path) -> None:
+def test_long_names(lrx: Lrx, tmp_path: Path) -> None:
     run_in(tmp_path / "s" / ("betavae-0.1-" * 8 + "5b8202"), "failed", error="the loss is inf at step 3")
     row = lrx("status", "s").stdout.splitlines()[1]
     assert row.split()[0].startswith("betavae-0.1-")
@@ -78,7 +78,7 @@ def test_long_names_leave_room_for_the_reason(lrx: Lrx, tmp_path: Path) -> None:
     assert len(row.rstrip()) <= 80
 
 
-def test_a_run_is_done_when_its_assay_is(lrx: Lrx, tmp_path: Path) -> None:
+def test_run_with_its_assay(lrx: Lrx, tmp_path: Path) -> None:
     run_in(tmp_path / "s/a", "done")
     with status.run_session(tmp_path / "s/a/paper", command="assay", overrides=(), config="c"):
         assert lrx("status", "s").stdout.splitlines()[1].split() == ["a", "running", "paper", "assay"]
@@ -86,7 +86,7 @@ def test_a_run_is_done_when_its_assay_is(lrx: Lrx, tmp_path: Path) -> None:
     assert lrx("status", "s/a").stdout.split() == ["s/a:", "1", "done"]
 
 
-def test_what_a_folder_does_not_say_is_unknown(lrx: Lrx, tmp_path: Path) -> None:
+def test_unknown_state(lrx: Lrx, tmp_path: Path) -> None:
     (tmp_path / "s/old").mkdir(parents=True)
     (tmp_path / "s/old/config.yaml").write_text("seed: 0\n")
     (tmp_path / "s/odd").mkdir()
@@ -97,7 +97,7 @@ def test_what_a_folder_does_not_say_is_unknown(lrx: Lrx, tmp_path: Path) -> None
     assert lines[2] == ["old", "unknown", "there", "is", "no", "status.json"]
 
 
-def test_words_of_a_run_are_not_obeyed(lrx: Lrx, tmp_path: Path) -> None:
+def test_control_characters(lrx: Lrx, tmp_path: Path) -> None:
     run_in(tmp_path / "s/[bold]a", "failed", error="\x1b[2J[red]bad[/]\nworse")
     shown = lrx("status", "s").stdout
     assert "[bold]a" in shown
@@ -105,7 +105,7 @@ def test_words_of_a_run_are_not_obeyed(lrx: Lrx, tmp_path: Path) -> None:
     assert "\x1b" not in shown
 
 
-def test_a_sweep_as_it_runs(lrx: Lrx, tmp_path: Path) -> None:
+def test_failed_sweep(lrx: Lrx, tmp_path: Path) -> None:
     assert lrx("train", *TINY, "seed=0", "trainer.lr=0.01,1e30", "name=s", "-m").returncode == 2
     lines = lrx("status", "outputs/train/s").stdout.splitlines()
     assert lines[0].rstrip() == "outputs/train/s: 1 failed, 1 done"
@@ -113,7 +113,7 @@ def test_a_sweep_as_it_runs(lrx: Lrx, tmp_path: Path) -> None:
     assert "the loss is" in lines[1]
 
 
-def test_status_and_collect_answer_without_torch(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_without_torch(tmp_path: Path, environment: dict[str, str]) -> None:
     run_in(tmp_path / "s/a", "done")
     for words in (["status", "s"], ["collect", "s"]):
         code = f"import sys; from lrx.cli.main import main; main({words!r}); print('torch' in sys.modules)"
@@ -128,14 +128,12 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """A terminal of 80 columns and 8 lines, and a clock that does not wait."""
     written = io.StringIO()
     made = Console(file=written, force_terminal=True, width=80, height=8, color_system=None, highlight=False)
-    monkeypatch.setattr(messages, "Console", lambda **_: made)
-    monkeypatch.setattr(messages, "is_watched", lambda: True)
+    monkeypatch.setattr(messages, "stdout_console", lambda: made)
+    monkeypatch.setattr(messages, "is_terminal", lambda: True)
     return written
 
 
-def test_on_a_terminal_it_looks_again_until_all_is_quiet(
-    sweep: Path, terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_terminal_is_refreshed(sweep: Path, terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = []
 
     def wait(seconds: float) -> None:
@@ -152,9 +150,7 @@ def test_on_a_terminal_it_looks_again_until_all_is_quiet(
     assert looks == [watch.EVERY] * (3 + watch.QUIET - 1)
 
 
-def test_a_terminal_shows_as_many_runs_as_fit(
-    tmp_path: Path, terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_terminal_height(tmp_path: Path, terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(50):
         run_in(tmp_path / f"run-{number:02}", "failed", error="why")
     run_in(tmp_path / "last", "queued")
@@ -165,7 +161,7 @@ def test_a_terminal_shows_as_many_runs_as_fit(
     assert "run-03" in frame
 
 
-def test_an_interrupt_ends_it_quietly(sweep: Path, terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt(sweep: Path, terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
@@ -174,7 +170,7 @@ def test_an_interrupt_ends_it_quietly(sweep: Path, terminal: io.StringIO, monkey
     assert status.read(sweep / "works").state == "running"
 
 
-def test_what_has_ended_is_shown_once(tmp_path: Path, terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ended_runs_are_shown_once(tmp_path: Path, terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     run_in(tmp_path / "s/a", "done")
     monkeypatch.setattr(watch.time, "sleep", lambda _: pytest.fail("there is nothing to wait for"))
     watch.status_command(tmp_path / "s", once=False)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hydra.errors import ConfigCompositionException
 
-from lrx.cli import main
+from lrx.cli import errors
 from lrx.runs import status
 from lrx.training import checkpoint, metrics_log
 from tests.conftest import TINY, Lrx
@@ -38,7 +38,7 @@ def runs_of(sweep: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
-def test_jobs_side_by_side_finish_although_one_is_refused(launcher: str, lrx_process: Lrx, tmp_path: Path) -> None:
+def test_parallel_jobs_with_a_failed_one(launcher: str, lrx_process: Lrx, tmp_path: Path) -> None:
     done = lrx_process("train", "-m", *TINY, "seed=-1,0", f"hydra/launcher={launcher}", "name=sweep")
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if line.startswith("lrx: ")]
@@ -51,13 +51,13 @@ def test_jobs_side_by_side_finish_although_one_is_refused(launcher: str, lrx_pro
     assert checkpoint.load(folder / "checkpoint.pt").finished
 
 
-def test_a_refused_job_in_one_batch_does_not_keep_the_next_batch_from_running(lrx: Lrx, tmp_path: Path) -> None:
+def test_failed_job_and_next_batch(lrx: Lrx, tmp_path: Path) -> None:
     done = lrx("train", "-m", *TINY, "seed=-1,0", "hydra.sweeper.max_batch_size=1", "name=sweep")
     assert done.returncode == 2
     assert (runs_of(tmp_path / "outputs/train/sweep")["seed=0"] / "checkpoint.pt").is_file()
 
 
-def test_optuna_lowers_the_last_logged_loss(lrx_process: Lrx, tmp_path: Path) -> None:
+def test_optuna_search(lrx_process: Lrx, tmp_path: Path) -> None:
     words = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=1"]
     done = lrx_process("train", "-m", *TINY, *words, "trainer.lr=interval(0.001,0.1)", "name=search")
     assert done.returncode == 0, done.stderr
@@ -75,9 +75,7 @@ def test_optuna_lowers_the_last_logged_loss(lrx_process: Lrx, tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_slurm_job_runs_what_was_composed_when_it_was_submitted(
-    lrx: Lrx, tmp_path: Path, environment: dict[str, str]
-) -> None:
+def test_slurm_job_runs_the_submitted_config(lrx: Lrx, tmp_path: Path, environment: dict[str, str]) -> None:
     file = tmp_path / "mine/experiment/frozen.yaml"
     file.parent.mkdir(parents=True)
     text = "# @package _global_\ndefaults: [helix]\ntrainer: {steps: 20, batch_size: 32, lr: 0.005}\n"
@@ -131,7 +129,7 @@ def test_a_slurm_job_runs_what_was_composed_when_it_was_submitted(
         ("partitoin=gpu", ["partitoin"]),
     ],
 )
-def test_a_setting_of_the_launcher_that_makes_no_sense_is_refused(setting: str, words: list[str], lrx: Lrx) -> None:
+def test_slurm_settings_out_of_range(setting: str, words: list[str], lrx: Lrx) -> None:
     done = lrx("train", *SLURM, *TINY, f"hydra.launcher.{setting}")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -140,7 +138,7 @@ def test_a_setting_of_the_launcher_that_makes_no_sense_is_refused(setting: str, 
 
 
 @pytest.mark.usefixtures("cluster")
-def test_what_sbatch_says_is_told(lrx: Lrx, tmp_path: Path) -> None:
+def test_sbatch_error(lrx: Lrx, tmp_path: Path) -> None:
     (tmp_path / "bin/sbatch").write_text("#!/bin/sh\necho 'sbatch: error: invalid account' >&2\nexit 1\n")
     done = lrx("train", *SLURM, *TINY, "name=refused")
     assert done.returncode == 2
@@ -148,7 +146,7 @@ def test_what_sbatch_says_is_told(lrx: Lrx, tmp_path: Path) -> None:
     assert not runs_of(tmp_path / "outputs/train/refused")
 
 
-def test_what_is_missing_is_named(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_slurm_and_submitit(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     done = lrx("train", *SLURM, *TINY)
     assert done.returncode == 2
@@ -164,8 +162,8 @@ def test_what_is_missing_is_named(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(("choice", "extra"), [("launcher/joblib", "sweep"), ("sweeper/optuna", "optuna")])
-def test_a_choice_that_an_extra_brings_names_the_extra(choice: str, extra: str) -> None:
+def test_missing_extra_is_named(choice: str, extra: str) -> None:
     group = choice.partition("/")[0]
     text = f"Could not find 'hydra/{choice}'\n\nAvailable options in 'hydra/{group}':\n\tbasic\nConfig search path:"
-    line = main.message(ConfigCompositionException(text))
+    line = errors.message(ConfigCompositionException(text))
     assert line.endswith(f"the choices are basic; it comes with pip install -e '.[{extra}]' in the checkout of lrx")

@@ -16,7 +16,7 @@ from lrx.cli.commands import assay
 from lrx.core.factors import FactorSpace
 from lrx.core.types import AssayResult
 from lrx.responses.work_units import ALL_UNITS, Key, Shard, ShardDone, StoredUnits, Values, WorkUnit
-from lrx.runs import run_folder, shards, status
+from lrx.runs import shards, status
 from lrx.storage import results
 from tests.conftest import TINY, Lrx
 
@@ -150,22 +150,6 @@ def test_target_se_raises() -> None:
 
 
 # --------------------------------------------------------------------------------------------- the command line
-
-
-def test_shards_on_the_command_line_are_a_sweep() -> None:
-    assert run_folder.expand_shards(["assay.shards=2", "name=x"]) == [
-        *("name=x", "-m", "shard=1of2,2of2"),
-        "hydra.sweep.subdir='${shard}'",
-    ]
-    assert run_folder.expand_shards(["a=1", "assay.shards=1"]) == ["a=1"]
-    assert (
-        run_folder.expand_shards(["-m", "assay.shards=2"])[-1]
-        == "hydra.sweep.subdir='${run_id:${hydra.overrides.task}}/${shard}'"
-    )
-    for word in ("0", "two", "1,2", ""):
-        with pytest.raises(ValueError, match=r"assay\.shards must be a whole number of at least 1, not"):
-            run_folder.expand_shards([f"assay.shards={word}"])
-    assert len({run_folder.run_id(["ckpt=a", *shard]) for shard in (["shard=1of2"], ["shard=2of2"], [])}) == 1
 
 
 def test_a_shard_is_named_as_one_of_many() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import h5py
-import pytest
 import torch
 
 from lrx.runs import run_folder, status
@@ -31,19 +30,6 @@ def test_a_folder_is_named_after_what_is_computed() -> None:
     assert name != run_folder.run_id([*words[:2], "latent_dim=0", *words[3:]])  # the same values under other keys
     assert "=" not in name
     assert len(run_folder.run_id(["ckpt=" + "x" * 300])) < 80
-
-
-def test_a_pattern_names_runs_and_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("b", "a", "empty"):
-        (tmp_path / "runs" / name).mkdir(parents=True)
-        if name != "empty":
-            (tmp_path / "runs" / name / "checkpoint.pt").touch()
-    (tmp_path / "runs" / "single.pt").touch()
-    assert run_folder.expand_glob("ckpt=glob(runs/*)") == "ckpt='runs/a','runs/b','runs/single.pt'"
-    assert run_folder.expand_glob("name=glob(runs/*)") == "name=glob(runs/*)"
-    with pytest.raises(ValueError, match=r"ckpt=glob\(nothing/\*\) matches no run folder"):
-        run_folder.expand_glob("ckpt=glob(nothing/*)")
 
 
 def test_a_sweep_grows_and_what_is_done_is_left_alone(lrx: Lrx, tmp_path: Path) -> None:

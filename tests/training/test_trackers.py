@@ -118,7 +118,7 @@ def test_wandb_offline_after_resume(tmp_path: Path, environment: dict[str, str])
 
 def test_trackers_are_imported_lazily() -> None:
     code = (
-        "import sys, lrx.cli.commands.registry, lrx.training.trackers as trackers\n"
+        "import sys, lrx.cli.commands.train, lrx.training.trackers as trackers\n"
         "print([name for name in sys.modules if name.split('.')[0] in trackers.TRACKERS])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

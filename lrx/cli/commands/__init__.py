@@ -1,1 +1,1 @@
-"""One file a command."""
+"""Commands: a file for each, and their table in registry.py."""

@@ -14,8 +14,8 @@ import torch
 
 from lrx.assays import catalog
 from lrx.assays.run import run_assay
-from lrx.cli import config as configs
-from lrx.cli.build import Config, build_model, open_dataset, whole_seed, working
+from lrx.cli.build import build_model, checked_seed, open_dataset, run_session
+from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.cli.console.progress import WorkProgress
 from lrx.core.checksum import file_sha256
@@ -60,7 +60,7 @@ def join(folder: Path) -> bool:
         part = folder / f"1of{count}"
         about, before = shards.read_about(part / PART), status.read(part)
         text = (part / run_folder.FILENAME).read_text(encoding="utf-8")
-        config = configs.Config.from_text(text, {"assay": about.assay}, before.overrides if before else ())
+        config = Config.from_text(text, {"assay": about.assay}, before.overrides if before else ())
         joined |= _join(config.replaced("shard", None), folder, count)
     return joined
 
@@ -84,7 +84,7 @@ def _join(config: Config, folder: Path, count: int) -> bool:
 def measure(config: Config, folder: Path, share: Share) -> None:
     """Run an assay, and write what the share of it gives: result.h5 and its pictures, or the part of a shard."""
     began = time.monotonic()
-    name, seed, settings = config.choices["assay"], whole_seed(config), _settings(config)
+    name, seed, settings = config.choices["assay"], checked_seed(config), _settings(config)
     description = catalog.describe(name)
     if share is not ALL_UNITS and (description is None or not description.shards):
         raise ValueError(f"assay={name} is one piece of work, which no shards can share; leave out assay.shards")
@@ -99,7 +99,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         return
 
     model = load_model(stored, dataset, trained, path, device)
-    with working(config, folder, "assay", inputs):
+    with run_session(config, folder, "assay", inputs):
         target = folder / results.FILENAME
         if target.exists():
             results.read(target)  # a file that cannot be added to is refused now, not after hours of work

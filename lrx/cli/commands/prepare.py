@@ -5,28 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
+from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.cli.console.progress import WorkProgress
 from lrx.core.paths import expand_user
 from lrx.core.types import Dataset
 from lrx.data.official.checksums import OfficialFile
 from lrx.data.official.download import fetch, verdict
-
-
-class Config(Protocol):
-    """Part of lrx.cli.config.Config that this command uses; described there."""
-
-    choices: dict[str, str]
-
-    def value(self, key: str) -> object:
-        """Return a single value."""
-        ...
-
-    def build(self, key: str, **given: object) -> object:
-        """Return the object that a node describes."""
-        ...
 
 
 def prepare_command(config: Config, folder: Path) -> None:

@@ -11,7 +11,8 @@ from typing import cast
 import numpy as np
 import torch
 
-from lrx.cli.build import Config, build_model, check_folder, open_dataset, whole_seed, working
+from lrx.cli.build import build_model, check_folder, checked_seed, open_dataset, run_session
+from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.cli.console.progress import TrainProgress
 from lrx.core.devices import choose_device
@@ -82,7 +83,7 @@ def _train(config: Config, folder: Path, settings: TrainSettings, ranks: Ranks, 
             model,
             dataset,
             settings,
-            seed=whole_seed(config),
+            seed=checked_seed(config),
             path=folder / CHECKPOINT,
             config=config.text,
             ranks=ranks,
@@ -94,7 +95,7 @@ def _train(config: Config, folder: Path, settings: TrainSettings, ranks: Ranks, 
             fit(None)
         return
     trackers = make_trackers(config.plain("track"), folder, config.text)
-    with working(config, folder, "train") as session, _names_of_keys():
+    with run_session(config, folder, "train") as session, _names_of_keys():
         run_folder.write_config(folder, config.text)
         if dataset is not all_data:
             _write_split(folder, all_data)

@@ -1,10 +1,14 @@
-"""What a person reads while lrx works: notes on standard error, results on standard output."""
+"""Messages and results on the terminal: notes on standard error, results on standard output.
+
+In a job of a sweep, lines begin with the job's name, and its results are the one line that it ends with.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
@@ -12,11 +16,10 @@ from rich.console import Group
 from rich.live import Live
 
 from lrx.cli.console import matrix_table
-from lrx.cli.console.stdout import Console, spelling
-from lrx.cli.console.tables import Runs, runs_table, score_table, whole_file
-from lrx.cli.console.usage import fitted, width_of
-from lrx.core.text import humanize as spaced
-from lrx.core.text import printable, with_error
+from lrx.cli.console.stdout import Console, ascii_fallback, stdout_console
+from lrx.cli.console.tables import Runs, file_parts, runs_table, score_table
+from lrx.cli.console.wrap import wrap_text
+from lrx.core.text import humanize, printable, with_error
 
 if TYPE_CHECKING:
     from lrx.core.types import AssayResult  # which imports torch, and a table of runs needs none
@@ -29,117 +32,124 @@ ERRORS = Console(stderr=True, highlight=False)
 
 
 @dataclass
-class _Job:
-    """A job of a sweep: the name of its folder, the scores that were to be shown, and whether work has begun."""
+class Job:
+    """Job of a sweep. name: of its folder; summary: parts of its last line; started: whether its work has begun."""
 
     name: str
-    came: list[str] = field(default_factory=list)
-    begun: bool = False
+    summary: list[str] = field(default_factory=list)
+    started: bool = False
 
 
-_jobs: list[_Job] = []  # the one that this process does now, if any
+_current_job: ContextVar[Job | None] = ContextVar("_current_job", default=None)
 
 
 @contextmanager
-def job(name: str, what: str) -> Iterator[list[str]]:
-    """At the end of the block one line says what came of this job of a sweep, instead of its tables and last notes.
+def job(name: str, command: str) -> Iterator[list[str]]:
+    """Run the block as a job of a sweep: one line at its end replaces its tables and last notes.
 
-    Yields what that line will say. Progress, and notes before any work, come after the job's name: others may run too.
+    Yields the parts of that line, to which the block may add.
     """
-    this = _Job(name)
-    _jobs.append(this)
+    current = Job(name)
+    token = _current_job.set(current)
     try:
-        yield this.came
+        yield current.summary
     finally:
-        _jobs.pop()
-    _write(sys.stdout, f"{name}  {what}: {'; '.join(this.came) or 'done'}")
+        _current_job.reset(token)
+    _write(sys.stdout, f"{name}  {command}: {'; '.join(current.summary) or 'done'}")
+
+
+def start_work() -> None:
+    """Mark the start of the job's work: from now on its notes are left out."""
+    current = _current_job.get()
+    if current is not None:
+        current.started = True
 
 
 def note(text: str) -> None:
-    """One line of information, on standard error; not of a job of a sweep that has worked, which ends in a line."""
-    if not any(job.begun for job in _jobs):
-        tell(text)
+    """Print information on standard error, unless the work of a job has started, which ends in a line."""
+    current = _current_job.get()
+    if current is None or not current.started:
+        progress_line(text)
 
 
-def tell(text: str) -> None:
-    """A line on standard error, which in a sweep begins with the name of the job."""
+def progress_line(text: str) -> None:
+    """Print lines on standard error, after the name of the job."""
     for line in text.splitlines():
-        indent = line[: len(line) - len(line.lstrip(" "))]
-        _write(sys.stderr, "".join(f"{job.name}  " for job in _jobs) + indent + printable(line))
-
-
-def begin() -> None:
-    """The work of a job begins: from now on its notes are left out."""
-    for job in _jobs:
-        job.begun = True
+        _write(sys.stderr, _job_prefix("  ") + _printable_line(line))
 
 
 def warn(text: str) -> None:
-    """One line that a person should not miss, on standard error."""
-    name = "".join(f"{job.name}: " for job in _jobs)
-    _write(sys.stderr, fitted(f"lrx: warning: {name}{printable(text)}", sys.stderr))
-
-
-def _write(stream: TextIO, line: str) -> None:
-    """A line in one piece, so that those of other processes do not run into it."""
-    stream.write(line + "\n")
-    stream.flush()
+    """Print a warning of one line on standard error."""
+    _write(sys.stderr, wrap_text(f"lrx: warning: {_job_prefix(': ')}{printable(text)}", sys.stderr))
 
 
 def show_results(results: Mapping[str, AssayResult]) -> None:
-    """The matrix of a single result, each value above its standard error, and all scores, on standard output.
+    """Print the scores of results, and the matrix of a single one with its standard errors, on standard output.
 
-    In a job of a sweep: the first score of each, for the line of the job.
+    In a job of a sweep, the first score of each goes to the job's last line instead.
     """
-    if _jobs:
-        for name, result in results.items():
-            first = next(iter(result.scores.items()), None)
-            score = f", {spaced(first[0])} {with_error(first[1], result.scores.get(f'{first[0]}_se'))}" if first else ""
-            _jobs[-1].came.append(spaced(name) + score)
+    current = _current_job.get()
+    if current is not None:
+        current.summary += [_first_score(name, result) for name, result in results.items()]
         return
-    console = _screen()
+    console = stdout_console()
     if len(results) == 1:
         ((name, result),) = results.items()
         if "matrix" in result.arrays and max(result.arrays["matrix"].values.shape) <= WIDEST_TABLE:
-            console.print(*matrix_table.heat_tables(name, result, matrix_table.across(result, console.width)))
+            console.print(*matrix_table.heat_tables(name, result, console.width), sep="\n")
     console.print(score_table(results))
 
 
 def show_file(stored: Results) -> None:
-    """All that a results file says, on standard output."""
-    console = _screen()
-    for part in whole_file(stored, console.width):
-        console.print(part)
+    """Print a results file on standard output."""
+    console = stdout_console()
+    console.print(*file_parts(stored, console.width), sep="\n")
 
 
 def show_lines(lines: Iterable[str]) -> None:
-    """Lines on standard output, without what a terminal would obey."""
+    """Print lines on standard output, without control characters."""
     for line in lines:
-        indent = line[: len(line) - len(line.lstrip(" "))]
-        _write(spelling(), indent + printable(line))
+        _write(ascii_fallback(), _printable_line(line))
 
 
 def show_runs(heading: str, runs: Runs) -> None:
-    """A line that says how runs are, and a row for each of some, on standard output."""
-    console = _screen()
+    """Print a heading and a table of runs on standard output."""
+    console = stdout_console()
     console.print(*runs_table(heading, runs, most=MOST_RUNS, width=console.width), sep="\n")
 
 
-def watch_runs(looks: Iterator[tuple[str, Runs]]) -> None:
-    """The same on a terminal, in place of what was shown before, with as many rows as fit."""
-    console = _screen()
+def watch_runs(refreshes: Iterator[tuple[str, Runs]]) -> None:
+    """Print headings and tables of runs on the terminal, each in place of the one before, as many rows as fit."""
+    console = stdout_console()
     with Live(console=console, auto_refresh=False) as live:
-        for heading, runs in looks:
+        for heading, runs in refreshes:
             rows = max(1, console.height - 4)
             live.update(Group(*runs_table(heading, runs, most=rows, width=console.width)), refresh=True)
 
 
-def _screen() -> Console:
-    """Standard output: a terminal, whose width may change, or a pipe, which has that of COLUMNS or 80."""
-    out = spelling()
-    return Console(highlight=False, width=None if out.isatty() else width_of(out) or 80)
-
-
-def is_watched() -> bool:
-    """Whether standard output is a terminal."""
+def is_terminal() -> bool:
+    """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
+
+
+def _job_prefix(separator: str) -> str:
+    current = _current_job.get()
+    return "" if current is None else current.name + separator
+
+
+def _first_score(name: str, result: AssayResult) -> str:
+    if not result.scores:
+        return humanize(name)
+    key, value = next(iter(result.scores.items()))
+    return f"{humanize(name)}, {humanize(key)} {with_error(value, result.scores.get(f'{key}_se'))}"
+
+
+def _printable_line(line: str) -> str:
+    """Return a line without control characters, its indent kept."""
+    return line[: len(line) - len(line.lstrip(" "))] + printable(line)
+
+
+def _write(stream: TextIO, line: str) -> None:
+    """Write a line in one piece, so that lines of other processes do not run into it."""
+    stream.write(line + "\n")
+    stream.flush()

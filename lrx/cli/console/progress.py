@@ -8,7 +8,7 @@ from types import TracebackType
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lrx.cli.console.messages import ERRORS, begin, tell
+from lrx.cli.console.messages import ERRORS, progress_line, start_work
 from lrx.core.text import clock
 from lrx.training.observers import Row
 
@@ -40,11 +40,11 @@ class TrainProgress:
 
     def start(self, step: int) -> None:
         """Start the clock, and on a terminal the bar; a resumed run says so."""
-        begin()
+        start_work()
         self._done = self._first = step
         self._began = self._newest = self._last_line = time.monotonic()
         if step:
-            tell(f"resuming at step {step} of {self._steps}")
+            progress_line(f"resuming at step {step} of {self._steps}")
         if ERRORS.is_terminal:
             self._bar.start()
 
@@ -67,7 +67,7 @@ class TrainProgress:
         self._done = n
         self._newest = now = time.monotonic()
         if self._compiles:
-            tell(f"compiled in {now - self._began:.0f} s")
+            progress_line(f"compiled in {now - self._began:.0f} s")
             self._compiles, self._first, self._began, self._last_line = False, n, now, now
         rate = self.rate
         self._bar.update(self._task, completed=n, rate=f"{rate:.1f} steps/s", losses=self._losses.split("  ")[0])
@@ -75,7 +75,9 @@ class TrainProgress:
             self._last_line = now
             left = clock(self.seconds_left)
             images = rate * self._batch_size
-            tell(f"step {n}/{self._steps}  {rate:.1f} steps/s  {images:.0f} images/s  {left} left  {self._losses}")
+            progress_line(
+                f"step {n}/{self._steps}  {rate:.1f} steps/s  {images:.0f} images/s  {left} left  {self._losses}"
+            )
 
     def close(self) -> None:
         """Take the bar off the terminal's live display."""
@@ -111,13 +113,13 @@ class WorkProgress:
     def _update(self, done: int, total: int) -> None:
         if not self._started:
             self._started = True
-            begin()
+            start_work()
             if ERRORS.is_terminal:
                 self._bar.start()
             else:
-                tell(self._title)
+                progress_line(self._title)
         if ERRORS.is_terminal:
             self._bar.update(self._task, completed=done, total=total)
         elif time.monotonic() - self._last_line >= LINE_EVERY:
             self._last_line = time.monotonic()
-            tell(f"{self._title}: {100 * done // total} %")
+            progress_line(f"{self._title}: {100 * done // total} %")

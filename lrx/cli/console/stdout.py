@@ -1,4 +1,4 @@
-"""Standard output for its reader: as wide as it reads, in the letters that its encoding has, until it leaves."""
+"""Standard output: terminal width, ASCII fallback, quiet exit on a closed pipe."""
 
 from __future__ import annotations
 
@@ -9,28 +9,34 @@ from typing import TextIO
 
 import rich.console
 
-SPELLED = {"±": "+-", "×": "x", "▾": "*", "…": "~"}  # where an encoding such as ASCII lacks them
+from lrx.cli.console.wrap import width_of
+
+ASCII = {"±": "+-", "×": "x", "▾": "*", "…": "~"}  # for encodings that lack these letters
 
 
 class Console(rich.console.Console):
-    """Rich's, but a reader that leaves, such as head, is python's error, where rich would end with status 1."""
+    """Console of rich that raises BrokenPipeError when a reader such as head leaves; rich would exit with status 1."""
 
     def on_broken_pipe(self) -> None:
-        """What rich calls where a pipe has nobody to read it."""
+        """Raise python's error where a pipe has no reader."""
         raise BrokenPipeError
 
 
-def spelling() -> TextIO:
-    """Standard output, which from now on spells the letters that its encoding lacks."""
+def stdout_console() -> Console:
+    """Return a console on standard output: as wide as the terminal, or as COLUMNS or 80 in a pipe."""
+    stream = ascii_fallback()
+    return Console(highlight=False, width=None if stream.isatty() else width_of(stream) or 80)
+
+
+def ascii_fallback() -> TextIO:
+    """Return standard output, after having it write ASCII for letters that its encoding lacks."""
+    codecs.register_error("lrx", _in_ascii)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="lrx")
     return sys.stdout
 
 
-def _spell(error: UnicodeError) -> tuple[str, int]:
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(SPELLED.get(letter, "?") for letter in error.object[error.start : error.end]), error.end
-
-
-codecs.register_error("lrx", _spell)
+    return "".join(ASCII.get(letter, "?") for letter in error.object[error.start : error.end]), error.end

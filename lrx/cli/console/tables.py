@@ -1,6 +1,6 @@
-"""Results as tables on a terminal: matrices as heat, scores with their errors, settings, where it all comes from.
+"""Results and runs as tables on a terminal.
 
-What stands in a file is foreign: no markup of rich's and no control character of it reaches the terminal.
+Texts of files are foreign: no markup of rich's and no control character of theirs reaches the terminal.
 """
 
 from __future__ import annotations
@@ -23,40 +23,38 @@ if TYPE_CHECKING:
     from lrx.core.types import AssayResult  # which imports torch, and tables need none
     from lrx.storage.results import Results
 
-LEAST_NAME, LEAST_WORDS = 20, 56  # columns for the name of a run, and for its state and what there is to say of it
+LEAST_NAME, LEAST_REST = 20, 56  # columns for the name of a run, and for its state and description
 COLOURS = {"running": "cyan", "failed": "red", "interrupted": "yellow", "unknown": "magenta", "done": "green"}
-Runs = Sequence[tuple[str, str, str]]  # name, state, and what there is to say
+Runs = Sequence[tuple[str, str, str]]  # name, state, description
 KEY = 30  # characters of a key, beyond which it takes two lines
 SHA256 = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")  # of which the first twelve digits tell enough
 LONG = ("config", "checkpoint_config")  # provenance that is a text of many lines
 
 
-def whole_file(stored: Results, width: int) -> Iterator[RenderableType]:
-    """All that a results file says, within so many characters; of large arrays only their names and axes."""
+def file_parts(stored: Results, width: int) -> Iterator[RenderableType]:
+    """Yield matrices, scores, settings, arrays' names and axes, and the provenance of a results file."""
     for name, result in stored.assays.items():
         yield Rule(_text(humanize(name), "bold"), align="left", style="dim")
         if result.settings.get("remark"):
             yield _text(str(result.settings["remark"]), "bold")  # no colour: yellow is pale on white
-        unfit = matrix_table.unfit(result)
-        if unfit:
-            yield _text(unfit, "bold")
+        hidden = matrix_table.why_hidden(result)
+        if hidden:
+            yield _text(hidden, "bold")
         elif "matrix" in result.arrays:
-            yield from matrix_table.heat_tables(name, result, matrix_table.across(result, width))
+            yield from matrix_table.heat_tables(name, result, width)
         if result.scores:
             yield Padding(score_table({name: result}), (0, 0, 1, 0), expand=False)
-        known = [(key, format_value(value)) for key, value in result.settings.items() if key != "remark"]
-        yield _pairs("settings", known)
+        settings = [(key, format_value(value)) for key, value in result.settings.items() if key != "remark"]
+        yield _pairs("settings", settings)
         arrays = [(key, zip(array.axes, array.values.shape, strict=True)) for key, array in result.arrays.items()]
         yield _pairs("arrays", [(key, " × ".join(f"{axis} {size}" for axis, size in axes)) for key, axes in arrays])
     yield Rule(_text("provenance", "bold"), align="left", style="dim")
-    known = [
-        (key, SHA256.sub(r"\1…", format_value(value))) for key, value in stored.provenance.items() if key not in LONG
-    ]
-    yield _pairs("", [(key, value) for key, value in known if value])
+    texts = {key: format_value(value) for key, value in stored.provenance.items() if key not in LONG}
+    yield _pairs("", [(key, SHA256.sub(r"\1…", text)) for key, text in texts.items() if text])
 
 
 def score_table(assays: Mapping[str, AssayResult]) -> Table:
-    """All scores with their errors, under the name of their assay where there are several."""
+    """Return all scores with their errors, under the name of their assay where there are several."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
@@ -84,16 +82,15 @@ def _text(text: str, style: str = "") -> Text:
 
 
 def runs_table(heading: str, runs: Runs, *, most: int, width: int) -> list[RenderableType]:
-    """The heading, a row for each of the first runs, each in one line, and how many more there are."""
+    """Return the heading, a table of the first runs, each in one line, and how many more there are."""
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    widest = max(LEAST_NAME, width - LEAST_WORDS)
+    widest = max(LEAST_NAME, width - LEAST_REST)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column()  # which rich makes narrow, as the others are not to wrap
-    for name, state, said in runs[:most]:
-        known = name if cell_len(name) <= widest else f"{name[: widest - 8]}…{name[-7:]}"  # the end tells runs apart
-        table.add_row(
-            Text(known), Text(state, COLOURS.get(state, "dim")), Text(said, no_wrap=True, overflow="ellipsis")
-        )
+    for name, state, description in runs[:most]:
+        short = name if cell_len(name) <= widest else f"{name[: widest - 8]}…{name[-7:]}"  # the end tells runs apart
+        one_line = Text(description, no_wrap=True, overflow="ellipsis")
+        table.add_row(Text(short), Text(state, COLOURS.get(state, "dim")), one_line)
     more = [Text(f"and {len(runs) - most:,} more", "dim")] if len(runs) > most else []
     return [Text(heading, "bold"), *([table] if runs else []), *more]

@@ -1,4 +1,4 @@
-"""`lrx import`: a checkpoint is made of weights that others trained, and of a class of theirs, which is tried out."""
+"""`lrx import`: make a checkpoint of published weights; a class of the user's own is tried on one observation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from lrx.cli.build import Config, build_model, check_folder, open_dataset, working
+from lrx.cli.build import build_model, check_folder, open_dataset, run_session
+from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.core.checksum import file_sha256
 from lrx.core.paths import CHECKPOINT, expand_user
@@ -34,10 +35,10 @@ def import_command(config: Config, folder: Path) -> None:
         raise ValueError(f"{source}: {error}") from error
     load_weights(model, strip_prefix(weights, model.state_dict()), source)
     if config.value("autoencoder._target_"):
-        try_out(model, dataset, str(config.value("autoencoder._target_")))
+        check_autoencoder(model, dataset, str(config.value("autoencoder._target_")))
     path = folder / CHECKPOINT
     digest = file_sha256(source)
-    with working(config, folder, "import", {"weights": digest}):
+    with run_session(config, folder, "import", {"weights": digest}):
         run_folder.write_config(folder, config.text)
         checkpoint.save(
             path,
@@ -52,27 +53,26 @@ def import_command(config: Config, folder: Path) -> None:
     messages.note(f"imported {len(weights)} tensors: {path}")
 
 
-def try_out(model: nn.Module, dataset: Dataset, name: str) -> None:
-    """Encode and decode one observation, twice in a batch; ValueError that says what a foreign class does wrong."""
+def check_autoencoder(model: nn.Module, dataset: Dataset, name: str) -> None:
+    """Encode and decode one observation, twice in a batch. ValueError says what a foreign class does wrong."""
     assert isinstance(model, Autoencoder)
     x = as_float(dataset.raw(torch.tensor([0, 0])))
     model.eval()
-    done = "encode"
+    method, given = "encode", tuple(x.shape)
     try:
         with torch.inference_mode():
             z = model.encode(x)
             fits = isinstance(z, Tensor) and z.ndim == 2 and len(z) == len(x) and z.is_floating_point()
             if not fits:
-                raise ValueError(f"it gives {_shown(z)}, not codes (2, D)")
-            done = "decode"
-            again = model.decode(z)
-            if not isinstance(again, Tensor) or again.shape != x.shape:
-                raise ValueError(f"it gives {_shown(again)}, not observations {tuple(x.shape)}")
+                raise ValueError(f"it gives {_kind(z)}, not codes (2, D)")
+            method, given = "decode", tuple(z.shape)
+            decoded = model.decode(z)
+            if not isinstance(decoded, Tensor) or decoded.shape != x.shape:
+                raise ValueError(f"it gives {_kind(decoded)}, not observations {tuple(x.shape)}")
     except Exception as error:  # whatever foreign code does
-        told = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        given = tuple(x.shape) if done == "encode" else tuple(z.shape)
-        raise ValueError(f"{name}.{done} was tried on two of {dataset.name}, {given}: {told}") from error
+        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise ValueError(f"{name}.{method} was tried on two of {dataset.name}, {given}: {reason}") from error
 
 
-def _shown(value: object) -> str:
+def _kind(value: object) -> str:
     return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"

@@ -1,0 +1,111 @@
+"""Changes of Hydra, argparse and warnings in the process that runs a command, for as long as it runs.
+
+Importing a module of lrx changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import hydra
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.errors import InstantiationException
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.plugin import Plugin
+from hydra.plugins.sweeper import Sweeper
+from omegaconf import DictConfig, OmegaConf
+
+from lrx.cli.console.wrap import wrap_text
+from lrx.cli.errors import job_result
+from lrx.cli.overrides import job_folder
+from lrx.cli.targets import import_from_current_folder, import_target
+from lrx.core.validation import SettingError
+
+
+@contextmanager
+def hydra_hooks(words: Sequence[str], swept: Sequence[str]) -> Iterator[None]:
+    """Have Hydra read these words as the command line, and work as lrx needs it, for the block.
+
+    swept: the keys that vary in a sweep, by which `${job_folder:...}` in the yaml names the folders of its jobs. Hydra
+    sends its resolvers along to the processes of a sweep.
+    """
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    plugins = Plugins.instance()
+    with ExitStack() as stack:
+        stack.enter_context(_replaced(sys, "argv", ["lrx", *words]))
+        # Hydra prints "Error executing job with overrides: [...]" before it raises; errors.py has its own line for that
+        result = property(job_result, JobReturn.return_value.fset)  # type: ignore[attr-defined]
+        stack.enter_context(_replaced(JobReturn, "return_value", result))
+        # Hydra takes launchers of the package `hydra_plugins` alone, which it does not find in an editable install
+        stack.enter_context(_replaced(plugins, "_instantiate", functools.partial(_instantiate, plugins)))
+        if sys.version_info >= (3, 14) and hasattr(argparse.ArgumentParser, "_check_help"):
+            # Hydra 1.3 gives argparse a lazy help text, which Python 3.14 checks too early
+            stack.enter_context(_replaced(argparse.ArgumentParser, "_check_help", lambda self, action: None))
+        OmegaConf.register_new_resolver("job_folder", functools.partial(job_folder, swept=tuple(swept)), replace=True)
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["HYDRA_FULL_ERROR"]
+            else:
+                os.environ["HYDRA_FULL_ERROR"] = before
+
+
+@contextmanager
+def one_line_warnings() -> Iterator[None]:
+    """Print a warning as one line, without the line of our code that gave it, for the block."""
+    with _replaced(
+        warnings, "formatwarning", lambda text, *_, **__: f"{wrap_text(f'lrx: warning: {text}', sys.stderr)}\n"
+    ):
+        yield
+
+
+@contextmanager
+def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
+    """Set an attribute for the block."""
+    own = name in vars(owner)
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        if own:
+            setattr(owner, name, before)
+        else:
+            delattr(owner, name)
+
+
+def _instantiate(plugins: Plugins, node: DictConfig) -> Plugin:
+    """Build the launcher or sweeper that a node names: one of Hydra's plugins, or a class at any importable name.
+
+    ValueError for a target that is not there or is neither, and for settings that it does not take.
+    """
+    target, key = str(node.get("_target_")), str(node._get_full_key("_target_"))
+    group = key.removesuffix("._target_")
+    try:
+        if target in plugins.class_name_to_class:
+            return Plugins._instantiate(plugins, node)
+        import_from_current_folder()
+        plugin = import_target(key, target)
+        contract = Launcher if group.endswith("launcher") else Sweeper
+        if not (isinstance(plugin, type) and issubclass(plugin, contract)):
+            raise ValueError(
+                f"{key}={target} is no {contract.__name__.lower()}; give a subclass of "
+                f"{contract.__module__}.{contract.__name__}"
+            )
+        made: Plugin = hydra.utils.instantiate(node, _target_=plugin)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, SettingError):
+            raise ValueError(f"{group}.{error.__cause__}") from error
+        if isinstance(error.__cause__, TypeError):
+            raise ValueError(f"{group}: {error.__cause__}") from error
+        raise
+    return made

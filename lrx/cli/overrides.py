@@ -1,0 +1,128 @@
+"""Words of the command line before Hydra reads them: checks, order, and what lrx writes shorter than Hydra does."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from lrx.cli.commands.registry import ConfigCommand
+from lrx.core.paths import CHECKPOINT
+from lrx.runs import run_folder
+
+# Hydra 1.3 refuses overrides that come after a flag, so flags go first; these ones take the next word with them.
+FLAGS_WITH_VALUE = {"--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd", "--package", "-p"}
+FLAGS_WITH_VALUE |= {"--cfg", "-c", "--experimental-rerun"}
+FLAGS = FLAGS_WITH_VALUE | {"--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"}
+FLAGS |= {"--shell-completion", "-sc", "--info", "-i"}
+SWEPT = r"(range|interval|choice|shuffle|sort|tag|glob)\("  # functions of Hydra's grammar that give several values
+
+
+def check_words(command: ConfigCommand, words: Sequence[str]) -> None:
+    """Check words that Hydra would answer with its usage: unknown flags, what has no key, and names of folders.
+
+    ValueError says what to type instead.
+    """
+    before = ""
+    for place, word in enumerate(words):
+        if word.startswith("-") and word.partition("=")[0] not in FLAGS:
+            name, _, value = word.lstrip("-").partition("=")
+            after = words[place + 1 : place + 2]
+            value = value or next((following for following in after if not following.startswith("-")), "...")
+            raise ValueError(
+                f"there is no flag {word}: settings are key=value, without dashes, as in "
+                f"{command.dotted_key(name.replace('-', '_'))}={value.rpartition('=')[2]}"
+            )
+        if not word.startswith(("-", "~")) and "=" not in word and before not in {*FLAGS_WITH_VALUE, "--info", "-i"}:
+            quoted = f"{before} {word}" if "=" in before else f"{word}=..."
+            raise ValueError(f"{word!r} has no key: settings are key=value; one with spaces needs quotes: '{quoted}'")
+        if word.startswith("name="):  # before Hydra makes the folder of a sweep
+            check_name(word.removeprefix("name=").strip("'\""))
+        before = word
+
+
+def check_name(name: str) -> None:
+    """Check that a run folder of this name lies below outputs. ValueError."""
+    if not name.strip() or "=" in name or name.startswith("/") or ".." in Path(name).parts:
+        raise ValueError(f"name={name!r} must name a folder below outputs, without '=' and '..'")
+
+
+def flags_first(words: Sequence[str]) -> list[str]:
+    """Return the words with flags, and the values they take, before overrides.
+
+    >>> flags_first(["seed=1", "-m", "--cfg", "job"])
+    ['-m', '--cfg', 'job', 'seed=1']
+    """
+    flags, overrides, rest = [], [], iter(words)
+    for word in rest:
+        if word.startswith("-"):
+            flags.append(word)
+            flags += [next(rest, "")] if word in FLAGS_WITH_VALUE else []
+        else:
+            overrides.append(word)
+    return flags + overrides
+
+
+def swept_keys(words: Sequence[str]) -> list[str]:
+    """Return the keys that vary in a sweep, in the order of the words; of a single run none.
+
+    >>> swept_keys(["-m", "model=vae,ae", "network.hidden=[8,8]", "seed=range(3)"])
+    ['model', 'seed']
+    """
+    if not {"-m", "--multirun"} & set(words):
+        return []
+    pairs = [word.partition("=") for word in words if "=" in word and not word.startswith(("hydra.", "hydra/", "-"))]
+    return [key for key, _, value in pairs if "," in re.sub(r"\[.*\]|\{.*\}", "", value) or re.match(SWEPT, value)]
+
+
+def job_folder(overrides: Sequence[str], sweep: str, *, swept: Sequence[str]) -> str:
+    """Return the folder of a sweep's job, below that of the sweep: named after the keys that vary.
+
+    A shard of an assay has a folder in that of the whole assay, which of a sweep over shards alone is the sweep's own.
+    """
+    shard = next((word.partition("=")[2] for word in overrides if word.startswith("shard=")), "")
+    keys = [key for key in swept if key != "shard"]
+    if shard and "shard" in swept and not keys:
+        return shard
+    name = run_folder.run_id(overrides, " ".join(keys), sweep)
+    return f"{name}/{shard}" if shard and "shard" in swept else name
+
+
+def expand_glob(word: str) -> str:
+    """Return `ckpt=glob(outputs/train/sweep/*)` as the run folders and checkpoints that it matches, with commas.
+
+    ValueError when there are none, or a name has characters that Hydra cannot take.
+    """
+    pattern = re.fullmatch(r"ckpt=glob\((.*)\)", word)
+    if pattern is None:
+        return word
+    paths = map(Path, sorted(glob.glob(pattern[1].strip("'\""))))
+    matches = [path for path in paths if path.suffix == ".pt" or (path / CHECKPOINT).is_file()]
+    if not matches:
+        raise ValueError(f"{word} matches no run folder with a checkpoint and no .pt file")
+    unquotable = [path for path in matches if set("'\\$") & set(str(path))]
+    if unquotable:
+        raise ValueError(f"{word} matches {unquotable[0]}, whose name has a quote, a backslash or a dollar; rename it")
+    return "ckpt=" + ",".join(f"'{path}'" for path in matches)
+
+
+def expand_shards(words: Sequence[str]) -> list[str]:
+    """Return the words with `assay.shards=3` as a sweep over `shard=1of3,2of3,3of3`. ValueError for no such number.
+
+    >>> expand_shards(["assay.shards=2", "name=large"])
+    ['name=large', '-m', 'shard=1of2,2of2']
+    """
+    counts = [word.partition("=")[2] for word in words if word.startswith("assay.shards=")]
+    rest = [word for word in words if not word.startswith("assay.shards=")]
+    if not counts:
+        return rest
+    count = counts[-1]
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", count):
+        raise ValueError(f"assay.shards must be a whole number of at least 1, not {count!r}")
+    if count == "1":
+        return rest
+    if any(word.startswith("assay.target_se=") and word != "assay.target_se=null" for word in rest):
+        raise ValueError("assay.target_se cannot be combined with assay.shards; set assay.num_samples")
+    multirun = [] if {"-m", "--multirun"} & set(rest) else ["-m"]
+    return [*rest, *multirun, "shard=" + ",".join(f"{number}of{count}" for number in range(1, int(count) + 1))]

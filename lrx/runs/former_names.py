@@ -1,0 +1,37 @@
+"""Names that configs of earlier versions have, and what they are called now.
+
+Run folders, checkpoints and results keep their config with the `_target_`s of the version that wrote them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# version 0.1.0: one file an assay, whose function had `_partial_: true`
+ASSAYS = (
+    *("codes", "conditioned_response", "factor_inference", "generation", "interpolation", "latent_graph", "manifold"),
+    *("metrics", "paper", "reconstruction", "response_map", "response_matrix", "traversal"),
+)
+TARGETS = {f"lrx.assays.{name}.{name}": f"lrx.assays.{name}.assay.Settings" for name in ASSAYS}
+TARGETS["lrx.layouts.Layout"] = "lrx.storage.state_dict_layouts.Layout"
+NO_LONGER_PARTIAL = frozenset(f"lrx.assays.{name}.{name}" for name in ASSAYS)
+
+
+def current_flat(flat: Mapping[str, str]) -> dict[str, str]:
+    """Return a config, as dotted keys and values, with the names that lrx has now."""
+    partial = {key.replace("_target_", "_partial_") for key, value in flat.items() if value in NO_LONGER_PARTIAL}
+    return {key: TARGETS.get(value, value) for key, value in flat.items() if key not in partial}
+
+
+def current_node(node: object) -> object:
+    """Return a config, as nested mappings and lists, with the names that lrx has now."""
+    if isinstance(node, list):
+        return [current_node(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    target = node.get("_target_")
+    partial = ["_partial_"] if target in NO_LONGER_PARTIAL else []
+    current = {key: current_node(value) for key, value in node.items() if key not in partial}
+    if isinstance(target, str) and target in TARGETS:
+        current["_target_"] = TARGETS[target]
+    return current

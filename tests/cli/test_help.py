@@ -1,0 +1,73 @@
+"""Help, errors on narrow terminals and bash completion, without torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lrx.cli import main
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["import", "-h"], ["collect", "-h"]])
+def test_help_fits_80_columns(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 5
+    assert max(len(line) for line in lines) <= 80
+
+
+def test_error_wraps_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert main.main(["trian"]) == 2
+    whole = capsys.readouterr().err
+    assert whole.count("\n") == 1
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main.main(["trian"]) == 2
+    broken = capsys.readouterr().err
+    assert max(len(line) for line in broken.splitlines()) <= 40
+    assert broken.split() == whole.split()
+
+
+def test_completion_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["completion", "--help"]) == 0
+    assert 'eval "$(lrx completion bash)"' in capsys.readouterr().out
+
+
+def test_help_and_cfg_without_torch(tmp_path: Path, environment: dict[str, str]) -> None:
+    for words in (["--help"], ["train", "--help"], ["train", "--cfg", "job"], ["assay", "ckpt=x", "--cfg", "job"]):
+        show = "print('torch' in sys.modules, file=sys.stderr)"
+        code = f"import sys; from lrx.cli.main import main; main({words!r}); {show}"
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.stderr.strip() in ("False", ""), done.stderr
+        assert "dataset" in done.stdout or "lrx train" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_bash_completion(tmp_path: Path, environment: dict[str, str]) -> None:
+    def complete(line: str) -> list[str]:
+        script = f"""
+            lrx() {{ {sys.executable} -m lrx.cli "$@"; }}
+            source <(lrx completion bash)
+            COMP_LINE={line!r} COMP_POINT={len(line)}; read -ra COMP_WORDS <<< "$COMP_LINE"
+            [[ $COMP_LINE == *' ' ]] && COMP_WORDS+=('')
+            COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
+            _lrx; printf '%s\\n' "${{COMPREPLY[@]}}"
+        """
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.split()
+
+    assert complete("lrx tr") == ["train"]
+    assert "dataset=dsprites" in complete("lrx train dataset=d")
+    assert "trainer.steps=" in complete("lrx train trainer.")
+    assert not [word for word in complete("lrx train trainer.") if "_target_" in word]
+    assert "assay.num_samples=" in complete("lrx assay assay.num")

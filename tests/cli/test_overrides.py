@@ -1,0 +1,62 @@
+"""Words of the command line that lrx rewrites for Hydra, and the folders of a sweep's jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lrx.cli import overrides
+from lrx.runs import run_folder
+from tests.conftest import TINY, Lrx
+
+
+def test_expand_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("b", "a", "empty"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        if name != "empty":
+            (tmp_path / "runs" / name / "checkpoint.pt").touch()
+    (tmp_path / "runs" / "single.pt").touch()
+    assert overrides.expand_glob("ckpt=glob(runs/*)") == "ckpt='runs/a','runs/b','runs/single.pt'"
+    assert overrides.expand_glob("name=glob(runs/*)") == "name=glob(runs/*)"
+    with pytest.raises(ValueError, match=r"ckpt=glob\(nothing/\*\) matches no run folder"):
+        overrides.expand_glob("ckpt=glob(nothing/*)")
+
+
+def test_expand_shards() -> None:
+    assert overrides.expand_shards(["assay.shards=2", "name=x"]) == ["name=x", "-m", "shard=1of2,2of2"]
+    assert overrides.expand_shards(["a=1", "assay.shards=1"]) == ["a=1"]
+    assert overrides.expand_shards(["-m", "assay.shards=2"]) == ["-m", "shard=1of2,2of2"]
+    for word in ("0", "two", "1,2", ""):
+        with pytest.raises(ValueError, match=r"assay\.shards must be a whole number of at least 1, not"):
+            overrides.expand_shards([f"assay.shards={word}"])
+    with pytest.raises(ValueError, match="cannot be combined"):
+        overrides.expand_shards(["assay.shards=2", "assay.target_se=0.1"])
+
+
+def test_job_folder_of_shards() -> None:
+    jobs = [["ckpt=a", "seed=0", f"shard={shard}"] for shard in ("1of2", "2of2")]
+    assert [overrides.job_folder(job, "", swept=["shard"]) for job in jobs] == ["1of2", "2of2"]
+    run = run_folder.run_id(["ckpt=a", "seed=0"], "seed")
+    assert run == overrides.job_folder(["ckpt=a", "seed=0"], "", swept=["seed"])
+    assert [overrides.job_folder(job, "", swept=["seed", "shard"]) for job in jobs] == [f"{run}/1of2", f"{run}/2of2"]
+
+
+def test_job_folder_keeps_the_name_of_a_run(tmp_path: Path) -> None:
+    words = ["model=vae", "seed=0"]
+    folder = tmp_path / overrides.job_folder(words, str(tmp_path), swept=["seed"])
+    folder.mkdir()
+    assert overrides.job_folder(words, str(tmp_path), swept=["model", "seed"]) == folder.name
+    assert overrides.job_folder(words, str(tmp_path), swept=[]).startswith("vae-0-")
+
+
+def test_folders_of_a_growing_sweep(lrx: Lrx, tmp_path: Path) -> None:
+    assert lrx("train", *TINY, "seed=0,1", "name=s", "-m").returncode == 0
+    first = {path.name.rpartition("-")[0]: path for path in (tmp_path / "outputs/train/s").iterdir() if path.is_dir()}
+    assert set(first) == {"0", "1"}
+    assert lrx("train", *TINY, "seed=0,1", "name=s", "latent_dim=2,3", "-m").returncode == 0
+    names = {path.name.rpartition("-")[0] for path in (tmp_path / "outputs/train/s").iterdir() if path.is_dir()}
+    assert names == {"0", "1", "2-0", "2-1", "3-0", "3-1"}
+    assert lrx("train", *TINY, "seed=0", "name=s", "trainer.lr=0.030000000000000002,0.01", "-m").returncode == 0
+    assert list((tmp_path / "outputs/train/s").glob("0.03-*"))

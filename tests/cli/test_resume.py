@@ -1,0 +1,51 @@
+"""Runs that were killed resume; another config in the same folder is refused."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.conftest import TINY, Lrx
+from tests.support.command_line import assert_refused, assert_same_weights
+
+
+def test_resume_after_kill_gives_same_weights(tmp_path: Path, environment: dict[str, str], lrx_process: Lrx) -> None:
+    words = ["train", "dataset=dsprites", "model=betavae", "trainer.steps=30", "trainer.batch_size=8"]
+    words += ["trainer.checkpoint_every=5", "trainer.log_every=1"]
+    assert lrx_process(*words, "name=whole").returncode == 0
+    metrics = tmp_path / "outputs/train/killed/metrics.jsonl"
+    for rows in (3, 12, 21):  # before the first checkpoint, and between later ones
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lrx.cli", *words, "name=killed"], cwd=tmp_path, env=environment
+        )
+        deadline = time.monotonic() + 120
+        while not metrics.exists() or len(metrics.read_text().splitlines()) < rows:
+            assert process.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    resumed = lrx_process(*words, "name=killed")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resuming at step" in resumed.stderr
+    whole, killed = tmp_path / "outputs/train/whole", tmp_path / "outputs/train/killed"
+    assert_same_weights(whole, killed)
+    assert (whole / "metrics.jsonl").read_text() == (killed / "metrics.jsonl").read_text()
+    assert (whole / "metrics.csv").read_text() == (killed / "metrics.csv").read_text()
+
+    before = (killed / "checkpoint.pt").read_bytes()
+    finished = lrx_process(*words, "name=killed")
+    assert finished.returncode == 0
+    assert "finished" in finished.stderr
+    assert (killed / "checkpoint.pt").read_bytes() == before
+
+
+def test_other_config_in_same_folder(lrx: Lrx, tmp_path: Path) -> None:
+    assert lrx("train", *TINY, "name=mine").returncode == 0
+    before = (tmp_path / "outputs/train/mine/checkpoint.pt").read_bytes()
+    refused = lrx("train", *TINY, "name=mine", "trainer.lr=0.5", "seed=3")
+    assert_refused(refused, "trainer.lr (was 0.01, now 0.5)", "seed (was 0, now 3)")
+    assert (tmp_path / "outputs/train/mine/checkpoint.pt").read_bytes() == before
