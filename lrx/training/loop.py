@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +37,7 @@ class TrainSettings(Checked):
     steps: int = setting(100_000, "optimiser steps of the whole run", at_least=1)
     batch_size: int = setting(64, "images per step", at_least=1)
     lr: float = setting(1e-4, "learning rate of Adam", positive=True)
-    betas: Sequence[float] = setting([0.9, 0.999], "decay of Adam's two moments")
+    betas: list[float] = setting([0.9, 0.999], "decay of Adam's two moments")
     amsgrad: bool = setting(False, "keep the largest second moment")
     schedule: str = setting("constant", "learning rate after warmup_steps", choices=("constant", "cosine"))
     warmup_steps: int = setting(0, "steps of a linear rise of the learning rate", at_least=0)
@@ -56,7 +55,7 @@ class TrainSettings(Checked):
             raise SettingError(f"compile must be auto, true or false, not {self.compile!r}")
         betas = self.betas
         if (
-            not isinstance(betas, Sequence)
+            not isinstance(betas, list | tuple)
             or len(betas) != 2
             or not all(isinstance(beta, int | float) and 0 <= beta < 1 for beta in betas)
         ):
