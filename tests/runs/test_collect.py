@@ -187,7 +187,7 @@ def test_two_runs_of_one_config_are_two_rows_and_no_partners(tmp_path: Path) -> 
         codes = np.random.default_rng(seed).standard_normal((50, 2)).astype(np.float32)
         arrays = {
             "codes": Array(codes, ("image", "latent")),
-            ("informative" if name == "c" else "carrying"): Array(np.ones(2, np.uint8), ("latent",)),  # c is older
+            {"a": "active_by_kl", "b": "carrying", "c": "informative"}[name]: Array(np.ones(2, np.uint8), ("latent",)),
         }
         made_up(tmp_path / name, seed=seed, assays={"codes": AssayResult(arrays, {"image": np.arange(50)}, {})})
     made_up(tmp_path / "d", seed=2, beta=7.0, assays={"codes": AssayResult(arrays, {"image": np.arange(50)}, {})})
