@@ -188,7 +188,7 @@ def test_runs_of_one_seed_are_not_ranked(tmp_path: Path) -> None:
         codes = np.random.default_rng(seed).standard_normal((50, 2)).astype(np.float32)
         arrays = {
             "codes": Array(codes, ("image", "latent")),
-            ("informative" if name == "c" else "carrying"): Array(np.ones(2, np.uint8), ("latent",)),  # c is older
+            {"a": "active_by_kl", "b": "carrying", "c": "informative"}[name]: Array(np.ones(2, np.uint8), ("latent",)),
         }
         write_run(tmp_path / name, seed=seed, assays={"codes": AssayResult(arrays, {"image": np.arange(50)}, {})})
     write_run(tmp_path / "d", seed=2, beta=7.0, assays={"codes": AssayResult(arrays, {"image": np.arange(50)}, {})})
