@@ -38,25 +38,25 @@ class Draws:
     partners_ND: Tensor | None = None
 
     def __len__(self) -> int:
-        """The number of draws, N."""
+        """Return the number of draws, N."""
         return len(self.z_ND)
 
     def first(self, count: int) -> Draws:
-        """The first draws; a partner beyond them stays, as an index of at least `count`."""
+        """Return the first draws; a partner beyond them stays, as an index of at least `count`."""
         partners_ND = None if self.partners_ND is None else self.partners_ND[:count]
         return Draws(self.z_ND[:count], self.values_ND[:count], partners_ND)
 
 
 @dataclass(frozen=True)
 class Block:
-    """So many draws, whose random numbers are drawn already; images are encoded when `draws` is called."""
+    """Block of `size` draws, whose random numbers are drawn already; images are encoded when `draws` is called."""
 
     size: int
     draws: Callable[[], Draws]
 
 
 def draws(m: Measurement, *, base: str) -> Iterator[Draws]:
-    """Yield endless blocks of at most `BLOCK` draws; the first n draws are the same however far one reads on.
+    """Yield endless blocks of at most `BLOCK` draws; the first n draws are the same for any number that is read.
 
     base: `prior`, z and v standard normal; `posterior`, z the encoder's mean of an image; `posterior_sample`, z drawn
     from the posterior of an image. From data, v is latent j of another image of the block (`cyclic_partners`); images
@@ -67,10 +67,10 @@ def draws(m: Measurement, *, base: str) -> Iterator[Draws]:
 
 
 def blocks(m: Measurement, *, base: str, net: int = 1) -> Iterator[Block]:
-    """Yield the blocks of `draws`, whose images are encoded only when a block's draws are asked for.
+    """Yield the blocks of `draws`, whose images are encoded only when `Block.draws` is called.
 
-    net: above 1, a power of two that divides BLOCK, prior draws come as nets of so many points (`sobol_net`). Nets are
-    independent of each other, the points of one are not.
+    net: above 1, a power of two that divides BLOCK, prior draws come as nets of this many points (`sobol_net`). Nets
+    are independent of each other, the points of one are not.
     """
     check_choice("base", base, BASES)
     if base == "posterior_sample" and not isinstance(m.autoencoder, Probabilistic):
@@ -107,8 +107,10 @@ def _net_blocks(m: Measurement, net: int) -> Iterator[Block]:
 
 
 def sobol_net(count: int, dimensions: int, seed: int) -> Tensor:
-    """A scrambled Sobol net as standard normal numbers, float64 (count, dimensions): each point is a normal draw, and
-    the points of a net together fill space more evenly than independent ones (Owen 1997)."""
+    """Return a scrambled Sobol net as standard normal numbers, float64 (count, dimensions).
+
+    Each point is a normal draw, and together they fill space more evenly than independent ones (Owen 1997).
+    """
     engine = torch.quasirandom.SobolEngine(dimensions, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
     cells: Tensor = engine.draw(count, dtype=torch.float64)
     normal: Tensor = torch.special.ndtri(cells + 2.0**-31)  # middles of cells 2^-30 wide, of which one begins at 0
@@ -137,7 +139,7 @@ def _normal(*shape: int, generator: torch.Generator) -> Tensor:
 
 
 def cyclic_partners(count: int, latents: int, *, generator: torch.Generator) -> Tensor:
-    """For each latent a derangement of `count` rows: int64 (count, latents), row i to i + shift, never i itself.
+    """Return for each latent a derangement of `count` rows: int64 (count, latents), row i to i + shift, never i itself.
 
     Every latent has its own shift, uniform over 1 to count - 1.
     """

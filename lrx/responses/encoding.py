@@ -1,4 +1,4 @@
-"""Codes of images: encoding by index, in batches, without changing the model; and a memory of what was encoded.
+"""Codes of images: encoding by index, in batches, without changing the model; and a cache of codes.
 
 N images, D latents, B observations of a batch.
 """
@@ -20,13 +20,13 @@ ACTIVATION_BYTES = 384 * 2**20
 
 
 def image_order(dataset: Dataset, generator: torch.Generator) -> Tensor:
-    """The images to draw from, int64 (N,), in random order: all of a data set, or its `sample` where it has one."""
+    """Return the images to draw from, int64 (N,), in random order: all, or the `sample` of a data set that has one."""
     order, sample = torch.randperm(num_drawn(dataset), generator=generator), _sample(dataset)
     return order if sample is None else sample[order]
 
 
 def num_drawn(dataset: Dataset) -> int:
-    """How many images there are to draw from: as many as image_order gives."""
+    """Return the number of images that `image_order` gives."""
     sample = _sample(dataset)
     return len(dataset) if sample is None else len(sample)
 
@@ -36,7 +36,7 @@ def _sample(dataset: Dataset) -> Tensor | None:
 
 
 def encode_images(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, *, batch_size: int) -> Tensor:
-    """The encoder's means (N, D) of the images with these indices int64 (N,), on the model's device."""
+    """Return the encoder's means (N, D) of the images with these indices int64 (N,), on the model's device."""
     if isinstance(autoencoder, CachedEncoder):
         return autoencoder.means(dataset, indices, batch_size=batch_size)
     with eval_mode(autoencoder):
@@ -47,7 +47,7 @@ def encode_images(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, *
 def posterior_of_images(
     autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, *, batch_size: int
 ) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the posterior, each (N, D), of the images with these indices int64 (N,)."""
+    """Return mean and standard deviation of the posterior, each (N, D), of images by their indices int64 (N,)."""
     assert isinstance(autoencoder, Probabilistic)
     with eval_mode(autoencoder):
         pairs = [autoencoder.posterior(x) for x in _batches(autoencoder, dataset, indices, batch_size)]
@@ -55,7 +55,7 @@ def posterior_of_images(
 
 
 def kl_from_prior(mean_ND: Tensor, std_ND: Tensor) -> Tensor:
-    """KL of the posteriors N(mean, std^2) from the standard normal, in nats (N, D).
+    """Return the KL divergence of the posteriors N(mean, std^2) from the standard normal, in nats (N, D).
 
     ValueError where it is not a number; it is infinite where a deviation is 0.
     """
@@ -68,13 +68,12 @@ def kl_from_prior(mean_ND: Tensor, std_ND: Tensor) -> Tensor:
 def _batches(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, batch_size: int) -> Iterator[Tensor]:
     home = device_and_dtype_of(autoencoder)
     for part in torch.split(indices, batch_size):
-        yield as_float(to_device(dataset.raw(part), home.device)).to(
-            home
-        )  # bytes travel, floats are made on the device
+        x_B = to_device(dataset.raw(part), home.device)  # as bytes where the data set has pixels, a quarter of floats
+        yield as_float(x_B).to(home)
 
 
 def num_latents(autoencoder: Autoencoder, dataset: Dataset) -> int:
-    """D, the number of latents, from encoding the first image: no attribute of the model is needed."""
+    """Return the number of latents D, from encoding the first image: no attribute of the model is needed."""
     if len(dataset) < 1:
         raise ValueError(f"{dataset.name} has no images")
     z_BD = encode_images(autoencoder, dataset, torch.zeros(1, dtype=torch.int64), batch_size=1)
@@ -84,7 +83,7 @@ def num_latents(autoencoder: Autoencoder, dataset: Dataset) -> int:
 
 
 def device_and_dtype_of(autoencoder: Autoencoder) -> Tensor:
-    """An empty tensor on the device and in the dtype of the model's parameters (else buffers, else CPU float32)."""
+    """Return an empty tensor on the device and in the dtype of the parameters (else buffers, else CPU float32)."""
     if isinstance(autoencoder, nn.Module):
         for tensor in (*autoencoder.parameters(), *autoencoder.buffers()):
             if tensor.is_floating_point():
@@ -94,7 +93,7 @@ def device_and_dtype_of(autoencoder: Autoencoder) -> Tensor:
 
 @contextmanager
 def eval_mode(autoencoder: Autoencoder) -> Iterator[None]:
-    """Inference mode, with every module in evaluation mode; each has its training flag back afterwards."""
+    """Enter inference mode, with every module in evaluation mode; restore each training flag afterwards."""
     modules = list(autoencoder.modules()) if isinstance(autoencoder, nn.Module) else []
     flags = [module.training for module in modules]
     try:
@@ -108,7 +107,7 @@ def eval_mode(autoencoder: Autoencoder) -> Iterator[None]:
 
 
 def fitting_batch_size(observation_shape: tuple[int, ...]) -> int:
-    """The largest power of two, up to 1024, whose activations fit `ACTIVATION_BYTES`: 128 for images of 64 x 64.
+    """Return the largest power of two, up to 1024, whose activations fit `ACTIVATION_BYTES`: 128 for images of 64 x 64.
 
     Counts 3 live maps of 64 channels in float32 at full resolution, as in conv5: 3 MiB per image of 64 x 64. On a CPU,
     smaller batches leave cores idle in the small maps and larger ones only fill memory.
@@ -119,10 +118,10 @@ def fitting_batch_size(observation_shape: tuple[int, ...]) -> int:
 
 
 class CachedEncoder(nn.Module):
-    """An autoencoder that encodes each image of one data set once, however many assays ask for its code.
+    """Autoencoder that encodes each image of one data set once, for all assays of a run.
 
-    encode, decode and posterior are the wrapped model's own; only `encode_images` looks codes up. Assays that draw the
-    same images (a permutation from the same seed) then share them. Memory: D floats an image of the data set.
+    encode, decode and posterior are those of the wrapped model; only `encode_images` looks codes up. Assays that draw
+    the same images (a permutation from the same seed) share their codes. Memory: D floats an image of the data set.
     """
 
     def __init__(self, autoencoder: nn.Module, dataset: Dataset) -> None:
@@ -132,19 +131,19 @@ class CachedEncoder(nn.Module):
         self.encode, self.decode = autoencoder.encode, autoencoder.decode
         if isinstance(autoencoder, Probabilistic):
             self.posterior = autoencoder.posterior
-        self._known = torch.zeros(len(dataset), dtype=torch.bool)
+        self._is_encoded = torch.zeros(len(dataset), dtype=torch.bool)
         self._codes = torch.empty(0)
 
     def means(self, dataset: Dataset, indices: Tensor, *, batch_size: int) -> Tensor:
-        """The encoder's means (N, D) of the images with these indices int64 (N,), on the model's device."""
+        """Return the encoder's means (N, D) of the images with these indices int64 (N,), on the model's device."""
         assert isinstance(self.autoencoder, Autoencoder)
         if dataset is not self._dataset:
             return encode_images(self.autoencoder, dataset, indices, batch_size=batch_size)
-        new = torch.unique(indices[~self._known[indices]])
+        new = torch.unique(indices[~self._is_encoded[indices]])
         if len(new):
             codes = encode_images(self.autoencoder, dataset, new, batch_size=batch_size)
             if not self._codes.numel():
                 self._codes = torch.empty(len(dataset), codes.shape[1], dtype=codes.dtype, device=codes.device)
             self._codes[to_device(new, self._codes.device)] = codes
-            self._known[new] = True
+            self._is_encoded[new] = True
         return self._codes[to_device(indices, self._codes.device)]

@@ -71,7 +71,7 @@ class BlockResponses:
 
     @functools.cached_property
     def draws(self) -> Draws:
-        """The first `size` draws of the block."""
+        """Draws of the block, the first `size`."""
         return self._block.draws().first(self.size)
 
     @functools.cached_property

@@ -11,13 +11,13 @@ from torch import Tensor
 from lrx.core.types import Autoencoder
 from lrx.responses.encoding import eval_mode
 
-POINTS = 1024  # responses of a piece, at most, where a block has no more draws: as many rows as fit
+POINTS = 1024  # responses of a work unit, at most, unless one row of a block has more draws
 
 
 def respond(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> Tensor:
-    """The response h(z) (N, D) of latents z (N, D), in their dtype and on their device, `batch_size` at a time.
+    """Return the response h(z) (N, D) of latents z (N, D), in their dtype and on their device, `batch_size` at a time.
 
-    The decoder's output goes to the encoder as it is, in the memory format in which it comes.
+    The decoder's output goes to the encoder unchanged, in the memory format that it has.
     ValueError when the encoder gives another number of latents, or a response is not finite.
     """
     h_ND = torch.empty_like(z_ND)  # outside inference mode, so that the caller may differentiate what follows
@@ -34,7 +34,7 @@ def respond(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> Tenso
 
 
 def intervene(z_ND: Tensor, latent: int, values_N: Tensor) -> Tensor:
-    """do(z_latent := v): a new tensor (N, D), z (N, D) with one column replaced by the values (N,)."""
-    moved_ND = z_ND.clone()
-    moved_ND[:, latent] = values_N
-    return moved_ND
+    """Return do(z_latent := v): a copy of z (N, D) with one column replaced by the values (N,)."""
+    set_ND = z_ND.clone()
+    set_ND[:, latent] = values_N
+    return set_ND

@@ -1,6 +1,6 @@
 """Measurement: the model, the data and the means of computing that an assay is given.
 
-D latents. Device, number of latents and batch size are found once, not asked of the model again at every step.
+D latents. Device, number of latents and batch size are determined once for all steps.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def no_progress(done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A model on a data set, ready to be measured; made by `measurement`.
+    """Model on a data set, ready to be measured; made by `measurement`.
 
     generator: the source of all random draws of the assay.
     batch_size: observations or latents per forward pass; changes no result beyond rounding.

@@ -11,25 +11,25 @@ from lrx.responses.encoding import eval_mode
 
 
 def decoded(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> np.ndarray:
-    """Latents (N, D) to uint8 images (N, C, H, W) or float32 vectors (N, ...), decoded `batch_size` at a time."""
+    """Decode latents (N, D) to uint8 images (N, C, H, W) or float32 vectors (N, ...), `batch_size` at a time."""
     with eval_mode(autoencoder):
         return np.concatenate([as_stored(autoencoder.decode(z_BD)) for z_BD in torch.split(z_ND, batch_size)])
 
 
 def as_stored(x: Tensor) -> np.ndarray:
-    """Images (B, C, H, W) in [0, 1] to uint8, rounded; anything else to float32."""
+    """Convert images (B, C, H, W) in [0, 1] to uint8, rounded; anything else to float32."""
     if x.ndim != 4:
         return np.asarray(x.float().cpu().numpy())
     return np.asarray((x.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
 
 
 def observation_axes(observation: np.ndarray) -> tuple[str, ...]:
-    """The names of the axes of one observation: channel, height, width of an image, `dimension` of a vector."""
+    """Return the axes of one observation: channel, height, width of an image, `dimension` of a vector."""
     if observation.ndim == 3:
         return ("channel", "height", "width")
     return ("dimension",) if observation.ndim == 1 else tuple(f"dimension_{i}" for i in range(observation.ndim))
 
 
 def observation_unit(observation: np.ndarray) -> str:
-    """The unit in words: bytes of a pixel, or the data's own."""
+    """Return the unit in words: bytes of a pixel, or the data's own."""
     return "1/255 of full intensity" if observation.dtype == np.uint8 else "unit of the data"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 SMALLEST = 6  # points a side from which every other point still has a one-sided difference of second order
-ROUNDING = 64  # |u| of at most so many float32 roundings of the largest latent is a fixed point
+ROUNDING = 64  # a point where |u| is at most this many float32 roundings of the largest latent is a fixed point
 MAPS = {  # unit and description of what plane_field gives
     "u": ("latent", "h(z) - z in the plane"),
     "magnitude": ("latent", "length of h(z) - z in the plane"),
@@ -29,10 +29,11 @@ MAPS = {  # unit and description of what plane_field gives
 
 
 def grid_divergence(u: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
-    """The divergence (n, n) of u (2, n, n) by differences over the true spacing, and the estimate (n, n) of its error.
+    """Return the divergence (n, n) of u (2, n, n) by differences, and an estimate (n, n) of its error.
 
-    Central differences, at the edges one-sided ones, all of second order. Doubling the spacing then makes the error
-    four times as large, so a third of the change is the error; at the edges, where rules mix, it is a rough one.
+    spacing: between neighbours, in units of x. Central differences, at the edges one-sided ones, all of second order.
+    Doubling the spacing then makes the error four times as large, so a third of the change is the error; at the edges,
+    where rules mix, the estimate is rough.
     """
     assert min(u.shape[1:]) >= SMALLEST, u.shape
     fine = _divergence(u, spacing)
@@ -44,28 +45,28 @@ def grid_divergence(u: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarr
 
 
 def grid_curvature(u: np.ndarray, spacing: float, *, smallest: float) -> tuple[np.ndarray, np.ndarray]:
-    """The mean curvature (n, n) of u (2, n, n) in the manner of `grid_divergence`, and the estimate of its error.
+    """Return the mean curvature (n, n) of u (2, n, n) as in `grid_divergence`, and an estimate of its error.
 
     NaN where |u| is not above `smallest`: a fixed point has no direction.
     """
     length = np.hypot(*u)
-    moves = length > smallest
-    divergence, error = grid_divergence(u / np.where(moves, length, np.inf), spacing)
-    return np.where(moves, -divergence / 2, np.nan), np.where(moves, error / 2, np.nan)
+    has_direction = length > smallest
+    divergence, error = grid_divergence(u / np.where(has_direction, length, np.inf), spacing)
+    return np.where(has_direction, -divergence / 2, np.nan), np.where(has_direction, error / 2, np.nan)
 
 
 def exact_curvature(u: np.ndarray, jacobian: np.ndarray, *, smallest: float) -> np.ndarray:
-    """The mean curvature (...) from u (2, ...) and J (2, 2, ...), J_ab = du_a/dx_b; NaN where |u| <= `smallest`."""
+    """Return the mean curvature (...) of u (2, ...) by J_ab = du_a/dx_b (2, 2, ...); NaN where |u| <= `smallest`."""
     length = np.hypot(*u)
-    moves = length > smallest
-    safe = np.where(moves, length, 1.0)
+    has_direction = length > smallest
+    safe = np.where(has_direction, length, 1.0)
     along = np.einsum("a...,ab...,b...->...", u, jacobian, u)
     divergence = np.einsum("aa...->...", jacobian)
-    return np.where(moves, -0.5 * (divergence / safe - along / safe**3), np.nan)
+    return np.where(has_direction, -0.5 * (divergence / safe - along / safe**3), np.nan)
 
 
 def plane(base_D: Tensor, pair: tuple[int, int], axis_n: Tensor) -> Tensor:
-    """The points (n * n, D) of the plane of two latents through a base point, the first latent fastest."""
+    """Return the points (n * n, D) of the plane of two latents through a base point, the first latent fastest."""
     second_N, first_N = (part.reshape(-1) for part in torch.meshgrid(axis_n, axis_n, indexing="ij"))
     z_ND = base_D.repeat(len(first_N), 1)
     z_ND[:, pair[0]], z_ND[:, pair[1]] = first_N.to(z_ND), second_N.to(z_ND)
@@ -73,7 +74,7 @@ def plane(base_D: Tensor, pair: tuple[int, int], axis_n: Tensor) -> Tensor:
 
 
 def plane_field(z_ND: Tensor, field: Sequence[Tensor], pair: tuple[int, int], spacing: float) -> dict[str, np.ndarray]:
-    """The maps of `MAPS` by name, u (2, n, n) and the others (n, n), of the points of `plane`, all in float64.
+    """Return `MAPS` by name over the points of `plane`, u (2, n, n) and the others (n, n), all in float64.
 
     field: h (N, D), and with exact derivatives the columns dh/dz (N, D, 2); else differences with this spacing.
     """
@@ -82,20 +83,20 @@ def plane_field(z_ND: Tensor, field: Sequence[Tensor], pair: tuple[int, int], sp
     both = list(pair)
     u = (h_ND - z_ND)[:, both].T.reshape(2, side, side).numpy()
     smallest = ROUNDING * torch.finfo(torch.float32).eps * float(torch.maximum(h_ND.abs(), z_ND.abs()).max())
-    found = {
+    maps = {
         "u": u,
         "magnitude": np.hypot(*u),
         "magnitude_full": torch.linalg.vector_norm(h_ND - z_ND, dim=1).reshape(side, side).numpy(),
     }
     if len(field) == 1:
-        found["divergence"], found["divergence_error"] = grid_divergence(u, spacing)
-        found["curvature"], found["curvature_error"] = grid_curvature(u, spacing, smallest=smallest)
+        maps["divergence"], maps["divergence_error"] = grid_divergence(u, spacing)
+        maps["curvature"], maps["curvature_error"] = grid_curvature(u, spacing, smallest=smallest)
     else:
         j_N22 = field[1][:, both] - torch.eye(2, dtype=torch.float64)
         jacobian = j_N22.permute(1, 2, 0).reshape(2, 2, side, side).numpy()
-        found["divergence"] = np.einsum("aa...->...", jacobian)
-        found["curvature"] = exact_curvature(u, jacobian, smallest=smallest)
-    return found
+        maps["divergence"] = np.einsum("aa...->...", jacobian)
+        maps["curvature"] = exact_curvature(u, jacobian, smallest=smallest)
+    return maps
 
 
 def _divergence(u: np.ndarray, spacing: float) -> np.ndarray:

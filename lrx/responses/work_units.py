@@ -28,7 +28,7 @@ class WorkUnit:
 
 
 class Share(Protocol):
-    """The units that a process evaluates."""
+    """Units that a process evaluates."""
 
     def values(
         self, units: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]

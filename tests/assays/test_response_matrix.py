@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,12 +11,6 @@ from torch import Tensor, nn
 from lrx.assays.response_matrix.assay import Settings
 from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult
-from lrx.responses.draws import Block, Draws, blocks
-from lrx.responses.interventions import row_units
-from lrx.responses.latent_response import intervene
-from lrx.responses.matrix import ResponseMatrix
-from lrx.responses.measurement import measurement
-from lrx.responses.response_sums import feature_sums, unit_sums
 from tests.support.models_for_tests import Ignoring, Linear, Vectors, values
 from tests.support.models_for_tests import one_thread as one_thread
 
@@ -72,20 +64,6 @@ def assay(model: nn.Module, seed: int = 0, data: Vectors | None = None, **settin
     )
 
 
-def matrix_over(model: nn.Module, given: Iterable[Block], num_samples: int) -> ResponseMatrix:
-    """Return the response matrix of three latents over the first draws of these blocks."""
-    matrix = ResponseMatrix(range(3), 3)
-    sums = functools.partial(unit_sums, net=1, num_groups=0, num_samples=num_samples)
-    for unit in row_units(model, given, rows=range(3), num_samples=num_samples, batch_size=512, sums=sums):
-        matrix.add(unit.key[1], unit.evaluate())
-    return matrix
-
-
-def matrix_of_draws(model: nn.Module, drawn: Draws, scale: str) -> tuple[Tensor, Tensor]:
-    """Return matrix and standard errors over these draws, in one block."""
-    return matrix_over(model, [Block(len(drawn), lambda: drawn)], len(drawn)).on_scale(scale)
-
-
 def within(result: AssayResult, expected: Tensor, errors: float = 4.5) -> bool:
     """Return whether every entry is within some standard errors of the expected one (exactly, where the error is 0)."""
     return bool((np.abs(values(result) - expected.numpy()) <= errors * values(result, "matrix_se") + 1e-12).all())
@@ -132,71 +110,6 @@ def test_ignored_latents_give_zero_rows_and_columns(normalization: str) -> None:
     result = assay(Linear(matrix), normalization=normalization, num_samples=500)
     assert np.array_equal(values(result) == 0, (matrix.T == 0).numpy())
     assert np.array_equal(values(result, "matrix_se") == 0, (matrix.T == 0).numpy())
-
-
-def test_std_ignores_rounding() -> None:
-    sums = ResponseMatrix(range(2), 2)
-    h = torch.ones(50, 2) + torch.tensor([0, 1.0]) * torch.randn(50, 1, generator=torch.Generator().manual_seed(0))
-    h[::2, 0] += 1.2e-7
-    for latent in range(2):
-        after = h.flip(0) + torch.tensor([0, float(latent)])
-        sums.add(latent, feature_sums(h, [after], None, centre_D=h.double().mean(0)))
-    matrix, se = sums.on_scale("std")
-    assert matrix[:, 0].tolist() == [0, 0]
-    assert se[:, 0].tolist() == [0, 0]
-    assert (matrix[:, 1] > 0).all()
-
-
-def test_std_of_constant_response_that_moves_is_infinite() -> None:
-    sums = ResponseMatrix([0], 1)
-    h = torch.ones(50, 1, dtype=torch.float64)
-    sums.add(0, feature_sums(h, [2 * h], None, centre_D=h[0]))
-    matrix, se = sums.on_scale("std")
-    assert (matrix.item(), se.item()) == (math.inf, math.inf)
-    assert sums.on_scale("none")[0].item() == 1
-
-
-def test_error_of_one_move_in_many_is_half_its_size() -> None:
-    sums = ResponseMatrix([0], 1)
-    after = torch.zeros(1000, 1, dtype=torch.float64)
-    after[3] = 2
-    sums.add(0, feature_sums(torch.zeros_like(after), [after], None, centre_D=torch.zeros(1).double()))
-    matrix, se = sums.on_scale("none")
-    assert matrix.item() == pytest.approx(2 / math.sqrt(1000))
-    assert se.item() == pytest.approx(matrix.item() / 2, rel=1e-3)
-
-
-@pytest.mark.parametrize("base", ["prior", "posterior", "posterior_sample"])
-def test_standard_errors_match_repeated_estimates(base: str) -> None:
-    data, model = Vectors(20_000), Curved()
-    estimates: dict[str, list[tuple[Tensor, Tensor]]] = {"half": [], "std": []}
-    for seed in range(200):
-        m = measurement(model, data, torch.Generator().manual_seed(seed), batch_size=512)
-        matrix = matrix_over(model, blocks(m, base=base), 256)
-        for normalization, collected in estimates.items():
-            collected.append(matrix.on_scale(normalization))
-    for collected in estimates.values():
-        spread = torch.stack([matrix for matrix, _ in collected]).std(0)
-        ratio = torch.stack([se for _, se in collected]).mean(0) / spread
-        # the spread of 200 numbers is known to 5 %: nine of them to 20 %, their mean to 10 %
-        assert (ratio - 1).abs().max() < 0.2, ratio
-        assert abs(ratio.mean() - 1) < 0.1, ratio
-
-
-@pytest.mark.parametrize("normalization", ["none", "std"])
-def test_standard_errors_match_bootstrap(normalization: str) -> None:
-    generator = torch.Generator().manual_seed(5)
-    z, v = torch.randn(2, 400, 3, generator=generator, dtype=torch.float64)
-    model = Curved()
-    _, se = matrix_of_draws(model, Draws(z, v), normalization)
-    with torch.no_grad():
-        h = model.encode(model.decode(z))
-        d2 = torch.stack([(model.encode(model.decode(intervene(z, j, v[:, j]))) - h).square() for j in range(3)])
-    picks = torch.randint(400, (1000, 400), generator=generator)
-    estimates = d2[:, picks].mean(2).sqrt()  # (3, 1000, 3)
-    if normalization == "std":
-        estimates = (estimates / math.sqrt(2)) / h[picks].std(dim=1, correction=0)
-    assert torch.allclose(se, estimates.std(dim=1), rtol=0.12)
 
 
 @pytest.mark.parametrize("base", ["prior", "posterior", "posterior_sample"])
@@ -343,26 +256,3 @@ def test_nan_weights_raise() -> None:
 def test_settings_are_checked(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         assay(Linear(A), **settings)
-
-
-def test_sums_over_blocks_equal_sums_over_one_block() -> None:
-    z, v = torch.randn(2, 100, 3, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
-    parts = [Draws(z[part], v[part]) for part in (slice(0, 30), slice(30, 100))]
-    matrix = matrix_over(Curved(), [Block(len(part), functools.partial(Draws.first, part, 100)) for part in parts], 100)
-    for normalization in ("half", "std"):
-        one_block = matrix_of_draws(Curved(), Draws(z, v), normalization)
-        for in_blocks, at_once in zip(matrix.on_scale(normalization), one_block, strict=True):
-            assert torch.allclose(in_blocks, at_once, rtol=1e-10)
-
-
-@pytest.mark.parametrize("normalization", ["half", "std"])
-def test_coverage_of_95_percent_intervals(normalization: str) -> None:
-    """Repeat 512 draws of a linear model, whose matrix is known, 500 times; exact zeros have no interval."""
-    truth = A.abs().T / (A.square().sum(1).sqrt() if normalization == "std" else 1)
-    covered = []
-    for seed in range(500):
-        result = assay(Linear(A), seed=seed, normalization=normalization, num_samples=512)
-        gap = np.abs(values(result) - truth.numpy())
-        covered.append((gap <= 1.96 * values(result, "matrix_se"))[truth.numpy() > 0])
-    assert 0.93 <= np.mean(covered) <= 0.97
-    assert np.all(np.abs(np.mean(covered, axis=0) - 0.95) <= 4 * math.sqrt(0.05 * 0.95 / 500))

@@ -1,4 +1,4 @@
-"""Passes in bf16: the quicker forms of layers agree with float32 as well as torch's own bf16 does."""
+"""Passes in bf16: the faster forms of layers agree with float32 as well as torch's own bf16 does."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LAYERS: dict[str, tuple[Work, tuple[int, ...]]] = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_layers_round_as_bf16_does(name: str) -> None:
+def test_layers_round_to_bf16(name: str) -> None:
     work, shape = LAYERS[name]
     x = 4 * torch.randn(shape, generator=torch.Generator().manual_seed(0))
     if x.ndim == 4:
@@ -60,7 +60,7 @@ def test_layers_round_as_bf16_does(name: str) -> None:
         assert torch.equal(ours.float(), exact)
 
 
-def test_only_bf16_tensors_are_touched() -> None:
+def test_other_dtypes_take_torch_kernels() -> None:
     x = torch.randn(2, 8, 6, 6, generator=torch.Generator().manual_seed(0))
     with torch.no_grad(), QuickKernels():
         torch.testing.assert_close(F.elu(x), F.elu(x.double()).float())
@@ -68,7 +68,7 @@ def test_only_bf16_tensors_are_touched() -> None:
     assert indices.dtype == torch.int64
 
 
-def test_not_a_number_stays_one() -> None:
+def test_nan_is_kept() -> None:
     x = torch.full((1, 1, 2, 2), float("nan")).bfloat16().contiguous(memory_format=LAST)
     with torch.no_grad(), QuickKernels():
         assert F.elu(x).isnan().all()
@@ -76,7 +76,7 @@ def test_not_a_number_stays_one() -> None:
 
 
 @pytest.mark.parametrize("alpha", [1.0, 0.5])
-def test_what_is_done_in_place_is_done_to_the_input(alpha: float) -> None:
+def test_inplace_elu(alpha: float) -> None:
     x = torch.tensor([-1.0, 2.0]).bfloat16()
     with torch.no_grad(), QuickKernels():
         expected = F.elu(x, alpha)
@@ -85,38 +85,38 @@ def test_what_is_done_in_place_is_done_to_the_input(alpha: float) -> None:
     assert torch.equal(x, expected)
 
 
-def test_a_norm_whose_weights_are_bf16_too() -> None:
+def test_group_norm_with_bf16_weights() -> None:
     norm, x = nn.GroupNorm(4, 8).bfloat16(), torch.randn(2, 8, 6, 6).bfloat16()
     with torch.no_grad(), QuickKernels():
         quick = norm(x)
     torch.testing.assert_close(quick, norm(x), rtol=0, atol=0)
 
 
-def test_gradients_are_those_of_torch() -> None:
+def test_gradients_equal_torch() -> None:
     layers = nn.Sequential(nn.Conv2d(8, 8, 1), nn.MaxPool2d(2), nn.GroupNorm(4, 8), nn.ELU(inplace=True))
     layers.to(memory_format=LAST)  # type: ignore[call-overload]
     x = torch.randn(2, 8, 6, 6).contiguous(memory_format=LAST)
-    found = []
+    gradients = []
     for mode in (QuickKernels(), nullcontext()):
         with torch.autocast("cpu", torch.bfloat16), mode:
-            found.append(torch.autograd.grad(layers(x).float().square().sum(), tuple(layers.parameters())))
-    for quick, own in zip(*found, strict=True):
+            gradients.append(torch.autograd.grad(layers(x).float().square().sum(), tuple(layers.parameters())))
+    for quick, own in zip(*gradients, strict=True):
         assert torch.equal(quick, own)
 
 
-def test_parameters_go_the_quick_way_where_no_gradients_are_recorded() -> None:
+def test_parameters_without_gradients() -> None:
     x = nn.Parameter(torch.tensor([-1.0, 2.0]).bfloat16())
     with torch.no_grad(), QuickKernels():
         assert F.elu(x).tolist() == pytest.approx([-0.632, 2.0], abs=2**-8)
 
 
-def test_infinities_are_those_of_the_functions() -> None:
+def test_infinities() -> None:
     x = torch.tensor([float("inf"), float("-inf"), 0.0]).bfloat16()
     with torch.no_grad(), QuickKernels():
         assert F.elu(x).tolist() == [float("inf"), -1.0, 0.0]
 
 
-def test_responses_of_a_network_with_all_of_them_are_near() -> None:
+def test_responses_of_network_are_near_float32() -> None:
     torch.manual_seed(0)
     model = VAE(
         network=conv5,
@@ -135,7 +135,7 @@ def test_responses_of_a_network_with_all_of_them_are_near() -> None:
     assert (rounded - exact).abs().max() < 2 * (usual - exact).abs().max() + 1e-3
 
 
-def test_a_model_in_float64_stays_there() -> None:
+def test_float64_is_unchanged() -> None:
     class Double(nn.Module):
         def encode(self, x: Tensor) -> Tensor:
             return F.elu(x) / 3

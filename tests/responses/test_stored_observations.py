@@ -9,7 +9,7 @@ from lrx.responses.stored_observations import as_stored, decoded, observation_ax
 
 
 class Flat(nn.Module):
-    """Every pixel of an image is the first latent."""
+    """Decoder of images whose pixels are all the first latent."""
 
     def encode(self, x: Tensor) -> Tensor:
         return x[:, 0, 0, :1]
@@ -19,7 +19,7 @@ class Flat(nn.Module):
         return z[:, :1, None, None].expand(-1, 2, 3, 4)
 
 
-def test_images_become_bytes_that_come_back_within_half_a_step() -> None:
+def test_images_are_stored_as_uint8_within_half_a_step() -> None:
     z = torch.linspace(0, 1, 13)[:, None]
     model = Flat().train()
     stored = decoded(model, z, batch_size=5)
@@ -29,7 +29,7 @@ def test_images_become_bytes_that_come_back_within_half_a_step() -> None:
     assert as_stored(torch.tensor([[[[-0.1, 1.1]]]])).ravel().tolist() == [0, 255]
 
 
-def test_vectors_stay_what_they_are() -> None:
+def test_vectors_are_stored_as_float32() -> None:
     vectors = torch.tensor([[-3.0, 7.5]], dtype=torch.float64)
     assert as_stored(vectors).dtype == np.float32
     assert as_stored(vectors).tolist() == [[-3.0, 7.5]]
@@ -39,6 +39,6 @@ def test_vectors_stay_what_they_are() -> None:
     ("shape", "axes"),
     [((1, 4, 4), ("channel", "height", "width")), ((3,), ("dimension",)), ((2, 2), ("dimension_0", "dimension_1"))],
 )
-def test_axes_have_names(shape: tuple[int, ...], axes: tuple[str, ...]) -> None:
+def test_observation_axes_and_unit(shape: tuple[int, ...], axes: tuple[str, ...]) -> None:
     assert observation_axes(np.zeros(shape)) == axes
     assert observation_unit(np.zeros(shape, dtype=np.uint8)) != observation_unit(np.zeros(shape))

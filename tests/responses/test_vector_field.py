@@ -9,27 +9,27 @@ A = np.array([[0.3, -1.2], [0.5, -0.9]])
 
 
 def grid(side: int = 21, extent: float = 2.0) -> tuple[np.ndarray, float]:
-    """Points (2, n, n), the first along the columns, and their spacing."""
+    """Return points (2, n, n), the first along the columns, and their spacing."""
     axis = np.linspace(-extent, extent, side)
     return np.stack(np.meshgrid(axis, axis)), axis[1] - axis[0]
 
 
 @pytest.mark.parametrize("side", [6, 7, 20])
 @pytest.mark.parametrize("extent", [0.5, 3.0])
-def test_the_divergence_of_a_linear_field_is_its_trace(side: int, extent: float) -> None:
+def test_divergence_of_linear_field_is_trace(side: int, extent: float) -> None:
     z, spacing = grid(side, extent)
     divergence, error = grid_divergence(np.einsum("ab,b...->a...", A, z) + 0.7, spacing)
     assert np.allclose(divergence, np.trace(A), rtol=0, atol=1e-12)
     assert error.max() < 1e-12
 
 
-def test_components_belong_to_their_axes() -> None:
+def test_components_and_axes() -> None:
     z, spacing = grid()
     assert np.allclose(grid_divergence(np.stack([z[0] ** 2, 0 * z[0]]), spacing)[0], 2 * z[0], atol=1e-12)
     assert np.allclose(grid_divergence(np.stack([z[1] ** 2, z[0]]), spacing)[0], 0, atol=1e-12)  # a shear
 
 
-def test_a_basin_has_half_the_inverse_of_its_radius_as_curvature() -> None:
+def test_curvature_of_basin() -> None:
     z, spacing = grid(401)
     c = np.array([0.313, -0.224])[:, None, None]
     radius = np.hypot(*(c - z))
@@ -43,7 +43,7 @@ def test_a_basin_has_half_the_inverse_of_its_radius_as_curvature() -> None:
     assert np.abs(error - truth)[inside].max() < 0.1 * truth[inside].max()
 
 
-def test_parallel_lines_do_not_bend_and_a_fixed_point_has_no_curvature() -> None:
+def test_curvature_of_parallel_lines_and_fixed_point() -> None:
     z, spacing = grid()
     along = np.stack([1 + z[1] ** 2, 0 * z[0]])  # faster further out, but straight
     assert np.allclose(grid_curvature(along, spacing, smallest=0)[0], 0, atol=1e-12)
@@ -53,7 +53,7 @@ def test_parallel_lines_do_not_bend_and_a_fixed_point_has_no_curvature() -> None
     assert np.argwhere(np.isnan(exact)).tolist() == [[10, 10]]
 
 
-def test_the_error_is_that_of_the_differences() -> None:
+def test_error_estimate_matches_differences() -> None:
     z, spacing = grid(41)
     divergence, error = grid_divergence(np.stack([np.sin(z[0]), np.cos(z[1])]), spacing)
     truth = np.cos(z[0]) - np.sin(z[1])

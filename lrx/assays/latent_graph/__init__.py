@@ -1,1 +1,1 @@
-"""The assay `latent_graph`."""
+"""Assay `latent_graph`."""

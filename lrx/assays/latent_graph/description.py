@@ -1,4 +1,4 @@
-"""What the assay `latent_graph` asks, and what its scores and pictures mean."""
+"""Description of the assay `latent_graph`: its question, and what its scores and pictures mean."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from lrx.assays.description import Description, Picture
 
 DESCRIPTION = Description(
     title="Latent causal graph",
-    question="Which latents drag which others along, and how sure is that?",
+    question="Setting which latent moves which other latents, and how certain is each edge?",
     position=40,
     scores={
-        "num_informative": "Latents that are nodes, as they answer to themselves: M_jj > 0.5 on the scale none.",
-        "num_unidirectional": "Edges one way: setting the one latent moves the other, and not the reverse.",
+        "num_informative": "Nodes: latents that respond to themselves, M_jj > 0.5 on the scale none.",
+        "num_unidirectional": "Edges one way: setting one latent moves the other, but not the reverse.",
         "num_bidirectional": "Pairs of latents that move each other.",
-        "mean_stability": "Share of bootstrap replicates in which an edge is found again, mean over edges.",
+        "mean_stability": "Share of bootstrap replicates that have the same edge, mean over edges.",
     },
     main_scores=("num_unidirectional", "num_bidirectional"),
     pictures={
         "latent_graph": Picture(
             "Informative latents on a circle, and arrows from each to those that it moves.",
             (
-                "Few arrows are good: latents are free of each other; many or wide arrows are bad: "
-                "setting one moves others."
+                "Good: few arrows, latents that can be set independently; bad: many or wide arrows, "
+                "where setting one moves others."
             ),
         ),
     },

@@ -1,4 +1,4 @@
-"""The latent causal graph as a picture and as GraphML, from a results file alone."""
+"""Latent causal graph as a picture and as GraphML, from a results file alone."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The assay `response_map`."""
+"""Assay `response_map`."""

@@ -1,1 +1,1 @@
-"""The assay `response_matrix`."""
+"""Assay `response_matrix`."""

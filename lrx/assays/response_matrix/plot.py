@@ -1,4 +1,4 @@
-"""The latent response matrix as a picture, from a results file alone."""
+"""Latent response matrix as a picture, from a results file alone."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The assay `traversal`."""
+"""Assay `traversal`."""

@@ -1,4 +1,4 @@
-"""What the assay `traversal` asks, and what its scores and pictures mean."""
+"""Description of the assay `traversal`: its question, and what its scores and pictures mean."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from lrx.assays.description import Description, Picture
 
 DESCRIPTION = Description(
     title="Traversals",
-    question="What changes in an image when one latent walks through its values?",
+    question="What changes in an image when one latent takes a range of values?",
     position=50,
     scores={
         "num_walked": "Latents that were walked along.",
-        "num_informative": "Of those, latents that answer to themselves: M_jj > 0.5 on the scale none.",
-        "mean_following": "How far a latent's response follows the value it is set to: 1 freely, 0 not at all.",
+        "num_informative": "Of those, latents that respond to themselves: M_jj > 0.5 on the scale none.",
+        "mean_following": "Slope of a latent's response over the value that is set: 1 for an identity, 0 for none.",
     },
     main_scores=("mean_following",),
     pictures={
