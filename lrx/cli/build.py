@@ -14,6 +14,7 @@ from lrx.cli.console.progress import WorkProgress
 from lrx.core.types import Autoencoder, Dataset
 from lrx.core.validation import SettingError
 from lrx.data.correlation import correlated
+from lrx.models.losses.reconstruction import AUTO, resolve_reconstruction
 from lrx.responses.encoding import num_drawn
 from lrx.runs import run_folder, status
 
@@ -100,6 +101,18 @@ def build_model(config: Config, dataset: Dataset) -> nn.Module:
     return model
 
 
+def check_folder(folder: Path, config: Config) -> None:
+    """Check that a run folder is new or was made by this config; `model.reconstruction=auto` equals what it stands for.
+
+    ValueError lists the keys that differ.
+    """
+
+    def resolved() -> str:
+        return resolve_reconstruction(AUTO, open_dataset(config).observation_shape)
+
+    run_folder.check_same(folder, config.flat(), {"model.reconstruction": resolved})
+
+
 def whole_seed(config: Config) -> int:
     """The key `seed`, checked."""
     seed = config.value("seed")
@@ -117,5 +130,5 @@ def working(
     with status.run_session(
         folder, command=command, overrides=config.overrides, config=fingerprint, inputs=inputs
     ) as work:
-        run_folder.check_same(folder, config.flat())  # again: another process may have been here first
+        check_folder(folder, config)  # again: another process may have been here first
         yield work

@@ -1,4 +1,4 @@
-"""An encoder and a decoder from a network file, joined to what every objective shares: decoding and its error."""
+"""Common part of every objective: encoder and decoder of a network, decoding, and the reconstruction error."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from typing import ClassVar, NotRequired, TypedDict, Unpack
 
 from torch import Tensor, nn
 
-from lrx.models.losses.reconstruction import check_reconstruction, reconstruction_error, to_observation
+from lrx.core.validation import check_positive, is_whole
+from lrx.models.losses.reconstruction import reconstruction_error, resolve_reconstruction, to_observation
 from lrx.models.network import NetworkFactory
 
 
 class AutoencoderSettings(TypedDict):
-    """What every objective is built from; an objective with settings of its own takes these as keywords beside them.
+    """Settings of every objective; an objective with settings of its own takes these as keywords beside them.
 
-    dataset_size: the number of images that training draws from, for objectives whose estimators need it.
+    reconstruction: `bernoulli`, `gaussian` or `auto`, see `resolve_reconstruction`. variance: of the Gaussian.
+    dataset_size: number of images that training draws from, for objectives whose estimators need it.
     """
 
     network: NetworkFactory
@@ -25,10 +27,11 @@ class AutoencoderSettings(TypedDict):
 
 
 class NetworkAutoencoder(nn.Module):
-    """Holds `encoder` and `decoder` under these names, so that published state dicts load as they are.
+    """Autoencoder whose attributes `encoder` and `decoder` have the names of published state dicts.
 
-    An objective says how many `heads` its encoder has (1 for a deterministic code, 2 for mean and spread), whether its
-    loss is a `mean_over_images` (so that processes can share a batch), and adds `encode` and `loss`.
+    An objective sets `heads` (1 for a deterministic code, 2 for mean and spread) and `mean_over_images` (True if its
+    loss is a mean over images, so that processes can share a batch), and adds `encode` and `loss`.
+    `reconstruction` is the resolved kind, `bernoulli` or `gaussian`.
     """
 
     heads: ClassVar[int]
@@ -41,17 +44,18 @@ class NetworkAutoencoder(nn.Module):
             raise TypeError(f"{type(self).__name__} has no setting {', '.join(sorted(unknown))}")
         shape, latent_dim = settings["observation_shape"], settings["latent_dim"]
         self.observation_shape, self.latent_dim = shape, latent_dim
-        self.reconstruction, self.variance = settings["reconstruction"], settings["variance"]
-        if isinstance(latent_dim, bool) or not isinstance(latent_dim, int) or latent_dim < 1:
+        if not is_whole(latent_dim, 1):  # a key of the command, not of the model
             raise ValueError(f"latent_dim must be a whole number of at least 1, not {latent_dim!r}")
-        check_reconstruction(self.reconstruction, self.variance, shape)
+        self.reconstruction = resolve_reconstruction(settings["reconstruction"], shape)
+        self.variance = settings["variance"]
+        check_positive("variance", self.variance)
         parts = settings["network"](observation_shape=shape, latent_dim=latent_dim, heads=self.heads)
         self.encoder, self.decoder, self._split = parts.encoder, parts.decoder, parts.split
 
     def decode(self, z: Tensor) -> Tensor:
-        """Latents (B, D) to observations (B, *observation_shape): pixels in [0, 1], or vectors."""
+        """Decode latents (B, D) to observations (B, *observation_shape): pixels in [0, 1], or vectors."""
         return to_observation(self.decoder(z))
 
     def reconstruction_error(self, z: Tensor, x: Tensor) -> Tensor:
-        """The scalar error of decode(z) against x, summed over pixels, averaged over the batch."""
+        """Return the error of decode(z) against x, summed over pixels and averaged over the batch, as a scalar."""
         return reconstruction_error(self.decoder(z), x, kind=self.reconstruction, variance=self.variance)

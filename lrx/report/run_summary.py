@@ -22,7 +22,8 @@ def facts(run: Run) -> dict[str, str]:
     config, last = run.config, list(run.results.values())[-1].provenance if run.results else {}
     model = str(last.get("model") or config.get("model._target_", "model not recorded")).rpartition(".")[2]
     details = [
-        f"{key.partition('.')[2].replace('_', ' ')} {value}"
+        f"{key.partition('.')[2].replace('_', ' ')} "
+        f"{last.get('reconstruction', value) if key == 'model.reconstruction' else value}"
         for key, value in config.items()
         if key.startswith("model.") and not key.endswith("_target_")
     ]

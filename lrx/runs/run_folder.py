@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lrx.core.checksum import sha256
@@ -23,7 +23,7 @@ FREE = {"name", "dataset.root", "device", "trainer.device", "trainer.checkpoint_
 FREE |= {"then", "track", "trust", "dataset.workers"}
 
 
-OFF = ("None", "False")
+OFF, AUTO = ("None", "False"), "auto"
 STEPS = "trainer.steps"
 SWEPT = r"(range|interval|choice|shuffle|sort|tag|glob)\("  # functions of Hydra's grammar that give several values
 
@@ -64,10 +64,11 @@ def fingerprint(identity: Mapping[str, str], inputs: Mapping[str, str] | None = 
     return sha256("\n".join([*lines, str(sorted(inputs.items()))] if inputs else lines))
 
 
-def check_same(folder: Path, flat: Mapping[str, str]) -> None:
+def check_same(folder: Path, flat: Mapping[str, str], auto: Mapping[str, Callable[[], str]] | None = None) -> None:
     """Raise ValueError that lists the keys in which a config differs from the folder's own, if there is one.
 
     A key that only one of them has is no difference while it is off (null or false): lrx gained or lost it in between.
+    auto: by key, a function that returns what its value `auto` stands for, called where only one of them says `auto`.
     """
     if not (folder / FILENAME).exists():
         return
@@ -79,7 +80,7 @@ def check_same(folder: Path, flat: Mapping[str, str]) -> None:
         f"{key} (was {before.get(key, 'not there')}, now {flat.get(key, 'not there')})"
         for key in sorted({*before, *flat})
         if not is_free(key)
-        and not _is_same(before.get(key), flat.get(key))
+        and not _is_same(*_resolve_auto(before.get(key), flat.get(key), (auto or {}).get(key)))
         and not (key == STEPS and _trains_on(before, flat))
     ]
     if different:
@@ -104,6 +105,15 @@ def write_config(folder: Path, text: str) -> None:
 def _is_same(one: str | None, other: str | None) -> bool:
     """Return whether two values of a key are the same; None: the key is missing."""
     return one == other or (None in (one, other) and {one, other} <= {None, *OFF})
+
+
+def _resolve_auto(
+    one: str | None, other: str | None, meaning: Callable[[], str] | None
+) -> tuple[str | None, str | None]:
+    """Return two values of a key, `auto` replaced by what it stands for where only one of them says `auto`."""
+    if meaning is None or one == other or AUTO not in (one, other) or None in (one, other):
+        return one, other
+    return (meaning(), other) if one == AUTO else (one, meaning())
 
 
 def is_free(key: str) -> bool:

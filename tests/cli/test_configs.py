@@ -19,9 +19,9 @@ from omegaconf import DictConfig, OmegaConf
 from lrx.cli.build import build_model
 from lrx.cli.config import Config
 from lrx.core.factors import FactorSpace
-from lrx.core.types import AssayResult, Autoencoder, Dataset, Probabilistic, Trainable, as_float
+from lrx.core.types import AssayResult, Dataset, Probabilistic, Trainable, as_float
 from lrx.data.helix import double_helix
-from lrx.models.autoencoder import AutoencoderSettings
+from lrx.models.autoencoder import AutoencoderSettings, NetworkAutoencoder
 from lrx.training import checkpoint
 from lrx.training.loop import train
 
@@ -166,10 +166,9 @@ def test_a_model_keeps_its_contract(model: str, network: str) -> None:
 @pytest.mark.parametrize("model", GROUPS["model"])
 def test_a_model_takes_vectors(model: str) -> None:
     dataset = double_helix(num_points=16, noise=0.1, seed=0)
-    built = model_from(
-        f"model={model}", "network=mlp", "model.reconstruction=gaussian", "latent_dim=6", dataset=dataset
-    )
-    assert isinstance(built, Autoencoder)
+    built = model_from(f"model={model}", "network=mlp", "latent_dim=6", dataset=dataset)
+    assert isinstance(built, NetworkAutoencoder)
+    assert built.reconstruction == "gaussian"
     assert built.decode(built.encode(as_float(dataset.raw(torch.arange(4))))).shape == (4, 3)
 
 

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
+from lrx.core.validation import SettingError
 from lrx.models.ae import AE
 from lrx.models.betavae import BetaVAE
 from lrx.models.losses.gaussian_posterior import kl_per_latent, sample
-from lrx.models.losses.reconstruction import reconstruction_error, to_observation
+from lrx.models.losses.reconstruction import reconstruction_error, resolve_reconstruction, to_observation
 from lrx.models.network import Network, mean_and_log_std, mean_and_log_variance
 from lrx.models.networks.conv5 import conv5
 from lrx.models.networks.conv64 import conv64
@@ -139,3 +140,31 @@ def test_convolutions_say_what_they_read(network: object) -> None:
         network(observation_shape=(3, 32, 32), latent_dim=2, heads=2)  # type: ignore[operator]
     with pytest.raises(ValueError, match="network=mlp"):
         network(observation_shape=(3,), latent_dim=2, heads=2)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("shape", "kind"), [((1, 4, 4), "bernoulli"), ((16,), "gaussian")])
+def test_auto_reconstruction_equals_resolved_kind(shape: tuple[int, ...], kind: str) -> None:
+    x = torch.rand(6, *shape, generator=torch.Generator().manual_seed(0))
+
+    def loss(reconstruction: str) -> tuple[str, float]:
+        torch.manual_seed(0)
+        model = VAE(
+            network=MLP,
+            observation_shape=shape,
+            latent_dim=3,
+            reconstruction=reconstruction,
+            variance=0.5,
+            kl="exact",
+        )
+        value = model.loss(x, step=0, generator=torch.Generator().manual_seed(5))["loss"]
+        return model.reconstruction, value.item()
+
+    assert loss("auto") == loss(kind)
+    assert loss("auto")[0] == kind
+
+
+def test_bernoulli_over_vectors_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"^reconstruction=bernoulli needs pixels.*auto or gaussian"):
+        resolve_reconstruction("bernoulli", (3,))
+    with pytest.raises(SettingError, match="must be one of auto, bernoulli, gaussian, not 'l1'"):
+        resolve_reconstruction("l1", (1, 4, 4))

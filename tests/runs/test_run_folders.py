@@ -64,3 +64,18 @@ def test_flat_config_has_a_key_for_each_place_of_a_list(tmp_path: Path) -> None:
 def test_fingerprint_is_of_sorted_lines() -> None:
     assert run_folder.fingerprint({"b": "2", "a": "1"}) == sha256("a=1\nb=2")
     assert run_folder.fingerprint({"a": "1"}, {"ckpt": "x"}) == sha256("a=1\n[('ckpt', 'x')]")
+
+
+def test_auto_equals_the_value_that_it_stands_for(tmp_path: Path) -> None:
+    auto = {"kind": lambda: "bernoulli"}
+    run_folder.write_config(tmp_path, as_yaml(kind="bernoulli"))
+    run_folder.check_same(tmp_path, {"kind": "auto"}, auto)
+    for now in ({"kind": "gaussian"}, {"other": "1"}):
+        with pytest.raises(ValueError, match=r"kind .was bernoulli"):
+            run_folder.check_same(tmp_path, now, auto)
+    with pytest.raises(ValueError, match=r"kind .was bernoulli, now auto"):
+        run_folder.check_same(tmp_path, {"kind": "auto"})
+    run_folder.write_config(tmp_path, as_yaml(kind="auto"))
+    run_folder.check_same(tmp_path, {"kind": "bernoulli"}, auto)
+    with pytest.raises(ValueError, match=r"kind .was auto, now gaussian"):
+        run_folder.check_same(tmp_path, {"kind": "gaussian"}, auto)

@@ -26,6 +26,7 @@ from lrx.core.settings import Checked
 from lrx.core.types import AssayResult, Autoencoder, Dataset
 from lrx.core.validation import SettingError
 from lrx.data import splits
+from lrx.models.autoencoder import NetworkAutoencoder
 from lrx.responses.work_units import ALL_UNITS, Shard, ShardDone, Share
 from lrx.runs import run_folder, shards, status
 from lrx.storage import results
@@ -124,6 +125,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             "config": config.text,
             **about_checkpoint(trained, path),
             "model": stored.target("autoencoder" if stored.value("autoencoder._target_") else "model"),
+            **({"reconstruction": model.reconstruction} if isinstance(model, NetworkAutoencoder) else {}),
             "dataset": dataset.name,
             "dataset_source": dataset.source,
             "dataset_fingerprint": dataset.fingerprint,

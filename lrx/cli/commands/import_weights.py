@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from lrx.cli.build import Config, build_model, open_dataset, working
+from lrx.cli.build import Config, build_model, check_folder, open_dataset, working
 from lrx.cli.console import messages
 from lrx.core.checksum import file_sha256
 from lrx.core.paths import CHECKPOINT, expand_user
@@ -25,7 +25,7 @@ def import_command(config: Config, folder: Path) -> None:
     layout = cast(Layout, config.build("layout"))
     source = expand_user(str(config.value("weights")))
     weights = read_state_dict(source)
-    run_folder.check_same(folder, config.flat())
+    check_folder(folder, config)
     dataset = open_dataset(config)
     model = build_model(config, dataset)
     try:

@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from lrx.cli.build import Config, build_model, open_dataset, whole_seed, working
+from lrx.cli.build import Config, build_model, check_folder, open_dataset, whole_seed, working
 from lrx.cli.console import messages
 from lrx.cli.console.progress import TrainProgress
 from lrx.core.devices import choose_device
@@ -19,6 +19,7 @@ from lrx.core.malloc import keep_freed_memory
 from lrx.core.paths import CHECKPOINT
 from lrx.core.types import Trainable
 from lrx.data import splits
+from lrx.models.autoencoder import NetworkAutoencoder
 from lrx.runs import run_folder, status
 from lrx.storage.atomic import atomic_path
 from lrx.training import checkpoint, distributed, sigint
@@ -45,7 +46,7 @@ def _train(
 ) -> float | None:
     flat = config.flat()
     ranks.agree_on(run_folder.identity(flat), "start them all with the same command")
-    run_folder.check_same(folder, flat)
+    check_folder(folder, config)
     path = folder / CHECKPOINT
     done = status.finished(folder, run_folder.fingerprint(run_folder.stored_identity(folder, flat)))
     done = done and path.is_file() and checkpoint.load(path).step == settings.steps
@@ -111,5 +112,6 @@ def _train(
                     work.update(step=step)
 
             fit(on_start=on_start, on_step=on_step, on_log=on_log, stopping=stopping)
-    messages.note(f"trained {settings.steps} steps on {dataset.name} ({dataset.source}): {path}")
+    kind = f", reconstruction {model.reconstruction}" if isinstance(model, NetworkAutoencoder) else ""
+    messages.note(f"trained {settings.steps} steps on {dataset.name} ({dataset.source}){kind}: {path}")
     return last_loss(folder)
