@@ -17,7 +17,7 @@ from torch import nn
 from lrx.data.grid import GridDataset
 from lrx.data.shapes3d import shapes3d
 from lrx.models.layers.transposed_conv import TransposedConv
-from lrx.models.layers.upsample_conv import DoublingConv
+from lrx.models.layers.upsample_conv import UpsampleConv
 from lrx.models.networks.conv5 import conv5
 from lrx.models.vae import VAE
 from lrx.training import checkpoint
@@ -95,7 +95,7 @@ def of_torch(model: M) -> M:
     """The same model with torch's own layers, as papers write them, in place of the quicker forms that lrx has."""
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
-            if isinstance(layer, DoublingConv):
+            if isinstance(layer, UpsampleConv):
                 doubling = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
                 setattr(parent, name, nn.Sequential(doubling, layer.conv))
             elif isinstance(layer, TransposedConv):

@@ -1,4 +1,4 @@
-"""The factors of variation of a data set: their names, their sizes, and the grid that they span.
+"""Factors of variation of a data set: their names, their sizes, and the grid that they span.
 
 Grids are row-major, the last factor fastest, as dSprites, 3D Shapes and MPI3D are stored:
 index = ((c_1 * size_2 + c_2) * size_3 + c_3) ...
@@ -37,16 +37,16 @@ class FactorSpace:
             raise ValueError(f"factor sizes are at least 1, not {dict(zip(self.names, self.sizes, strict=True))}")
 
     def __len__(self) -> int:
-        """The number of factors, F."""
+        """Number of factors, F."""
         return len(self.names)
 
     @property
     def num_points(self) -> int:
-        """The number of points of the full grid."""
+        """Number of points of the full grid."""
         return math.prod(self.sizes)
 
     def classes(self, index: Tensor) -> Tensor:
-        """Grid indices (...) to factor classes (..., F)."""
+        """Convert grid indices (...) to factor classes (..., F)."""
         columns = []
         for size in reversed(self.sizes):
             columns.append(index % size)
@@ -54,20 +54,20 @@ class FactorSpace:
         return torch.stack(columns[::-1], dim=-1)
 
     def index(self, classes: Tensor) -> Tensor:
-        """Factor classes (..., F) to grid indices (...)."""
+        """Convert factor classes (..., F) to grid indices (...)."""
         index = torch.zeros_like(classes[..., 0])
         for factor, size in enumerate(self.sizes):
             index = index * size + classes[..., factor]
         return index
 
     def traversal(self, classes: Tensor, factor: int) -> Tensor:
-        """All values of one factor with the others fixed: classes (F,) to (size of that factor, F)."""
-        walk = classes.repeat(self.sizes[factor], 1)
-        walk[:, factor] = torch.arange(self.sizes[factor])
-        return walk
+        """Return all values of one factor with the others fixed: classes (F,) to (size of that factor, F)."""
+        values = classes.repeat(self.sizes[factor], 1)
+        values[:, factor] = torch.arange(self.sizes[factor])
+        return values
 
     def position(self, name: str) -> int:
-        """The position of a factor by its name; ValueError names the valid ones."""
+        """Return the position of a factor by its name; ValueError lists the valid names."""
         if name not in self.names:
             raise ValueError(f"no factor {name!r}; the factors are {', '.join(self.names)}")
         return self.names.index(name)

@@ -6,12 +6,12 @@ from typing import Unpack
 
 from lrx.models.ae import AE
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.layers.structural_decoder import structural
+from lrx.models.layers.structural_decoder import with_structural_decoder
 
 
 class AdaAE(AE):
     """loss = rec. As SAE with as many `levels`, but each layer reads the whole code instead of a chunk of it."""
 
     def __init__(self, *, levels: int, **settings: Unpack[AutoencoderSettings]) -> None:
-        settings["network"] = structural(settings["network"], levels=levels, shared=True)
+        settings["network"] = with_structural_decoder(settings["network"], levels=levels, shared=True)
         super().__init__(**settings)

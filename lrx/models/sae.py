@@ -6,7 +6,7 @@ from typing import Unpack
 
 from lrx.models.ae import AE
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.layers.structural_decoder import structural
+from lrx.models.layers.structural_decoder import with_structural_decoder
 
 
 class SAE(AE):
@@ -16,5 +16,5 @@ class SAE(AE):
     """
 
     def __init__(self, *, levels: int, **settings: Unpack[AutoencoderSettings]) -> None:
-        settings["network"] = structural(settings["network"], levels=levels, shared=False)
+        settings["network"] = with_structural_decoder(settings["network"], levels=levels, shared=False)
         super().__init__(**settings)

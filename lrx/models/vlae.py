@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Unpack
 
 from lrx.models.autoencoder import AutoencoderSettings
-from lrx.models.layers.ladder_network import ladder
+from lrx.models.layers.ladder_network import with_ladder
 from lrx.models.vae import VAE
 
 
@@ -18,5 +18,5 @@ class VLAE(VAE):
     """
 
     def __init__(self, *, levels: int, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
-        settings["network"] = ladder(settings["network"], levels=levels)
+        settings["network"] = with_ladder(settings["network"], levels=levels)
         super().__init__(kl=kl, **settings)

@@ -29,7 +29,7 @@ FORMAT = "lrx probe 1"  # part of a kept probe's name: another network or anothe
 SEED = 0
 BATCH = 64
 RATE = 2e-3  # of Adam at the first step, falling to 0 linearly
-JUDGED = 512  # images on which accuracies are measured
+NUM_TEST = 512  # images on which accuracies are measured
 ROWS = 2**14  # of classes that are held at once
 
 
@@ -136,7 +136,7 @@ def train_probe(dataset: Dataset, *, steps: int, progress: Callable[[int], None]
             schedule.step()
             progress(step + 1)
     probe.eval().requires_grad_(False)
-    x, classes_BF = _batch(dataset, known, probe, JUDGED, generator)
+    x, classes_BF = _batch(dataset, known, probe, NUM_TEST, generator)
     probe.accuracies.copy_((probe.classes(x) == classes_BF).float().mean(0))
     return probe
 

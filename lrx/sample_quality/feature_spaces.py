@@ -47,7 +47,7 @@ def check_features(features: object, inception: object) -> None:
         warnings.warn(f"inception is not read with features={features}", stacklevel=3)
 
 
-def chosen_features(dataset: Dataset, features: str) -> str:
+def resolve_features(dataset: Dataset, features: str) -> str:
     """What `auto` stands for: the probe for images with factors or labels, else pixels; other names as they are.
 
     ValueError when Inception is to read what are no images, grey or in colour.

@@ -21,7 +21,7 @@ from lrx.storage.state_dict import load_weights, read_state_dict
 
 FEATURES = 2048
 SIDE = 299  # pixels that the network was trained on
-PASS = 16  # images at a time: about 200 MB of maps
+BATCH = 16  # images at a time: about 200 MB of maps
 CLASSES = {"fid": 1008, "torchvision": 1000}
 FILES = "pt_inception-2015-12-05-6726825d.pth of pytorch-fid or inception_v3_google-0cc3c7bd.pth of torchvision"
 
@@ -74,10 +74,10 @@ class InceptionV3(nn.Module):
     @torch.inference_mode()
     def features(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1], grey or in colour, of any size, to features (B, K), float64 on the CPU."""
-        return torch.cat([self(prepared(part.to(self.fc.weight))).double().cpu() for part in torch.split(x, PASS)])
+        return torch.cat([self(preprocess(part.to(self.fc.weight))).double().cpu() for part in torch.split(x, BATCH)])
 
 
-def prepared(x: Tensor) -> Tensor:
+def preprocess(x: Tensor) -> Tensor:
     """Images (B, C, H, W) in [0, 1] to what the network reads: (B, 3, 299, 299) in [-1, 1].
 
     Bilinear without smoothing, as pytorch-fid does it; other ways to resize change the distances.

@@ -1,4 +1,4 @@
-"""One at a time: a lock that processes wait for, which the system takes from a dead one."""
+"""Exclusive locks between processes; the system releases the lock of a process that dies."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lrx.storage.atomic import explained
+from lrx.storage.atomic import with_disk_context
 
 
 @contextmanager
-def alone(path: Path, *, num_bytes: int) -> Iterator[None]:
-    """Be the only process that makes `path`, for the block; the lock is `.<name>.lock` beside it, and goes in the end.
+def exclusive_lock(path: Path, *, num_bytes: int) -> Iterator[None]:
+    """Lock `path` for the block, through a file `.<name>.lock` beside it, which is removed at the end.
 
-    Another process that makes it is waited for, with a warning. OSError in one line, with num_bytes as the bytes
-    needed, when the folder cannot be written or takes no locks.
+    Wait, with a warning, while another process has the lock. OSError in one line, with num_bytes as the bytes needed,
+    when the folder cannot be written or its file system has no locks.
     """
     lock = path.with_name(f".{path.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _locked(lock, path)
+        descriptor = _acquire(lock, path)
     except OSError as error:
-        raise explained(error, path, num_bytes) from error
+        raise with_disk_context(error, path, num_bytes) from error
     try:
         yield
     finally:
-        lock.unlink(missing_ok=True)  # before it is given back, so that whoever waits for it sees that it has gone
+        lock.unlink(missing_ok=True)  # before the release, so that a process that waits sees that the file is gone
         os.close(descriptor)
 
 
-def _locked(lock: Path, path: Path) -> int:
-    """The descriptor of the lock file, whose closing gives the lock back."""
-    told = False
+def _acquire(lock: Path, path: Path) -> int:
+    """Return the descriptor of the lock file; closing it releases the lock."""
+    warned = False
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if not told:
+                if not warned:
                     warnings.warn(f"another process is making {path}; waiting for it", stacklevel=4)
-                told = True
+                warned = True
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             if lock.exists() and os.path.samestat(os.fstat(descriptor), lock.stat()):
                 return descriptor
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # who held it before has removed it
+        os.close(descriptor)  # its former owner has removed this file: lock the new one

@@ -1,4 +1,4 @@
-"""State dicts that others published: read without running their code, and fitted to a model's key names."""
+"""State dicts of published models: read without running their code, and loaded after a check of every key."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from lrx.core.text import join_names
 from lrx.storage.tensors import UNREADABLE, read_tensors
 
-# Where training scripts of this field put the state dict inside a larger file.
+# Keys under which training scripts of this field keep the state dict in a larger file.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of a .pt file that holds a state dict, alone or under a usual key.
+    """Read the tensors of a .safetensors file, or of a .pt file with a state dict at its top or under one of WRAPPERS.
 
     FileNotFoundError if there is no such file; ValueError if it holds anything but tensors under text keys.
     """
@@ -45,8 +45,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return dict(content)
 
 
-def without_prefix(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights whose keys all carry one prefix before the model's own names (`module.`, `model.`, ...), without it."""
+def strip_prefix(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Remove the prefix (`module.`, `model.`, ...) that all keys have before the model's own names, if there is one."""
     first = next(iter(own))
     for key in weights:
         prefix = key.removesuffix(first)
@@ -56,8 +56,10 @@ def without_prefix(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> 
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
-    """Load a state dict whole, or raise a ValueError that lists the keys that are missing, unexpected, not finite, of
-    another shape, or of another kind (such as whole numbers for floating-point ones).
+    """Load a state dict that fits the model in every key.
+
+    ValueError lists the keys that are missing, unexpected, not finite, of another shape, or of another kind (such as
+    whole numbers for floating-point ones).
     """
     own = model.state_dict()
     missing = [key for key in own if key not in weights]
@@ -72,8 +74,8 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
         for key, value in weights.items()
         if key in own and not _is_plain(value, like=own[key])
     ]
-    found = {"missing": missing, "unexpected": unexpected, "wrong shape": shapes, "wrong kind": kinds}
-    faults = [f"{what}: {join_names(keys)}" for what, keys in found.items() if keys]
+    problems = {"missing": missing, "unexpected": unexpected, "wrong shape": shapes, "wrong kind": kinds}
+    faults = [f"{what}: {join_names(keys)}" for what, keys in problems.items() if keys]
     if faults:
         raise ValueError(f"{source} does not fit the model; {'; '.join(faults)}")
     broken = [key for key, value in weights.items() if not torch.isfinite(value.float()).all()]
@@ -83,7 +85,7 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
 
 
 def _is_plain(value: Tensor, *, like: Tensor) -> bool:
-    """Whether a tensor has numbers of its own, of the kind of another one: floating-point, or whole."""
+    """Return whether a tensor is dense, in memory, and floating-point or whole like another one."""
     plain = value.layout == torch.strided and not value.is_meta
     return plain and value.is_floating_point() == like.is_floating_point() and not value.is_complex()
 

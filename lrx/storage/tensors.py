@@ -1,4 +1,4 @@
-"""Files of torch.save, read without running foreign code (`weights_only=True`) and with their checksums compared."""
+"""Files of torch.save, read without running foreign code (`weights_only=True`), their checksums compared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import torch
 
-# What torch.load raises for files that are cut, foreign or hostile.
+# Errors that torch.load raises for files that are truncated, foreign or hostile.
 UNREADABLE = (
     pickle.UnpicklingError,
     RuntimeError,
@@ -27,10 +27,10 @@ UNREADABLE = (
 
 
 def read_tensors(file: BinaryIO) -> object:
-    """What a file of torch.save holds, on the CPU, without running code of its own; UNREADABLE for other files.
+    """Read a file of torch.save to the CPU, without running its code; raises one of UNREADABLE for other files.
 
-    Checksums are compared first, for torch takes flipped bits for weights. torch compresses nothing, so that what
-    comes compressed is not its own, and may be much larger than its file.
+    Checksums are compared first, because torch reads flipped bits as weights. torch never compresses, so a compressed
+    entry is not its own, and may be much larger than its file.
     """
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
@@ -40,5 +40,5 @@ def read_tensors(file: BinaryIO) -> object:
             if damaged is not None:
                 raise ValueError(f"{damaged} has another checksum")
     file.seek(0)
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of foreign files, which are refused
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # about foreign files, which are refused
         return torch.load(file, map_location="cpu", weights_only=True)

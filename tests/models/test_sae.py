@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx.models.adaae import AdaAE
-from lrx.models.layers.structural_decoder import StructuralLayer, chunk_sizes, places
+from lrx.models.layers.structural_decoder import StructuralLayer, chunk_sizes, spread_levels
 from lrx.models.networks.conv5 import conv5
 from lrx.models.networks.conv64 import conv64
 from lrx.models.networks.mlp import mlp
@@ -38,11 +38,11 @@ def test_chunks_are_as_even_as_can_be() -> None:
 
 
 def test_levels_are_spread_over_the_places() -> None:
-    assert places(2, num_places=4) == (0, 2)
-    assert places(3, num_places=4) == (0, 1, 2)
-    assert places(4, num_places=4) == (0, 1, 2, 3)
-    assert places(6, num_places=4) == (0, 0, 1, 2, 2, 3)
-    assert places(12, num_places=4) == (0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3)
+    assert spread_levels(2, num_places=4) == (0, 2)
+    assert spread_levels(3, num_places=4) == (0, 1, 2)
+    assert spread_levels(4, num_places=4) == (0, 1, 2, 3)
+    assert spread_levels(6, num_places=4) == (0, 0, 1, 2, 2, 3)
+    assert spread_levels(12, num_places=4) == (0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3)
 
 
 @pytest.mark.parametrize("cls", [SAE, AdaAE])
@@ -59,7 +59,7 @@ def test_a_chunk_reaches_the_features_behind_its_place_and_none_before(network: 
     z = torch.randn(2, 12, generator=torch.Generator().manual_seed(1))
     plain = stage_inputs(model.decoder, z)
     size = 12 // levels
-    for level, place in enumerate(places(levels, num_places=len(model.decoder.stages))):
+    for level, place in enumerate(spread_levels(levels, num_places=len(model.decoder.stages))):
         moved = z.clone()
         moved[:, level * size : (level + 1) * size] += 1
         changed = [not torch.equal(*pair) for pair in zip(plain, stage_inputs(model.decoder, moved), strict=True)]

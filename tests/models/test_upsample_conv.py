@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lrx.models.layers.upsample_conv import DOUBLED_PTN, DoublingConv, doubling_conv, sub_pixel_kernels
+from lrx.models.layers.upsample_conv import BILINEAR_PTN, UpsampleConv, sub_pixel_kernels, upsample_conv
 
-DOUBLED = torch.tensor(DOUBLED_PTN, dtype=torch.float64)
+DOUBLED = torch.tensor(BILINEAR_PTN, dtype=torch.float64)
 SHAPES = [(1, 1), (1, 4), (3, 2), (8, 8)]
 
 
@@ -23,7 +23,7 @@ def one_after_the_other(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def together(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return doubling_conv(x, weight, bias, DOUBLED)
+    return upsample_conv(x, weight, bias, DOUBLED)
 
 
 def drawn(height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -67,7 +67,7 @@ def test_jacobians_agree_row_by_row_and_by_image() -> None:
 
 
 def test_no_images_give_no_images() -> None:
-    assert DoublingConv(5, 3)(torch.empty(0, 5, 4, 4)).shape == (0, 3, 8, 8)
+    assert UpsampleConv(5, 3)(torch.empty(0, 5, 4, 4)).shape == (0, 3, 8, 8)
 
 
 def test_not_a_number_spreads_as_far_as_in_the_two_operations() -> None:
@@ -81,7 +81,7 @@ def test_not_a_number_spreads_as_far_as_in_the_two_operations() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
 def test_a_layer_goes_to_other_dtypes(dtype: torch.dtype) -> None:
-    layer, x = DoublingConv(8, 3), torch.rand(2, 8, 4, 4, generator=torch.Generator().manual_seed(0))
+    layer, x = UpsampleConv(8, 3), torch.rand(2, 8, 4, 4, generator=torch.Generator().manual_seed(0))
     exact = layer(x)
     rounded = copy.deepcopy(layer).to(dtype)(x.to(dtype))
     assert rounded.dtype == dtype
@@ -89,7 +89,7 @@ def test_a_layer_goes_to_other_dtypes(dtype: torch.dtype) -> None:
 
 
 def test_the_state_has_the_keys_of_published_weights() -> None:
-    assert list(DoublingConv(8, 3).state_dict()) == ["conv.weight", "conv.bias"]
+    assert list(UpsampleConv(8, 3).state_dict()) == ["conv.weight", "conv.bias"]
 
 
 def test_a_constant_image_sees_the_sum_of_the_weights_inside() -> None:
@@ -101,14 +101,14 @@ def test_a_constant_image_sees_the_sum_of_the_weights_inside() -> None:
 
 def test_the_memory_order_of_the_input_is_kept() -> None:
     """Else every layer after it would convert."""
-    layer = DoublingConv(8, 3)
+    layer = UpsampleConv(8, 3)
     x = torch.rand(2, 8, 4, 4)
     assert layer(x).is_contiguous()
     assert layer(x.contiguous(memory_format=torch.channels_last)).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_under_autocast_the_result_is_bf16_and_near() -> None:
-    layer = DoublingConv(8, 3)
+    layer = UpsampleConv(8, 3)
     x = torch.rand(2, 8, 4, 4, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         exact = layer(x)

@@ -10,7 +10,7 @@ from lrx.core.types import as_float
 from lrx.data.helix import double_helix
 from lrx.sample_quality import factor_probe as features
 from lrx.sample_quality.factor_probe import check_probe_settings, factor_probe, pixel_components, spread, train_probe
-from lrx.sample_quality.feature_spaces import chosen_features
+from lrx.sample_quality.feature_spaces import resolve_features
 from tests.support.models_for_tests import one_thread as one_thread
 
 
@@ -131,13 +131,13 @@ def test_kept_probes_of_factors_and_of_other_labels_are_told_apart(
 
 
 def test_auto_is_the_probe_where_images_have_classes_that_vary() -> None:
-    assert chosen_features(Bars(), "auto") == chosen_features(LabelledBars(), "auto") == "probe"
+    assert resolve_features(Bars(), "auto") == resolve_features(LabelledBars(), "auto") == "probe"
     single, vectors = LabelledBars(), LabelledBars()
     single.label_sizes = (1, 1, 1)
     vectors.observation_shape = (8,)
     helix = double_helix(num_points=9, noise=0.1, seed=0)
-    assert chosen_features(single, "auto") == chosen_features(vectors, "auto") == "pixels"
-    assert chosen_features(helix, "auto") == "pixels"
+    assert resolve_features(single, "auto") == resolve_features(vectors, "auto") == "pixels"
+    assert resolve_features(helix, "auto") == "pixels"
     helix.observation_shape = (1, 8, 8)
     with pytest.raises(ValueError, match="a probe network needs known factors of variation or labels"):
         train_probe(helix, steps=1)

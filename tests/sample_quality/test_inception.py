@@ -13,7 +13,7 @@ from torch import Tensor
 from lrx.assays.generation.assay import generation
 from lrx.sample_quality import inception
 from lrx.sample_quality.distances import Estimate
-from lrx.sample_quality.inception import InceptionV3, prepared, read_inception
+from lrx.sample_quality.inception import InceptionV3, preprocess, read_inception
 from tests.support.models_for_tests import one_thread as one_thread
 
 # Names within a block and the convolution's shape (out, in, height, width), one block of every kind.
@@ -203,12 +203,12 @@ def test_a_layer_normalises_with_the_published_epsilon_and_has_no_negative_value
 
 
 def test_images_become_colour_of_299_pixels_from_minus_1_to_1() -> None:
-    assert torch.equal(prepared(torch.full((2, 1, 8, 6), 0.25)), torch.full((2, 3, 299, 299), -0.5))
+    assert torch.equal(preprocess(torch.full((2, 1, 8, 6), 0.25)), torch.full((2, 3, 299, 299), -0.5))
     exact = images(2, side=299)
-    assert torch.equal(prepared(exact), 2 * exact - 1)
+    assert torch.equal(preprocess(exact), 2 * exact - 1)
     step = torch.tensor([0.0, 1.0], dtype=torch.float64).view(1, 1, 1, 2)
     places = ((torch.arange(299).double() + 0.5) * 2 / 299 - 0.5).clamp(0, 1)  # pixels are areas, their values at 0, 1
-    assert torch.allclose(prepared(step)[0, 0, 0], 2 * places - 1, atol=1e-12)
+    assert torch.allclose(preprocess(step)[0, 0, 0], 2 * places - 1, atol=1e-12)
 
 
 def test_features_do_not_depend_on_the_batch_nor_grey_on_its_channels(
@@ -222,7 +222,7 @@ def test_features_do_not_depend_on_the_batch_nor_grey_on_its_channels(
     assert together.dtype == torch.float64
     assert together.std(0).mean() > 1e-3  # images differ
     alone = torch.cat([network.features(part) for part in x.split(1)])
-    monkeypatch.setattr(inception, "PASS", 2)
+    monkeypatch.setattr(inception, "BATCH", 2)
     for found in (alone, network.features(x)):
         assert torch.allclose(found, together, rtol=1e-9, atol=1e-9)
     grey = x[:1, :1]

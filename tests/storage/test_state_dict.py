@@ -8,7 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from lrx.storage.state_dict import read_state_dict, without_prefix
+from lrx.storage.state_dict import read_state_dict, strip_prefix
 from tests.training.test_checkpoint import Payload
 
 WEIGHTS = {"encoder.weight": torch.arange(6.0).view(2, 3), "decoder.bias": torch.ones(2)}
@@ -33,10 +33,10 @@ def test_safetensors(tmp_path: Path) -> None:
 
 
 def test_a_common_prefix_goes_and_others_stay() -> None:
-    assert same(without_prefix({f"module.{key}": value for key, value in WEIGHTS.items()}, WEIGHTS), WEIGHTS)
-    assert same(without_prefix(WEIGHTS, WEIGHTS), WEIGHTS)
+    assert same(strip_prefix({f"module.{key}": value for key, value in WEIGHTS.items()}, WEIGHTS), WEIGHTS)
+    assert same(strip_prefix(WEIGHTS, WEIGHTS), WEIGHTS)
     mixed = {"module.encoder.weight": WEIGHTS["encoder.weight"], "decoder.bias": WEIGHTS["decoder.bias"]}
-    assert same(without_prefix(mixed, WEIGHTS), mixed)
+    assert same(strip_prefix(mixed, WEIGHTS), mixed)
 
 
 def test_what_is_no_state_dict_is_refused(tmp_path: Path) -> None:

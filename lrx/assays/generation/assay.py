@@ -33,7 +33,7 @@ from lrx.responses.latent_response import respond
 from lrx.responses.stored_observations import as_stored, observation_axes, observation_unit
 from lrx.sample_quality.distances import Estimate, compare, fewest_points
 from lrx.sample_quality.factor_probe import check_probe_settings, spread
-from lrx.sample_quality.feature_spaces import check_features, chosen_features, feature_space
+from lrx.sample_quality.feature_spaces import check_features, feature_space, resolve_features
 
 DESCRIPTIONS = {
     "frechet": ("squared feature", "Fréchet distance from held-out images"),
@@ -95,7 +95,7 @@ def generation(
             f"neighbours={neighbours} needs num_samples of at least {fewest_points(neighbours)} and twice "
             f"as many images, and {dataset.name} has {num_drawn(dataset)}, num_samples={num_samples}"
         )
-    features = chosen_features(dataset, features)
+    features = resolve_features(dataset, features)
 
     order = image_order(dataset, generator)
     encoded, held_out = order[:count], order[count : 2 * count]

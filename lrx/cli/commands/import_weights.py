@@ -14,7 +14,7 @@ from lrx.core.checksum import file_sha256
 from lrx.core.paths import CHECKPOINT, expand_user
 from lrx.core.types import Autoencoder, Dataset, as_float
 from lrx.runs import run_folder
-from lrx.storage.state_dict import load_weights, read_state_dict, without_prefix
+from lrx.storage.state_dict import load_weights, read_state_dict, strip_prefix
 from lrx.storage.state_dict_layouts import Layout
 from lrx.training import checkpoint
 
@@ -32,7 +32,7 @@ def import_command(config: Config, folder: Path) -> None:
         weights = layout(weights)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
-    load_weights(model, without_prefix(weights, model.state_dict()), source)
+    load_weights(model, strip_prefix(weights, model.state_dict()), source)
     if config.value("autoencoder._target_"):
         try_out(model, dataset, str(config.value("autoencoder._target_")))
     path = folder / CHECKPOINT

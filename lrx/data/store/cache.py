@@ -19,8 +19,8 @@ import numpy as np
 
 from lrx.core.factors import FactorSpace
 from lrx.data.official.checksums import Release, Watch, digests
-from lrx.storage.atomic import put, write, written_beside
-from lrx.storage.lock import alone
+from lrx.storage.atomic import atomic_file, commit, write
+from lrx.storage.lock import exclusive_lock
 
 FORMAT = 1
 DIGITS = 16  # of the fingerprint, in the name of the pixels
@@ -113,7 +113,7 @@ def open_or_convert(
     """
     if found := _opened(stem, recipe):
         return found
-    with alone(stem, num_bytes=recipe.num_bytes):  # whoever was waited for may have made this very cache
+    with exclusive_lock(stem, num_bytes=recipe.num_bytes):  # another process may have made this cache meanwhile
         return _opened(stem, recipe) or _converted(stem, recipe, blocks(), progress, notes)
 
 
@@ -157,7 +157,7 @@ def _converted(
     manifest = recipe.manifest()
     manifest |= provenance(recipe.origin)
     content = hashlib.sha256()
-    with written_beside(stem, num_bytes=recipe.num_bytes) as (file, temporary):
+    with atomic_file(stem, num_bytes=recipe.num_bytes) as (file, temporary):
         rows = 0
         for block in blocks:
             assert block.dtype == np.dtype(recipe.dtype), (block.dtype, recipe.dtype)
@@ -174,7 +174,7 @@ def _converted(
         check_unchanged(recipe, manifest)
     fingerprint = content.hexdigest()
     pixels = stem.with_name(f"{stem.name}.{fingerprint[:DIGITS]}.pixels")
-    put(temporary, pixels)
+    commit(temporary, pixels)
     manifest |= {"fingerprint": fingerprint, "pixels": pixels.name}
     if notes:
         manifest["notes"] = notes

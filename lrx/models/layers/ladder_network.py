@@ -21,7 +21,7 @@ from lrx.models.layers.structural_decoder import (
     chunk_sizes,
     feature_shapes,
     per_channel,
-    places,
+    spread_levels,
     through_stages,
     two_hidden,
 )
@@ -31,7 +31,7 @@ RUNG_FEATURES = 16
 HEAD_SIDE = 4
 
 
-def ladder(network: NetworkFactory, *, levels: int) -> NetworkFactory:
+def with_ladder(network: NetworkFactory, *, levels: int) -> NetworkFactory:
     """The network with a ladder for encoder and decoder; the dense parts of its own are dropped.
 
     levels: how many chunks of latents there are, from 1 to latent_dim (ValueError).
@@ -57,7 +57,7 @@ class LadderEncoder(nn.Module):
     ) -> None:
         super().__init__()
         last = len(network.encoder_stages) - 1
-        self._depths = tuple(last - place for place in places(len(sizes), num_places=last + 1))
+        self._depths = tuple(last - place for place in spread_levels(len(sizes), num_places=last + 1))
         _, *shapes = feature_shapes(network.encoder_stages, observation_shape)
         self.stages = nn.ModuleList(network.encoder_stages)
         self.heads = nn.ModuleList(
@@ -81,7 +81,7 @@ class LadderDecoder(nn.Module):
         super().__init__()
         start = network.decoder_start
         self._sizes = list(sizes)
-        self._places = places(len(sizes), num_places=len(network.decoder_stages))[1:]
+        self._places = spread_levels(len(sizes), num_places=len(network.decoder_stages))[1:]
         shapes = feature_shapes(network.decoder_stages, start)
         self.top = nn.Sequential(two_hidden(sizes[0], *HIDDEN, prod(start)), nn.Unflatten(1, start))
         self.rungs = nn.ModuleList(

@@ -21,7 +21,7 @@ from lrx.models.network import Network, NetworkFactory
 HIDDEN = (64, 128)
 
 
-def structural(network: NetworkFactory, *, levels: int, shared: bool) -> NetworkFactory:
+def with_structural_decoder(network: NetworkFactory, *, levels: int, shared: bool) -> NetworkFactory:
     """The network with a structural decoder; its encoder stays, the dense part of its own decoder is dropped.
 
     levels: how many layers read latents, from 1 to latent_dim (ValueError). shared: every layer reads all latents,
@@ -43,7 +43,7 @@ class StructuralDecoder(nn.Module):
     def __init__(self, network: Network, sizes: Sequence[int], *, shared: bool) -> None:
         super().__init__()
         self._sizes, self._shared = list(sizes), shared
-        self._places = places(len(sizes), num_places=len(network.decoder_stages))
+        self._places = spread_levels(len(sizes), num_places=len(network.decoder_stages))
         shapes = feature_shapes(network.decoder_stages, network.decoder_start)
         self.constant = nn.Parameter(torch.randn(network.decoder_start))
         self.layers = nn.ModuleList(
@@ -82,7 +82,7 @@ def chunk_sizes(latent_dim: int, *, levels: int) -> tuple[int, ...]:
     return tuple(size + (level < rest) for level in range(levels))
 
 
-def places(levels: int, *, num_places: int) -> tuple[int, ...]:
+def spread_levels(levels: int, *, num_places: int) -> tuple[int, ...]:
     """The place of each level, spread evenly and in order: floor(i num_places / levels)."""
     return tuple(level * num_places // levels for level in range(levels))
 

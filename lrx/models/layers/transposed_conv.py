@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FEW = 4  # channels up to which a convolution to four times as many is as quick as to one
+MAX_SUB_PIXEL_CHANNELS = 4  # channels up to which a convolution to four times as many is as quick as to one
 DOUBLING = ((4, 4), (2, 2), (1, 1), (0, 0), (1, 1), 1)  # kernel, stride, padding, output padding, dilation, groups
 
 
@@ -27,7 +27,7 @@ class TransposedConv(nn.ConvTranspose2d):
         if self.bias is None or output_size is not None:
             return super().forward(input, output_size)
         how = (self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation, self.groups)
-        if self.out_channels <= FEW and how == DOUBLING:
+        if self.out_channels <= MAX_SUB_PIXEL_CHANNELS and how == DOUBLING:
             return sub_pixel(input, self.weight, self.bias)
         if not torch.is_grad_enabled():
             return super().forward(input)

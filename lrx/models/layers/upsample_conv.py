@@ -17,13 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 # what tap t of a kernel sees of three neighbours n, from the even and from the odd pixel p of a doubled pair
-DOUBLED_PTN = (
+BILINEAR_PTN = (
     ((0.75, 0.25, 0.0), (0.25, 0.75, 0.0), (0.0, 0.75, 0.25)),
     ((0.25, 0.75, 0.0), (0.0, 0.75, 0.25), (0.0, 0.25, 0.75)),
 )
 
 
-class DoublingConv(nn.Module):
+class UpsampleConv(nn.Module):
     """Bilinear doubling and a 3x3 convolution: (B, C, H, W) to (B, K, 2H, 2W)."""
 
     doubled_PTN: Tensor
@@ -33,15 +33,15 @@ class DoublingConv(nn.Module):
         self.conv = nn.Conv2d(channels, outputs, 3, padding=1)
         # A buffer, as it then goes with the model: a constant of Python's would be copied to CUDA in each pass, and
         # waited for. It is no part of the state, whose keys are those of published weights.
-        self.register_buffer("doubled_PTN", torch.tensor(DOUBLED_PTN), persistent=False)
+        self.register_buffer("doubled_PTN", torch.tensor(BILINEAR_PTN), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, K, 2H, 2W)."""
         assert self.conv.bias is not None
-        return doubling_conv(x, self.conv.weight, self.conv.bias, self.doubled_PTN)
+        return upsample_conv(x, self.conv.weight, self.conv.bias, self.doubled_PTN)
 
 
-def doubling_conv(x_BCHW: Tensor, weight_KCTT: Tensor, bias_K: Tensor, doubled_PTN: Tensor) -> Tensor:
+def upsample_conv(x_BCHW: Tensor, weight_KCTT: Tensor, bias_K: Tensor, doubled_PTN: Tensor) -> Tensor:
     """conv2d(interpolate(x, scale_factor=2, mode="bilinear"), weight, bias, padding=1), (B, K, 2H, 2W), to rounding.
 
     weight: (K, C, 3, 3). doubled: DOUBLED_PTN as a tensor (2, 3, 3) beside the weights, of their dtype. Gradients and

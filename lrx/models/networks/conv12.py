@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from lrx.models.layers.upsample_conv import DoublingConv
+from lrx.models.layers.upsample_conv import UpsampleConv
 from lrx.models.network import Network, image_channels, mean_and_log_std
 
 GROUPS = 8
@@ -97,7 +97,7 @@ def deep_convolutions(
     decoder = nn.Sequential(
         nn.Sequential(*_mlp([latent_dim, *hidden[::-1], math.prod(start)]), nn.Unflatten(1, start)),
         *(Up(width, double=double) for double in doubles),
-        DoublingConv(width, channels),
+        UpsampleConv(width, channels),
     )
     return Network(encoder, decoder, mean_and_log_std, tuple(encoder)[:-1], start, tuple(decoder)[1:])
 

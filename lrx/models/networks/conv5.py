@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lrx.models.layers.upsample_conv import DoublingConv
+from lrx.models.layers.upsample_conv import UpsampleConv
 from lrx.models.network import Network, image_channels, mean_and_log_std
 
 WIDTH = 64
@@ -69,6 +69,6 @@ def conv5(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) ->
             nn.Unflatten(1, (WIDTH, 2, 2)),
         ),
         *(Up() for _ in range(4)),
-        DoublingConv(WIDTH, channels),
+        UpsampleConv(WIDTH, channels),
     )
     return Network(encoder, decoder, mean_and_log_std, down, (WIDTH, 2, 2), tuple(decoder)[1:])
