@@ -15,6 +15,7 @@ from lrx.core.types import Autoencoder, Dataset
 from lrx.core.validation import SettingError
 from lrx.data.correlation import correlated
 from lrx.models.losses.reconstruction import AUTO, resolve_reconstruction
+from lrx.models.network import Network, NetworkFactory
 from lrx.responses.encoding import num_drawn
 from lrx.runs import run_folder, status
 
@@ -92,13 +93,26 @@ def build_model(config: Config, dataset: Dataset) -> nn.Module:
             own = {key: value for key, value in known.items() if config.value(f"autoencoder.{key}") is None}
             model = config.build("autoencoder", **own)
         else:
-            network = config.build("network")
+            network = _network_factory(config)
             model = config.build("model", network=network, dataset_size=num_drawn(dataset), **known)
     if not isinstance(model, nn.Module) or not isinstance(model, Autoencoder):
         raise ValueError(
             f"autoencoder._target_ makes {type(model).__name__}, which is no torch module with encode and decode"
         )
     return model
+
+
+def _network_factory(config: Config) -> NetworkFactory:
+    """The network of a config, to be built by the model; its own settings are named with their group."""
+    factory = cast(NetworkFactory, config.build("network"))
+
+    def build(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
+        try:
+            return factory(observation_shape=observation_shape, latent_dim=latent_dim, heads=heads)
+        except SettingError as error:
+            raise ValueError(f"network.{error}") from error
+
+    return build
 
 
 def check_folder(folder: Path, config: Config) -> None:

@@ -1,10 +1,10 @@
-"""Latents read and put back by depth, over any network's stages: abstract ones far from the pixels, plain ones near.
+"""Ladder network: chunks of latents leave the encoder and enter the decoder at several depths of any network.
 
 z~_k = v_k(z_k), z~_l = f_l([z~_l+1; v_l(z_l)]), and each z_l is read from the encoder's features of its own depth
 (Zhao, Song and Ermon 2017, "Learning Hierarchical Features from Generative Models"). Here chunk 0 is the top, z_k.
 v_k: MLP[64, 128] to the features that the decoder starts from. v_l: MLP[64, 128] to 16 features, the same at every
 pixel, as in the published code of Leeb et al. (ICLR 2023); Zhao et al. give each pixel features of its own. f_l: a
-learned 1x1 mixing, which brings the concatenation back to the channels that the network expects, then its stages.
+learned 1x1 convolution from the concatenation to the channels that the network expects, then its stages.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from lrx.models.layers.dense import dense
 from lrx.models.layers.structural_decoder import (
     HIDDEN,
     chunk_sizes,
@@ -23,7 +24,6 @@ from lrx.models.layers.structural_decoder import (
     per_channel,
     spread_levels,
     through_stages,
-    two_hidden,
 )
 from lrx.models.network import Network, NetworkFactory, mean_and_log_std
 
@@ -32,9 +32,9 @@ HEAD_SIDE = 4
 
 
 def with_ladder(network: NetworkFactory, *, levels: int) -> NetworkFactory:
-    """The network with a ladder for encoder and decoder; the dense parts of its own are dropped.
+    """Replace encoder and decoder of a network by ladders over its stages; its own dense parts are dropped.
 
-    levels: how many chunks of latents there are, from 1 to latent_dim (ValueError).
+    levels: number of chunks of latents, from 1 to latent_dim (SettingError).
     """
 
     def build(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
@@ -47,9 +47,9 @@ def with_ladder(network: NetworkFactory, *, levels: int) -> NetworkFactory:
 
 
 class LadderEncoder(nn.Module):
-    """Observations (B, *observation_shape) to (B, heads * D): all means, then all log standard deviations.
+    """Encoder of observations (B, *observation_shape) to (B, heads * D): all means, then all log standard deviations.
 
-    Chunk i is read after encoder stage e_i, counted from the deepest as the decoder counts its places from the start.
+    Chunks are read after evenly spaced encoder stages, chunk 0 after the last one, in mirror image of the decoder.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class LadderEncoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, *observation_shape) to (B, heads * D)."""
+        """Encode (B, *observation_shape) to (B, heads * D)."""
         features = []
         for stage in self.stages:
             x = stage(x)
@@ -75,7 +75,7 @@ class LadderEncoder(nn.Module):
 
 
 class LadderDecoder(nn.Module):
-    """Latents (B, D) to logits (B, *observation_shape); sizes: how many latents each level has."""
+    """Decoder of latents (B, D) to logits (B, *observation_shape); sizes: number of latents of each level."""
 
     def __init__(self, network: Network, sizes: Sequence[int]) -> None:
         super().__init__()
@@ -83,47 +83,51 @@ class LadderDecoder(nn.Module):
         self._sizes = list(sizes)
         self._places = spread_levels(len(sizes), num_places=len(network.decoder_stages))[1:]
         shapes = feature_shapes(network.decoder_stages, start)
-        self.top = nn.Sequential(two_hidden(sizes[0], *HIDDEN, prod(start)), nn.Unflatten(1, start))
+        self.top = nn.Sequential(_mlp(sizes[0], *HIDDEN, prod(start)), nn.Unflatten(1, start))
         self.rungs = nn.ModuleList(
             Rung(size, shapes[place]) for size, place in zip(sizes[1:], self._places, strict=True)
         )
         self.stages = nn.ModuleList(network.decoder_stages)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, D) to (B, *observation_shape)."""
+        """Decode (B, D) to (B, *observation_shape)."""
         top, *chunks = torch.split(z, self._sizes, dim=1)
         return through_stages(self.top(top), self.stages, zip(self.rungs, chunks, self._places, strict=True))
 
 
 class Rung(nn.Module):
-    """x <- W [x; v(chunk)] + b, the same W at every pixel; v's part of it is therefore worked out once per image."""
+    """Layer x <- W [x; v(chunk)] + b, the same W at every pixel; the term of v is computed once per image."""
 
     def __init__(self, size: int, shape: tuple[int, ...]) -> None:
         super().__init__()
         channels = shape[0]
-        self.mlp = two_hidden(size, *HIDDEN, RUNG_FEATURES)
+        self.mlp = _mlp(size, *HIDDEN, RUNG_FEATURES)
         self.enter = nn.Linear(RUNG_FEATURES, channels)
         self.mix = (
             nn.Conv2d(channels, channels, 1, bias=False)
             if len(shape) == 3
             else nn.Linear(channels, channels, bias=False)
         )
-        with torch.no_grad():  # features pass as they are at first, or many rungs would damp what comes from the top
+        with torch.no_grad():  # start from the identity: random mixings in series would damp features
             self.mix.weight.copy_(torch.eye(channels).view_as(self.mix.weight))
 
     def forward(self, x: Tensor, chunk: Tensor) -> Tensor:
-        """Features (B, *shape) and latents (B, size) to features (B, *shape)."""
+        """Map features (B, *shape) and latents (B, size) to features (B, *shape)."""
         mixed: Tensor = self.mix(x) + per_channel(self.enter(self.mlp(chunk)), x)
         return mixed
 
 
 def _head(shape: tuple[int, ...], *, heads: int, size: int) -> nn.Sequential:
-    """Features (B, *shape) to (B, heads, size): MLP[128, 64], after maps are averaged to 4 x 4.
+    """Build MLP[128, 64] from features (B, *shape) to (B, heads, size), with maps averaged to 4 x 4 before.
 
-    Every pixel of a large map would want millions of weights; deep maps are that small already.
+    Without the average a large map would need millions of weights; deep maps are of that size already.
     """
     pooling = [nn.AvgPool2d(max(1, shape[-1] // HEAD_SIDE))] if len(shape) == 3 else []
     *_, (inputs,) = feature_shapes([*pooling, nn.Flatten()], shape)
     return nn.Sequential(
-        *pooling, nn.Flatten(), two_hidden(inputs, *HIDDEN[::-1], heads * size), nn.Unflatten(1, (heads, size))
+        *pooling, nn.Flatten(), _mlp(inputs, *HIDDEN[::-1], heads * size), nn.Unflatten(1, (heads, size))
     )
+
+
+def _mlp(*widths: int) -> nn.Sequential:
+    return nn.Sequential(*dense(widths))

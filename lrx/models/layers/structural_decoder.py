@@ -1,10 +1,10 @@
-"""A decoder that starts from a learned constant and meets the latents layer by layer, over any network's stages.
+"""Structural decoder: starts from a learned constant and reads the latents level by level, over any network's stages.
 
 At level i of k the features become x <- sigma_i x + mu_i per channel, (mu_i, log sigma_i) = MLP[64, 128](chunk i of
-the latents); between levels run the network's own decoder stages. Source: Leeb et al., "Structure by Architecture",
-ICLR 2023 (arXiv 2006.07796), there Str-Tfm layers. As in their published code the constant starts as standard normal
-noise, sigma is an exponential and features are not normalised: fresh layers give small numbers, so that sigma starts
-near 1 and mu near 0.
+the latents), before a stage of the network's own decoder. Source: Leeb et al., "Structure by Architecture",
+ICLR 2023 (arXiv 2006.07796), there Str-Tfm layers. As in their published code the constant is
+initialised with standard normal noise, sigma is an exponential and features are not normalised: new layers give small
+numbers, so sigma starts near 1 and mu near 0.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ import torch
 from torch import Tensor, nn
 
 from lrx.core.validation import SettingError, is_whole
+from lrx.models.layers.dense import dense
 from lrx.models.network import Network, NetworkFactory
 
 HIDDEN = (64, 128)
 
 
 def with_structural_decoder(network: NetworkFactory, *, levels: int, shared: bool) -> NetworkFactory:
-    """The network with a structural decoder; its encoder stays, the dense part of its own decoder is dropped.
+    """Replace the decoder of a network by a structural decoder over its decoder stages; its encoder stays.
 
-    levels: how many layers read latents, from 1 to latent_dim (ValueError). shared: every layer reads all latents,
-    instead of a chunk of its own.
+    levels: number of layers that read latents, from 1 to latent_dim (SettingError). shared: every layer reads all
+    latents instead of a chunk of its own.
     """
 
     def build(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
@@ -38,7 +39,7 @@ def with_structural_decoder(network: NetworkFactory, *, levels: int, shared: boo
 
 
 class StructuralDecoder(nn.Module):
-    """Latents (B, D) to logits (B, *observation_shape); sizes: how many latents each layer reads."""
+    """Decoder of latents (B, D) to logits (B, *observation_shape); sizes: number of latents that each layer reads."""
 
     def __init__(self, network: Network, sizes: Sequence[int], *, shared: bool) -> None:
         super().__init__()
@@ -52,27 +53,27 @@ class StructuralDecoder(nn.Module):
         self.stages = nn.ModuleList(network.decoder_stages)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, D) to (B, *observation_shape)."""
+        """Decode (B, D) to (B, *observation_shape)."""
         chunks = (z,) * len(self._sizes) if self._shared else torch.split(z, self._sizes, dim=1)
         x = self.constant.expand(len(z), *self.constant.shape)
         return through_stages(x, self.stages, zip(self.layers, chunks, self._places, strict=True))
 
 
 class StructuralLayer(nn.Module):
-    """x <- sigma x + mu, both per channel and read from a chunk of the latents."""
+    """Layer x <- sigma x + mu, both per channel and computed from a chunk of the latents."""
 
     def __init__(self, size: int, channels: int) -> None:
         super().__init__()
-        self.mlp = two_hidden(size, *HIDDEN, 2 * channels)
+        self.mlp = nn.Sequential(*dense([size, *HIDDEN, 2 * channels]))
 
     def forward(self, x: Tensor, chunk: Tensor) -> Tensor:
-        """Features (B, C, ...) and latents (B, size) to features (B, C, ...)."""
+        """Map features (B, C, ...) and latents (B, size) to features (B, C, ...)."""
         mu, log_sigma = self.mlp(chunk).chunk(2, dim=1)
         return per_channel(log_sigma.exp(), x) * x + per_channel(mu, x)
 
 
 def chunk_sizes(latent_dim: int, *, levels: int) -> tuple[int, ...]:
-    """How many latents each level has, as even as can be: the first latent_dim mod levels have one more."""
+    """Return the number of latents of each level, evenly divided: the first latent_dim mod levels have one more."""
     if not is_whole(levels, 1) or levels > latent_dim:
         raise SettingError(
             f"levels must be a whole number from 1 to latent_dim={latent_dim}, not {levels!r}; "
@@ -83,24 +84,24 @@ def chunk_sizes(latent_dim: int, *, levels: int) -> tuple[int, ...]:
 
 
 def spread_levels(levels: int, *, num_places: int) -> tuple[int, ...]:
-    """The place of each level, spread evenly and in order: floor(i num_places / levels)."""
+    """Return the stage before which each level enters, evenly spaced: floor(i num_places / levels)."""
     return tuple(level * num_places // levels for level in range(levels))
 
 
 def feature_shapes(stages: Iterable[nn.Module], start: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The shape of the features before the first stage and after each, without the batch's axis."""
+    """Return the shapes of the features before the first stage and after each, without the batch axis."""
     shapes, x = [start], torch.zeros(1, *start)
     with torch.no_grad():
         for stage in stages:
             mode = stage.training
-            x = stage.eval()(x)  # so that no statistics of a batch are kept
+            x = stage.eval()(x)  # leaves running statistics unchanged
             stage.train(mode)
             shapes.append(tuple(x.shape[1:]))
     return shapes
 
 
 def through_stages(x: Tensor, stages: nn.ModuleList, entries: Iterable[tuple[nn.Module, Tensor, int]]) -> Tensor:
-    """Features through the stages, one after another; an entry's layer puts its chunk in before the stage it names."""
+    """Run the stages in order; before stage `place` of an entry (layer, chunk, place), x becomes layer(x, chunk)."""
     entries = list(entries)
     for number, stage in enumerate(stages):
         for layer, chunk, place in entries:
@@ -111,14 +112,5 @@ def through_stages(x: Tensor, stages: nn.ModuleList, entries: Iterable[tuple[nn.
 
 
 def per_channel(values: Tensor, x: Tensor) -> Tensor:
-    """Values (B, C) with as many axes as features x (B, C, ...), to broadcast over space."""
+    """Give values (B, C) the number of axes of features x (B, C, ...), to broadcast over space."""
     return values.view(*values.shape, *(1 for _ in x.shape[2:]))
-
-
-def two_hidden(inputs: int, first: int, second: int, outputs: int) -> nn.Sequential:
-    """An MLP with two hidden layers and ELU."""
-    return nn.Sequential(
-        *(nn.Linear(inputs, first), nn.ELU(inplace=True)),
-        *(nn.Linear(first, second), nn.ELU(inplace=True)),
-        nn.Linear(second, outputs),
-    )

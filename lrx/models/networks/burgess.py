@@ -18,7 +18,7 @@ START = (32, 4, 4)
 
 
 class Encoder(nn.Module):
-    """Images (B, C, 64, 64) to the head (B, outputs)."""
+    """Encoder: images (B, C, 64, 64) to the head (B, outputs)."""
 
     def __init__(self, channels: int, outputs: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Encoder(nn.Module):
         self.mu_logvar_gen = nn.Linear(256, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, 64, 64) to (B, outputs)."""
+        """Map (B, C, 64, 64) to (B, outputs)."""
         for convolution in (self.conv1, self.conv2, self.conv3, self.conv_64):
             x = torch.relu(convolution(x))
         x = torch.relu(self.lin1(x.flatten(1)))
@@ -40,7 +40,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents (B, D) to logits (B, C, 64, 64)."""
+    """Decoder: latents (B, D) to logits (B, C, 64, 64)."""
 
     def __init__(self, latent_dim: int, channels: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Decoder(nn.Module):
         self.convT3 = TransposedConv(32, channels, 4, 2, 1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, D) to (B, C, 64, 64)."""
+        """Map (B, D) to (B, C, 64, 64)."""
         for layer in (self.lin1, self.lin2, self.lin3):
             z = torch.relu(layer(z))
         x = z.view(-1, *START)
@@ -64,7 +64,7 @@ class Decoder(nn.Module):
 
 
 def burgess(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
-    """502,005 parameters at C = 1, D = 10 and two heads. ValueError unless the images are 64 x 64."""
+    """Build 502,005 parameters at C = 1, D = 10 and two heads. ValueError unless the images are 64 x 64."""
     channels = image_channels(observation_shape, side=64, network="burgess")
     encoder, decoder = Encoder(channels, heads * latent_dim), Decoder(latent_dim, channels)
     down = (encoder.conv1, encoder.conv2, encoder.conv3, encoder.conv_64)
@@ -80,6 +80,6 @@ def burgess(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) 
 
 
 def interleaved_mean_and_log_variance(head: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, 2D), whose columns take turns, as mean and log standard deviation, each (B, D)."""
+    """Split (B, 2D), whose columns alternate, into mean and log standard deviation, each (B, D)."""
     mean, log_variance = head.view(len(head), -1, 2).unbind(-1)
     return mean, log_variance / 2

@@ -8,22 +8,21 @@ a/size/128 of github.com/felixludos/learn_rep (Leeb et al.).
 
 from __future__ import annotations
 
+from lrx.models.layers.conv_groups import conv_groups
 from lrx.models.network import Network, image_channels
-from lrx.models.networks.conv12 import deep_convolutions
 
 
 def conv16(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
-    """5,315,267 parameters at C = 3, D = 32 and two heads; 10.1 GFLOP for an image there and back, which wants a GPU.
+    """Build 5,315,267 parameters at C = 3, D = 32 and two heads; 10.1 GFLOP for encoding and decoding an image.
 
-    ValueError unless the images are 128 x 128.
+    Train it on a GPU. ValueError unless the images are 128 x 128.
     """
-    channels = image_channels(observation_shape, side=128, network="conv16")
-    return deep_convolutions(
-        channels=channels,
+    return conv_groups(
+        channels=image_channels(observation_shape, side=128, network="conv16"),
         width=128,
         down=(1, 3, 3, 3, 3, 3),
         up=(0, 3, 3, 3, 3, 3),
         hidden=(512, 256, 128),
         latent_dim=latent_dim,
-        outputs=heads * latent_dim,
+        heads=heads,
     )

@@ -7,68 +7,18 @@ the last without norm. Source: the paper's appendix and published state dict.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
-
-from lrx.models.layers.upsample_conv import UpsampleConv
-from lrx.models.network import Network, image_channels, mean_and_log_std
-
-WIDTH = 64
-GROUPS = 8
-
-
-class Down(nn.Module):
-    """Convolution, halving by max-pooling, GroupNorm, ELU: (B, C, H, W) to (B, 64, H/2, W/2)."""
-
-    def __init__(self, channels: int, kernel: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, WIDTH, kernel, padding=kernel // 2)
-        self.pool = nn.MaxPool2d(2)
-        self.norm = nn.GroupNorm(GROUPS, WIDTH)
-        self.act = nn.ELU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, 64, H/2, W/2)."""
-        out: Tensor = self.act(self.norm(self.pool(self.conv(x))))
-        return out
-
-
-class Up(nn.Module):
-    """Bilinear doubling, convolution, GroupNorm, ELU: (B, 64, H, W) to (B, 64, 2H, 2W)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
-        self.conv = nn.Conv2d(WIDTH, WIDTH, 3, padding=1)
-        self.norm = nn.GroupNorm(GROUPS, WIDTH)
-        self.act = nn.ELU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 64, H, W) to (B, 64, 2H, 2W)."""
-        out: Tensor = self.act(self.norm(self.conv(self.up(x))))
-        return out
+from lrx.models.layers.conv_groups import conv_groups
+from lrx.models.network import Network, image_channels
 
 
 def conv5(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
-    """510,067 parameters at C = 3, D = 24 and two heads. ValueError unless the images are 64 x 64."""
-    channels = image_channels(observation_shape, side=64, network="conv5")
-    down = (Down(channels, 5), *(Down(WIDTH, 3) for _ in range(4)))
-    encoder = nn.Sequential(
-        *down,
-        nn.Sequential(
-            nn.Flatten(),
-            *(nn.Linear(256, 256), nn.ELU(inplace=True)),
-            *(nn.Linear(256, 128), nn.ELU(inplace=True)),
-            nn.Linear(128, heads * latent_dim),
-        ),
+    """Build 510,067 parameters at C = 3, D = 24 and two heads. ValueError unless the images are 64 x 64."""
+    return conv_groups(
+        channels=image_channels(observation_shape, side=64, network="conv5"),
+        width=64,
+        down=(1, 1, 1, 1, 1),
+        up=(0, 1, 1, 1, 1),
+        hidden=(256, 128),
+        latent_dim=latent_dim,
+        heads=heads,
     )
-    decoder = nn.Sequential(
-        nn.Sequential(
-            *(nn.Linear(latent_dim, 128), nn.ELU(inplace=True)),
-            *(nn.Linear(128, 256), nn.ELU(inplace=True)),
-            nn.Linear(256, 256),
-            nn.Unflatten(1, (WIDTH, 2, 2)),
-        ),
-        *(Up() for _ in range(4)),
-        UpsampleConv(WIDTH, channels),
-    )
-    return Network(encoder, decoder, mean_and_log_std, down, (WIDTH, 2, 2), tuple(decoder)[1:])

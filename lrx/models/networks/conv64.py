@@ -13,7 +13,7 @@ from lrx.models.network import Network, image_channels, mean_and_log_variance
 
 
 def conv64(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
-    """692,567 parameters at C = 3, D = 10 and two heads. ValueError unless the images are 64 x 64."""
+    """Build 692,567 parameters at C = 3, D = 10 and two heads. ValueError unless the images are 64 x 64."""
     channels = image_channels(observation_shape, side=64, network="conv64")
     encoder = nn.Sequential(
         *(nn.Conv2d(channels, 32, 4, 2, 1), nn.ReLU(inplace=True)),

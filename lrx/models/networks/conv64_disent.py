@@ -13,7 +13,7 @@ from lrx.models.networks.conv64 import conv64
 
 
 def conv64_disent(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
-    """913,751 parameters at C = 3, D = 10 and two heads. ValueError unless the images are 64 x 64."""
+    """Build 913,751 parameters at C = 3, D = 10 and two heads. ValueError unless the images are 64 x 64."""
     channels = image_channels(observation_shape, side=64, network="conv64_disent")
     encoder = nn.Sequential(
         *(nn.Conv2d(channels, 32, 4, 2, 2), nn.ReLU(inplace=True)),

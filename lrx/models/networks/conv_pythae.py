@@ -16,7 +16,7 @@ from lrx.models.network import Network, image_channels, mean_and_log_variance
 
 
 def conv_pythae(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
-    """34,594,563 parameters at C = 3, D = 64 and two heads. ValueError unless the images are 64 x 64."""
+    """Build 34,594,563 parameters at C = 3, D = 64 and two heads. ValueError unless the images are 64 x 64."""
     channels = image_channels(observation_shape, side=64, network="conv_pythae")
     widths = (channels, 128, 256, 512, 1024)
     down = tuple(
