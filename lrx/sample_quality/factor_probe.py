@@ -1,19 +1,14 @@
-"""Features of images in which samples are compared: principal components of pixels, and a probe network.
+"""Factor probe: a small convolutional classifier of every factor, or label, of a data set.
 
-Pixels: projections on the K leading principal components of given images, so that distances stay those of pixels.
-Probe: a small convolutional classifier of every factor, trained on the data set alone; its features are the 64 numbers
-that the classifiers of the factors read, linear in nothing but themselves. Its seed is fixed and no model is involved,
-so one probe judges every model of a data set, and can be kept. Where images are no grid of factors, their labels take
-the place of factors. N images, P pixels, K features, F factors.
+Its features are the 64 inputs of the linear classifiers. It is trained on the data set alone, with a fixed seed, so one
+probe compares all models of a data set, and can be stored. B images, K features, F factors or labels that vary.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -21,52 +16,22 @@ from torch import Tensor, nn
 from lrx.core.known_classes import KnownClasses, known_classes
 from lrx.core.paths import expand_user
 from lrx.core.types import Dataset, FactorDataset, as_float
-from lrx.core.validation import SettingError
+from lrx.core.validation import SettingError, check_whole
 from lrx.storage.atomic import atomic_path
 from lrx.storage.tensors import UNREADABLE, read_tensors
 
-FORMAT = "lrx probe 1"  # part of a kept probe's name: another network or another training needs another number
+FORMAT = "lrx probe 1"  # part of a stored probe's name: raise the number with any change of network or training
 SEED = 0
 BATCH = 64
 RATE = 2e-3  # of Adam at the first step, falling to 0 linearly
 NUM_TEST = 512  # images on which accuracies are measured
-ROWS = 2**14  # of classes that are held at once
-
-
-@dataclass(frozen=True)
-class PixelComponents:
-    """Projections on principal components: mean (P,), basis (P, K) of orthonormal columns, leading first."""
-
-    mean_P: Tensor
-    basis_PK: Tensor
-
-    def features(self, x: Tensor) -> Tensor:
-        """Observations (N, *observation_shape) to projections (N, K), float64 on the CPU."""
-        centred_NP = x.flatten(1).to(self.mean_P) - self.mean_P
-        return (centred_NP @ self.basis_PK).double().cpu()
-
-
-def pixel_components(x: Tensor, *, components: int) -> PixelComponents:
-    """The leading principal components of images (N, *observation_shape): as many as asked for, or as there are.
-
-    ValueError when all images are equal. Memory: the images twice, and N x N.
-    """
-    x_NP = x.flatten(1)
-    mean_P = x_NP.mean(0)
-    centred_NP = x_NP - mean_P
-    squares_N, vectors_NN = torch.linalg.eigh((centred_NP @ centred_NP.T).double())
-    varying = int((squares_N > len(x_NP) * torch.finfo(x_NP.dtype).eps * squares_N[-1].clamp(min=0)).sum())
-    if varying == 0 or squares_N[-1] <= 0:
-        raise ValueError("images that are all equal have no principal components")
-    leading_NK = vectors_NN.flip(1)[:, : min(components, varying)]
-    basis_PK = torch.linalg.qr(centred_NP.T @ leading_NK.to(x_NP)).Q  # orthonormal beyond what the division leaves
-    return PixelComponents(mean_P, basis_PK)
+ROWS = 2**14  # of classes that are in memory at once
 
 
 class Probe(nn.Module):
-    """Up to four strided convolutions, 256 hidden units, 64 features, and a linear classifier for every varying factor.
+    """Up to four strided convolutions, 256 hidden units, 64 features, and a linear classifier for each factor.
 
-    names: of the F factors with more than one value, in order. accuracies: float (F,), see `train_probe`.
+    names, sizes: of the F factors with more than one value, in order. accuracies: float (F,), see `train_probe`.
     """
 
     accuracies: Tensor
@@ -78,30 +43,30 @@ class Probe(nn.Module):
         self.sizes = tuple(known.sizes[f] for f in self.varying)
         channels, side = observation_shape[0], min(observation_shape[1:])
         layers: list[nn.Module] = []
-        for wide, out in ((channels, 16), (16, 32), (32, 64), (64, 64)):
+        for inputs, outputs in ((channels, 16), (16, 32), (32, 64), (64, 64)):
             if side < 4:
                 break
-            layers += [nn.Conv2d(wide, out, 4, stride=2, padding=1), nn.BatchNorm2d(out), nn.ReLU()]
-            side, channels = side // 2, out
+            layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
+            side, channels = side // 2, outputs
         head = [nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(channels * 16, 256), nn.ReLU(), nn.Linear(256, 64)]
         self.trunk = nn.Sequential(*layers, *head)
         self.heads = nn.Linear(64, sum(self.sizes))
         self.register_buffer("accuracies", torch.zeros(len(self.sizes)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) to the logits of all classes of all factors (B, sum of sizes)."""
+        """Map images (B, C, H, W) to the logits of all classes of all factors (B, sum of sizes)."""
         logits: Tensor = self.heads(self.trunk(x))
         return logits
 
     @torch.inference_mode()
     def features(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) to features (B, 64), float64 on the CPU."""
+        """Map images (B, C, H, W) to features (B, 64), float64 on the CPU."""
         features_BK: Tensor = self.trunk(x.to(self.accuracies))
         return features_BK.double().cpu()
 
     @torch.inference_mode()
     def classes(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) to the likeliest class of each varying factor, int64 (B, F) on the CPU."""
+        """Predict the class of each varying factor, int64 (B, F) on the CPU, of images (B, C, H, W)."""
         logits = self(x.to(self.accuracies)).split(self.sizes, dim=1)
         return torch.stack([part.argmax(1) for part in logits], dim=1).cpu()
 
@@ -109,10 +74,9 @@ class Probe(nn.Module):
 def train_probe(dataset: Dataset, *, steps: int, progress: Callable[[int], None] = lambda steps: None) -> Probe:
     """Train a probe on random images; the same data set and steps give the same probe.
 
-    All images of the data set are drawn from, also of one that shows only a part of them (a split, a correlation): the
-    probe judges what a model makes of images, and the better it knows them the better it does.
-    Its accuracies are measured on 512 random images, of which it has seen what chance will have it; guessing the
-    commoner value of a rare label is right already as often as that value is there.
+    It is trained on all images, also of a data set that shows a part of them (a split, a correlation), because it
+    serves to measure what models make of them. Accuracies are measured on 512 random images, which may be among those
+    of training; for a rare label, the base rate alone is a high accuracy.
     ValueError when observations are no images, or no factor or label has two values.
     """
     if len(dataset.observation_shape) != 3:
@@ -144,10 +108,10 @@ def train_probe(dataset: Dataset, *, steps: int, progress: Callable[[int], None]
 def factor_probe(
     dataset: Dataset, *, steps: int, cache: str | None, progress: Callable[[int], None] = lambda steps: None
 ) -> Probe:
-    """A trained probe, kept in the folder `cache` under the data set's fingerprint and classes; None keeps nothing.
+    """Load the probe of a data set from the folder `cache`, or train it and store it there; None stores nothing.
 
-    ValueError as `train_probe`, and when a kept file is not a probe of this data set (nothing but tensors is ever read
-    from it).
+    The file is named after the data set's fingerprint and classes, and is read without running its code. ValueError as
+    `train_probe`, and when the file is not a probe of this data set.
     """
     if cache is None:
         return train_probe(dataset, steps=steps, progress=progress)
@@ -155,18 +119,18 @@ def factor_probe(
     path = expand_user(cache) / f"probe-{_digest(dataset, known, steps)}.pt"
     if not path.exists():
         trained = train_probe(dataset, steps=steps, progress=progress)
-        with atomic_path(path) as beside:
-            torch.save({"format": FORMAT, "state": trained.state_dict()}, beside)
+        with atomic_path(path) as temporary:
+            torch.save({"format": FORMAT, "state": trained.state_dict()}, temporary)
         return trained
     probe = Probe(dataset.observation_shape, known)
     try:
         with path.open("rb") as file:
-            kept = read_tensors(file)
-        if not isinstance(kept, dict) or kept["format"] != FORMAT:
+            content = read_tensors(file)
+        if not isinstance(content, dict) or content["format"] != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
-        probe.load_state_dict(kept["state"])
+        probe.load_state_dict(content["state"])
     except UNREADABLE as error:
-        raise ValueError(f"{path} is not a kept probe of {dataset.name}; remove it and it is trained again") from error
+        raise ValueError(f"{path} is not a kept probe of {dataset.name}; remove it to train it again") from error
     return probe.eval().requires_grad_(False)
 
 
@@ -178,10 +142,11 @@ def _batch(
 
 
 def _digest(dataset: Dataset, known: KnownClasses, steps: int) -> str:
-    told = [FORMAT, dataset.fingerprint, list(dataset.observation_shape), list(known.names), list(known.sizes), steps]
-    if not isinstance(dataset, FactorDataset):  # a grid's sizes say all; labels may be other ones of the same images
-        told.append(_classes_digest(known, len(dataset)))
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]
+    shape, names, sizes = list(dataset.observation_shape), list(known.names), list(known.sizes)
+    content = [FORMAT, dataset.fingerprint, shape, names, sizes, steps]
+    if not isinstance(dataset, FactorDataset):  # the sizes of a grid determine its classes; labels may change
+        content.append(_classes_digest(known, len(dataset)))
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
 
 
 def _classes_digest(known: KnownClasses, num_images: int) -> str:
@@ -192,13 +157,7 @@ def _classes_digest(known: KnownClasses, num_images: int) -> str:
 
 
 def check_probe_settings(steps: object, cache: object) -> None:
-    """ValueError unless steps is a whole number of at least 1, and cache a folder's name or None."""
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise SettingError(f"probe_steps must be a whole number of at least 1, not {steps!r}")
+    """Check that probe_steps is a whole number of at least 1, and cache a folder's name or None."""
+    check_whole("probe_steps", steps, 1)
     if cache is not None and (not isinstance(cache, str) or not cache):
         raise SettingError(f"cache must be null or a folder, not {cache!r}")
-
-
-def spread(features_NK: Tensor) -> float:
-    """The root of the mean variance of features (N, K): dividing by it makes distances comparable."""
-    return math.sqrt(float(features_NK.double().var(0).mean()))

@@ -1,11 +1,12 @@
-"""The space in which samples are compared with images: which features were asked for, and what is known of them.
+"""Feature spaces in which samples are compared with images: pixels, a factor probe, or Inception.
 
-Pixels and probe are those of `lrx.sample_quality.factor_probe`; Inception is that of published Fréchet distances, see
+See `lrx.sample_quality.pixel_pca`, `lrx.sample_quality.factor_probe` and, for published Fréchet distances,
 `lrx.sample_quality.inception`.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,18 +17,20 @@ from torch import Tensor
 from lrx.core.known_classes import find_classes, known_classes
 from lrx.core.paths import expand_user
 from lrx.core.types import Dataset, as_float
-from lrx.core.validation import SettingError
-from lrx.sample_quality.factor_probe import factor_probe, pixel_components
+from lrx.core.validation import SettingError, check_choice
+from lrx.sample_quality.factor_probe import Probe
 from lrx.sample_quality.inception import FILES, read_inception
+from lrx.sample_quality.pixel_pca import pixel_components
 
 FEATURES = ("auto", "pixels", "probe", "inception")
 
 
 @dataclass(frozen=True)
 class FeatureSpace:
-    """extract: observations (B, *observation_shape) to features (B, K), float64 on the CPU; what a result says of it.
+    """Features of observations, and their record in a result.
 
-    scores: how good the features are. settings: which weights they are of.
+    extract: observations (B, *observation_shape) to features (B, K), float64 on the CPU.
+    scores: quality of the features. settings: identity of the weights.
     """
 
     extract: Callable[[Tensor], Tensor]
@@ -36,9 +39,8 @@ class FeatureSpace:
 
 
 def check_features(features: object, inception: object) -> None:
-    """ValueError unless features is one of FEATURES, and inception a file's name exactly where it is needed."""
-    if features not in FEATURES:
-        raise SettingError(f"features must be one of {', '.join(FEATURES)}, not {features!r}")
+    """Check that features is one of FEATURES, and inception a file's name exactly where it is needed."""
+    check_choice("features", features, FEATURES)
     if inception is not None and (not isinstance(inception, str) or not inception):
         raise SettingError(f"inception must be null or a file, not {inception!r}")
     if features == "inception" and inception is None:
@@ -48,9 +50,9 @@ def check_features(features: object, inception: object) -> None:
 
 
 def resolve_features(dataset: Dataset, features: str) -> str:
-    """What `auto` stands for: the probe for images with factors or labels, else pixels; other names as they are.
+    """Return the features that `auto` stands for: `probe` for images with factors or labels, else `pixels`.
 
-    ValueError when Inception is to read what are no images, grey or in colour.
+    Other names are returned as they are. SettingError for `inception` unless observations are grey or colour images.
     """
     shape = dataset.observation_shape
     if features == "inception" and (len(shape) != 3 or shape[0] not in (1, 3)):
@@ -70,26 +72,29 @@ def feature_space(
     images: Tensor,
     *,
     components: int,
-    probe_steps: int,
-    cache: str | None,
+    probe: Callable[[], Probe],
     inception: str | None,
     device: torch.device,
-    progress: Callable[[int], None],
 ) -> FeatureSpace:
-    """The space of features `pixels`, `probe` or `inception`; a network is on the device.
+    """Build the space of features `pixels`, `probe` or `inception`; its network is on the device.
 
-    images: indices int64 (2, N) of the encoded and the held-out. components: of pixels, at most.
-    progress: called with the training steps of the probe that are done.
-    ValueError for a feature that the data set cannot give, or a file that holds no Inception weights.
+    images: indices int64 (2, N) of the encoded and the held-out images. components: greatest number of components of
+    pixels. probe: returns the probe of the data set, see `lrx.sample_quality.factor_probe.factor_probe`.
+    inception: weights file. ValueError for features that the data set cannot give, or a file of other weights.
     """
     if features == "probe":
         known_classes(dataset, "features=probe")
-        probe = factor_probe(dataset, steps=probe_steps, cache=cache, progress=progress).to(device)
-        return FeatureSpace(probe.features, scores={"probe_accuracy": float(probe.accuracies.mean())})
+        network = probe().to(device)
+        return FeatureSpace(network.features, scores={"probe_accuracy": float(network.accuracies.mean())})
     if features == "inception":
-        network, digest = read_inception(expand_user(str(inception)))
-        told = {"inception_variant": network.variant, "inception_sha256": digest}
-        return FeatureSpace(network.to(device).features, settings=told)
-    # of the encoded and the held-out alike, so that neither is nearer to the components
-    some = images[:, : max(components * 4, 512)].flatten()
-    return FeatureSpace(pixel_components(as_float(dataset.raw(some)), components=components).features)
+        inception_v3, digest = read_inception(expand_user(str(inception)))
+        record = {"inception_variant": inception_v3.variant, "inception_sha256": digest}
+        return FeatureSpace(inception_v3.to(device).features, settings=record)
+    # of encoded and held-out images alike, so that neither is closer to the components
+    sample = images[:, : max(components * 4, 512)].flatten()
+    return FeatureSpace(pixel_components(as_float(dataset.raw(sample)), components=components).features)
+
+
+def feature_scale(features_NK: Tensor) -> float:
+    """Return the root of the mean variance of features (N, K): divided by it, distances are comparable."""
+    return math.sqrt(float(features_NK.double().var(0).mean()))

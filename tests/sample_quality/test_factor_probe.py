@@ -9,7 +9,7 @@ from lrx.core.factors import FactorSpace
 from lrx.core.types import as_float
 from lrx.data.helix import double_helix
 from lrx.sample_quality import factor_probe as features
-from lrx.sample_quality.factor_probe import check_probe_settings, factor_probe, pixel_components, spread, train_probe
+from lrx.sample_quality.factor_probe import check_probe_settings, factor_probe, train_probe
 from lrx.sample_quality.feature_spaces import resolve_features
 from tests.support.models_for_tests import one_thread as one_thread
 
@@ -33,6 +33,18 @@ class Bars:
         return x
 
 
+class PlainBars:
+    """The same images without factors or labels."""
+
+    name, source, fingerprint, observation_shape = "plain bars", "made in the test", "0", (1, 8, 8)
+
+    def __len__(self) -> int:
+        return 12
+
+    def raw(self, indices: torch.Tensor) -> torch.Tensor:
+        return Bars().raw(indices)
+
+
 class LabelledBars:
     """The same images, whose row and column are labels."""
 
@@ -50,24 +62,6 @@ class LabelledBars:
 
     def label_classes(self, indices: torch.Tensor) -> torch.Tensor:
         return Bars.factors.classes((indices + self.shift) % 12)
-
-
-def test_pixel_components_are_those_of_a_singular_value_decomposition() -> None:
-    x = torch.randn(30, 2, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    x[:, 0] *= 3
-    found = pixel_components(x, components=5)
-    centred = x.flatten(1) - x.flatten(1).mean(0)
-    u, s, _ = torch.linalg.svd(centred, full_matrices=False)
-    assert torch.allclose(found.features(x).abs(), (u[:, :5] * s[:5]).abs(), atol=1e-9)
-    assert torch.allclose(found.basis_PK.T @ found.basis_PK, torch.eye(5).double(), atol=1e-12)
-    assert spread(found.features(x)) == pytest.approx(float((s[:5] ** 2).mean() / 29) ** 0.5)
-
-
-def test_there_are_no_more_components_than_directions_and_none_of_equal_images() -> None:
-    line = torch.linspace(0, 1, 9)[:, None] * torch.rand(1, 5, generator=torch.Generator().manual_seed(0))
-    assert pixel_components(line, components=4).basis_PK.shape == (5, 1)
-    with pytest.raises(ValueError, match="all equal"):
-        pixel_components(torch.ones(4, 3), components=2)
 
 
 def test_a_probe_learns_the_factors_and_leaves_the_global_generator_alone() -> None:
@@ -135,12 +129,11 @@ def test_auto_is_the_probe_where_images_have_classes_that_vary() -> None:
     single, vectors = LabelledBars(), LabelledBars()
     single.label_sizes = (1, 1, 1)
     vectors.observation_shape = (8,)
-    helix = double_helix(num_points=9, noise=0.1, seed=0)
     assert resolve_features(single, "auto") == resolve_features(vectors, "auto") == "pixels"
-    assert resolve_features(helix, "auto") == "pixels"
-    helix.observation_shape = (1, 8, 8)
+    assert resolve_features(double_helix(num_points=9, noise=0.1, seed=0), "auto") == "pixels"
+    assert resolve_features(PlainBars(), "auto") == "pixels"
     with pytest.raises(ValueError, match="a probe network needs known factors of variation or labels"):
-        train_probe(helix, steps=1)
+        train_probe(PlainBars(), steps=1)
 
 
 def test_a_probe_needs_images_and_a_factor_that_varies() -> None:

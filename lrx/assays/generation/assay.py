@@ -11,6 +11,7 @@ N samples of each source, D latents, K features.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 
@@ -32,8 +33,8 @@ from lrx.responses.encoding import (
 from lrx.responses.latent_response import respond
 from lrx.responses.stored_observations import as_stored, observation_axes, observation_unit
 from lrx.sample_quality.distances import Estimate, compare, fewest_points
-from lrx.sample_quality.factor_probe import check_probe_settings, spread
-from lrx.sample_quality.feature_spaces import check_features, feature_space, resolve_features
+from lrx.sample_quality.factor_probe import check_probe_settings, factor_probe
+from lrx.sample_quality.feature_spaces import check_features, feature_scale, feature_space, resolve_features
 
 DESCRIPTIONS = {
     "frechet": ("squared feature", "Fréchet distance from held-out images"),
@@ -114,11 +115,9 @@ def generation(
         features,
         torch.stack([encoded, held_out]),
         components=components,
-        probe_steps=probe_steps,
-        cache=cache,
+        probe=functools.partial(factor_probe, dataset, steps=probe_steps, cache=cache, progress=lambda step: report(1)),
         inception=inception,
         device=device_and_dtype_of(autoencoder).device,
-        progress=lambda step: report(1),
     )
 
     def of_images(indices: Tensor) -> Tensor:
@@ -129,7 +128,7 @@ def generation(
         return torch.cat(found)
 
     reference_NK, data_NK = of_images(held_out), of_images(encoded)
-    variation = spread(torch.cat([reference_NK, data_NK]))
+    variation = feature_scale(torch.cat([reference_NK, data_NK]))
     if variation == 0:
         raise ValueError(f"all images of {dataset.name} have the same features: there is nothing to compare")
     scale = 1.0 if features == "inception" else variation  # as published
