@@ -1,4 +1,4 @@
-"""AdaAE-k: the structural autoencoder without its hierarchy; every layer sees all latents (Leeb et al., ICLR 2023)."""
+"""AdaAE-k: structural autoencoder without hierarchy; every layer reads all latents (Leeb et al., ICLR 2023)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lrx.models.layers.structural_decoder import with_structural_decoder
 
 
 class AdaAE(AE):
-    """loss = rec. As SAE with as many `levels`, but each layer reads the whole code instead of a chunk of it."""
+    """Autoencoder like SAE, but each of `levels` layers reads all latents instead of a chunk. loss = rec."""
 
     def __init__(self, *, levels: int, **settings: Unpack[AutoencoderSettings]) -> None:
         settings["network"] = with_structural_decoder(settings["network"], levels=levels, shared=True)

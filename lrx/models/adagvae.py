@@ -25,7 +25,7 @@ RANDOM = "random"
 
 
 class AdaGVAE(BetaVAE):
-    """A beta-VAE of pairs. k: how many factors a pair differs in, or `random` for 1 to F - 1, drawn for each pair."""
+    """Beta-VAE of pairs. k: number of factors in which a pair differs, or `random`: 1 to F - 1, drawn for each pair."""
 
     def __init__(self, *, k: int | str, beta: float, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(beta=beta, kl=kl, **settings)
@@ -34,10 +34,9 @@ class AdaGVAE(BetaVAE):
         self.k = k
 
     def partners(self, dataset: Dataset, indices: Tensor, generator: torch.Generator) -> Tensor:
-        """Indices int64 (B,) to those of images that differ in k factors, from the whole grid.
+        """Draw for images with indices int64 (B,) partners that differ in k factors, from the full grid.
 
-        ValueError for a data set without factors, with too few for a pair to share one, or of which only a part is
-        to be seen.
+        ValueError for a data set without factors, with too few for a pair to share one, or restricted to a part.
         """
         if isinstance(dataset, Sampled) and dataset.sample is not None:
             raise ValueError(
@@ -56,9 +55,9 @@ class AdaGVAE(BetaVAE):
         return space.index(change_factors(space, space.classes(indices), count, generator))
 
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """rec + beta KL over both images of each pair, from x (2B, *observation_shape): B images, then their partners.
+        """Return rec + beta KL over x (2B, *observation_shape): B images, then their partners.
 
-        Beside it `reconstruction`, `kl` (nats per image) and `shared`, the mean number of latents a pair shares.
+        Also returns `reconstruction`, `kl` (nats per image) and `shared`, the mean number of latents that pairs share.
         """
         assert len(x) % 2 == 0, len(x)
         mean, log_std = (part.float() for part in self._split(self.encoder(x)))
@@ -71,10 +70,10 @@ class AdaGVAE(BetaVAE):
 
 
 def change_factors(space: FactorSpace, classes: Tensor, count: Tensor, generator: torch.Generator) -> Tensor:
-    """Classes (B, F) with `count` (B,) randomly chosen factors of each row at another value, uniform over the others.
+    """Change `count` (B,) random factors of each row of classes (B, F) to another value, uniform over the others.
 
-    Factors with one value never change. The code published with the paper redraws from all values, the old one among
-    them, and changes one factor alone in half of its pairs; here, as in the paper, `count` factors differ for certain.
+    Factors with one value never change. The code published with the paper redraws from all values, including the old
+    one, and changes only one factor in half of its pairs; here, as in the paper, exactly `count` factors differ.
     """
     sizes = torch.tensor(space.sizes)
     priority = torch.rand(classes.shape, generator=generator).masked_fill(sizes == 1, 2)
@@ -84,9 +83,9 @@ def change_factors(space: FactorSpace, classes: Tensor, count: Tensor, generator
 
 
 def shared_latents(mean: Tensor, log_std: Tensor) -> Tensor:
-    """Posteriors of B images, then of their partners, each (2B, D), to bool (B, D): which latents a pair shares.
+    """Return which latents each pair shares, bool (B, D), from posteriors (2B, D) of B images, then of their partners.
 
-    Posteriors that are equal are shared whatever the threshold, which a pair of identical images sets to 0.
+    Equal posteriors are shared whatever the threshold, which is 0 for a pair of identical images.
     """
     mean_1, mean_2 = mean.detach().chunk(2)
     log_std_1, log_std_2 = log_std.detach().chunk(2)
@@ -96,7 +95,7 @@ def shared_latents(mean: Tensor, log_std: Tensor) -> Tensor:
 
 
 def average_shared(mean: Tensor, log_std: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and log standard deviation (2B, D), with a pair's means and variances averaged where it shares (B, D)."""
+    """Average means and variances of a pair in the latents that it shares (B, D); returns mean and log std (2B, D)."""
     mean_1, mean_2 = mean.chunk(2)
     log_std_1, log_std_2 = log_std.chunk(2)
     average_mean = ((mean_1 + mean_2) / 2).repeat(2, 1)

@@ -1,4 +1,4 @@
-"""Autoencoder: reconstruction alone, no prior over the latents."""
+"""Autoencoder: loss = rec, no prior over the latents."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from lrx.models.autoencoder import NetworkAutoencoder
 
 
 class AE(NetworkAutoencoder):
-    """loss = rec. The code is the encoder's output, (B, D), with no posterior around it."""
+    """Deterministic autoencoder: the code (B, D) is the encoder's output, without a posterior. loss = rec."""
 
     heads = 1
     mean_over_images = True
 
     def encode(self, x: Tensor) -> Tensor:
-        """Observations (B, *observation_shape) to codes (B, D)."""
+        """Encode observations (B, *observation_shape) to codes (B, D)."""
         code: Tensor = self.encoder(x)
         return code
 
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """The batch's reconstruction error; step and generator are not used."""
+        """Return the reconstruction error of a batch; step and generator are not used."""
         error = self.reconstruction_error(self.encode(x), x)
         return {"loss": error, "reconstruction": error}

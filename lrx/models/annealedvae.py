@@ -13,9 +13,9 @@ from lrx.models.vae import VAE
 
 
 class AnnealedVAE(VAE):
-    """A VAE that is held to a KL of C nats per image, its capacity, which grows while it trains.
+    """VAE whose KL is held at a capacity of C nats per image, which grows in training.
 
-    gamma: the weight of the distance from C. C is c_max after anneal_steps steps of the optimiser, and stays there.
+    gamma: weight of the distance from C. C is c_max from step anneal_steps of the optimiser on.
     """
 
     mean_over_images = False
@@ -30,13 +30,13 @@ class AnnealedVAE(VAE):
         self.gamma, self.c_max, self.anneal_steps = gamma, c_max, anneal_steps
 
     def capacity(self, step: int) -> float:
-        """C in nats per image at step `step`, from 0."""
+        """Return C in nats per image at step `step`, from 0."""
         return self.c_max * min(1.0, step / self.anneal_steps)
 
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """The loss, with `reconstruction`, `kl` and `capacity` (both nats per image) beside it."""
+        """Return `loss`, `reconstruction`, and `kl` and `capacity` (both nats per image)."""
         terms = self.terms(x, generator)
-        capacity = torch.full_like(terms.kl, self.capacity(step))  # made on the device: nothing waits for a copy
+        capacity = torch.full_like(terms.kl, self.capacity(step))  # made on the device, so that no copy is waited for
         return {
             "loss": terms.reconstruction + self.gamma * (terms.kl - capacity).abs(),
             "reconstruction": terms.reconstruction,

@@ -12,7 +12,7 @@ from lrx.models.vae import VAE
 
 
 class BetaVAE(VAE):
-    """A VAE whose KL is weighted: beta > 1 presses latents onto the prior, beta = 1 is the VAE."""
+    """VAE with a weight of the KL: beta > 1 brings posteriors closer to the prior, beta = 1 is the VAE."""
 
     def __init__(self, *, beta: float, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(kl=kl, **settings)
@@ -20,5 +20,5 @@ class BetaVAE(VAE):
         self.beta = beta
 
     def regulariser(self, kl: Tensor) -> Tensor:
-        """Beta times the batch's KL in nats."""
+        """Return beta times the KL of the batch in nats."""
         return self.beta * kl

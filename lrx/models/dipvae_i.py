@@ -1,6 +1,6 @@
 """DIP-VAE-I: loss = rec + KL + lambda_od sum_(i != j) C_ij^2 + lambda_d sum_i (C_ii - 1)^2 (Kumar et al. 2018).
 
-lambda_d is lambda_od times a factor, as the study has it. C = Cov[mu] is the covariance of the posterior means over the
+lambda_d is lambda_od times a factor, as in the study. C = Cov[mu] is the covariance of the posterior means over the
 batch, with 1/B as in the study of Locatello et al. 2019.
 """
 
@@ -17,7 +17,7 @@ from lrx.models.vae import VAE, Terms
 
 
 class DIPVAEI(VAE):
-    """A VAE whose codes are pressed towards unit covariance; another covariance is another `covariance`."""
+    """VAE with a penalty on the distance of `covariance` from the identity; subclasses override `covariance`."""
 
     mean_over_images = False
 
@@ -30,7 +30,7 @@ class DIPVAEI(VAE):
         self.lambda_od, self.lambda_d = lambda_od, lambda_d_factor * lambda_od
 
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """The loss, with `reconstruction`, `kl` (nats per image), and the sums `off_diagonal` and `diagonal` beside."""
+        """Return `loss`, `reconstruction`, `kl` (nats per image), and the sums `off_diagonal` and `diagonal`."""
         terms = self.terms(x, generator)
         covariance = self.covariance(terms)
         diagonal = covariance.diagonal()
@@ -45,11 +45,11 @@ class DIPVAEI(VAE):
         }
 
     def covariance(self, terms: Terms) -> Tensor:
-        """The covariance (D, D) that should be the identity: here that of the posterior means."""
+        """Return the covariance (D, D) to be the identity: that of the posterior means."""
         return batch_covariance(terms.mean)
 
 
 def batch_covariance(codes_BD: Tensor) -> Tensor:
-    """The covariance (D, D) of codes (B, D) with 1/B; no matrix product, which autocast would round to bfloat16."""
+    """Return the covariance (D, D) of codes (B, D) with 1/B, without a matrix product, which autocast would round."""
     centred_BD = codes_BD - codes_BD.mean(dim=0)
     return (centred_BD[:, :, None] * centred_BD[:, None, :]).mean(dim=0)

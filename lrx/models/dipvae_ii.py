@@ -9,8 +9,8 @@ from lrx.models.vae import Terms
 
 
 class DIPVAEII(DIPVAEI):
-    """A VAE whose aggregate posterior, and not only its means, is pressed towards unit covariance."""
+    """DIP-VAE with a penalty on the covariance of the aggregate posterior, not only of its means."""
 
     def covariance(self, terms: Terms) -> Tensor:
-        """The covariance (D, D) of draws from the posteriors of the batch."""
+        """Return the covariance (D, D) of draws from the posteriors of the batch."""
         return batch_covariance(terms.mean) + (2 * terms.log_std).exp().mean(dim=0).diag()

@@ -1,4 +1,4 @@
-"""Structural autoencoder, SAE-k: loss = rec, hierarchy from the decoder alone (Leeb et al., ICLR 2023)."""
+"""Structural autoencoder, SAE-k: loss = rec, with a hierarchy in the decoder only (Leeb et al., ICLR 2023)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lrx.models.layers.structural_decoder import with_structural_decoder
 
 
 class SAE(AE):
-    """An autoencoder whose decoder meets the latents in `levels` chunks, the first at its start, the last near pixels.
+    """Autoencoder whose decoder reads the latents in `levels` chunks, the first at its start, the last near pixels.
 
-    Any network serves: its decoder stages are kept (lrx.models.layers.structural_decoder says where the chunks enter).
+    Takes any network and keeps its decoder stages; lrx.models.layers.structural_decoder says where chunks enter.
     """
 
     def __init__(self, *, levels: int, **settings: Unpack[AutoencoderSettings]) -> None:

@@ -19,7 +19,7 @@ from lrx.models.autoencoder import AutoencoderSettings
 
 
 class SWAE(AE):
-    """An autoencoder whose codes are pressed onto the prior along num_projections random directions a step."""
+    """Autoencoder whose codes are matched to the prior along num_projections random directions per step."""
 
     mean_over_images = False
 
@@ -30,7 +30,7 @@ class SWAE(AE):
         self.weight, self.num_projections = weight, num_projections
 
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """The loss, with `reconstruction` and `sliced_wasserstein` (squared latents) beside it."""
+        """Return `loss`, `reconstruction` and `sliced_wasserstein` (squared latents)."""
         code = self.encode(x).float()
         error = self.reconstruction_error(code, x)
         prior = torch.empty_like(code).normal_(generator=generator)
@@ -39,15 +39,15 @@ class SWAE(AE):
 
 
 def sliced_wasserstein(x_ND: Tensor, y_ND: Tensor, *, num_projections: int, generator: torch.Generator) -> Tensor:
-    """The squared sliced 2-Wasserstein distance of two samples of N points as a scalar, in squared latents.
+    """Return the squared sliced 2-Wasserstein distance of two samples of N points, a scalar in squared latents.
 
-    The directions are uniform on the sphere: a shift by s costs |s|^2 / D on average.
+    Directions are uniform on the sphere: a shift by s adds |s|^2 / D on average.
     """
     directions_PD = F.normalize(x_ND.new_empty(num_projections, x_ND.shape[1]).normal_(generator=generator), dim=1)
-    x_PN, y_PN = (_projected(sample, directions_PD).sort(dim=1).values for sample in (x_ND, y_ND))
+    x_PN, y_PN = (_project(sample, directions_PD).sort(dim=1).values for sample in (x_ND, y_ND))
     return (x_PN - y_PN).square().mean()
 
 
-def _projected(sample_ND: Tensor, directions_PD: Tensor) -> Tensor:
+def _project(sample_ND: Tensor, directions_PD: Tensor) -> Tensor:
     # A sum, not a matrix product, which autocast would round to bfloat16.
     return (directions_PD[:, None] * sample_ND).sum(dim=2)

@@ -7,13 +7,13 @@ from typing import NamedTuple, Unpack
 import torch
 from torch import Tensor
 
-from lrx.core.validation import SettingError
+from lrx.core.validation import check_choice
 from lrx.models.autoencoder import AutoencoderSettings, NetworkAutoencoder
 from lrx.models.losses.gaussian_posterior import KINDS, kl_per_latent, sample
 
 
 class Terms(NamedTuple):
-    """What the losses of variational autoencoders are made of, in float32 whatever the network ran in.
+    """Terms of the losses of variational autoencoders, in float32 whatever dtype the network ran in.
 
     reconstruction (summed over pixels) and kl (nats per image) are means over the batch; the posterior's mean and log
     standard deviation and one draw z from it are (B, D).
@@ -27,9 +27,9 @@ class Terms(NamedTuple):
 
 
 class VAE(NetworkAutoencoder):
-    """A Gaussian encoder with diagonal covariance under a standard normal prior.
+    """Variational autoencoder with a diagonal Gaussian posterior and a standard normal prior.
 
-    Objectives that only weigh the KL otherwise override `regulariser`; others write their own `loss` from `terms`.
+    Objectives with another weight of the KL override `regulariser`; others write their own `loss` from `terms`.
     """
 
     heads = 2
@@ -37,27 +37,26 @@ class VAE(NetworkAutoencoder):
 
     def __init__(self, *, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:
         super().__init__(**settings)
-        if kl not in KINDS:
-            raise SettingError(f"kl must be one of {', '.join(KINDS)}, not {kl!r}")
+        check_choice("kl", kl, KINDS)
         self.kl = kl
 
     def encode(self, x: Tensor) -> Tensor:
-        """Observations (B, *observation_shape) to posterior means (B, D)."""
+        """Encode observations (B, *observation_shape) to posterior means (B, D)."""
         return self._split(self.encoder(x))[0]
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Observations to the posterior's mean and standard deviation, each (B, D)."""
+        """Return the mean and standard deviation of the posterior of observations, each (B, D)."""
         mean, log_std = self._split(self.encoder(x))
         return mean, log_std.exp()
 
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """rec + regulariser(KL), with the scalars `reconstruction` and `kl` (nats per image) beside it."""
+        """Return rec + regulariser(KL) as `loss`, and the scalars `reconstruction` and `kl` (nats per image)."""
         terms = self.terms(x, generator)
         loss = terms.reconstruction + self.regulariser(terms.kl)
         return {"loss": loss, "reconstruction": terms.reconstruction, "kl": terms.kl}
 
     def terms(self, x: Tensor, generator: torch.Generator) -> Terms:
-        """One pass of a batch (B, *observation_shape) through encoder, posterior and decoder."""
+        """Pass a batch (B, *observation_shape) through encoder, posterior and decoder."""
         mean, log_std = (part.float() for part in self._split(self.encoder(x)))
         z = sample(mean, log_std, generator)
         error = self.reconstruction_error(z, x)
@@ -65,5 +64,5 @@ class VAE(NetworkAutoencoder):
         return Terms(error, kl, mean, log_std, z)
 
     def regulariser(self, kl: Tensor) -> Tensor:
-        """What is added to the reconstruction error, from the batch's KL in nats: here the KL itself."""
+        """Return the term that is added to the reconstruction error, from the KL of the batch in nats: the KL."""
         return kl

@@ -10,11 +10,9 @@ from lrx.models.vae import VAE
 
 
 class VLAE(VAE):
-    """A VAE whose latents come in `levels` chunks, the first the most abstract: read last, decoded first.
+    """VAE whose latents come in `levels` chunks, the first the most abstract: encoded last, decoded first.
 
-    Any network serves: its encoder and decoder stages are kept (lrx.models.layers.ladder_network says where the chunks
-    leave and
-    enter).
+    Takes any network and keeps its stages; lrx.models.layers.ladder_network says where chunks leave and enter.
     """
 
     def __init__(self, *, levels: int, kl: str, **settings: Unpack[AutoencoderSettings]) -> None:

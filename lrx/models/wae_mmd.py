@@ -18,7 +18,7 @@ from lrx.models.losses.mmd import inverse_multiquadratic, mmd
 
 
 class WAEMMD(AE):
-    """An autoencoder whose codes, as a whole, are pressed onto the prior."""
+    """Autoencoder whose aggregate posterior is matched to the prior."""
 
     mean_over_images = False
 
@@ -28,7 +28,7 @@ class WAEMMD(AE):
         self.weight = weight
 
     def loss(self, x: Tensor, *, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """The loss, with `reconstruction` and `mmd` (squared, in units of the kernel) beside it."""
+        """Return `loss`, `reconstruction` and `mmd` (squared, in units of the kernel)."""
         code = self.encode(x).float()
         error = self.reconstruction_error(code, x)
         prior = torch.empty_like(code).normal_(generator=generator)

@@ -1,7 +1,7 @@
-"""The diagonal Gaussian posterior against the standard normal prior (Kingma and Welling 2014, appendix B).
+"""Diagonal Gaussian posterior: its KL from the standard normal prior, and reparametrised draws.
 
-`exact` is the KL of lrx.core.kl. `authors` has sigma in place of sigma^2, as the code published with Leeb et al. 2022
-has; it is there to repeat their settings and is no divergence.
+KL `exact` is the formula of lrx.core.kl (Kingma and Welling 2014, appendix B). `authors` has sigma in place of sigma^2,
+as in the code published with Leeb et al. 2022; it serves to repeat their settings and is not a divergence.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ KINDS = ("exact", "authors")
 
 
 def kl_per_latent(mean: Tensor, log_std: Tensor, *, kind: str) -> Tensor:
-    """Mean and log standard deviation (B, D) to KL(q(z_j | x) || N(0, 1)) in nats, (B, D)."""
+    """Return KL(q(z_j | x) || N(0, 1)) in nats, (B, D), from mean and log standard deviation (B, D)."""
     return kl_from_standard(mean, 2 * log_std if kind == "exact" else log_std)
 
 
 def sample(mean: Tensor, log_std: Tensor, generator: torch.Generator) -> Tensor:
-    """One reparametrised draw per row: mean + sigma * noise, (B, D), the noise from the generator."""
+    """Draw one reparametrised sample per row: mean + sigma * noise, (B, D), the noise from the generator."""
     return mean + log_std.exp() * normal_like(mean, generator)

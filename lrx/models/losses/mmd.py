@@ -1,7 +1,7 @@
 """Maximum mean discrepancy of two samples: MMD^2 = E k(x, x') + E k(y, y') - 2 E k(x, y) (Gretton et al. 2012).
 
-The estimate is the unbiased one (lemma 6): pairs of a point with itself are left out, so that it is around 0, and below
-it by chance, for samples of one distribution. N and M points, D latents.
+The estimate is the unbiased one (lemma 6): pairs of a point with itself are left out, so for two samples of one
+distribution it is 0 on average, and may be negative. N and M points, D latents.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # as in the code published with T
 
 
 def mmd(x_ND: Tensor, y_MD: Tensor, kernel: Kernel) -> Tensor:
-    """The squared MMD of x (N, D) and y (M, D) as a scalar, in units of the kernel.
+    """Return the squared MMD of x (N, D) and y (M, D) as a scalar, in units of the kernel.
 
-    ValueError for a sample of one point, which has no pairs.
+    ValueError for samples of one point, which have no pairs.
     """
     n, m, latent_dim = len(x_ND), len(y_MD), x_ND.shape[1]
     if min(n, m) < 2:
-        raise ValueError("the maximum mean discrepancy needs batches of at least 2 images; raise trainer.batch_size")
+        raise ValueError("the maximum mean discrepancy needs batches of at least 2 images; raise batch_size")
     xx_NN, yy_MM, xy_NM = (
         kernel(_squared_distances(a, b), latent_dim) for a, b in ((x_ND, x_ND), (y_MD, y_MD), (x_ND, y_MD))
     )
@@ -31,12 +31,12 @@ def mmd(x_ND: Tensor, y_MD: Tensor, kernel: Kernel) -> Tensor:
 
 
 def rbf(squared_distances: Tensor, latent_dim: int) -> Tensor:
-    """exp(-|a - b|^2 / D^2), the width of the code published with Zhao et al. 2019."""
+    """Return exp(-|a - b|^2 / D^2), with the width of the code published with Zhao et al. 2019."""
     return (-squared_distances / latent_dim**2).exp()
 
 
 def inverse_multiquadratic(squared_distances: Tensor, latent_dim: int) -> Tensor:
-    """The sum over SCALES s of C / (C + |a - b|^2) with C = 2 D s: 2 D is the mean |a - b|^2 of two standard normals.
+    """Return the sum over SCALES s of C / (C + |a - b|^2), C = 2 D s; 2 D is the mean |a - b|^2 of standard normals.
 
     Tolstikhin et al. 2018, section 4 and published code.
     """
