@@ -172,18 +172,18 @@ def _side_by_side(step: Layer | tuple[Layer, ...]) -> tuple[Layer, ...]:
 
 
 # Figure 5, at 35 x 35; with a 5 x 5 convolution where the figure has one of 3 x 3.
-BLOCK_A = (
+BLOCK_A: tuple[Branch, ...] = (
     [Layer("branch1x1", 64, 1)],
     [Layer("branch5x5_1", 48, 1), Layer("branch5x5_2", 64, 5)],
     [Layer("branch3x3dbl_1", 64, 1), Layer("branch3x3dbl_2", 96, 3), Layer("branch3x3dbl_3", 96, 3)],
 )
 # Figure 10, from 35 x 35 to 17 x 17.
-BLOCK_B = (
+BLOCK_B: tuple[Branch, ...] = (
     [Layer("branch3x3", 384, 3)],
     [Layer("branch3x3dbl_1", 64, 1), Layer("branch3x3dbl_2", 96, 3), Layer("branch3x3dbl_3", 96, 3)],
 )
 # From 17 x 17 to 8 x 8.
-BLOCK_D = (
+BLOCK_D: tuple[Branch, ...] = (
     [Layer("branch3x3_1", 192, 1), Layer("branch3x3_2", 320, 3)],
     [
         Layer("branch7x7x3_1", 192, 1),
@@ -193,7 +193,7 @@ BLOCK_D = (
     ],
 )
 # Figure 7, at 8 x 8.
-BLOCK_E = (
+BLOCK_E: tuple[Branch, ...] = (
     [Layer("branch1x1", 320, 1)],
     [Layer("branch3x3_1", 384, 1), (Layer("branch3x3_2a", 384, (1, 3)), Layer("branch3x3_2b", 384, (3, 1)))],
     [

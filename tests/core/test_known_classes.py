@@ -31,7 +31,7 @@ class Both(Labels):
     factors = ToyGrid.factors
 
 
-def test_factors_and_labels_are_asked_for_in_one_way() -> None:
+def test_classes_of_factors_and_labels() -> None:
     every = torch.arange(12)
     grid = known_classes(ToyGrid((1,)), "assay=metrics")
     assert (grid.names, grid.sizes, grid.varying) == (("row", "column", "constant"), (4, 3, 1), [0, 1])
@@ -42,11 +42,11 @@ def test_factors_and_labels_are_asked_for_in_one_way() -> None:
     assert labels.classes(every).dtype == torch.int64
 
 
-def test_a_grid_goes_before_labels() -> None:
+def test_factors_take_precedence_over_labels() -> None:
     assert known_classes(Both(), "assay=metrics").names == ToyGrid.factors.names
 
 
-def test_a_data_set_with_neither_has_none_and_is_refused_in_one_line() -> None:
+def test_no_factors_or_labels_is_refused() -> None:
     points = StoreDataset(name="points", source="made", fingerprint="0", pixels=np.zeros((9, 3), np.float32))
     assert find_classes(points) is None
     message = r"^assay=metrics needs known factors of variation or labels, and points has neither$"

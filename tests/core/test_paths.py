@@ -13,7 +13,7 @@ from tests.conftest import Lrx
 NOBODY = "~nobody-of-that-name"
 
 
-def test_a_tilde_is_the_home_folder_at_the_front_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expand_user_at_start_of_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert expand_user("~") == tmp_path
     assert expand_user("~/data/a") == tmp_path / "data/a"
@@ -22,7 +22,7 @@ def test_a_tilde_is_the_home_folder_at_the_front_alone(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("path", [NOBODY, f"{NOBODY}/data"])
-def test_the_home_of_nobody_is_refused(path: str) -> None:
+def test_unknown_home_folder_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match=rf"^{path}: there is no home folder {NOBODY} here"):
         expand_user(path)
 
@@ -41,6 +41,6 @@ def test_the_home_of_nobody_is_refused(path: str) -> None:
         'train dataset=arrays dataset.path="{}"',
     ],
 )
-def test_every_path_is_read_alike(words: str, lrx: Lrx, tmp_path: Path) -> None:
+def test_commands_expand_user_in_every_path(words: str, lrx: Lrx, tmp_path: Path) -> None:
     assert_refused(lrx(*words.format(NOBODY).split()), f"there is no home folder {NOBODY}")
     assert not (tmp_path / NOBODY).exists()

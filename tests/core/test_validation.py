@@ -24,7 +24,7 @@ def test_kinds_of_numbers() -> None:
     assert [is_number(value) for value in (2, -0.5, True, "2", math.nan, math.inf, None)] == [True, True, *[False] * 5]
 
 
-def test_what_is_in_range_passes() -> None:
+def test_values_in_range_pass() -> None:
     check_choice("base", "prior", ("prior", "posterior"))
     check_whole("shown", 0, 0)
     check_batch_size(None)
@@ -49,6 +49,6 @@ def test_what_is_in_range_passes() -> None:
         (lambda: check_positive("t", math.nan, null=True), "t must be null or a positive number, not nan"),
     ],
 )
-def test_what_is_not_is_told_in_one_line(check: Callable[[], None], message: str) -> None:
+def test_values_out_of_range_are_refused(check: Callable[[], None], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check()

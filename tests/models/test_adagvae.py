@@ -62,7 +62,7 @@ def differing(grid: Grid, k: int | str, count: int = 4000) -> torch.Tensor:
     return grid.factors.classes(partners) != grid.factors.classes(indices)
 
 
-def test_a_pair_of_three_latents_by_hand() -> None:
+def test_three_latents_by_hand() -> None:
     mean = torch.tensor([[0.0, 1.0, 0.0], [2.0, 1.5, 0.0]], dtype=torch.float64)
     sigma = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 2.0]], dtype=torch.float64)
     # KL: 2^2 / 2 = 2; 0.5^2 / 2 = 0.125; (1/4 - 1 + ln 4) / 2 = 0.318. Threshold: (2 + 0.125) / 2 = 1.0625.
@@ -74,7 +74,7 @@ def test_a_pair_of_three_latents_by_hand() -> None:
     torch.testing.assert_close(new_log_std.exp(), expected, rtol=1e-14, atol=0)
 
 
-def test_the_threshold_lies_halfway_between_the_divergences_that_torch_finds() -> None:
+def test_threshold_from_kl_of_torch() -> None:
     mean, log_std = torch.randn(2, 200, 6, dtype=torch.float64, generator=generator())
     one, other = (Normal(m, s.exp()) for m, s in zip(mean.chunk(2), log_std.chunk(2), strict=True))
     delta = kl_divergence(one, other)
@@ -82,7 +82,7 @@ def test_the_threshold_lies_halfway_between_the_divergences_that_torch_finds() -
     assert torch.equal(shared_latents(mean, log_std), delta < halfway)
 
 
-def test_identical_images_share_everything_and_a_single_latent_that_differs_nothing() -> None:
+def test_identical_images_share_all_latents() -> None:
     mean, log_std = torch.randn(2, 5, 3, generator=generator())
     shared = shared_latents(mean.repeat(2, 1), log_std.repeat(2, 1))
     assert shared.all()
@@ -91,7 +91,7 @@ def test_identical_images_share_everything_and_a_single_latent_that_differs_noth
     assert not shared_latents(torch.tensor([[0.0], [1.0]]), torch.zeros(2, 1)).any()
 
 
-def test_the_most_different_latent_is_never_shared_and_the_least_always_is() -> None:
+def test_extreme_latents_are_shared_or_not() -> None:
     mean, log_std = torch.randn(2, 400, 5, generator=generator())
     shared = shared_latents(mean, log_std)
     assert (shared.sum(dim=1) >= 1).all()
@@ -99,26 +99,26 @@ def test_the_most_different_latent_is_never_shared_and_the_least_always_is() -> 
 
 
 @pytest.mark.parametrize("k", [1, 2])
-def test_a_pair_differs_in_exactly_k_factors_each_as_often(k: int) -> None:
+def test_pairs_differ_in_k_factors(k: int) -> None:
     changed = differing(Grid((2, 5, 3, 4)), k)
     assert (changed.sum(dim=1) == k).all()
     share, error = k / 4, math.sqrt(k / 4 * (1 - k / 4) / 4000)
     assert changed.double().mean(dim=0).tolist() == pytest.approx([share] * 4, abs=4 * error)
 
 
-def test_random_k_is_uniform_from_one_to_all_but_one() -> None:
+def test_random_k_is_uniform() -> None:
     counts = differing(Grid((2, 5, 3, 4)), "random").sum(dim=1).bincount(minlength=5)
     assert counts[[0, 4]].tolist() == [0, 0]
     assert counts[1:4].tolist() == pytest.approx([4000 / 3] * 3, abs=4 * math.sqrt(4000 * 2 / 9))
 
 
-def test_a_factor_with_one_value_never_differs_and_does_not_count() -> None:
+def test_constant_factors_do_not_count() -> None:
     changed = differing(Grid((1, 4, 1, 3)), "random")
     assert changed.any(dim=0).tolist() == [False, True, False, True]
     assert (changed.sum(dim=1) == 1).all()
 
 
-def test_a_changed_factor_takes_each_other_value_as_often() -> None:
+def test_changed_values_are_uniform() -> None:
     classes = torch.tensor([[2, 0]]).repeat(4000, 1)
     changed = change_factors(FactorSpace(("a", "b"), (5, 1)), classes, torch.ones(4000, dtype=torch.int64), generator())
     counts = changed[:, 0].bincount(minlength=5)
@@ -144,7 +144,7 @@ def test_k_is_a_number_of_factors_or_random(k: object) -> None:
         adagvae(k=k)
 
 
-def test_a_pair_of_identical_images_has_the_loss_of_a_beta_vae() -> None:
+def test_identical_pair_has_betavae_loss() -> None:
     model = adagvae()
     plain = BetaVAE(**SETTINGS)  # type: ignore[arg-type]
     plain.load_state_dict(model.state_dict())
@@ -155,7 +155,7 @@ def test_a_pair_of_identical_images_has_the_loss_of_a_beta_vae() -> None:
         torch.testing.assert_close(losses[key], expected[key])
 
 
-def test_the_loss_is_that_of_the_averaged_posteriors() -> None:
+def test_loss_of_averaged_posteriors() -> None:
     model = adagvae()
     x = torch.randn(12, 3, generator=generator())
     losses = model.loss(x, step=0, generator=generator(1))

@@ -26,13 +26,13 @@ def annealed(**own: object) -> AnnealedVAE:
     )
 
 
-def test_the_capacity_rises_linearly_from_nothing_and_stays() -> None:
+def test_capacity_schedule() -> None:
     model = annealed()
     assert [model.capacity(step) for step in (0, 25, 50, 100, 1000)] == [0, 5, 10, 20, 20]
     assert annealed(anneal_steps=1).capacity(1) == 20
 
 
-def test_the_loss_weighs_the_distance_of_the_kl_from_the_capacity() -> None:
+def test_loss_by_hand() -> None:
     model = annealed()
     for step in (0, 50):  # the KL of an untrained network lies between the capacities of these steps
         found = {k: v.item() for k, v in model.loss(X, step=step, generator=torch.Generator().manual_seed(1)).items()}

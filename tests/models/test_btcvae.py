@@ -37,7 +37,7 @@ def parts(mean: Tensor, log_std: Tensor, *, seed: int = 9) -> tuple[float, float
     return found.mutual_information.item(), found.total_correlation.item(), found.dimension_wise_kl.item()
 
 
-def test_over_the_whole_data_set_each_part_is_that_of_the_exact_mixture() -> None:
+def test_parts_over_full_data_set_are_exact() -> None:
     mean, log_std = normal(50, 3, seed=0), 0.3 * normal(50, 3, seed=1)
     z = sample(mean, log_std, torch.Generator().manual_seed(9))
     posterior = Independent(Normal(mean, log_std.exp()), 1)
@@ -78,7 +78,7 @@ def test_a_prior_for_every_image_has_no_parts() -> None:
     assert parts(zero, zero) == pytest.approx((0, 0, 0), abs=1e-10)
 
 
-def test_a_factorial_aggregate_has_no_total_correlation() -> None:
+def test_factorial_aggregate_has_zero_tc() -> None:
     grid = torch.cartesian_prod(normal(5, seed=0), normal(4, seed=1), normal(3, seed=2))
     spread = torch.tensor([0.1, -0.2, 0.3], dtype=torch.float64).expand_as(grid)
     assert parts(grid, spread)[1] == pytest.approx(0, abs=1e-10)
@@ -106,7 +106,7 @@ def test_stratified_information_is_never_above_log_n() -> None:
             assert found.mutual_information <= math.log(size) + 1e-12
 
 
-def test_stratified_rows_share_one_and_give_an_images_own_posterior_its_share() -> None:
+def test_stratified_weights() -> None:
     for batch, size in ((2, 2), (6, 6), (6, 12), (64, 737_280)):
         weights = log_importance_weights(batch, size, "stratified").exp()
         torch.testing.assert_close(weights.sum(1), torch.ones(batch, dtype=torch.float64), rtol=1e-12, atol=0)
@@ -118,7 +118,7 @@ def test_stratified_rows_share_one_and_give_an_images_own_posterior_its_share() 
     assert log_importance_weights(3, 10, "weighted").exp().flatten().tolist() == pytest.approx([1 / 30] * 9)
 
 
-def test_weighted_is_the_mixture_of_the_batch_up_to_constants_in_log_n() -> None:
+def test_weighted_constants() -> None:
     mean, log_std = normal(30, 3, seed=0), 0.3 * normal(30, 3, seed=1)
     z = sample(mean, log_std, torch.Generator().manual_seed(9))
     found = torch.stack(decompose(z, mean, log_std, log_importance_weights(30, 700_000, "weighted")))
@@ -128,7 +128,7 @@ def test_weighted_is_the_mixture_of_the_batch_up_to_constants_in_log_n() -> None
     )
 
 
-def test_stratified_estimates_the_aggregate_posterior_without_bias() -> None:
+def test_stratified_is_unbiased() -> None:
     mean, log_std = normal(5, 2, seed=0), 0.3 * normal(5, 2, seed=1)
     z = normal(2, seed=2)
     density = Independent(Normal(mean, log_std.exp()), 1).log_prob(z).exp()
@@ -145,7 +145,7 @@ def losses(cls: type[VAE], **own: object) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("estimator", ["weighted", "stratified"])
-def test_at_beta_one_the_loss_is_the_vaes_and_beta_weighs_the_total_correlation(estimator: str) -> None:
+def test_beta_one_equals_vae(estimator: str) -> None:
     vae = losses(VAE)
     one, seven = (losses(BTCVAE, beta=beta, estimator=estimator, dataset_size=12) for beta in (1.0, 7.0))
     assert torch.equal(one["loss"], vae["loss"])
@@ -160,7 +160,7 @@ def test_at_beta_one_the_loss_is_the_vaes_and_beta_weighs_the_total_correlation(
     }
 
 
-def test_the_estimate_is_float32_whatever_the_network_runs_in() -> None:
+def test_estimate_is_float32_under_autocast() -> None:
     mean, log_std = normal(6, 3, seed=0).float(), 0.3 * normal(6, 3, seed=1).float()
     z = sample(mean, log_std, torch.Generator().manual_seed(2))
     weights = log_importance_weights(6, 12, "weighted").float()

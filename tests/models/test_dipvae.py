@@ -52,21 +52,21 @@ def test_covariance_and_loss_by_hand(cls: type[DIPVAEI], monkeypatch: pytest.Mon
     assert found["loss"].item() == pytest.approx(107 + 3 * 2 * c**2 + 5 * ((a - 1) ** 2 + (b - 1) ** 2))
 
 
-def test_the_covariance_is_numpys_and_the_identity_costs_nothing() -> None:
+def test_covariance_equals_numpy() -> None:
     codes = torch.randn(40, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     np.testing.assert_allclose(batch_covariance(codes), np.cov(codes.numpy().T, bias=True), rtol=1e-12, atol=1e-14)
     corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 3)
     assert torch.equal(batch_covariance(corners), torch.eye(3))
 
 
-def test_the_second_kinds_covariance_is_that_of_draws() -> None:
+def test_dipvae_ii_covariance_equals_draws() -> None:
     noise = torch.randn(200_000, *MEAN.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     draws = (MEAN + STD * noise).flatten(0, 1)
     np.testing.assert_allclose(np.cov(draws.numpy().T), EXPECTED[DIPVAEII], rtol=0.01)
 
 
 @pytest.mark.parametrize("cls", KINDS)
-def test_the_penalty_is_float32_whatever_the_network_runs_in(cls: type[DIPVAEI]) -> None:
+def test_penalty_is_float32_under_autocast(cls: type[DIPVAEI]) -> None:
     terms = Terms(torch.zeros(()), torch.zeros(()), (MEAN / 7).float(), STD.float().log(), MEAN.float())
     plain = model(cls).covariance(terms)
     with torch.autocast("cpu", torch.bfloat16):

@@ -52,7 +52,7 @@ def trained(model: VAE, folder: Path) -> VAE:
     return model
 
 
-def test_a_permutation_keeps_the_marginals_and_breaks_the_dependence() -> None:
+def test_permute_latents() -> None:
     column = torch.randn(4000, 1, dtype=torch.float64, generator=generator())
     z = column.repeat(1, 3)
     permuted = permute_latents(z, generator(1))
@@ -68,7 +68,7 @@ def test_the_loss_is_the_sum_of_both_objectives() -> None:
     assert losses["loss"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_no_gradient_crosses_between_the_vae_and_its_discriminator() -> None:
+def test_gradients_of_vae_and_discriminator_are_separate() -> None:
     model = factorvae()
     losses = some_losses(model)
     vae = losses["loss"] - losses["discriminator"]
@@ -80,7 +80,7 @@ def test_no_gradient_crosses_between_the_vae_and_its_discriminator() -> None:
     assert all(gradient is not None for gradient in gradients(losses["discriminator"], model.discriminator))
 
 
-def test_a_compiled_discriminator_gives_the_same_losses_and_gradients() -> None:
+def test_compiled_discriminator_equals_eager() -> None:
     plain, compiled = factorvae(), factorvae()
     compiled.discriminator.compile(backend="eager")
     for key, value in some_losses(compiled).items():
@@ -91,7 +91,7 @@ def test_a_compiled_discriminator_gives_the_same_losses_and_gradients() -> None:
         torch.testing.assert_close(one.grad, other.grad)
 
 
-def test_at_gamma_zero_the_vae_trains_bit_for_bit_as_a_plain_one(tmp_path: Path) -> None:
+def test_gamma_zero_equals_vae_bit_for_bit(tmp_path: Path) -> None:
     torch.manual_seed(0)
     plain = VAE(**HELIX)  # type: ignore[arg-type]
     for name, model in (("plain", plain), ("factor", factorvae(gamma=0)), ("pressed", factorvae())):
@@ -106,7 +106,7 @@ def test_at_gamma_zero_the_vae_trains_bit_for_bit_as_a_plain_one(tmp_path: Path)
     }
 
 
-def test_the_discriminator_has_an_optimiser_group_of_its_own() -> None:
+def test_discriminator_optimiser_group() -> None:
     model = factorvae()
     assert isinstance(model, Grouped)
     vae, discriminator = model.parameter_groups()
@@ -116,7 +116,7 @@ def test_the_discriminator_has_an_optimiser_group_of_its_own() -> None:
     assert len(vae["params"]) + len(discriminator["params"]) == len(list(model.parameters()))  # type: ignore[arg-type]
 
 
-def test_the_discriminator_is_that_of_the_paper() -> None:
+def test_discriminator_layers() -> None:
     model = factorvae(latent_dim=10, layers=6, width=1000)
     linear = [layer for layer in model.discriminator if isinstance(layer, torch.nn.Linear)]
     assert [layer.out_features for layer in linear] == [1000] * 6 + [2]
@@ -124,7 +124,7 @@ def test_the_discriminator_is_that_of_the_paper() -> None:
     assert sum(weight.numel() for weight in model.discriminator.parameters()) == 11_000 + 5 * 1_001_000 + 2_002
 
 
-def test_a_discriminator_that_knows_nothing_pays_log_2() -> None:
+def test_untrained_discriminator_error_is_log_2() -> None:
     model = factorvae()
     for weight in model.discriminator.parameters():
         torch.nn.init.zeros_(weight)
@@ -133,7 +133,7 @@ def test_a_discriminator_that_knows_nothing_pays_log_2() -> None:
     assert losses["total_correlation"].item() == 0
 
 
-def test_the_density_ratio_recovers_the_total_correlation_of_a_gaussian() -> None:
+def test_total_correlation_of_gaussian() -> None:
     covariance = torch.tensor([[1.0, 0.8], [0.8, 1.0]])
     analytic = -0.5 * math.log(1 - 0.8**2)  # 0.511 nats
     model, chance = factorvae(width=32), generator()
@@ -169,6 +169,6 @@ def test_the_density_ratio_recovers_the_total_correlation_of_a_gaussian() -> Non
         ("discriminator_betas", 0.5),
     ],
 )
-def test_settings_name_the_key_and_the_value(key: str, value: object) -> None:
+def test_invalid_settings_are_refused(key: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"{key} must be .*not "):
         factorvae(**{key: value})

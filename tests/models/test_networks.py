@@ -69,7 +69,7 @@ def parameters(network: Network) -> int:
     return sum(value.numel() for part in (network.encoder, network.decoder) for value in part.parameters())
 
 
-def test_networks_have_the_number_of_parameters_that_they_say() -> None:
+def test_documented_number_of_parameters() -> None:
     assert parameters(burgess(observation_shape=(1, 64, 64), latent_dim=10, heads=2)) == 502_005
     # conv12: convolutions 4,864 + 11 x 36,928 and 12 norms of 128, MLP 65,792 + 32,896 + 3,096; back:
     # MLP 1,664 + 33,024 + 65,792, convolutions 11 x 36,928 + 1,731 and 11 norms
@@ -82,9 +82,7 @@ def test_networks_have_the_number_of_parameters_that_they_say() -> None:
 
 
 @pytest.mark.parametrize(("network", "side", "count"), [(conv12, 64, 12), (conv16, 128, 16)])
-def test_the_deep_networks_have_as_many_convolutions_as_their_name_says(
-    network: Callable[..., Network], side: int, count: int
-) -> None:
+def test_number_of_convolutions_in_name(network: Callable[..., Network], side: int, count: int) -> None:
     parts = network(observation_shape=(3, side, side), latent_dim=2, heads=2)
     for part in (parts.encoder, parts.decoder):
         assert sum(isinstance(layer, nn.Conv2d) for layer in part.modules()) == count
@@ -98,7 +96,7 @@ def test_the_deep_networks_have_as_many_convolutions_as_their_name_says(
     assert sides.count(side) == 1  # one convolution alone is paid for at full resolution
 
 
-def test_burgess_has_the_published_key_names() -> None:
+def test_burgess_keys_of_published_weights() -> None:
     model = VAE(
         network=burgess,
         observation_shape=(1, 64, 64),
@@ -123,14 +121,14 @@ def test_burgess_interleaves_mean_and_log_variance() -> None:
 
 @pytest.mark.parametrize("heads", [1, 2])
 @every_network
-def test_an_encoder_has_as_many_outputs_as_heads_times_latents(name: str, heads: int) -> None:
+def test_encoder_outputs_are_heads_times_latents(name: str, heads: int) -> None:
     shape = shape_of(name)
     with torch.no_grad():
         assert build(name, shape, heads).encoder(torch.zeros(2, *shape)).shape == (2, 4 * heads)
 
 
 @every_network
-def test_a_network_takes_grey_images_too(name: str) -> None:
+def test_grey_images(name: str) -> None:
     shape = (1, *shape_of(name)[1:])
     parts = build(name, shape)
     with torch.no_grad():
@@ -140,7 +138,7 @@ def test_a_network_takes_grey_images_too(name: str) -> None:
 
 
 @every_network
-def test_running_the_encoders_stages_is_the_encoders_own_pass(name: str) -> None:
+def test_encoder_stages_equal_encoder(name: str) -> None:
     parts, shape = built(name), shape_of(name)
     x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
     staged = {id(layer) for layer in leaves(*parts.encoder_stages)}
@@ -153,7 +151,7 @@ def test_running_the_encoders_stages_is_the_encoders_own_pass(name: str) -> None
 
 
 @every_network
-def test_running_the_decoders_stages_is_the_decoders_own_pass(name: str) -> None:
+def test_decoder_stages_equal_decoder(name: str) -> None:
     parts, shape = built(name), shape_of(name)
     z = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
     features = inputs_of(leaves(parts.decoder_stages[0])[0], lambda: parts.decoder(z))
@@ -168,7 +166,7 @@ def test_running_the_decoders_stages_is_the_decoders_own_pass(name: str) -> None
 
 
 @every_network
-def test_stages_hold_the_networks_own_weights_and_end_with_their_activation(name: str) -> None:
+def test_stages_share_weights_and_end_with_activation(name: str) -> None:
     parts = built(name)
     for whole, stages in ((parts.encoder, parts.encoder_stages), (parts.decoder, parts.decoder_stages)):
         own = {id(weight) for weight in whole.parameters()}
@@ -179,7 +177,7 @@ def test_stages_hold_the_networks_own_weights_and_end_with_their_activation(name
 
 
 @pytest.mark.parametrize(("network", "side"), [(burgess, 64), (conv12, 64), (conv16, 128)])
-def test_convolutions_say_what_they_read(network: Callable[..., Network], side: int) -> None:
+def test_wrong_image_shape_is_refused(network: Callable[..., Network], side: int) -> None:
     with pytest.raises(
         ValueError, match=rf"network={network.__name__} reads {side} x {side} images, not \(3, 32, 32\)"
     ):

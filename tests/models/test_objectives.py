@@ -28,12 +28,12 @@ def parameters(network: Network) -> int:
     return sum(value.numel() for part in (network.encoder, network.decoder) for value in part.parameters())
 
 
-def test_networks_have_the_published_number_of_parameters() -> None:
+def test_published_number_of_parameters() -> None:
     assert parameters(conv64(observation_shape=(3, 64, 64), latent_dim=10, heads=2)) == 692_567
     assert parameters(conv5(observation_shape=(3, 64, 64), latent_dim=24, heads=2)) == 510_067
 
 
-def test_conv5_has_the_published_key_names() -> None:
+def test_conv5_keys_of_published_weights() -> None:
     model = VAE(
         network=conv5,
         observation_shape=(3, 64, 64),
@@ -56,14 +56,14 @@ def test_conv5_has_the_published_key_names() -> None:
     assert model.state_dict()["encoder.5.5.weight"].shape == (48, 128)
 
 
-def test_the_heads_conventions() -> None:
+def test_head_conventions() -> None:
     head = torch.tensor([[1.0, 2.0, 4.0, 6.0]])
     assert mean_and_log_variance(head)[1].tolist() == [[2.0, 3.0]]
     assert mean_and_log_std(head)[1].tolist() == [[4.0, 6.0]]
     assert mean_and_log_std(head)[0].tolist() == mean_and_log_variance(head)[0].tolist() == [[1.0, 2.0]]
 
 
-def test_kl_agrees_with_torch_and_the_authors_variant_with_its_formula() -> None:
+def test_kl_equals_torch_and_authors_formula() -> None:
     generator = torch.Generator().manual_seed(0)
     mean, log_std = torch.randn(2, 50, 3, dtype=torch.float64, generator=generator)
     expected = kl_divergence(Normal(mean, log_std.exp()), Normal(torch.zeros_like(mean), 1.0))
@@ -79,7 +79,7 @@ def test_kl_by_hand() -> None:
     assert value.item() == pytest.approx(0.5 * (1 + 4 - math.log(4) - 1))
 
 
-def test_a_sample_has_the_posteriors_moments_and_its_gradient() -> None:
+def test_sample_moments_and_gradient() -> None:
     mean = torch.full((200_000, 1), 2.0, dtype=torch.float64)
     log_std = torch.full_like(mean, math.log(0.5)).requires_grad_()
     drawn = sample(mean, log_std, torch.Generator().manual_seed(1))
@@ -89,7 +89,7 @@ def test_a_sample_has_the_posteriors_moments_and_its_gradient() -> None:
     torch.testing.assert_close(gradient, (drawn - mean).detach())
 
 
-def test_bernoulli_is_the_negative_log_likelihood_summed_over_pixels() -> None:
+def test_bernoulli_equals_negative_log_likelihood() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(4, 1, 3, 3, generator=generator)
     x = (torch.rand(4, 1, 3, 3, generator=generator) > 0.5).float()
@@ -97,7 +97,7 @@ def test_bernoulli_is_the_negative_log_likelihood_summed_over_pixels() -> None:
     torch.testing.assert_close(reconstruction_error(logits, x, kind="bernoulli", variance=1.0), expected)
 
 
-def test_gaussian_is_the_squared_error_over_twice_the_variance() -> None:
+def test_gaussian_by_hand() -> None:
     x, output = torch.zeros(2, 3), torch.tensor([[1.0, 0.0, 0.0], [0.0, 2.0, 2.0]])
     assert reconstruction_error(output, x, kind="gaussian", variance=0.5).item() == pytest.approx((1 + 8) / 2)
     image = torch.zeros(1, 1, 2, 2)  # logits of 0 show pixels of 0.5
@@ -105,12 +105,12 @@ def test_gaussian_is_the_squared_error_over_twice_the_variance() -> None:
     assert error.item() == pytest.approx(4 * 0.25 / 2)
 
 
-def test_decoded_images_are_pixels_and_decoded_vectors_are_not_squashed() -> None:
+def test_to_observation_of_images_and_vectors() -> None:
     assert to_observation(torch.tensor([[[[50.0, -50.0]]]])).flatten().tolist() == pytest.approx([1.0, 0.0])
     assert to_observation(torch.tensor([[50.0, -50.0]])).tolist() == [[50.0, -50.0]]
 
 
-def test_the_losses_add_up() -> None:
+def test_losses_are_sums_of_their_terms() -> None:
     settings = {"network": MLP, "observation_shape": (1, 4, 4), "latent_dim": 3, "reconstruction": "bernoulli"}
     x = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(0))
 
@@ -128,14 +128,14 @@ def test_the_losses_add_up() -> None:
     assert ae["loss"] == ae["reconstruction"]
 
 
-def test_an_autoencoder_without_posterior_has_one_head() -> None:
+def test_ae_has_one_head() -> None:
     model = AE(network=MLP, observation_shape=(3,), latent_dim=2, reconstruction="gaussian", variance=1.0)
     assert not hasattr(model, "posterior")
     assert model.encoder[-1].out_features == 2
 
 
 @pytest.mark.parametrize("network", [conv64, conv5])
-def test_convolutions_say_what_they_read(network: object) -> None:
+def test_wrong_image_shape_is_refused(network: object) -> None:
     with pytest.raises(ValueError, match=r"64 x 64.*\(3, 32, 32\)"):
         network(observation_shape=(3, 32, 32), latent_dim=2, heads=2)  # type: ignore[operator]
     with pytest.raises(ValueError, match="network=mlp"):

@@ -53,7 +53,7 @@ def similarity(name: str, a: Tensor, b: Tensor) -> float:
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_the_mmd_is_the_unbiased_sum_over_pairs(kernel: Kernel) -> None:
+def test_mmd_equals_unbiased_sum_over_pairs(kernel: Kernel) -> None:
     x, y = normal(7, 3, seed=0), normal(5, 3, seed=1) + 0.5
     k = functools.partial(similarity, kernel.__name__)
     within = [
@@ -65,13 +65,13 @@ def test_the_mmd_is_the_unbiased_sum_over_pairs(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_samples_of_one_distribution_are_at_zero_on_average(kernel: Kernel) -> None:
+def test_mmd_of_one_distribution_is_zero_on_average(kernel: Kernel) -> None:
     values = torch.stack([mmd(normal(20, 3, seed=2 * i), normal(15, 3, seed=2 * i + 1), kernel) for i in range(400)])
     assert values.min() < 0
     assert values.mean().item() == pytest.approx(0, abs=4 * values.std().item() / 20)
 
 
-def test_two_gaussians_are_at_the_distance_of_the_closed_form() -> None:
+def test_mmd_of_gaussians_equals_closed_form() -> None:
     latents, std, shift = 2, 0.5, torch.tensor([1.0, -0.5], dtype=torch.float64)
 
     def expected(variance: float, squared_shift: float) -> float:
@@ -86,7 +86,7 @@ def test_two_gaussians_are_at_the_distance_of_the_closed_form() -> None:
     assert values.mean().item() == pytest.approx(truth, abs=4 * values.std().item() / 20)
 
 
-def test_one_point_has_no_mmd() -> None:
+def test_mmd_of_one_point_is_refused() -> None:
     with pytest.raises(ValueError, match=r"batches of at least 2 images"):
         mmd(normal(1, 3, seed=0), normal(1, 3, seed=1), rbf)
 
@@ -96,7 +96,7 @@ def sliced(x: Tensor, y: Tensor, *, slices: int = 50, seed: int = 0) -> float:
     return found.item()
 
 
-def test_in_one_dimension_slices_are_the_best_matching() -> None:
+def test_sliced_wasserstein_in_one_dimension() -> None:
     x, y = normal(5, 1, seed=0), normal(5, 1, seed=1)
     best = min(float((x - y[list(order)]).square().mean()) for order in itertools.permutations(range(5)))
     assert sliced(x, y) == pytest.approx(best, rel=1e-12)
@@ -107,18 +107,18 @@ def test_in_one_dimension_slices_are_the_best_matching() -> None:
     )
 
 
-def test_a_sample_is_at_no_distance_from_itself_in_any_order() -> None:
+def test_sliced_wasserstein_of_equal_samples_is_zero() -> None:
     x = normal(30, 4, seed=0)
     assert sliced(x, x.flip(0)) == pytest.approx(0, abs=1e-24)
 
 
-def test_a_shift_costs_its_square_over_the_number_of_latents_on_average() -> None:
+def test_sliced_wasserstein_of_shift() -> None:
     x, shift = normal(30, 4, seed=0), torch.tensor([1.0, -2.0, 0.0, 0.5], dtype=torch.float64)
     values = np.array([sliced(x, x + shift, slices=10, seed=seed) for seed in range(400)])
     assert values.mean() == pytest.approx(5.25 / 4, abs=4 * values.std() / 20)
 
 
-def test_the_losses_add_up() -> None:
+def test_losses_are_sums_of_their_terms() -> None:
     vae, ae = losses(VAE, kl="exact"), losses(AE)
     info = losses(InfoVAE, kl="exact", alpha=0.25, lambda_mmd=11.0)
     assert info["kl"] == vae["kl"]
@@ -132,7 +132,7 @@ def test_the_losses_add_up() -> None:
     assert not hasattr(model(WAEMMD, weight=1.0), "posterior")
 
 
-def test_descending_the_penalty_brings_a_gaussian_to_the_prior() -> None:
+def test_penalty_descent_reaches_prior() -> None:
     for penalty in (
         lambda z, prior, generator: mmd(z, prior, inverse_multiquadratic),
         lambda z, prior, generator: sliced_wasserstein(z, prior, num_projections=32, generator=generator),
@@ -150,14 +150,14 @@ def test_descending_the_penalty_brings_a_gaussian_to_the_prior() -> None:
         assert log_std.abs().max() < 0.2
 
 
-def test_the_penalties_are_float32_whatever_the_network_runs_in() -> None:
+def test_penalties_are_float32_under_autocast() -> None:
     x, y = normal(6, 3, seed=0).float(), normal(6, 3, seed=1).float()
     plain = [*(mmd(x, y, kernel).item() for kernel in KERNELS), sliced(x, y)]
     with torch.autocast("cpu", torch.bfloat16):
         assert [*(mmd(x, y, kernel).item() for kernel in KERNELS), sliced(x, y)] == plain
 
 
-def test_settings_that_make_no_sense_are_refused_by_name() -> None:
+def test_invalid_settings_are_refused() -> None:
     with pytest.raises(ValueError, match=r"alpha must be a number of at most 1, not 1\.5"):
         model(InfoVAE, kl="exact", alpha=1.5, lambda_mmd=10.0)
     with pytest.raises(ValueError, match=r"lambda_mmd must be a number of at least 0\.5, not 0\.25"):

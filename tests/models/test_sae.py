@@ -30,14 +30,14 @@ def built(cls: type[SAE] | type[AdaAE], network: str, *, latent_dim: int, levels
     return cls(network=factory, levels=levels, **settings)
 
 
-def test_chunks_are_as_even_as_can_be() -> None:
+def test_chunk_sizes() -> None:
     assert chunk_sizes(12, levels=6) == (2,) * 6
     assert chunk_sizes(11, levels=4) == (3, 3, 3, 2)
     assert chunk_sizes(5, levels=1) == (5,)
     assert chunk_sizes(5, levels=5) == (1,) * 5
 
 
-def test_levels_are_spread_over_the_places() -> None:
+def test_levels_are_evenly_spaced() -> None:
     assert spread_levels(2, num_places=4) == (0, 2)
     assert spread_levels(3, num_places=4) == (0, 1, 2)
     assert spread_levels(4, num_places=4) == (0, 1, 2, 3)
@@ -47,14 +47,14 @@ def test_levels_are_spread_over_the_places() -> None:
 
 @pytest.mark.parametrize("cls", [SAE, AdaAE])
 @pytest.mark.parametrize("levels", [0, 13, 2.0, True, None])
-def test_levels_that_make_no_sense_are_refused(cls: type[SAE], levels: object) -> None:
+def test_invalid_levels_are_refused(cls: type[SAE], levels: object) -> None:
     with pytest.raises(ValueError, match=r"levels must be a whole number from 1 to latent_dim=12, not"):
         built(cls, "mlp", latent_dim=12, levels=levels)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("levels", [1, 3, 6, 12])
-def test_a_chunk_reaches_the_features_behind_its_place_and_none_before(network: str, levels: int) -> None:
+def test_chunk_changes_features_from_its_stage_on(network: str, levels: int) -> None:
     model = built(SAE, network, latent_dim=12, levels=levels)
     z = torch.randn(2, 12, generator=torch.Generator().manual_seed(1))
     plain = stage_inputs(model.decoder, z)
@@ -66,7 +66,7 @@ def test_a_chunk_reaches_the_features_behind_its_place_and_none_before(network: 
         assert changed == [stage >= place for stage in range(len(plain))]
 
 
-def test_every_layer_of_adaae_sees_every_latent() -> None:
+def test_adaae_layers_read_all_latents() -> None:
     model = built(AdaAE, "mlp", latent_dim=5, levels=3)
     z = torch.randn(2, 5, generator=torch.Generator().manual_seed(0))
     given: list[Tensor] = []
@@ -81,14 +81,14 @@ def test_every_layer_of_adaae_sees_every_latent() -> None:
         assert not any(torch.equal(*pair) for pair in zip(plain, stage_inputs(model.decoder, moved), strict=True))
 
 
-def test_with_one_level_sae_and_adaae_are_the_same() -> None:
+def test_sae_equals_adaae_with_one_level() -> None:
     sae, ada = (built(cls, "mlp", latent_dim=3, levels=1) for cls in (SAE, AdaAE))
     z = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
     assert torch.equal(sae.decode(z), ada.decode(z))
 
 
 @pytest.mark.parametrize("cls", [SAE, AdaAE])
-def test_layers_with_zero_weights_leave_a_decoder_constant(cls: type[SAE]) -> None:
+def test_zero_weights_give_constant_decoder(cls: type[SAE]) -> None:
     model = built(cls, "conv64", latent_dim=4, levels=4)
     for layer in model.decoder.layers:
         nn.init.zeros_(layer.mlp[-1].weight)
@@ -103,7 +103,7 @@ def test_layers_with_zero_weights_leave_a_decoder_constant(cls: type[SAE]) -> No
     torch.testing.assert_close(decoded, torch.sigmoid(expected).expand_as(decoded))
 
 
-def test_a_layer_scales_and_shifts_each_channel() -> None:
+def test_layer_scales_and_shifts_channels() -> None:
     layer = StructuralLayer(1, channels=2).double()
     nn.init.zeros_(layer.mlp[-1].weight)
     layer.mlp[-1].bias.data = torch.tensor([10.0, 20.0, torch.log(torch.tensor(2.0)), 0.0]).double()
@@ -113,14 +113,14 @@ def test_a_layer_scales_and_shifts_each_channel() -> None:
     torch.testing.assert_close(layer(x[..., 0, 0], torch.zeros(1, 1).double()), expected[..., 0, 0], rtol=0, atol=1e-6)
 
 
-def test_fresh_layers_change_features_little() -> None:
+def test_initial_layers_are_close_to_identity() -> None:
     torch.manual_seed(0)
     mu, log_sigma = StructuralLayer(2, channels=64).mlp(torch.randn(100, 2)).chunk(2, dim=1)
     assert mu.abs().mean() < 0.2
     assert (log_sigma.exp() - 1).abs().mean() < 0.2
 
 
-def test_the_parameters_counted_by_hand() -> None:
+def test_number_of_parameters() -> None:
     torch.manual_seed(0)
     model = SAE(
         network=functools.partial(mlp, hidden=[8], activation="elu", spread="log_std"),
@@ -141,7 +141,7 @@ def test_the_parameters_counted_by_hand() -> None:
 
 
 @pytest.mark.parametrize("cls", [SAE, AdaAE])
-def test_it_learns(cls: type[SAE]) -> None:
+def test_training_reduces_loss(cls: type[SAE]) -> None:
     model = built(cls, "mlp", latent_dim=2, levels=2)
     generator = torch.Generator().manual_seed(0)
     latents, directions = torch.randn(64, 2, generator=generator), torch.randn(2, 5, generator=generator)

@@ -14,7 +14,7 @@ from lrx.models.layers.transposed_conv import TransposedConv
 
 @pytest.mark.parametrize("outputs", [2, 4, 6])
 @pytest.mark.parametrize("settings", [(4, 2, 1), (5, 2, 1, 1), (3, 1, 0, 0, 2), (4, 2, 0)])
-def test_values_and_gradients_are_those_of_torch(settings: tuple[int, ...], outputs: int) -> None:
+def test_values_and_gradients_equal_torch(settings: tuple[int, ...], outputs: int) -> None:
     torch.manual_seed(0)
     ours, plain = (kind(4, outputs, *settings, dtype=torch.float64) for kind in (TransposedConv, nn.ConvTranspose2d))
     plain.load_state_dict(ours.state_dict())
@@ -29,7 +29,7 @@ def test_values_and_gradients_are_those_of_torch(settings: tuple[int, ...], outp
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
-def test_without_gradients_and_without_bias_it_is_torch_itself() -> None:
+def test_without_gradients_or_bias_equals_torch() -> None:
     x = torch.randn(1, 3, 4, 4)
     for bias in (True, False):
         layer = TransposedConv(3, 6, 4, 2, 1, bias=bias)
@@ -40,7 +40,7 @@ def test_without_gradients_and_without_bias_it_is_torch_itself() -> None:
 
 @pytest.mark.parametrize("outputs", [2, 6])
 @pytest.mark.parametrize("gradients", [True, False])
-def test_one_image_and_no_images(outputs: int, gradients: bool) -> None:
+def test_one_image_and_empty_batch(outputs: int, gradients: bool) -> None:
     layer, x = TransposedConv(3, outputs, 4, 2, 1), torch.randn(3, 4, 5)
     with torch.set_grad_enabled(gradients):
         assert layer(x[None][:0]).shape == (0, outputs, 8, 10)
@@ -49,7 +49,7 @@ def test_one_image_and_no_images(outputs: int, gradients: bool) -> None:
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # within torch.func.jvp
 @pytest.mark.parametrize("outputs", [2, 6])
-def test_derivatives_of_both_modes_are_those_of_torch(outputs: int) -> None:
+def test_forward_and_reverse_derivatives_equal_torch(outputs: int) -> None:
     layer = TransposedConv(3, outputs, 4, 2, 1, dtype=torch.float64)
     x = torch.randn(2, 3, 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     plain = torch.func.jacrev(functools.partial(nn.ConvTranspose2d.forward, layer))(x)
@@ -60,7 +60,7 @@ def test_derivatives_of_both_modes_are_those_of_torch(outputs: int) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_not_a_number_spreads_as_far_as_in_torch(value: float) -> None:
+def test_nan_propagates_as_in_torch(value: float) -> None:
     layer, x = TransposedConv(3, 2, 4, 2, 1), torch.zeros(1, 3, 4, 4)
     x[0, 0, 1, 2] = value
     finite = layer(x).isfinite()
@@ -68,13 +68,13 @@ def test_not_a_number_spreads_as_far_as_in_torch(value: float) -> None:
     assert 0 < finite.sum() < finite.numel()
 
 
-def test_the_shape_that_is_asked_for() -> None:
+def test_output_size() -> None:
     layer = TransposedConv(3, 2, 3, 2, 1)
     assert layer(torch.randn(1, 3, 4, 4), [8, 8]).shape == (1, 2, 8, 8)
 
 
 @pytest.mark.parametrize("outputs", [2, 6])
-def test_under_autocast_it_gives_bf16(outputs: int) -> None:
+def test_autocast_gives_bf16(outputs: int) -> None:
     layer = TransposedConv(3, outputs, 4, 2, 1)
     with torch.autocast("cpu", torch.bfloat16):
         out = layer(torch.randn(1, 3, 4, 4))

@@ -34,7 +34,7 @@ def drawn(height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @pytest.mark.parametrize(("height", "width"), SHAPES)
-def test_outputs_and_gradients_agree(height: int, width: int) -> None:
+def test_values_and_gradients_equal_two_operations(height: int, width: int) -> None:
     given = [part.requires_grad_() for part in drawn(height, width)]
     ours, plain = together(*given), one_after_the_other(*given)
     assert ours.shape == (2, 3, 2 * height, 2 * width)
@@ -47,7 +47,7 @@ def test_outputs_and_gradients_agree(height: int, width: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # within torch.func.jvp
-def test_forward_mode_derivatives_agree() -> None:
+def test_forward_mode_derivatives() -> None:
     x, weight, bias = drawn(4, 3)
     along = torch.ones_like(x)
     ours, plain = (
@@ -57,7 +57,7 @@ def test_forward_mode_derivatives_agree() -> None:
     torch.testing.assert_close(ours, plain, rtol=0, atol=1e-12)
 
 
-def test_jacobians_agree_row_by_row_and_by_image() -> None:
+def test_jacobians_by_row_and_by_image() -> None:
     x, weight, bias = drawn(2, 3)
 
     def jacobians(way: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
@@ -66,11 +66,11 @@ def test_jacobians_agree_row_by_row_and_by_image() -> None:
     torch.testing.assert_close(jacobians(together), jacobians(one_after_the_other), rtol=0, atol=1e-12)
 
 
-def test_no_images_give_no_images() -> None:
+def test_empty_batch() -> None:
     assert UpsampleConv(5, 3)(torch.empty(0, 5, 4, 4)).shape == (0, 3, 8, 8)
 
 
-def test_not_a_number_spreads_as_far_as_in_the_two_operations() -> None:
+def test_nan_propagates_as_in_two_operations() -> None:
     x, weight, bias = drawn(5, 5)
     for value in (math.nan, math.inf):
         x[0, 0, 2, 1] = value
@@ -80,7 +80,7 @@ def test_not_a_number_spreads_as_far_as_in_the_two_operations() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
-def test_a_layer_goes_to_other_dtypes(dtype: torch.dtype) -> None:
+def test_layer_converts_to_other_dtypes(dtype: torch.dtype) -> None:
     layer, x = UpsampleConv(8, 3), torch.rand(2, 8, 4, 4, generator=torch.Generator().manual_seed(0))
     exact = layer(x)
     rounded = copy.deepcopy(layer).to(dtype)(x.to(dtype))
@@ -88,18 +88,18 @@ def test_a_layer_goes_to_other_dtypes(dtype: torch.dtype) -> None:
     torch.testing.assert_close(rounded.float(), exact, rtol=0.02, atol=0.02)
 
 
-def test_the_state_has_the_keys_of_published_weights() -> None:
+def test_keys_of_published_weights() -> None:
     assert list(UpsampleConv(8, 3).state_dict()) == ["conv.weight", "conv.bias"]
 
 
-def test_a_constant_image_sees_the_sum_of_the_weights_inside() -> None:
+def test_constant_image_gives_sum_of_weights() -> None:
     """Doubling keeps a constant, so that every sub-pixel kernel sums to what the kernel sums to."""
     _, weight, _ = drawn(1, 1)
     sums = sub_pixel_kernels(weight, DOUBLED).sum((2, 3))
     torch.testing.assert_close(sums, weight.sum((2, 3)).repeat_interleave(4, 0), rtol=0, atol=1e-13)
 
 
-def test_the_memory_order_of_the_input_is_kept() -> None:
+def test_memory_format_is_preserved() -> None:
     """Else every layer after it would convert."""
     layer = UpsampleConv(8, 3)
     x = torch.rand(2, 8, 4, 4)
@@ -107,7 +107,7 @@ def test_the_memory_order_of_the_input_is_kept() -> None:
     assert layer(x.contiguous(memory_format=torch.channels_last)).is_contiguous(memory_format=torch.channels_last)
 
 
-def test_under_autocast_the_result_is_bf16_and_near() -> None:
+def test_autocast_gives_bf16() -> None:
     layer = UpsampleConv(8, 3)
     x = torch.rand(2, 8, 4, 4, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

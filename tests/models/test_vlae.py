@@ -39,7 +39,7 @@ def images(model: VLAE, count: int) -> Tensor:
 
 
 @pytest.mark.parametrize(("network", "places"), CASES)
-def test_a_chunk_is_read_from_the_stages_up_to_its_own(network: str, places: tuple[int, ...]) -> None:
+def test_chunk_depends_on_stages_up_to_its_own(network: str, places: tuple[int, ...]) -> None:
     model = built(network, latent_dim=12, levels=len(places))
     x, size, last = images(model, 3), 12 // len(places), len(model.encoder.stages) - 1
     mean, std = model.posterior(x)
@@ -60,7 +60,7 @@ def test_a_chunk_is_read_from_the_stages_up_to_its_own(network: str, places: tup
 
 
 @pytest.mark.parametrize(("network", "places"), CASES)
-def test_a_chunk_enters_the_decoder_at_its_place(network: str, places: tuple[int, ...]) -> None:
+def test_chunk_enters_decoder_at_its_stage(network: str, places: tuple[int, ...]) -> None:
     model = built(network, latent_dim=12, levels=len(places))
     z, size = torch.randn(2, 12, generator=torch.Generator().manual_seed(1)), 12 // len(places)
     plain = stage_inputs(model.decoder, z)
@@ -71,7 +71,7 @@ def test_a_chunk_enters_the_decoder_at_its_place(network: str, places: tuple[int
         assert changed == [stage >= place for stage in range(len(plain))]
 
 
-def test_means_and_spreads_come_from_the_heads_in_order() -> None:
+def test_order_of_means_and_spreads() -> None:
     model = built("mlp", latent_dim=5, levels=2)  # chunks of 3 and 2
     for level, head in enumerate(model.encoder.heads):
         nn.init.zeros_(head[-2][-1].weight)
@@ -83,12 +83,12 @@ def test_means_and_spreads_come_from_the_heads_in_order() -> None:
 
 
 @pytest.mark.parametrize("levels", [0, 6, 2.0, True])
-def test_levels_that_make_no_sense_are_refused(levels: object) -> None:
+def test_invalid_levels_are_refused(levels: object) -> None:
     with pytest.raises(ValueError, match=r"levels must be a whole number from 1 to latent_dim=5, not"):
         built("mlp", latent_dim=5, levels=levels)
 
 
-def test_a_level_for_each_latent() -> None:
+def test_one_latent_per_level() -> None:
     model = built("mlp", latent_dim=5, levels=5)
     x = images(model, 2)
     assert model.encode(x).shape == (2, 5)
@@ -96,7 +96,7 @@ def test_a_level_for_each_latent() -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 3), (2,)])
-def test_a_rung_is_a_concatenation_and_a_mixing_of_its_channels(shape: tuple[int, ...]) -> None:
+def test_rung_equals_mixing_of_concatenation(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     rung = Rung(1, shape).double()
     x, chunk = torch.randn(4, *shape, dtype=torch.float64), torch.randn(4, 1, dtype=torch.float64)
@@ -110,7 +110,7 @@ def test_a_rung_is_a_concatenation_and_a_mixing_of_its_channels(shape: tuple[int
     torch.testing.assert_close(rung(x, chunk), expected)
 
 
-def test_the_loss_by_hand() -> None:
+def test_loss_by_hand() -> None:
     model = built("mlp", latent_dim=6, levels=3)
     x = (images(model, 4) > 0.5).float()
     losses = model.loss(x, step=0, generator=torch.Generator().manual_seed(5))
@@ -124,7 +124,7 @@ def test_the_loss_by_hand() -> None:
     torch.testing.assert_close(losses["loss"], rec + kl, rtol=1e-5, atol=0)
 
 
-def test_the_parameters_counted_by_hand() -> None:
+def test_number_of_parameters() -> None:
     model = VLAE(
         network=functools.partial(mlp, hidden=[8], activation="elu", spread="log_std"),
         observation_shape=(1, 4, 4),
@@ -153,7 +153,7 @@ def test_the_parameters_counted_by_hand() -> None:
     assert {name.rsplit(".", 1)[0] for name in model.decoder.state_dict()} == decoder
 
 
-def test_it_learns() -> None:
+def test_training_reduces_loss() -> None:
     model = built("mlp", latent_dim=4, levels=2)
     generator = torch.Generator().manual_seed(0)
     x = (torch.rand(4, 1, 4, 4, generator=generator) > 0.5).float().repeat(16, 1, 1, 1)

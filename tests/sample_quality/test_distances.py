@@ -14,7 +14,7 @@ def normal(count: int, features: int, seed: int) -> Tensor:
     return torch.randn(count, features, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def test_gaussians_are_at_the_distance_of_the_closed_form() -> None:
+def test_gaussian_distance_equals_closed_form() -> None:
     shift, a, b = (torch.tensor(v).double() for v in ([1.0, -2.0, 0.5], [1.0, 2.0, 0.0], [0.5, 3.0, 0.7]))
     turn = torch.linalg.qr(normal(3, 3, 0)).Q  # in any basis that the covariances share
     covariances = [turn @ torch.diag(std.square()) @ turn.T for std in (a, b)]
@@ -23,7 +23,7 @@ def test_gaussians_are_at_the_distance_of_the_closed_form() -> None:
     assert found == pytest.approx(float(expected), rel=1e-6)
 
 
-def test_samples_are_at_the_distance_that_scipy_finds() -> None:
+def test_frechet_equals_scipy() -> None:
     x, y = normal(60, 4, 0) @ normal(4, 4, 1), normal(80, 4, 2) + 0.3
     cov_x, cov_y = np.cov(x.numpy().T), np.cov(y.numpy().T)
     cross = np.trace(scipy.linalg.sqrtm(cov_x @ cov_y)).real
@@ -37,7 +37,7 @@ def fitted_distance(x: Tensor, y: Tensor) -> float:
 
 
 @pytest.mark.parametrize(("count_x", "count_y", "features"), [(12, 9, 12), (12, 9, 30), (40, 37, 50)])
-def test_of_fewer_points_than_features_the_distance_is_the_same(count_x: int, count_y: int, features: int) -> None:
+def test_frechet_of_fewer_points_than_features(count_x: int, count_y: int, features: int) -> None:
     x, y = normal(count_x, features, 0) + 5, 2 * normal(count_y, features, 1) + 4
     found = compare(x, y, neighbours=1)["frechet"]
     assert found.value == pytest.approx(fitted_distance(x, y), rel=1e-7)
@@ -50,7 +50,7 @@ def test_of_fewer_points_than_features_the_distance_is_the_same(count_x: int, co
     assert found.se == pytest.approx(np.std(left) * np.sqrt(len(left) - 1), rel=1e-4)
 
 
-def test_a_sample_is_at_no_distance_from_itself() -> None:
+def test_distances_of_equal_samples() -> None:
     x = normal(100, 5, 0)
     found = compare(x, x, neighbours=3)
     assert found["frechet"].value == pytest.approx(0, abs=1e-12)
@@ -59,7 +59,7 @@ def test_a_sample_is_at_no_distance_from_itself() -> None:
     assert (found["precision"].se, found["recall"].se) == (0, 0)
 
 
-def test_the_kernel_distance_is_the_unbiased_sum_over_pairs() -> None:
+def test_kernel_equals_unbiased_sum_over_pairs() -> None:
     x, y = normal(23, 3, 0), normal(31, 3, 1) + 0.5
 
     def k(a: Tensor, b: Tensor) -> float:
@@ -73,7 +73,7 @@ def test_the_kernel_distance_is_the_unbiased_sum_over_pairs() -> None:
     assert compare(x, y, neighbours=1)["kernel"].value == pytest.approx(sum(within) - 2 * across, rel=1e-12)
 
 
-def test_the_kernel_distance_of_one_distribution_is_0_on_average() -> None:
+def test_kernel_of_one_distribution_is_zero_on_average() -> None:
     pairs = [(normal(40, 4, 2 * s), normal(40, 4, 2 * s + 1)) for s in range(200)]
     found = np.array([compare(x, y, neighbours=1)["kernel"].value for x, y in pairs])
     assert abs(found.mean()) < 4 * found.std() / np.sqrt(200)
@@ -90,7 +90,7 @@ def brute(x: Tensor, y: Tensor, neighbours: int) -> tuple[float, float]:
     return shares[0], shares[1]
 
 
-def test_precision_and_recall_are_those_of_the_definition_whatever_groups_are_left_out() -> None:
+def test_precision_and_recall_equal_definition() -> None:
     x, y = normal(40, 3, 0), 0.7 * normal(40, 3, 1) + 0.4
     found = compare(x, y, neighbours=2)
     assert (found["precision"].value, found["recall"].value) == pytest.approx(brute(x, y, 2))
@@ -104,7 +104,7 @@ def test_precision_and_recall_are_those_of_the_definition_whatever_groups_are_le
     assert found["precision"].bias == pytest.approx(19 * (mean[0] - found["precision"].value))
 
 
-def test_what_lies_apart_has_no_precision_and_a_part_has_no_recall_of_the_rest() -> None:
+def test_precision_and_recall_of_disjoint_samples() -> None:
     x, y = normal(200, 2, 0), normal(200, 2, 1)
     apart = compare(x + 100, y, neighbours=3)
     assert (apart["precision"].value, apart["recall"].value) == (0, 0)
@@ -115,7 +115,7 @@ def test_what_lies_apart_has_no_precision_and_a_part_has_no_recall_of_the_rest()
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])
-def test_errors_are_the_spread_of_repeats_or_somewhat_more_and_the_bias_is_found(shift: float) -> None:
+def test_standard_errors_and_bias_against_repeats(shift: float) -> None:
     rows: dict[str, list[tuple[float, float, float]]] = {}
     for seed in range(30):
         x, y = normal(120, 6, 2 * seed) + shift, normal(120, 6, 2 * seed + 1)

@@ -64,7 +64,7 @@ class LabelledBars:
         return Bars.factors.classes((indices + self.shift) % 12)
 
 
-def test_a_probe_learns_the_factors_and_leaves_the_global_generator_alone() -> None:
+def test_train_probe_is_accurate_and_reproducible() -> None:
     state = torch.get_rng_state()
     probe = train_probe(Bars(), steps=60)
     assert torch.equal(torch.get_rng_state(), state)
@@ -78,9 +78,7 @@ def test_a_probe_learns_the_factors_and_leaves_the_global_generator_alone() -> N
     assert all(torch.equal(a, b) for a, b in zip(probe.parameters(), again.parameters(), strict=True))
 
 
-def test_a_kept_probe_is_the_trained_one_and_is_not_trained_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cached_probe_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = factor_probe(Bars(), steps=5, cache=str(tmp_path / "probes"))
     (kept,) = (tmp_path / "probes").iterdir()
     factor_probe(Bars(), steps=6, cache=str(tmp_path / "probes"))
@@ -96,7 +94,7 @@ def test_a_kept_probe_is_the_trained_one_and_is_not_trained_again(
         factor_probe(Bars(), steps=5, cache=str(tmp_path / "probes"))
 
 
-def test_a_flipped_bit_of_a_kept_probe_is_noticed(tmp_path: Path) -> None:
+def test_flipped_bit_in_cache_is_refused(tmp_path: Path) -> None:
     factor_probe(Bars(), steps=1, cache=str(tmp_path))
     (kept,) = tmp_path.iterdir()
     content = bytearray(kept.read_bytes())
@@ -106,7 +104,7 @@ def test_a_flipped_bit_of_a_kept_probe_is_noticed(tmp_path: Path) -> None:
         factor_probe(Bars(), steps=1, cache=str(tmp_path))
 
 
-def test_a_probe_of_labels_is_that_of_equal_factors() -> None:
+def test_probe_of_labels_equals_probe_of_factors() -> None:
     grid, labels = train_probe(Bars(), steps=10), train_probe(LabelledBars(), steps=10)
     assert labels.names == grid.names == ("row", "column")
     assert all(torch.equal(a, b) for a, b in zip(grid.parameters(), labels.parameters(), strict=True))
@@ -115,16 +113,14 @@ def test_a_probe_of_labels_is_that_of_equal_factors() -> None:
     assert torch.equal(learned.classes(as_float(Bars().raw(every))), Bars.factors.classes((every + 5) % 12)[:, [0, 2]])
 
 
-def test_kept_probes_of_factors_and_of_other_labels_are_told_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_distinguishes_factors_and_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "ROWS", 5)  # classes are read in parts
     for data in (Bars(), LabelledBars(), LabelledBars(shift=5), LabelledBars()):
         factor_probe(data, steps=2, cache=str(tmp_path))
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_auto_is_the_probe_where_images_have_classes_that_vary() -> None:
+def test_auto_features() -> None:
     assert resolve_features(Bars(), "auto") == resolve_features(LabelledBars(), "auto") == "probe"
     single, vectors = LabelledBars(), LabelledBars()
     single.label_sizes = (1, 1, 1)
@@ -136,7 +132,7 @@ def test_auto_is_the_probe_where_images_have_classes_that_vary() -> None:
         train_probe(PlainBars(), steps=1)
 
 
-def test_a_probe_needs_images_and_a_factor_that_varies() -> None:
+def test_probe_of_vectors_or_constant_factor_is_refused() -> None:
     data = Bars()
     data.factors = FactorSpace(("constant",), (1,))
     with pytest.raises(ValueError, match="needs a factor or label that varies, and bars has none"):
@@ -147,6 +143,6 @@ def test_a_probe_needs_images_and_a_factor_that_varies() -> None:
 
 
 @pytest.mark.parametrize(("steps", "cache"), [(0, None), (1.5, None), (True, None), (10, ""), (10, 3)])
-def test_settings_are_checked(steps: object, cache: object) -> None:
+def test_invalid_settings_are_refused(steps: object, cache: object) -> None:
     with pytest.raises(ValueError, match="probe_steps" if cache is None else "cache"):
         check_probe_settings(steps, cache)

@@ -128,7 +128,7 @@ def images(count: int, channels: int = 3, side: int = 16) -> Tensor:
     return noise * torch.linspace(0.1, 1, count).view(-1, 1, 1, 1)
 
 
-def test_there_are_as_many_weights_as_published() -> None:
+def test_number_of_weights() -> None:
     def number(variant: str, without: str = "nothing") -> int:
         return sum(p.numel() for name, p in empty(variant).named_parameters() if not name.startswith(without))
 
@@ -137,7 +137,7 @@ def test_there_are_as_many_weights_as_published() -> None:
     assert number("fid") == 23_834_568 + 8 * (2048 + 1)  # 1008 classes for 1000
 
 
-def test_names_and_shapes_are_those_of_the_files() -> None:
+def test_names_and_shapes_of_published_files() -> None:
     for shapes in SHAPES.values():
         for block, convolutions in BLOCKS.items():
             expected = {f"{block}.{name}.conv.weight": shape for name, shape in convolutions.items()}
@@ -154,7 +154,7 @@ def test_names_and_shapes_are_those_of_the_files() -> None:
 
 
 @pytest.mark.parametrize("variant", ["fid", "torchvision"])
-def test_stages_have_the_sizes_of_the_paper(variant: str) -> None:
+def test_stage_sizes(variant: str) -> None:
     network, found = InceptionV3(variant).eval(), {}
     for name in STAGES:
         network.get_submodule(name).register_forward_hook(lambda m, x, y, name=name: found.update({name: y.shape}))
@@ -164,7 +164,7 @@ def test_stages_have_the_sizes_of_the_paper(variant: str) -> None:
     assert found == {name: (1, channels, side, side) for name, (channels, side) in STAGES.items()}
 
 
-def test_padding_counts_in_torchvision_alone_and_the_last_block_of_fid_takes_maxima() -> None:
+def test_pooling_of_variants() -> None:
     ones, spike = torch.ones(1, 1, 5, 5).double(), torch.zeros(1, 1, 5, 5).double()
     spike[..., 2, 2] = 9
     around = torch.zeros(5, 5).double()
@@ -181,7 +181,7 @@ def test_padding_counts_in_torchvision_alone_and_the_last_block_of_fid_takes_max
             assert torch.allclose(pool(ones)[0, 0, 0], edge, rtol=1e-12)
 
 
-def test_branches_stand_in_the_order_of_the_figures() -> None:
+def test_order_of_branches() -> None:
     block = InceptionV3("fid").Mixed_7c.double().eval().requires_grad_(False)
     order = ("branch1x1", "branch3x3_2a", "branch3x3_2b", "branch3x3dbl_3a", "branch3x3dbl_3b", "branch_pool")
     for place, name in enumerate(order):
@@ -193,7 +193,7 @@ def test_branches_stand_in_the_order_of_the_figures() -> None:
     assert torch.equal(block(torch.zeros(1, 2048, 2, 2).double()), expected.view(1, -1, 1, 1).expand(1, 2048, 2, 2))
 
 
-def test_a_layer_normalises_with_the_published_epsilon_and_has_no_negative_values() -> None:
+def test_convolution_epsilon_and_relu() -> None:
     layer = inception.Convolution(1, 1, 1).double().eval().requires_grad_(False)
     layer.conv.weight.fill_(2.0)
     layer.bn.running_mean.fill_(1.0)
@@ -202,7 +202,7 @@ def test_a_layer_normalises_with_the_published_epsilon_and_has_no_negative_value
     assert found.tolist() == pytest.approx([5 / 0.009**0.5, 0], rel=1e-7)  # (2 * 3 - 1) / sqrt(0.008 + 0.001)
 
 
-def test_images_become_colour_of_299_pixels_from_minus_1_to_1() -> None:
+def test_preprocess() -> None:
     assert torch.equal(preprocess(torch.full((2, 1, 8, 6), 0.25)), torch.full((2, 3, 299, 299), -0.5))
     exact = images(2, side=299)
     assert torch.equal(preprocess(exact), 2 * exact - 1)
@@ -211,9 +211,7 @@ def test_images_become_colour_of_299_pixels_from_minus_1_to_1() -> None:
     assert torch.allclose(preprocess(step)[0, 0, 0], 2 * places - 1, atol=1e-12)
 
 
-def test_features_do_not_depend_on_the_batch_nor_grey_on_its_channels(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_features_do_not_depend_on_batch_or_channels(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = read_inception(file)[0].double()
     monkeypatch.setattr(inception, "SIDE", 91)
     x = images(3).double()
@@ -229,7 +227,7 @@ def test_features_do_not_depend_on_the_batch_nor_grey_on_its_channels(
     assert torch.allclose(network.features(grey), network.features(grey.repeat(1, 3, 1, 1)), rtol=1e-9, atol=1e-9)
 
 
-def test_a_file_gives_its_weights_its_variant_and_its_hash(file: Path, tmp_path: Path) -> None:
+def test_read_inception(file: Path, tmp_path: Path) -> None:
     state = torch.get_rng_state()
     network, digest = read_inception(file)
     assert torch.equal(torch.get_rng_state(), state)
@@ -245,7 +243,7 @@ def test_a_file_gives_its_weights_its_variant_and_its_hash(file: Path, tmp_path:
     assert torch.equal(other.AuxLogits.fc.weight, old["AuxLogits.fc.weight"])
 
 
-def test_files_that_do_not_fit_are_refused_in_a_line(file: Path, tmp_path: Path) -> None:
+def test_other_files_are_refused(file: Path, tmp_path: Path) -> None:
     nothing = torch.tensor(0.0)
     fitting = {
         key: torch.tensor(0) if key.endswith("num_batches_tracked") else nothing.expand(shape)
@@ -293,9 +291,7 @@ class Pictures:
         return z.view(-1, 1, 4, 4)
 
 
-def test_the_assay_compares_the_features_of_the_network_as_they_are(
-    file: Path, network: InceptionV3, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_generation_with_inception_features(file: Path, network: InceptionV3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inception, "SIDE", 75)  # 20 times as fast
     compared: list[tuple[Tensor, Tensor]] = []
 

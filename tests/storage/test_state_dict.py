@@ -19,7 +19,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("wrapper", [None, "state_dict", "model_state_dict", "model"])
-def test_pt_files_alone_or_under_a_usual_key(tmp_path: Path, wrapper: str | None) -> None:
+def test_pt_file_plain_or_wrapped(tmp_path: Path, wrapper: str | None) -> None:
     torch.save(WEIGHTS if wrapper is None else {"epoch": 3, wrapper: WEIGHTS}, tmp_path / "w.pt")
     assert same(read_state_dict(tmp_path / "w.pt"), WEIGHTS)
 
@@ -32,14 +32,14 @@ def test_safetensors(tmp_path: Path) -> None:
         read_state_dict(tmp_path / "cut.safetensors")
 
 
-def test_a_common_prefix_goes_and_others_stay() -> None:
+def test_strip_prefix() -> None:
     assert same(strip_prefix({f"module.{key}": value for key, value in WEIGHTS.items()}, WEIGHTS), WEIGHTS)
     assert same(strip_prefix(WEIGHTS, WEIGHTS), WEIGHTS)
     mixed = {"module.encoder.weight": WEIGHTS["encoder.weight"], "decoder.bias": WEIGHTS["decoder.bias"]}
     assert same(strip_prefix(mixed, WEIGHTS), mixed)
 
 
-def test_what_is_no_state_dict_is_refused(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     trap = tmp_path / "trap"
     for name, content in {
         "list": [1, 2],
