@@ -12,7 +12,6 @@ import numpy as np
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
 from lrx.core.validation import SettingError, check_choice
-from lrx.data.grid import GridDataset
 from lrx.data.labelled import StoreDataset
 from lrx.data.store.array_file import StoredArray, find_array, pixel_blocks, vector_blocks
 from lrx.data.store.cache import Cache, Origin, Progress, Recipe, open_or_convert
@@ -34,7 +33,7 @@ def arrays(
     classes: str | None,
     factor_names: Sequence[str] | None,
     progress: Progress | None = None,
-) -> StoreDataset | GridDataset:
+) -> StoreDataset:
     """Return the observations of an array file: images (C, H, W) or vectors (P,).
 
     root: they are kept in `root/converted`, uncompressed, and converted anew when the file changes.

@@ -1,4 +1,4 @@
-"""Data sets of images in no particular order, with known classes or without; lrx.data.grid has the full grids."""
+"""Data sets over a store of images or vectors, with labels or without; lrx.data.grid has the full grids."""
 
 from __future__ import annotations
 
@@ -16,17 +16,15 @@ class StoreDataset:
 
     name, source, fingerprint: as in lrx.core.types.Dataset.
     pixels: uint8 images (C, H, W) or float32 vectors (P,), by index.
-    sample: int64 (M,), the images that training and evaluation draw from; None for all of them.
+    Its `sample`, int64 (M,), names the images that training and evaluation draw from, see lrx.data.subset; None: all.
     """
 
-    def __init__(
-        self, *, name: str, source: str, fingerprint: str, pixels: PixelStore, sample: Tensor | None = None
-    ) -> None:
+    def __init__(self, *, name: str, source: str, fingerprint: str, pixels: PixelStore) -> None:
         """Take the shape of the observations from the first one."""
         self.name = name
         self.source = source
         self.fingerprint = fingerprint
-        self.sample = sample
+        self.sample: Tensor | None = None
         self.observation_shape: tuple[int, ...] = pixels[np.zeros(1, dtype=np.int64)].shape[1:]
         self.pixels = pixels
 
@@ -68,11 +66,10 @@ class LabelledDataset(StoreDataset):
         label_names: tuple[str, ...],
         label_sizes: tuple[int, ...],
         classes: np.ndarray,
-        sample: Tensor | None = None,
         partition: Tensor | None = None,
     ) -> None:
         """Keep the classes in the dtype in which they come."""
-        super().__init__(name=name, source=source, fingerprint=fingerprint, pixels=pixels, sample=sample)
+        super().__init__(name=name, source=source, fingerprint=fingerprint, pixels=pixels)
         assert classes.shape == (len(pixels), len(label_names)), (classes.shape, len(pixels), label_names)
         assert len(label_sizes) == len(label_names), (label_sizes, label_names)
         assert partition is None or partition.shape == (len(pixels),), (partition, len(pixels))

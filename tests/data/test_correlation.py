@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.conditioned_response.assay import conditioned_response
+from lrx.assays.conditioned_response.assay import Settings as ConditionedSettings
 from lrx.assays.metrics.assay import Settings as MetricsSettings
 from lrx.assays.run import run_assay
 from lrx.core.factors import FactorSpace
@@ -130,17 +130,11 @@ def test_correlation_lowers_mig_and_not_cds() -> None:
         settings = MetricsSettings(preset="fast", only=["mig", "dci"], batch_size=512)
         mig = run_assay(settings, Axes(), data, torch.Generator().manual_seed(0))
         assert isinstance(mig, AssayResult)
-        cds = conditioned_response(
-            Axes(),
-            data,
-            torch.Generator().manual_seed(0),
-            num_groups=8,
-            max_pairs=20,
-            reduction="mean_of_rms",
-            threshold=0.1,
-            num_bootstrap=50,
-            batch_size=512,
+        groups = ConditionedSettings(
+            num_groups=8, max_pairs=20, reduction="mean_of_rms", threshold=0.1, num_bootstrap=50, batch_size=512
         )
+        cds = run_assay(groups, Axes(), data, torch.Generator().manual_seed(0))
+        assert isinstance(cds, AssayResult)
         scores[name] = (mig.scores["mig"], cds.scores["cds"])
     assert scores["whole"][0] > 0.9
     assert scores["band"][0] < 0.75

@@ -75,7 +75,7 @@ def _check_form(shape: tuple[int, ...], dtype: np.dtype, what: str, num_rows: in
 
 def with_classes(
     classes: Classes | None, *, name: str, source: str, fingerprint: str, pixels: PixelStore
-) -> StoreDataset | GridDataset:
+) -> StoreDataset:
     """Return the data set of these observations: a grid if each combination of classes is there once, in any order."""
     if classes is None:
         return StoreDataset(name=name, source=source, fingerprint=fingerprint, pixels=pixels)
