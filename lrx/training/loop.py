@@ -53,13 +53,8 @@ class TrainSettings(Checked):
         """Check `compile` and `betas`."""
         if not isinstance(self.compile, bool) and self.compile != "auto":
             raise SettingError(f"compile must be auto, true or false, not {self.compile!r}")
-        betas = self.betas
-        if (
-            not isinstance(betas, list | tuple)
-            or len(betas) != 2
-            or not all(isinstance(beta, int | float) and 0 <= beta < 1 for beta in betas)
-        ):
-            raise SettingError(f"betas must be two numbers in [0, 1), not {betas!r}")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise SettingError(f"betas must be two numbers in [0, 1), not {self.betas!r}")
 
     def compiles(self, device: torch.device) -> bool:
         """Return whether a run on this device compiles its networks, which takes its first step a minute longer."""
