@@ -151,7 +151,7 @@ def test_one_latent_and_few_images_are_enough_and_fewer_are_refused() -> None:
         ({"shown": 0}, "shown must be a whole number of at least 1, not 0"),
         ({"batch_size": 0}, "batch_size must be null or a whole number of at least 1, not 0"),
         ({"probe_steps": 0}, "probe_steps must be a whole number of at least 1, not 0"),
-        ({"cache": 1}, "cache must be null or a folder, not 1"),
+        ({"cache": 1}, "cache must be null or text, not 1"),
     ],
 )
 def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:

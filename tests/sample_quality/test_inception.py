@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lrx.assays.generation.assay import Settings
 from lrx.assays.run import run_assay
+from lrx.core.types import AssayResult
 from lrx.sample_quality import inception
 from lrx.sample_quality.distances import Estimate
 from lrx.sample_quality.inception import InceptionV3, preprocess, read_inception
