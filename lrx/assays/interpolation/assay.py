@@ -150,7 +150,7 @@ def _draw_pairs(m: Measurement, settings: Settings) -> Pairs:
         b_P = share_factors(m.dataset.factors, a_P, b_P, settings.share, m.generator)
     images = torch.cat([a_P, b_P, nodes_N])
     codes_ND = encode_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size)
-    ends = codes_ND[: 2 * num_pairs].unflatten(0, (2, num_pairs))
+    ends = codes_ND[: 2 * num_pairs].view(2, num_pairs, -1)
     return Pairs(torch.stack([a_P, b_P]), ends, codes_ND[2 * num_pairs :])
 
 
@@ -166,6 +166,7 @@ def _make_paths(
     m: Measurement, settings: Settings, pairs: Pairs, counter: WorkCounter
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Return the paths (P, T, D) by their kind, and the costs of `relaxed` (1 + steps, P)."""
+    a_PD, b_PD = pairs.ends
     loop = loop_of(m.autoencoder)
 
     def h(z_ND: Tensor) -> Tensor:
@@ -178,14 +179,15 @@ def _make_paths(
         counter.add(3 * len(z_ND))
         return magnitude_N, gradient_ND
 
-    line_PTD = straight_paths(*pairs.ends, num_points=settings.num_points)
+    line_PTD = straight_paths(a_PD, b_PD, num_points=settings.num_points)
     relaxed_PTD, costs = relax(line_PTD, field, steps=settings.steps, weight=settings.weight)
     nodes_ND = h(pairs.nodes) if len(pairs.nodes) else pairs.nodes
     paths = {
         "straight": line_PTD,
         "response": pull_inner_points(line_PTD, h, times=settings.pulls),
         "graph": graph_paths(
-            *pairs.ends,
+            a_PD,
+            b_PD,
             nodes_ND,
             h,
             neighbours=settings.neighbours,
@@ -206,7 +208,7 @@ def _shared_factors(
         m.dataset, steps=settings.probe_steps, cache=settings.cache, progress=lambda step: counter.add(1)
     )
     probe = probe.to(m.device_and_dtype.device)
-    classes = known.classes(pairs.indices.flatten())[:, probe.varying].unflatten(0, tuple(pairs.indices.shape))
+    classes = known.classes(pairs.indices.flatten())[:, probe.varying].view(*pairs.indices.shape, -1)
     return SharedFactors(probe, factors_read_alike(m, probe, pairs.ends, classes))
 
 
