@@ -10,6 +10,7 @@ from pathlib import Path
 
 import lrx
 from lrx.metrics import catalog
+from tests.conftest import TINY
 
 ROOT = Path(lrx.__file__).parents[1]
 ORDER = ["mig", "dci", "sap", "factorvae", "betavae", "irs", "modularity", "explicitness", "unsupervised"]
@@ -81,8 +82,7 @@ def test_metric_of_one_file_is_run_drawn_reported_and_chosen(tmp_path: Path) -> 
         assert not check or ended.returncode == 0, ended.stderr
         return ended.stdout + ended.stderr
 
-    tiny = ("trainer.steps=2", "trainer.batch_size=4", "network=mlp", "dataset=dsprites", "latent_dim=3")
-    run("-m", "lrx.cli.main", "train", "name=run", *tiny)
+    run("-m", "lrx.cli.main", "train", *TINY, "name=run")
     assay = ("-m", "lrx.cli.main", "assay", "ckpt=outputs/train/run", "assay=metrics", "assay.preset=fast")
     text = run(*assay, "name=shine", "assay.only=[irs,shine]")
     assert "shine" in text
@@ -92,7 +92,7 @@ def test_metric_of_one_file_is_run_drawn_reported_and_chosen(tmp_path: Path) -> 
         assert expected in drawn.splitlines()
     assert ", shine, not ['glow']" in run(*assay, "name=other", "assay.only=[glow]", check=False)
     run("-m", "lrx.cli.main", "report", "outputs/train/run")
-    (page,) = tmp_path.rglob("*.html")
+    (page,) = (tmp_path / "outputs").rglob("*.html")
     html = page.read_text(encoding="utf-8")
     assert "shine" in html
     assert "How much the codes shine; 1 is best." in html
