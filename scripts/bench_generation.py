@@ -23,8 +23,9 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from lrx.assays.generation.assay import generation
-from lrx.core.types import Dataset, Probabilistic, as_float
+from lrx.assays.generation.assay import Settings
+from lrx.assays.run import run_assay
+from lrx.core.types import AssayResult, Dataset, Probabilistic, as_float
 from lrx.responses.encoding import image_order
 from lrx.sample_quality.distances import GROUPS
 
@@ -123,21 +124,16 @@ def plain(model: Probabilistic, data: Dataset, samples: int, seed: int) -> dict[
 
 def by_lrx(model: Probabilistic, data: Dataset, samples: int, seed: int) -> dict[str, tuple[float, float]]:
     """The same by the assay."""
-    result = generation(
-        model,
-        data,
-        torch.Generator().manual_seed(seed),
+    settings = Settings(
         num_samples=samples,
         refinements=REFINEMENTS,
         features="pixels",
         components=COMPONENTS,
         neighbours=NEIGHBOURS,
-        probe_steps=1,
-        cache=None,
-        inception=None,
         shown=1,
-        batch_size=None,
     )
+    result = run_assay(settings, model, data, torch.Generator().manual_seed(seed))
+    assert isinstance(result, AssayResult)
     return {name: (value, result.scores[f"{name}_se"]) for name, value in result.scores.items() if "_se" not in name}
 
 

@@ -34,24 +34,35 @@ WORDS: dict[object, tuple[str, str]] = {  # of one value, of several
 
 @dataclass(frozen=True)
 class Bounds:
-    """Meaning and bounds of one setting; `at_least` and `positive` hold for numbers, `choices` for words."""
+    """Meaning and bounds of one setting; `at_least` and `positive` hold for numbers, `choices` for words.
+
+    in_yaml: the default as the yaml file writes it, where that is not the default in python.
+    """
 
     meaning: str
     at_least: float | None = None
     positive: bool = False
     choices: tuple[str, ...] = ()
+    in_yaml: str = ""
 
 
 def setting(
-    default: Any, meaning: str, *, at_least: float | None = None, positive: bool = False, choices: Sequence[str] = ()
+    default: Any,
+    meaning: str,
+    *,
+    at_least: float | None = None,
+    positive: bool = False,
+    choices: Sequence[str] = (),
+    in_yaml: str = "",
 ) -> Any:
     """Declare a field of a `Checked` dataclass.
 
     default: its value where none is given. meaning: one line for yaml, help and reference page.
+    in_yaml: the default of the yaml file, where it differs, such as a folder that the environment names.
     at_least, positive, choices: bounds, checked together with the annotated type. A field without bounds whose type is
     not int, float, bool or str (each also `| None`) is checked for its type alone; `check` of the class does the rest.
     """
-    metadata = {"bounds": Bounds(meaning, at_least, positive, tuple(choices))}
+    metadata = {"bounds": Bounds(meaning, at_least, positive, tuple(choices), in_yaml)}
     if isinstance(default, list | dict):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -115,9 +126,13 @@ def from_keywords(settings: type[S], given: Mapping[str, object]) -> S:
 
 def yaml_lines(settings: type[Checked]) -> list[str]:
     """Return the lines of a yaml file: each setting with its default, and its meaning as a comment."""
-    pairs = [(f"{entry.name}: {as_yaml(default_of(entry))}", bounds_of(entry).meaning) for entry in fields(settings)]
+    pairs = [(f"{entry.name}: {_yaml_default(entry)}", bounds_of(entry).meaning) for entry in fields(settings)]
     width = max(len(value) for value, _ in pairs)
     return [f"{value:{width}}   # {meaning}" for value, meaning in pairs]
+
+
+def _yaml_default(entry: dataclasses.Field[Any]) -> str:
+    return bounds_of(entry).in_yaml or as_yaml(default_of(entry))
 
 
 def as_yaml(value: object) -> str:
@@ -167,7 +182,7 @@ def _check_composite(name: str, value: object, hint: object) -> None:
 
 def _is_of(value: object, kind: object) -> bool:
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is list:
+    if origin in (list, Sequence):
         return isinstance(value, list | tuple) and all(_is_of(item, inner[0]) for item in value)
     if origin is dict:
         return isinstance(value, Mapping) and all(_is_of(item, inner[1]) for item in value.values())
@@ -179,7 +194,7 @@ def _is_of(value: object, kind: object) -> bool:
 def _in_words(kind: object, number: int) -> str:
     """Name a type; number: 0 for one value, 1 for several."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is list:
+    if origin in (list, Sequence):
         return f"{('a list', 'lists')[number]} of {_in_words(inner[0], 1)}"
     if origin is dict:
         return f"{_in_words(inner[1], 1)} by name"

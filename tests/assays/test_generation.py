@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.generation.assay import generation, refined, shuffled
-from lrx.core.types import AssayResult
+from lrx.assays.generation.assay import Settings, refine, shuffle_latents
+from lrx.assays.run import run_assay
+from lrx.core.types import AssayResult, Autoencoder
 from tests.support.models_for_tests import Vectors
 from tests.support.models_for_tests import one_thread as one_thread
 
@@ -54,7 +55,11 @@ class Spread(Pulled):
 
 
 def assay(model: nn.Module, seed: int = 0, data: Vectors | None = None, **settings: Any) -> AssayResult:
-    return generation(model, data or Tied(), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+    assert isinstance(model, Autoencoder)
+    generator = torch.Generator().manual_seed(seed)
+    result = run_assay(Settings(**{**SETTINGS, **settings}), model, data or Tied(), generator)
+    assert isinstance(result, AssayResult)
+    return result
 
 
 def of(result: AssayResult, name: str) -> dict[str, float]:
@@ -63,16 +68,16 @@ def of(result: AssayResult, name: str) -> dict[str, float]:
 
 def test_a_hybrid_keeps_every_marginal_and_breaks_what_ties_them() -> None:
     codes = Tied().points
-    hybrid = shuffled(codes, torch.Generator().manual_seed(1))
+    hybrid = shuffle_latents(codes, torch.Generator().manual_seed(1))
     assert torch.equal(hybrid.sort(dim=0).values, codes.sort(dim=0).values)
     assert abs(float(torch.corrcoef(hybrid.T)[0, 1])) < 0.2 < float(torch.corrcoef(codes.T)[0, 1])
 
 
 def test_refining_applies_h_so_often_and_the_identity_changes_nothing() -> None:
     z = Tied().points
-    assert torch.equal(refined(Pulled(1.0), z, 5, batch_size=7), z)
-    assert torch.allclose(refined(Pulled(0.5), z, 3, batch_size=7), z / 8)
-    assert torch.equal(refined(Pulled(0.5), z, 0, batch_size=7), z)
+    assert torch.equal(refine(Pulled(1.0), z, 5, batch_size=7), z)
+    assert torch.allclose(refine(Pulled(0.5), z, 3, batch_size=7), z / 8)
+    assert torch.equal(refine(Pulled(0.5), z, 0, batch_size=7), z)
 
 
 def test_the_identity_reconstructs_its_data_and_refines_nothing() -> None:
@@ -146,7 +151,7 @@ def test_one_latent_and_few_images_are_enough_and_fewer_are_refused() -> None:
         ({"shown": 0}, "shown must be a whole number of at least 1, not 0"),
         ({"batch_size": 0}, "batch_size must be null or a whole number of at least 1, not 0"),
         ({"probe_steps": 0}, "probe_steps must be a whole number of at least 1, not 0"),
-        ({"cache": 1}, "cache must be null or a folder, not 1"),
+        ({"cache": 1}, "cache must be null or text, not 1"),
     ],
 )
 def test_settings_are_checked_at_the_door(settings: dict[str, object], message: str) -> None:

@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lrx.assays.factor_inference import plot as factor_inference
-from lrx.assays.generation import plot as generation
-from lrx.assays.interpolation import plot as interpolation
+from lrx.assays.plotting import drawing
 from lrx.core.types import Array, AssayResult
 from lrx.storage import results
 
@@ -50,7 +48,7 @@ def test_samples_stand_beside_their_scores(tmp_path: Path, figures: list[Figure]
     settings = {"num_samples": 1024, "num_features": 64, "features": "probe", "refinements": 4}
     result = AssayResult(arrays, {"source": np.array(SOURCES)}, {"probe_accuracy": 0.91}, settings)
     results.write(tmp_path / "result.h5", {"generation": result}, PROVENANCE)
-    (path,) = generation.draw(tmp_path / "result.h5", tmp_path)
+    (path,) = drawing.draw("generation", tmp_path / "result.h5", tmp_path)
     assert path == tmp_path / "generation.png"
     assert whole(path)
     text = said(figures[0])
@@ -75,7 +73,7 @@ def test_paths_are_strips_with_scores(tmp_path: Path, figures: list[Figure], ima
     settings = {"num_pairs": pairs, "pulls": 4, "num_nodes": 9, "steps": 5, "weight": 1.5}
     result = AssayResult(arrays, {"path": np.array(PATHS)}, scores, settings)
     results.write(tmp_path / "result.h5", {"interpolation": result}, PROVENANCE)
-    (path,) = interpolation.draw(tmp_path / "result.h5", tmp_path)
+    (path,) = drawing.draw("interpolation", tmp_path / "result.h5", tmp_path)
     assert whole(path)
     text = said(figures[0])
     assert text.count("1.25") == 4 * 5 * shown
@@ -99,7 +97,7 @@ def test_ways_that_gave_the_same_strip_are_told_of(tmp_path: Path, figures: list
     settings = {"num_pairs": 2, "pulls": 4, "num_nodes": 9, "steps": 5, "weight": 1.0, "remark": "of two pairs"}
     result = AssayResult(arrays, {"path": np.array(PATHS)}, scores, settings)
     results.write(tmp_path / "result.h5", {"interpolation": result}, PROVENANCE)
-    interpolation.draw(tmp_path / "result.h5", tmp_path)
+    drawing.draw("interpolation", tmp_path / "result.h5", tmp_path)
     text = said(figures[0])
     assert "response is the same" not in text
     assert "graph is the same as straight in 1 of the 2 pairs shown" in text
@@ -125,16 +123,16 @@ def test_every_factor_has_its_panel(tmp_path: Path, figures: list[Figure], facto
     coordinates = {name: np.array(values) for name, values in labels.items()} | {"labels": np.array([100, 1000])}
     result = AssayResult(arrays, coordinates, {}, {"num_test": 2000, "repeats": 3, "threshold": 0.5})
     results.write(tmp_path / "result.h5", {"factor_inference": result}, PROVENANCE)
-    (path,) = factor_inference.draw(tmp_path / "result.h5", tmp_path)
+    (path,) = drawing.draw("factor_inference", tmp_path / "result.h5", tmp_path)
     assert whole(path)
     assert len(figures[0].axes) == factors + 1
     assert "names no latent" in said(figures[0])
     assert ("names 0" in said(figures[0])) == (factors > 1)
 
 
-@pytest.mark.parametrize("module", [generation, interpolation, factor_inference])
-def test_a_file_without_the_assay_is_refused(tmp_path: Path, module: object) -> None:
+@pytest.mark.parametrize("name", ["generation", "interpolation", "factor_inference"])
+def test_a_file_without_the_assay_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "other.h5"
     results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="; it has maps"):
-        module.draw(path, tmp_path)  # type: ignore[attr-defined]
+        drawing.draw(name, path, tmp_path)

@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.interpolation.assay import interpolation, sharing
+from lrx.assays.interpolation.assay import Settings, share_factors
+from lrx.assays.run import run_assay
 from lrx.core.factors import FactorSpace
-from lrx.core.types import AssayResult
+from lrx.core.types import AssayResult, Autoencoder
 from lrx.responses.jacobian import loop_of
-from lrx.responses.paths import size_and_slope
+from lrx.responses.paths import magnitude_and_gradient
 from tests.support.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {
@@ -101,7 +102,11 @@ class Pixel(nn.Module):
 
 
 def assay(model: nn.Module, seed: int = 0, data: Any = None, **settings: Any) -> AssayResult:
-    return interpolation(model, data or Ring(), torch.Generator().manual_seed(seed), **{**SETTINGS, **settings})
+    assert isinstance(model, Autoencoder)
+    generator = torch.Generator().manual_seed(seed)
+    result = run_assay(Settings(**{**SETTINGS, **settings}), model, data or Ring(), generator)
+    assert isinstance(result, AssayResult)
+    return result
 
 
 def values(result: AssayResult, name: str) -> dict[str, np.ndarray]:
@@ -143,14 +148,14 @@ def test_on_a_circle_responses_lie_on_it_and_relaxed_paths_never_cost_more_than_
 def test_the_slope_of_u_is_that_of_finite_differences() -> None:
     model = Circle()
     z = torch.randn(20, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    size, slope = size_and_slope(loop_of(model), z, batch_size=6)
+    size, slope = magnitude_and_gradient(loop_of(model), z, batch_size=6)
     assert torch.allclose(size, (z.norm(dim=1) - 1).abs())
     for latent in range(2):
         step = torch.zeros(2).double()
         step[latent] = 1e-6
-        up, down = (size_and_slope(loop_of(model), z + s * step, batch_size=64)[0] for s in (1, -1))
+        up, down = (magnitude_and_gradient(loop_of(model), z + s * step, batch_size=64)[0] for s in (1, -1))
         assert torch.allclose(slope[:, latent], (up - down) / 2e-6, atol=1e-6)
-    assert not size_and_slope(loop_of(Identity()), z, batch_size=64)[1].any()
+    assert not magnitude_and_gradient(loop_of(Identity()), z, batch_size=64)[1].any()
 
 
 def test_means_over_pairs_have_the_error_of_a_mean() -> None:
@@ -241,11 +246,11 @@ def test_factors_are_shared_as_often_as_asked_and_never_all() -> None:
     space = FactorSpace(("a", "b", "c"), (10, 10, 10))
     a, b = torch.randint(1000, (2, 4000), generator=torch.Generator().manual_seed(0))
     b = torch.where(a == b, (b + 1) % 1000, b)
-    found = sharing(space, a, b, 0.5, torch.Generator().manual_seed(1))
+    found = share_factors(space, a, b, 0.5, torch.Generator().manual_seed(1))
     assert (found != a).all()
     equal = (space.classes(found) == space.classes(a)).double().mean()
     assert float(equal) == pytest.approx(0.5 + 0.05 - 0.125, abs=0.03)  # an eighth would be equal, and stays as it was
-    assert torch.equal(sharing(space, a, b, 0.0, torch.Generator()), b)
+    assert torch.equal(share_factors(space, a, b, 0.0, torch.Generator()), b)
 
 
 def test_the_seed_decides_and_the_batch_size_does_not() -> None:
@@ -292,7 +297,7 @@ def test_a_model_that_passes_no_gradients_on_is_refused() -> None:
         ({"neighbours": True}, "neighbours must be a whole number of at least 1, not True"),
         ({"weight": -1}, "weight must be a number of at least 0, not -1"),
         ({"share": 1.1}, "share must be a number from 0 to 1, not 1.1"),
-        ({"probe_steps": 0}, "probe_steps must be a whole number of at least 1, not 0"),
+        ({"probe_steps": 0}, "probe_steps must be null or a whole number of at least 1, not 0"),
         ({"batch_size": 0}, "batch_size must be null or a whole number of at least 1, not 0"),
     ],
 )

@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from lrx.assays.generation.assay import generation
+from lrx.assays.generation.assay import Settings
+from lrx.assays.run import run_assay
+from lrx.core.types import AssayResult
 from lrx.sample_quality import inception
 from lrx.sample_quality.distances import Estimate
 from lrx.sample_quality.inception import InceptionV3, preprocess, read_inception
@@ -302,16 +304,9 @@ def test_generation_with_inception_features(file: Path, network: InceptionV3, mo
     monkeypatch.setattr("lrx.assays.generation.assay.compare", compare)
     settings: dict[str, Any] = {"num_samples": 4, "refinements": 0, "features": "inception", "inception": str(file)}
     unused: dict[str, Any] = {"components": 1, "probe_steps": 1, "cache": None}
-    result = generation(
-        Pictures(),
-        Pictures(),
-        torch.Generator().manual_seed(0),
-        **settings,
-        **unused,
-        neighbours=1,
-        shown=1,
-        batch_size=3,
-    )
+    chosen = Settings(**settings, **unused, neighbours=1, shown=1, batch_size=3)
+    result = run_assay(chosen, Pictures(), Pictures(), torch.Generator().manual_seed(0))
+    assert isinstance(result, AssayResult)
     told = {"inception_variant": "fid", "inception_sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
     told |= {"features": "inception", "inception": str(file), "num_features": 2048, "scale": 1.0}
     assert told.items() <= result.settings.items()

@@ -1,4 +1,4 @@
-"""What the assay `generation` asks, and what its scores and pictures mean."""
+"""Question of the assay `generation`, and the meaning of its scores and pictures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lrx.assays.description import Description, Picture
 
 DESCRIPTION = Description(
     title="Generation",
-    question="How close do decoded samples come to images that were held out, for each way to sample latents?",
+    question="How close are decoded samples to images that were held out, for each source of latents?",
     position=90,
     scores={
         "frechet_{}": "Fréchet distance from held-out images, of {}; 0 is best.",
@@ -17,9 +17,9 @@ DESCRIPTION = Description(
         "probe_accuracy": "Accuracy of the network whose features are compared, on images it has not seen.",
     },
     words={
-        "data": "the images themselves, as a perfect generator would have it",
+        "data": "the images themselves, as of a perfect generator",
         "prior": "draws from the prior",
-        "hybrid": "codes whose latents are shuffled among images, each on its own",
+        "hybrid": "codes whose latents are shuffled among images independently",
         "refined": "draws from the prior to which h was applied",
         "posterior": "codes of images",
         "posterior_sample": "draws from the posteriors of images",
@@ -27,7 +27,7 @@ DESCRIPTION = Description(
     main_scores=("frechet_prior", "frechet_refined"),
     pictures={
         "generation": Picture(
-            "A row of samples for each way to sample latents, and a table of distances from images.",
+            "A row of samples for each source of latents, and a table of distances from images.",
             "Good: small distances, large precision and recall, near the row of data; bad: rows far from it.",
         ),
     },

@@ -1,22 +1,20 @@
-"""Samples of every source of latents as rows of images, with their scores beside, from a results file alone."""
+"""Picture of the samples of every source of latents as rows of images with their scores, from a results file."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting import style
 from lrx.assays.plotting.annotations import NONE, error_digits
 from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.assays.plotting.image_grid import is_image, show_sheet
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-NAME = "generation"
 ROW = 0.62  # inches of a sample
 GAP = 2  # pixels between samples
 HEAD = 0.35  # inches of the heads of columns
@@ -38,16 +36,8 @@ WORDS = {
 }
 
 
-def draw(path_h5: Path, folder: Path) -> list[Path]:
-    """Draw the assay to `generation.png` in the folder; samples that are no images are left out of the table.
-
-    ValueError when the file has no such assay.
-    """
-    return drawing.draw(NAME, figures, path_h5, folder)
-
-
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """The picture, by the name of its file."""
+    """Draw `generation`: a row for each source; samples that are no images are left out."""
     samples = result.arrays["samples"].values
     sources = [str(source) for source in result.coordinates["source"]]
     pictured = is_image(samples)
@@ -79,8 +69,8 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
         _text(axes, 72 * (NUMBERS * (column + 0.5) + 0.1), 1, words, anchor=1, offset=14, size=8, colour=style.QUIET)
     head = figure.add_axes((labels / width, (0.1 + high + HEAD) / height, wide / width, 0.01 / height))
     head.axis("off")
-    style.title(head, "Generation", _small_print(result, provenance), characters=int(17 * (wide + table)))
-    return {NAME: figure}
+    style.title(head, "Generation", _caption(result, provenance), characters=int(17 * (wide + table)))
+    return {"generation": figure}
 
 
 def _text(
@@ -95,7 +85,7 @@ def _text(
     align: str = "center",
     colour: str = "black",
 ) -> None:
-    """Text so many points to the right of the left (anchor 0) or right (1) edge, at a height as a share of the axes."""
+    """Write text `points` to the right of the left (anchor 0) or right (1) edge, at a height as a share of the axes."""
     axes.annotate(
         text,
         (anchor, height),
@@ -111,21 +101,21 @@ def _text(
 
 
 def _decimals(errors: np.ndarray) -> int:
-    """Decimals of a whole column: as many as its largest error's first digit asks for, two at least, four at most."""
+    """Return the decimals of a column: up to the first digit of its largest error, at least two and at most four."""
     largest = float(np.nanmax(errors[np.isfinite(errors)], initial=0.0))
     return min(4, max(2, -math.floor(math.log10(largest)))) if largest > 0 else 2
 
 
-def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
+def _caption(result: AssayResult, provenance: results.Provenance) -> str:
     settings = result.settings
     bias = dict(zip(result.coordinates["source"], result.arrays["frechet_bias"].values, strict=True))
-    judged = f"{settings['num_features']} principal components of pixels"
+    space = f"{settings['num_features']} principal components of pixels"
     if settings["features"] == "probe":
-        judged = (
+        space = (
             f"{settings['num_features']} features of a probe network (accuracy {result.scores['probe_accuracy']:.2f})"
         )
     if settings["features"] == "inception":
-        judged = (
+        space = (
             f"{settings['num_features']} features of Inception v3 ({settings['inception_variant']} weights, "
             f"sha256 {str(settings['inception_sha256'])[:8]})"
         )
@@ -133,7 +123,7 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
         result,
         provenance,
         f"{settings['num_samples']:,} samples a source against as many held-out images",
-        judged,
+        space,
         f"refined: h {settings['refinements']} times",
         f"of the Fréchet distance of data, {bias['data']:.2f} is due to finite samples",
     )

@@ -1,4 +1,4 @@
-"""What the assay `interpolation` asks, and what its scores and pictures mean."""
+"""Question of the assay `interpolation`, and the meaning of its scores and pictures."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from lrx.assays.description import Description, Picture
 
 DESCRIPTION = Description(
     title="Interpolation",
-    question="What lies on the way between the codes of two images, for each way to go?",
+    question="Which paths between the codes of two images stay near the manifold, and what changes along them?",
     position=80,
     scores={
         "mean_u_{}": "Mean distance from the manifold, |h(z) - z|, along {}; smaller is closer.",
-        "jump_{}": "Largest over mean change of pixels between neighbours on {}; 1 is even.",
+        "jump_{}": "Largest over mean change of pixels between neighbouring points of {}; 1 is even.",
         "length_{}": "Length of {} in latent space.",
         "cost_{}": "Length plus the distance from the manifold along {}.",
         "kept_{}": "Share of points on {} where every factor that both ends share is unchanged; 1 is best.",
@@ -18,16 +18,16 @@ DESCRIPTION = Description(
         "probe_accuracy": "Accuracy of the network that reads factors from images, on images it has not seen.",
     },
     words={
-        "straight": "straight ways",
-        "response": "straight ways pulled onto the manifold by h",
-        "graph": "ways over a graph of responses",
-        "relaxed": "ways lowered along the gradient of their cost",
+        "straight": "straight paths",
+        "response": "straight paths pulled onto the manifold by h",
+        "graph": "paths over a graph of responses",
+        "relaxed": "paths lowered along the gradient of their cost",
     },
     main_scores=("kept_straight", "kept_graph"),
     pictures={
         "interpolation": Picture(
-            "Strips of decoded images between pairs of images, one for each way, with their scores.",
-            "Good: low |u|, even steps and factors kept on the way; bad: peaks of |u|, jumps, images unlike any.",
+            "Strips of decoded images between pairs of images, one for each kind of path, with their scores.",
+            "Good: low |u|, even steps and factors that stay; bad: peaks of |u|, jumps, images unlike any in the data.",
         ),
     },
     in_paper=True,

@@ -1,22 +1,23 @@
-"""Scores of paths between codes: how near the manifold they run, how evenly, how far, and what stays on the way.
+"""Scores of paths between codes: distance from the manifold, evenness, length, and factors that stay.
 
-mean_u: the mean of |u| = |h(z) - z| by length. jump: the largest over the mean distance of decoded neighbours. cost:
-the integral of 1 + w |u|. kept: the share of a path's inner points on which every factor that both ends share is
-unchanged, as a probe network reads it. P paths of T points, D latents, F factors.
+mean_u: mean of |u| = |h(z) - z| by length. jump: largest over mean distance of decoded neighbours. cost: integral of
+1 + w |u|. kept: share of a path's inner points on which every factor that both ends share is unchanged, as a probe
+network reads it. P paths of T points, D latents, F factors.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.core.types import Autoencoder
 from lrx.responses.encoding import eval_mode
-from lrx.responses.paths import cost, lengths, mean_along
+from lrx.responses.measurement import Measurement
+from lrx.responses.paths import mean_along_path, path_cost, segment_lengths
 from lrx.responses.stored_observations import as_stored
 from lrx.sample_quality.factor_probe import Probe
 
@@ -29,83 +30,83 @@ DESCRIPTIONS = {
 }
 
 
-def path_scores(
-    autoencoder: Autoencoder,
+@dataclass(frozen=True)
+class SharedFactors:
+    """Probe network that reads factors from decoded points, and the factors bool (P, F) that count for each pair."""
+
+    probe: Probe
+    counted_PF: Tensor
+
+
+@dataclass(frozen=True)
+class ScoredPaths:
+    """Values of what `DESCRIPTIONS` lists, float64 (P,) on the CPU, and the points of the first pairs as stored."""
+
+    values: dict[str, Tensor]
+    images: np.ndarray
+
+
+def score_paths(
+    m: Measurement,
     path_PTD: Tensor,
     u_PT: Tensor,
-    probe: Probe | None,
-    shared_PF: Tensor,
+    shared: SharedFactors | None,
     *,
     weight: float,
     shown: int,
-    batch_size: int,
-    progress: Callable[[int], None],
-) -> tuple[dict[str, Tensor], np.ndarray]:
-    """What `DESCRIPTIONS` lists of each path, float64 (P,) on the CPU, and the points of the first `shown` as stored.
+    count: Callable[[int], None],
+) -> ScoredPaths:
+    """Score paths (P, T, D) with |u| (P, T) at their points.
 
-    path_PTD, u_PT: the points (P, T, D), and |u| (P, T) at them.
-    probe, shared_PF: what reads factors from decoded points, None for none, and the factors bool (P, F) that count for
-    each path, see `readable`.
-    weight: w of the cost. progress: called with how many more points are decoded.
+    shared: None where no factors are read. weight: w of the cost. shown: pairs whose points are stored as images.
+    count: called with the number of points decoded since the last call.
     """
-    jump_P, kept_P, images = _decoded(autoencoder, path_PTD, probe, shared_PF, shown, batch_size, progress)
-    measured = {
-        "mean_u": mean_along(path_PTD, u_PT),
-        "jump": jump_P,
-        "length": lengths(path_PTD).sum(1),
-        "cost": cost(path_PTD, u_PT, weight=weight),
-        "kept": kept_P,
-    }
-    return {name: values_P.double().cpu() for name, values_P in measured.items()}, images
-
-
-def readable(
-    autoencoder: Autoencoder,
-    probe: Probe,
-    a_PD: Tensor,
-    b_PD: Tensor,
-    classes_a_PF: Tensor,
-    classes_b_PF: Tensor,
-    *,
-    batch_size: int,
-) -> Tensor:
-    """The factors of each pair that both images share and the probe reads rightly from both decoded ends: (P, F)."""
-    read = []
-    with eval_mode(autoencoder):
-        for z_PD in (a_PD, b_PD):
-            read.append(torch.cat([probe.classes(autoencoder.decode(z_BD)) for z_BD in torch.split(z_PD, batch_size)]))
-    return (classes_a_PF == classes_b_PF) & (read[0] == classes_a_PF) & (read[1] == classes_b_PF)
-
-
-def _decoded(
-    autoencoder: Autoencoder,
-    path_PTD: Tensor,
-    probe: Probe | None,
-    shared_PF: Tensor,
-    shown: int,
-    batch_size: int,
-    progress: Callable[[int], None],
-) -> tuple[Tensor, Tensor, np.ndarray]:
-    """Jumps (P,), shares of points that keep what is shared (P,), and the stored images of the first pairs."""
     jumps, shares, images = [], [], []
     pairs, points = path_PTD.shape[:2]
-    for group in torch.split(torch.arange(pairs), max(1, batch_size // points)):
+    for group in torch.split(torch.arange(pairs), max(1, m.batch_size // points)):
         z_ND = path_PTD[group].flatten(0, 1)
-        with eval_mode(autoencoder):
-            x = torch.cat([autoencoder.decode(z_BD) for z_BD in torch.split(z_ND, batch_size)])
-            pieces = (torch.unflatten(x, 0, (-1, points)).diff(dim=1)).flatten(2).double().norm(dim=2)
-            mean = pieces.mean(1)
-            jumps.append(torch.where(mean > 0, pieces.amax(1) / mean, 1.0).clone())
-            if probe is not None:
-                read = torch.cat([probe.classes(part) for part in torch.split(x, batch_size)])
-                read = torch.unflatten(read, 0, (-1, points))
-                same = (read[:, 1:-1] == read[:, :1]) | ~shared_PF[group][:, None]
-                shares.append(same.all(2).double().mean(1))
+        with eval_mode(m.autoencoder):
+            x = torch.cat([m.autoencoder.decode(z_BD) for z_BD in torch.split(z_ND, m.batch_size)])
+            jumps.append(_jump(torch.unflatten(x, 0, (-1, points))))
+            if shared is not None:
+                read = torch.cat([shared.probe.classes(part) for part in torch.split(x, m.batch_size)])
+                shares.append(_share_unchanged(torch.unflatten(read, 0, (-1, points)), shared.counted_PF[group]))
         if group[0] < shown:
             images.append(as_stored(x)[: (shown - int(group[0])) * points])
-        progress(len(z_ND))
-    kept_P = torch.cat(shares) if shares else torch.full((pairs,), math.nan, dtype=torch.float64)
-    if probe is not None:
-        kept_P = torch.where(shared_PF.any(1), kept_P, math.nan)
+        count(len(z_ND))
     stored = np.concatenate(images)
-    return torch.cat(jumps), kept_P, stored.reshape(-1, points, *stored.shape[1:])
+    values = {
+        "mean_u": mean_along_path(path_PTD, u_PT),
+        "jump": torch.cat(jumps),
+        "length": segment_lengths(path_PTD).sum(1),
+        "cost": path_cost(path_PTD, u_PT, weight=weight),
+        "kept": torch.cat(shares) if shares else torch.full((pairs,), math.nan, dtype=torch.float64),
+    }
+    values = {name: values_P.double().cpu() for name, values_P in values.items()}
+    return ScoredPaths(values, stored.reshape(-1, points, *stored.shape[1:]))
+
+
+def factors_read_alike(m: Measurement, probe: Probe, ends: Tensor, classes: Tensor) -> Tensor:
+    """Return the factors (P, F) that both images of a pair share and the probe reads correctly from both decoded ends.
+
+    ends: codes (2, P, D). classes: int64 (2, P, F).
+    """
+    read = []
+    with eval_mode(m.autoencoder):
+        for z_PD in ends:
+            batches = torch.split(z_PD, m.batch_size)
+            read.append(torch.cat([probe.classes(m.autoencoder.decode(z_BD)) for z_BD in batches]))
+    return (classes[0] == classes[1]) & (read[0] == classes[0]) & (read[1] == classes[1])
+
+
+def _jump(x: Tensor) -> Tensor:
+    """Return the largest over the mean distance of neighbours, float64 (P,), of observations (P, T, ...)."""
+    distances_PT = x.diff(dim=1).flatten(2).double().norm(dim=2)
+    mean_P = distances_PT.mean(1)
+    return torch.where(mean_P > 0, distances_PT.amax(1) / mean_P, 1.0).clone()
+
+
+def _share_unchanged(read_PTF: Tensor, counted_PF: Tensor) -> Tensor:
+    """Return the share of inner points whose counted factors are read as at the first point; NaN where none counts."""
+    same_PTF = (read_PTF[:, 1:-1] == read_PTF[:, :1]) | ~counted_PF[:, None]
+    return torch.where(counted_PF.any(1), same_PTF.all(2).double().mean(1), math.nan)

@@ -1,22 +1,21 @@
-"""Paths between codes as strips of decoded images, with their scores beside, from a results file alone."""
+"""Picture of paths between codes as strips of decoded images with their scores, from a results file."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lrx.assays.plotting import drawing, style
+from lrx.assays.plotting import style
 from lrx.assays.plotting.annotations import NONE, error_digits
 from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.assays.plotting.image_grid import is_image, show_lines, show_sheet
+from lrx.core.statistics import mean_and_se
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-NAME = "interpolation"
 ROW = 0.5  # inches of a point
 BETWEEN = 0.3  # inches between pairs
 NUMBERS = 0.8  # inches of a column of scores
@@ -29,16 +28,8 @@ COLUMNS = (
 )
 
 
-def draw(path_h5: Path, folder: Path) -> list[Path]:
-    """Draw the kept pairs to `interpolation.png`: a block of strips for each, and the means over all pairs above them.
-
-    ValueError when the file has no such assay.
-    """
-    return drawing.draw(NAME, figures, path_h5, folder)
-
-
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """The picture, by the name of its file."""
+    """Draw `interpolation`: means over all pairs above, and below a block of strips for each stored pair."""
     images = result.arrays["images"].values  # path, pair, point, ...
     paths, shown, points = images.shape[:3]
     columns = [column for column in COLUMNS if column[0] in result.arrays]
@@ -73,14 +64,15 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
             _text(axes, (0, 1), (0, 7), f"from image {start} to image {end}", align="left", size=7, colour=style.QUIET)
     top = figure.add_axes((labels / width, (0.1 + high - BETWEEN + head) / height, wide / width, 0.01 / height))
     top.axis("off")
-    style.title(top, "Interpolation", _small_print(result, provenance), characters=int(17 * (wide + table)))
-    return {NAME: figure}
+    style.title(top, "Interpolation", _caption(result, provenance), characters=int(17 * (wide + table)))
+    return {"interpolation": figure}
 
 
 def _means(axes: Axes, result: AssayResult, points: int) -> None:
-    """The profile of |u| along the paths, mean over pairs: a small plot for each path, on one scale."""
+    """Draw the profile of |u| along the paths, mean over pairs: a small plot for each path, on one scale."""
     u = result.arrays["u"].values
-    mean, se = u.mean(1), u.std(1, ddof=1) / math.sqrt(u.shape[1]) if u.shape[1] > 1 else np.zeros(u[:, 0].shape)
+    mean, se = mean_and_se(np.swapaxes(u, 0, 1))
+    se = np.nan_to_num(se)  # of a single pair
     top = 1.15 * float((mean + se).max()) or 1.0
     axes.axis("off")
     for row in range(len(mean)):
@@ -116,7 +108,7 @@ def _cell(
     where: tuple[float, float],
     offset: tuple[float, float],
 ) -> None:
-    """The score of a path: of one pair, or of all pairs (pair -1) with its standard error below."""
+    """Write the score of a path: of one pair, or of all pairs (pair -1) with its standard error below."""
     if pair >= 0:
         value = float(result.arrays[kind].values[row, pair])
         _text(axes, where, offset, f"{value:.2f}" if math.isfinite(value) else NONE, size=8, colour=style.QUIET)
@@ -152,7 +144,7 @@ def _text(
     )
 
 
-def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
+def _caption(result: AssayResult, provenance: results.Provenance) -> str:
     settings = result.settings
     parts = [
         f"above: |u| along the paths and scores, means over {settings['num_pairs']} pairs; below: single pairs",
@@ -170,11 +162,11 @@ def _small_print(result: AssayResult, provenance: results.Provenance) -> str:
 
 
 def _same(result: AssayResult) -> list[str]:
-    """Which paths are drawn with the very images of the first one, so that a repeated strip is no puzzle."""
+    """Return the paths that are drawn with the same images as the first one, in words."""
     images, paths = result.arrays["images"].values, [str(path) for path in result.coordinates["path"]]
-    told = []
+    remarks = []
     for path, own in zip(paths[1:], images[1:], strict=True):
         same = sum(np.array_equal(one, other) for one, other in zip(own, images[0], strict=True))
         if same:
-            told.append(f"{path} is the same as {paths[0]} in {same} of the {len(own)} pairs shown")
-    return told
+            remarks.append(f"{path} is the same as {paths[0]} in {same} of the {len(own)} pairs shown")
+    return remarks

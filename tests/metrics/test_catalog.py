@@ -1,0 +1,98 @@
+"""The catalog of metrics: records of the files, without heavy libraries, and a metric that is one new file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import lrx
+from lrx.metrics import catalog
+from tests.conftest import TINY
+
+ROOT = Path(lrx.__file__).parents[1]
+ORDER = ["mig", "dci", "sap", "factorvae", "betavae", "irs", "modularity", "explicitness", "unsupervised"]
+
+NEW = '''"""Mean absolute code, a metric of a test."""
+
+import numpy as np
+
+from lrx.core.types import Array
+from lrx.metrics.record import LATENT_FACTOR, UNIT_RANGE, Measured, Metric, Score
+
+
+def _measure(points, generator):
+    shape = points.codes_ND.shape[1], points.classes_NF.shape[1]
+    array = Array(np.ones(shape), LATENT_FACTOR, "1", "ones")
+    return Measured({"shine": 0.25, "shine_count": 7.0}, {"shine_matrix": array})
+
+
+METRIC = Metric(
+    name="shine",
+    scores={
+        "shine": Score(meaning="How much the codes shine; 1 is best.", label="SHINE", range=UNIT_RANGE, has_se=False),
+        "shine_count": Score(meaning="Codes that shine.", label="shining codes", has_se=False),
+    },
+    measure=_measure,
+    maps={"shine_matrix": "Shine of latents"},
+)
+'''
+
+DRAW = """
+import sys
+from pathlib import Path
+from lrx.assays import catalog
+from lrx.storage import results
+stored = results.read(Path(sys.argv[1]))
+figures = catalog.figures_of("metrics")(stored.assays["metrics"], stored.provenance_of["metrics"])
+for axes in figures["metrics"].axes:
+    print(*(text.get_text() for text in (*axes.texts, *axes.get_yticklabels(), axes.title, *axes.findobj())
+            if hasattr(text, "get_text")), sep="\\n")
+"""
+
+
+def test_order_of_metrics_is_that_of_their_seeds() -> None:
+    metrics = catalog.metrics()
+    assert list(metrics) == ORDER
+    assert [metric.position for metric in metrics.values()] == [*range(1, 10)]
+    assert all(metric.scores for metric in metrics.values())
+
+
+def test_records_load_without_heavy_libraries() -> None:
+    code = (
+        "import sys; from lrx.metrics import catalog; catalog.scores(); from lrx.assays.metrics import description; "
+        "print([name for name in ('torch', 'scipy', 'sklearn', 'lightgbm') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_metric_of_one_file_is_run_drawn_reported_and_chosen(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "lrx", tmp_path / "tree" / "lrx", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "configs", tmp_path / "tree" / "lrx" / "configs", dirs_exist_ok=True)
+    (tmp_path / "tree" / "lrx" / "metrics" / "shine.py").write_text(NEW, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "tree"), "LRX_DATA": str(tmp_path / "data")}
+    environment.pop("COLUMNS", None)
+
+    def run(*words: str, check: bool = True) -> str:
+        command = [sys.executable, *words]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+        assert not check or ended.returncode == 0, ended.stderr
+        return ended.stdout + ended.stderr
+
+    run("-m", "lrx.cli.main", "train", *TINY, "name=run")
+    assay = ("-m", "lrx.cli.main", "assay", "ckpt=outputs/train/run", "assay=metrics", "assay.preset=fast")
+    text = run(*assay, "name=shine", "assay.only=[irs,shine]")
+    assert "shine" in text
+    assert (tmp_path / "outputs/assay/shine/metrics.png").is_file()
+    drawn = run("-c", DRAW, "outputs/assay/shine/result.h5")
+    for expected in ("SHINE", "0.250", "shining codes", "7", "Shine of latents"):
+        assert expected in drawn.splitlines()
+    assert ", shine, not ['glow']" in run(*assay, "name=other", "assay.only=[glow]", check=False)
+    run("-m", "lrx.cli.main", "report", "outputs/train/run")
+    (page,) = (tmp_path / "outputs").rglob("*.html")
+    html = page.read_text(encoding="utf-8")
+    assert "shine" in html
+    assert "How much the codes shine; 1 is best." in html
