@@ -167,7 +167,7 @@ def _check_composite(name: str, value: object, hint: object) -> None:
 
 def _is_of(value: object, kind: object) -> bool:
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is list:
+    if origin in (list, Sequence):
         return isinstance(value, list | tuple) and all(_is_of(item, inner[0]) for item in value)
     if origin is dict:
         return isinstance(value, Mapping) and all(_is_of(item, inner[1]) for item in value.values())
@@ -179,7 +179,7 @@ def _is_of(value: object, kind: object) -> bool:
 def _in_words(kind: object, number: int) -> str:
     """Name a type; number: 0 for one value, 1 for several."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is list:
+    if origin in (list, Sequence):
         return f"{('a list', 'lists')[number]} of {_in_words(inner[0], 1)}"
     if origin is dict:
         return f"{_in_words(inner[1], 1)} by name"
