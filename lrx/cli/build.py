@@ -15,7 +15,6 @@ from lrx.cli.console.progress import WorkProgress
 from lrx.core.types import Autoencoder, Dataset
 from lrx.data.correlation import with_correlation
 from lrx.models.losses.reconstruction import AUTO, resolve_reconstruction
-from lrx.models.network import Network, NetworkFactory
 from lrx.responses.encoding import num_drawn
 from lrx.runs import run_folder, status
 
@@ -44,24 +43,13 @@ def build_model(config: Config, dataset: Dataset) -> nn.Module:
             extra = {key: value for key, value in shapes.items() if config.value(f"autoencoder.{key}") is None}
             model = config.build("autoencoder", **extra)
         else:
-            network = _network_factory(config)
+            network = config.build("network")
             model = config.build("model", network=network, dataset_size=num_drawn(dataset), **shapes)
     if not isinstance(model, nn.Module) or not isinstance(model, Autoencoder):
         raise ValueError(
             f"autoencoder._target_ makes {type(model).__name__}, which is no torch module with encode and decode"
         )
     return model
-
-
-def _network_factory(config: Config) -> NetworkFactory:
-    """The network of a config, to be built by the model; its own settings are named with their group."""
-    factory = cast(NetworkFactory, config.build("network"))
-
-    def build(*, observation_shape: tuple[int, ...], latent_dim: int, heads: int) -> Network:
-        with setting_group("network"):
-            return factory(observation_shape=observation_shape, latent_dim=latent_dim, heads=heads)
-
-    return build
 
 
 def check_folder(folder: Path, config: Config) -> None:

@@ -93,7 +93,7 @@ def test_results_are_reported(outputs: Path, lrx: Lrx) -> None:
         assert done.returncode == 0, done.stderr
         assert "warning" not in done.stderr
     page = (outputs / "assay/paper/report.html").read_text(encoding="utf-8")
-    for words in ("Response matrix", "Latent graph", "<img"):
+    for words in ("latent response matrix", "latent causal graph", "<img"):
         assert words.lower() in page.lower()
 
 
