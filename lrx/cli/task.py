@@ -91,7 +91,7 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
         # composed now: a mistake in it costs no training
         after = _following_assay(node.then, folder) if node.get("then") else None
         score = CONFIG_COMMANDS[command].function(config, folder)
-        if after is not None and importlib.import_module("lrx.training.distributed").ranks_of(os.environ).leads:
+        if after is not None and importlib.import_module("lrx.training.distributed").ranks_of(os.environ).is_main:
             CONFIG_COMMANDS["assay"].function(*after)
         return score
     except RuntimeError as error:
