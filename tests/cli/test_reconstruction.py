@@ -9,8 +9,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.cli.test_configs import GROUPS
-from tests.cli.test_main import assert_refused, assert_same_weights
 from tests.conftest import Lrx
+from tests.support.command_line import assert_refused, assert_same_weights
 
 STEPS = ["trainer.steps=3", "trainer.batch_size=8", "trainer.schedule=constant"]
 HELIX = ["dataset=helix", "model=vae", "network=mlp", "latent_dim=2", *STEPS]
