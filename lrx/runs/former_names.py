@@ -14,13 +14,20 @@ ASSAYS = (
 )
 TARGETS = {f"lrx.assays.{name}.{name}": f"lrx.assays.{name}.assay.Settings" for name in ASSAYS}
 TARGETS["lrx.layouts.Layout"] = "lrx.storage.state_dict_layouts.Layout"
+# settings of assay=paper that say what the descriptions of the assays say now
+GONE = ("need_factors", "need_classes")
 NO_LONGER_PARTIAL = frozenset(f"lrx.assays.{name}.{name}" for name in ASSAYS)
 
 
 def current_flat(flat: Mapping[str, str]) -> dict[str, str]:
     """Return a config, as dotted keys and values, with the names that lrx has now."""
     partial = {key.replace("_target_", "_partial_") for key, value in flat.items() if value in NO_LONGER_PARTIAL}
-    return {key: TARGETS.get(value, value) for key, value in flat.items() if key not in partial}
+    gone = tuple(f"assay.{name}." for name in GONE)
+    return {
+        key: TARGETS.get(value, value)
+        for key, value in flat.items()
+        if key not in partial and not f"{key}.".startswith(gone)
+    }
 
 
 def current_node(node: object) -> object:
@@ -30,8 +37,8 @@ def current_node(node: object) -> object:
     if not isinstance(node, dict):
         return node
     target = node.get("_target_")
-    partial = ["_partial_"] if target in NO_LONGER_PARTIAL else []
-    current = {key: current_node(value) for key, value in node.items() if key not in partial}
+    gone = ("_partial_", *GONE) if target in NO_LONGER_PARTIAL else ()
+    current = {key: current_node(value) for key, value in node.items() if key not in gone}
     if isinstance(target, str) and target in TARGETS:
         current["_target_"] = TARGETS[target]
     return current

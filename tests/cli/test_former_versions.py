@@ -24,6 +24,8 @@ MATRIX = ["assay", "ckpt=outputs/train/v010", "assay=response_matrix", "assay.nu
 PAPER = ["assay", "ckpt=outputs/train/v010", "assay=paper", "assay.only=[response_matrix,latent_graph]"]
 PAPER += ["assay.assays.response_matrix.num_samples=64", "assay.assays.latent_graph.num_samples=64"]
 PAPER += ["assay.assays.latent_graph.num_replicates=20", "name=paper"]
+# defaults of 0.1.0, which measured one quantity by other draws in each assay
+PAPER += ["assay.assays.response_map.num_samples=256", "assay.assays.traversal.num_samples=256"]
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ def test_lrx_debug_shows_traceback(lrx_process: Lrx) -> None:
     done = lrx_process("train", *TINY, "trainer.lr=-1", LRX_DEBUG="1")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
-    assert "loop.py" in done.stderr
+    assert "validation.py" in done.stderr
 
 
 def test_foreign_target_in_checkpoint_is_not_run(
