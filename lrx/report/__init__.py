@@ -1,1 +1,1 @@
-"""Pictures, drawn from result files alone: one file an assay, named after it."""
+"""Reports: one HTML page of a run or of a sweep, from result files and run folders alone."""

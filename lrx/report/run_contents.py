@@ -19,7 +19,7 @@ UNREADABLE = (*results.UNREADABLE, OverflowError)  # numbers of a log may be of 
 
 @dataclass(frozen=True)
 class Contents:
-    """What the files of a run hold.
+    """Content of the files of a run.
 
     config, measuring: of the training and of the newest result, values as text. curves: rows of the training log.
     results: by file, newest last. faults: a line for each file that cannot be read.

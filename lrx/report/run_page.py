@@ -33,7 +33,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Section:
-    """An assay of a file, as the page shows it."""
+    """Assay of a file, as the page shows it."""
 
     anchor: str
     title: str

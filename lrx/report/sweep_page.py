@@ -23,7 +23,7 @@ from lrx.runs.grouping import SEEDS, distinguishing_keys, group_label, short_key
 
 @dataclass(frozen=True)
 class Column:
-    """A score over all runs: its head, its meaning, and a cell for each run: text, and the value to sort by."""
+    """Score over all runs: its head, its meaning, and a cell for each run: text, and the value to sort by."""
 
     head: str
     meaning: str

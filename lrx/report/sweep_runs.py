@@ -21,7 +21,7 @@ Key = tuple[str, str]  # of a score: the assay and the name
 
 @dataclass(frozen=True)
 class SweepRun:
-    """A run of a sweep: its settings, and its scores with their errors (NaN: none)."""
+    """Run of a sweep: its settings, and its scores with their errors (NaN: none)."""
 
     name: str
     state: str

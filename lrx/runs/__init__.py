@@ -1,1 +1,1 @@
-"""What runs leave behind: their folders, how each is going, shards, and tables of many of them."""
+"""Run folders: configs, status, locks, shards, the catalog of runs, and tables of many."""

@@ -32,7 +32,7 @@ DEEPEST = 100  # folders within folders
 
 @dataclass
 class Run:
-    """A run folder, or a results file given alone.
+    """Run folder, or a results file given alone.
 
     name: path from the top of the tree. files: names of files in the folder. error: why its status cannot be read.
     assays: runs of assays inside the folder of a training run. `find_measured` adds: trained, the folder of its
@@ -50,17 +50,17 @@ class Run:
 
     @property
     def is_assay(self) -> bool:
-        """Whether it measures a model, rather than making one."""
+        """True for an assay, which measures a model; False for a training or an import."""
         return (self.status.command or ("assay" if results.FILENAME in self.files else "")) == "assay"
 
     @property
     def slowest(self) -> Run:
-        """The first of the run and its assays that is not done; the run itself when all are."""
+        """First of the run and its assays that is not done; the run itself when all are."""
         return next((part for part in (self, *self.assays) if part.status.state != "done"), self)
 
     @property
     def state(self) -> str:
-        """One of status.STATES, or UNKNOWN; done when its assays are done, too."""
+        """State, of status.STATES or UNKNOWN; done when its assays are done, too."""
         return self.slowest.status.state
 
     @property

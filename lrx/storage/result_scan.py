@@ -18,6 +18,7 @@ import numpy as np
 from h5py import h5d, h5g, h5s
 
 from lrx.storage import results
+from lrx.storage.hdf5_members import axes, is_scale, open_member
 
 SMALL = 32 * 2**10  # bytes up to which an array is read: 64 x 64 float64
 LARGEST_CODES = 64 * 2**20  # bytes of the codes of one model
@@ -50,7 +51,7 @@ def scan(path: Path) -> tuple[dict[str, ScannedAssay], dict[str, str | int | flo
     with _open(path) as file:
         assays, count = {}, 0
         for name in h5g.open(file.id, b"/"):
-            group, key = results.open_member(file.id, name), _checked_name(name)
+            group, key = open_member(file.id, name), _checked_name(name)
             if not isinstance(group, h5g.GroupID):
                 raise ValueError(f"{key} is no group")
             count += 1 + group.get_num_objs()
@@ -72,9 +73,9 @@ def array_infos(path: Path, assay: str, names: list[str]) -> dict[str, ArrayInfo
         infos = {}
         for name in names:
             array = file[assay][name]
-            if not results.is_scale(array):
+            if not is_scale(array):
                 unit, text = str(array.attrs["units"]), str(array.attrs["long_name"])
-                infos[name] = ArrayInfo(results.axes(file, array), unit, text)
+                infos[name] = ArrayInfo(axes(file, array), unit, text)
         return infos
 
 
@@ -95,7 +96,7 @@ def _open(path: Path) -> Iterator[h5py.File]:
 def _scan_group(path: Path, assay: str, group: h5g.GroupID) -> ScannedAssay:
     scores, members = {}, {}
     for name in group:
-        stored, key = results.open_member(group, name), _checked_name(name)
+        stored, key = open_member(group, name), _checked_name(name)
         if not isinstance(stored, h5d.DatasetID):
             raise ValueError(f"{assay}/{key} is no data set")
         shape, dtype = stored.shape, stored.dtype

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
-from h5py import h5d, h5g, h5i, h5o
+from h5py import h5d
 
 import lrx
 from lrx.storage.atomic import write as write_bytes
+from lrx.storage.hdf5_members import axes, is_scale, open_member
 
 if TYPE_CHECKING:
     from lrx.core.types import AssayResult  # imports torch, which reading scores does not need
@@ -188,33 +189,6 @@ def _read_result(group: h5py.Group) -> AssayResult:
         if key != "provenance"
     }
     return AssayResult(arrays=arrays, coordinates=coordinates, scores=scores, settings=settings)
-
-
-def is_scale(stored: h5py.Dataset) -> bool:
-    """Return whether a data set has the labels of an axis; h5py's own `is_scale` may crash on foreign attributes."""
-    return stored.attrs.get("CLASS") in ("DIMENSION_SCALE", b"DIMENSION_SCALE")
-
-
-def axes(file: h5py.File, array: h5py.Dataset) -> tuple[str, ...]:
-    """Return the names of an array's axes. h5py's `dims` is not used, as HDF5 crashes on foreign attributes."""
-    named = array.ndim > 0 and "DIMENSION_LIST" in array.attrs
-    scales = [places[0] for places in array.attrs["DIMENSION_LIST"]] if named else []
-    if len(scales) != array.ndim or not all(isinstance(scale, h5py.Reference) for scale in scales):
-        raise ValueError(f"{array.name} does not say what its axes are")
-    return tuple(str(file[scale].name).rpartition("/")[2] for scale in scales)
-
-
-def open_member(group: h5g.GroupID, name: bytes) -> h5g.GroupID | h5d.DatasetID:
-    """Open a member of a group. ValueError for links, virtual and external storage, which lead out of the file."""
-    if group.links.get_info(name).type == h5py.h5l.TYPE_HARD:
-        member = h5o.open(group, name)
-        if h5i.get_type(member) != h5i.DATASET:
-            return member
-        storage = member.get_create_plist()
-        if storage.get_layout() != h5d.VIRTUAL and not storage.get_external_count():
-            return member
-    where = (h5i.get_name(group) or b"").decode().rstrip("/")
-    raise ValueError(f"{where}/{name.decode()} leads elsewhere; lrx does not follow it")
 
 
 def _child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:

@@ -176,7 +176,7 @@ def test_run_has_curves_and_assays_of_its_checkpoint(lrx: Lrx, tmp_path: Path, m
     assert "lrx train experiment=helix trainer.steps=20" in report.text
     assert "lrx assay ckpt=outputs/train/a assay.num_samples=16 name=of-a" in report.text
     assert "of-b" not in report.text
-    assert "Latents that answer to themselves" in report.text
+    assert "Latents that respond to themselves" in report.text
     assert "num samples 16" in report.text
 
     assert lrx("report", "outputs/assay/of-a/result.h5", "out=one.html").returncode == 0

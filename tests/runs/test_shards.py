@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx.assays import catalog
+from lrx.assays.plotting import drawing
 from lrx.assays.run import run_assay
 from lrx.cli.commands import assay
 from lrx.core.factors import FactorSpace
@@ -165,7 +166,7 @@ def test_a_shard_is_named_as_one_of_many() -> None:
 @pytest.fixture
 def trained(lrx: Lrx, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The words of an assay of a small model, without its pictures."""
-    monkeypatch.setattr(assay, "draw", lambda name, result, folder: [])
+    monkeypatch.setattr(drawing, "draw", lambda name, result, folder: [])
     assert lrx("train", *TINY, "latent_dim=5", "name=run").returncode == 0
     return ["assay", "ckpt=outputs/train/run", "assay.num_samples=300"]
 
