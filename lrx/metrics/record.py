@@ -70,7 +70,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """One score of a metric.
+    """Score of a metric.
 
     meaning: a sentence for reports. label: its name in pictures.
     range: the least and the largest value, None where there is no upper bound.
@@ -87,7 +87,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A metric as `assay=metrics` runs it.
+    """Metric as `assay=metrics` runs it.
 
     name: as `assay.only=[name]` takes it. scores: by name, in the order of reports.
     measure: points and a generator of the metric's own to scores and arrays.

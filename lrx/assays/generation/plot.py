@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrx.assays.plotting import style
-from lrx.assays.plotting.annotations import NONE, error_digits
+from lrx.assays.plotting.annotations import NONE, error_digits, write_text
 from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.assays.plotting.image_grid import is_image, show_sheet
 from lrx.core.types import AssayResult
@@ -55,49 +54,23 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     decimals = {kind: _decimals(result.arrays[f"{kind}_se"].values) for kind, _ in COLUMNS}
     for row, source in enumerate(sources):
         middle = 1 - (row + 0.5) / len(sources)
-        _text(axes, -8, middle, WORDS.get(source, source), anchor=0, align="right", size=9)
+        write_text(axes, (0, middle), (-8, 0), WORDS.get(source, source), align="right", size=9)
         for column, (kind, _) in enumerate(COLUMNS):
             value, se = (float(result.arrays[name].values[row]) for name in (kind, f"{kind}_se"))
             place = 72 * (NUMBERS * (column + 0.5) + 0.1)
             if not math.isfinite(value):
-                _text(axes, place, middle, NONE, anchor=1, size=9, colour=style.QUIET)
+                write_text(axes, (1, middle), (place, 0), NONE, size=9, colour=style.QUIET)
                 continue
             error = f"±{error_digits(se, decimals[kind])}"
-            _text(axes, place, middle, f"{value:.{decimals[kind]}f}", anchor=1, offset=5, size=9)
-            _text(axes, place, middle, error, anchor=1, offset=-6, size=7, colour=style.QUIET)
+            write_text(axes, (1, middle), (place, 5), f"{value:.{decimals[kind]}f}", size=9)
+            write_text(axes, (1, middle), (place, -6), error, size=7, colour=style.QUIET)
     for column, (_, words) in enumerate(COLUMNS):
-        _text(axes, 72 * (NUMBERS * (column + 0.5) + 0.1), 1, words, anchor=1, offset=14, size=8, colour=style.QUIET)
+        place = 72 * (NUMBERS * (column + 0.5) + 0.1)
+        write_text(axes, (1, 1), (place, 14), words, size=8, colour=style.QUIET)
     head = figure.add_axes((labels / width, (0.1 + high + HEAD) / height, wide / width, 0.01 / height))
     head.axis("off")
     style.title(head, "Generation", _caption(result, provenance), characters=int(17 * (wide + table)))
     return {"generation": figure}
-
-
-def _text(
-    axes: Axes,
-    points: float,
-    height: float,
-    text: str,
-    *,
-    anchor: float,
-    size: float,
-    offset: float = 0,
-    align: str = "center",
-    colour: str = "black",
-) -> None:
-    """Write text `points` to the right of the left (anchor 0) or right (1) edge, at a height as a share of the axes."""
-    axes.annotate(
-        text,
-        (anchor, height),
-        xytext=(points, offset),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontsize=size,
-        color=colour,
-        ha=align,
-        va="center",
-        annotation_clip=False,
-    )
 
 
 def _decimals(errors: np.ndarray) -> int:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrx.assays.plotting import style
-from lrx.assays.plotting.annotations import NONE, error_digits
+from lrx.assays.plotting.annotations import NONE, error_digits, write_text
 from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.assays.plotting.image_grid import is_image, show_lines, show_sheet
 from lrx.core.statistics import mean_and_se
@@ -51,17 +51,19 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
             _vectors(axes, images[:, place - 1])
         for row, path in enumerate(result.coordinates["path"]):
             middle = 1 - (row + 0.5) / paths
-            _text(axes, (0, middle), (-8, 0), str(path), align="right", size=9)
+            write_text(axes, (0, middle), (-8, 0), str(path), align="right", size=9)
             for column, (kind, _) in enumerate(columns):
                 at = (72 * (NUMBERS * (column + 0.5) + 0.1), 0.0)
                 _cell(axes, result, kind, row, place - 1, (1, middle), at)
         if place == 0:
             for column, (_, words) in enumerate(columns):
                 at = (72 * (NUMBERS * (column + 0.5) + 0.1), 14.0)
-                _text(axes, (1, 1), at, words, size=8, colour=style.QUIET)
+                write_text(axes, (1, 1), at, words, size=8, colour=style.QUIET)
         else:
             start, end = result.arrays["ends"].values[place - 1]
-            _text(axes, (0, 1), (0, 7), f"from image {start} to image {end}", align="left", size=7, colour=style.QUIET)
+            write_text(
+                axes, (0, 1), (0, 7), f"from image {start} to image {end}", align="left", size=7, colour=style.QUIET
+            )
     top = figure.add_axes((labels / width, (0.1 + high - BETWEEN + head) / height, wide / width, 0.01 / height))
     top.axis("off")
     style.title(top, "Interpolation", _caption(result, provenance), characters=int(17 * (wide + table)))
@@ -111,37 +113,13 @@ def _cell(
     """Write the score of a path: of one pair, or of all pairs (pair -1) with its standard error below."""
     if pair >= 0:
         value = float(result.arrays[kind].values[row, pair])
-        _text(axes, where, offset, f"{value:.2f}" if math.isfinite(value) else NONE, size=8, colour=style.QUIET)
+        write_text(axes, where, offset, f"{value:.2f}" if math.isfinite(value) else NONE, size=8, colour=style.QUIET)
         return
     name = f"{kind}_{result.coordinates['path'][row]}"
     value, se = result.scores[name], result.scores[f"{name}_se"]
-    _text(axes, where, (offset[0], 5), f"{value:.2f}" if math.isfinite(value) else NONE, size=9)
+    write_text(axes, where, (offset[0], 5), f"{value:.2f}" if math.isfinite(value) else NONE, size=9)
     if math.isfinite(se):
-        _text(axes, where, (offset[0], -6), f"±{error_digits(se)}", size=7, colour=style.QUIET)
-
-
-def _text(
-    axes: Axes,
-    where: tuple[float, float],
-    points: tuple[float, float],
-    text: str,
-    *,
-    size: float,
-    align: str = "center",
-    colour: str = "black",
-) -> None:
-    axes.annotate(
-        text,
-        where,
-        xytext=points,
-        xycoords="axes fraction",
-        textcoords="offset points",
-        fontsize=size,
-        color=colour,
-        ha=align,
-        va="center",
-        annotation_clip=False,
-    )
+        write_text(axes, where, (offset[0], -6), f"±{error_digits(se)}", size=7, colour=style.QUIET)
 
 
 def _caption(result: AssayResult, provenance: results.Provenance) -> str:

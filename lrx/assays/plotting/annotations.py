@@ -27,3 +27,28 @@ def annotate(figure: Figure, axes: Axes, matrix: np.ndarray, se: np.ndarray, top
         for text, size, place in ((f"{value:.2f}", 8, above), (f"±{error_digits(float(se[row, column]))}", 6, below)):
             cell = axes.text(column, row, text, fontsize=size, color=colour, ha="center", va="center", transform=place)
             cell.set_in_layout(False)  # inside the axes anyway; measuring hundreds of texts takes seconds
+
+
+def write_text(
+    axes: Axes,
+    where: tuple[float, float],
+    points: tuple[float, float],
+    text: str,
+    *,
+    size: float,
+    align: str = "center",
+    colour: str = "black",
+) -> None:
+    """Write text at a place in fractions of the axes, moved by so many points right and up."""
+    axes.annotate(
+        text,
+        where,
+        xytext=points,
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=size,
+        color=colour,
+        ha=align,
+        va="center",
+        annotation_clip=False,
+    )
