@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Picture:
-    """What a picture shows, as its text for those who do not see it, and how to read it: what is good, what is bad."""
+    """Picture of an assay: `alt` says what it shows, for those who do not see it; `reading` what is good and bad."""
 
     alt: str
     reading: str
@@ -21,7 +21,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """An assay in words.
+    """Description of an assay in words.
 
     position: its place in reports and in `assay=paper`, ascending; assays of one position by name.
     question: what it asks, one sentence.

@@ -23,7 +23,7 @@ from lrx.storage.state_dict import fingerprint
 
 @runtime_checkable
 class Run(Protocol):
-    """A trained model and the data that it is measured on, as `lrx.load` gives them."""
+    """Trained model and the data that it is measured on, as `lrx.load` gives them."""
 
     model: Autoencoder
     dataset: Dataset

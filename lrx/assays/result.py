@@ -35,12 +35,12 @@ class LabelledArray:
 
     @property
     def values(self) -> np.ndarray:
-        """The values."""
+        """Values without labels."""
         return self.array.values
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """The name of each axis."""
+        """Name of each axis."""
         return self.array.axes
 
     def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
@@ -69,7 +69,7 @@ class LabelledArray:
 
 
 class Result:
-    """What an assay measured; prints as a table, shows its picture in a notebook.
+    """Result of an assay; prints as a table, shows its picture in a notebook.
 
     Arrays are attributes (`result.matrix`) and come from `result.array("matrix")` by name; `result.se("matrix")` has
     their standard errors. `scores` and `settings` are mappings; the error of the score `x` is `scores["x_se"]`.
@@ -85,7 +85,7 @@ class Result:
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool | None]:
-        """What was asked for, and what was done."""
+        """Settings that were given, and what was done."""
         return self._result.settings
 
     def array(self, name: str) -> LabelledArray:
@@ -161,7 +161,7 @@ class Result:
 
     @property
     def title(self) -> str:
-        """The title of the assay."""
+        """Title of the assay."""
         description = catalog.describe(self.name)
         return description.title if description else self.name
 

@@ -50,7 +50,7 @@ def adapt(
 
 
 class Adapted(nn.Module):
-    """A model behind the contract of `lrx.core.types.Autoencoder`; made by `adapt`."""
+    """Model behind the contract of `lrx.core.types.Autoencoder`; made by `adapt`."""
 
     mean: Tensor
     std: Tensor

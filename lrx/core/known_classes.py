@@ -1,4 +1,4 @@
-"""The classes of images, wherever they are known from: the factors of a grid, or the labels of what is no grid."""
+"""Known classes of images: the factors of a grid, or the labels of a data set that is no grid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lrx.core.types import Dataset, FactorDataset, Labelled
 
 @dataclass(frozen=True)
 class KnownClasses:
-    """What is known of every image of a data set.
+    """Known classes of every image of a data set.
 
     names, sizes: of F factors or labels; the classes of f run from 0 to sizes[f] - 1.
     classes: indices int64 (B,) to classes int64 (B, F), on the CPU.
@@ -24,12 +24,12 @@ class KnownClasses:
 
     @property
     def varying(self) -> list[int]:
-        """The positions of the factors or labels with more than one value."""
+        """Positions of the factors or labels with more than one value."""
         return [place for place, size in enumerate(self.sizes) if size > 1]
 
 
 def find_classes(dataset: Dataset) -> KnownClasses | None:
-    """The factors of a grid, else the labels; None where there are neither."""
+    """Return the factors of a grid, else the labels; None where there are neither."""
     if isinstance(dataset, FactorDataset):
         return KnownClasses(dataset.factors.names, dataset.factors.sizes, dataset.factors.classes)
     if isinstance(dataset, Labelled):
@@ -38,7 +38,7 @@ def find_classes(dataset: Dataset) -> KnownClasses | None:
 
 
 def known_classes(dataset: Dataset, purpose: str) -> KnownClasses:
-    """The same; ValueError says that `purpose` (such as "assay=metrics") needs them, where there are neither."""
+    """Return factors or labels; ValueError says that `purpose` (such as "assay=metrics") needs them, where there are neither."""
     known = find_classes(dataset)
     if known is None:
         raise ValueError(f"{purpose} needs known factors of variation or labels, and {dataset.name} has neither")

@@ -1,4 +1,4 @@
-"""The contracts that hold the house together: autoencoders, data sets, and what an assay returns.
+"""Contracts: autoencoders, data sets, and the results of assays.
 
 An observation is an image (C, H, W) in [0, 1] or a plain vector (P,) in its own units. B is a batch, D the number
 of latents.
@@ -34,7 +34,7 @@ class Autoencoder(Protocol):
 
 @runtime_checkable
 class Probabilistic(Autoencoder, Protocol):
-    """An autoencoder whose encoder gives a diagonal Gaussian."""
+    """Autoencoder whose encoder gives a diagonal Gaussian."""
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Observations (B, *observation_shape) to mean and standard deviation, each (B, D)."""
@@ -43,7 +43,7 @@ class Probabilistic(Autoencoder, Protocol):
 
 @runtime_checkable
 class Trainable(Autoencoder, Protocol):
-    """An autoencoder that train() can fit."""
+    """Autoencoder that train() can fit."""
 
     observation_shape: tuple[int, ...]
     latent_dim: int
@@ -55,7 +55,7 @@ class Trainable(Autoencoder, Protocol):
 
 @runtime_checkable
 class Grouped(Trainable, Protocol):
-    """A Trainable whose parameters are not all trained alike."""
+    """Trainable whose parameters are not all trained alike."""
 
     def parameter_groups(self) -> list[dict[str, object]]:
         """Groups for the optimiser: `params`, and `lr` and `betas` of their own where they are not the trainer's."""
@@ -64,10 +64,10 @@ class Grouped(Trainable, Protocol):
 
 @runtime_checkable
 class Paired(Trainable, Protocol):
-    """A Trainable that learns from pairs: its batches hold B observations, then the B partners of each."""
+    """Trainable that learns from pairs: its batches hold B observations, then the B partners of each."""
 
     def partners(self, dataset: Dataset, indices: Tensor, generator: torch.Generator) -> Tensor:
-        """The partners, int64 (B,), of the observations with these indices int64 (B,)."""
+        """Return the partners, int64 (B,), of the observations with these indices int64 (B,)."""
         ...
 
 
@@ -89,14 +89,14 @@ class Dataset(Protocol):
 
 @runtime_checkable
 class FactorDataset(Dataset, Protocol):
-    """A data set that is a full grid of factors: index i shows the classes factors.classes(i)."""
+    """Data set that is a full grid of factors: index i shows the classes factors.classes(i)."""
 
     factors: FactorSpace
 
 
 @runtime_checkable
 class Labelled(Dataset, Protocol):
-    """A data set whose images carry known classes, but need not fill a grid: attributes of faces, classes of your own.
+    """Data set whose images carry known classes, but need not fill a grid: attributes of faces, classes of your own.
 
     label_names and label_sizes: of L labels; the classes of label l run from 0 to label_sizes[l] - 1.
     """
@@ -110,14 +110,14 @@ class Labelled(Dataset, Protocol):
 
 
 def with_factors(dataset: Dataset, purpose: str) -> FactorDataset:
-    """The data set, if it has known factors; ValueError says that `purpose` (such as "assay=metrics") needs them."""
+    """Return the data set if it has known factors; ValueError says that `purpose` (such as "assay=metrics") needs them."""
     if not isinstance(dataset, FactorDataset):
         raise ValueError(f"{purpose} needs known factors of variation, and {dataset.name} has none")
     return dataset
 
 
 def as_float(raw: Tensor) -> Tensor:
-    """What Dataset.raw gives, as models take it: uint8 pixels to float32 in [0, 1], vectors unchanged.
+    """Convert what Dataset.raw gives to what models take: uint8 pixels to float32 in [0, 1], vectors unchanged.
 
     Called after the move to the device, so that a quarter of the bytes travels.
     """
@@ -126,14 +126,14 @@ def as_float(raw: Tensor) -> Tensor:
 
 @runtime_checkable
 class Sampled(Protocol):
-    """A data set that may show only some of its images in training and evaluation: see lrx.data.correlation."""
+    """Data set that may show only some of its images in training and evaluation: see lrx.data.correlation."""
 
     sample: Tensor | None
 
 
 @dataclass(frozen=True)
 class Array:
-    """A named-axis array of a result: values, one axis name per dimension, and the unit in words."""
+    """Array of a result with named axes: values, one axis name per dimension, and the unit in words."""
 
     values: np.ndarray
     axes: tuple[str, ...]
@@ -146,7 +146,7 @@ class Array:
 
 @dataclass(frozen=True)
 class AssayResult:
-    """What an assay measured.
+    """Result of an assay.
 
     arrays: by name, among them `matrix` and `matrix_se` where the assay has one.
     coordinates: the labels along an axis (factor names, latent indices), by axis name.

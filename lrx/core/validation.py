@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 
 class SettingError(ValueError):
-    """A setting out of range. The message begins with the setting's name; the command line puts its group before it."""
+    """Setting out of range. The message begins with the setting's name; the command line puts its group before it."""
 
 
 def is_whole(value: object, least: int) -> bool:

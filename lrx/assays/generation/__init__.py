@@ -1,1 +1,1 @@
-"""The assay `generation`."""
+"""Assay `generation`."""

@@ -1,1 +1,1 @@
-"""The assay `interpolation`."""
+"""Assay `interpolation`."""

@@ -1,1 +1,1 @@
-"""The assay `metrics`."""
+"""Assay `metrics`."""

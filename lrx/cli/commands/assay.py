@@ -66,7 +66,7 @@ def join(folder: Path) -> bool:
 
 
 def _join(config: Config, folder: Path, count: int) -> bool:
-    """The same for shards of this number, of the assay that `config` describes without a shard."""
+    """Join `count` shards of the assay that `config` describes without a shard; False while some lack."""
     inputs = _inputs(config)
     stored = run_folder.fingerprint(run_folder.stored_identity(folder, config.flat()))
     if status.finished(folder, stored, inputs) and (folder / results.FILENAME).is_file():
@@ -195,7 +195,7 @@ def about_checkpoint(trained: checkpoint.Checkpoint, path: Path) -> dict[str, st
 
 
 def _is_finished(config: Config, folder: Path, inputs: Mapping[str, str], fingerprint: str) -> bool:
-    """Whether what this would give lies in the folder, of these inputs. ValueError when it is of other data."""
+    """Return whether the folder holds the result of these inputs. ValueError when it is of other data."""
     stored = run_folder.fingerprint(run_folder.stored_identity(folder, config.flat()))
     if not status.finished(folder, stored, inputs):
         return False
@@ -220,17 +220,17 @@ def _is_finished(config: Config, folder: Path, inputs: Mapping[str, str], finger
 
 
 def _inputs(config: Config) -> dict[str, str]:
-    """What an assay is made from, by name: the SHA-256 of the checkpoint."""
+    """Return the inputs of an assay by name: the SHA-256 of the checkpoint."""
     path = checkpoint.find(str(config.value("ckpt")))
     return {"checkpoint": file_sha256(path)}
 
 
 def _whole(config: Config, inputs: Mapping[str, str]) -> str:
-    """What the shards of an assay have in common, as SHA-256."""
+    """Return the SHA-256 of what the shards of an assay have in common."""
     return run_folder.fingerprint(run_folder.identity(config.flat()), inputs)
 
 
 def measured_part(config: Config, stored: Config) -> str:
-    """The part of the data set to measure on: what `split` says, else what training left out, if it left out any."""
+    """Return the part of the data to measure on: `split`, else the test part where training drew from a part."""
     asked, trained = config.value("split"), stored.value("split")
     return str(asked) if asked is not None else splits.ALL if trained in (None, splits.ALL) else "test"
