@@ -38,7 +38,7 @@ def find_classes(dataset: Dataset) -> KnownClasses | None:
 
 
 def known_classes(dataset: Dataset, purpose: str) -> KnownClasses:
-    """Return factors or labels; ValueError says that `purpose` (such as "assay=metrics") needs them, where there are neither."""
+    """Return factors or labels; ValueError says that `purpose` ("assay=metrics") needs them where there are none."""
     known = find_classes(dataset)
     if known is None:
         raise ValueError(f"{purpose} needs known factors of variation or labels, and {dataset.name} has neither")

@@ -110,7 +110,7 @@ class Labelled(Dataset, Protocol):
 
 
 def with_factors(dataset: Dataset, purpose: str) -> FactorDataset:
-    """Return the data set if it has known factors; ValueError says that `purpose` (such as "assay=metrics") needs them."""
+    """Return the data set if it has known factors; ValueError says that `purpose` ("assay=metrics") needs them."""
     if not isinstance(dataset, FactorDataset):
         raise ValueError(f"{purpose} needs known factors of variation, and {dataset.name} has none")
     return dataset
