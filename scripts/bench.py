@@ -26,13 +26,12 @@ ORDER = ("response", "conditioned", "maps", "jacobians", "generation", "train", 
 
 HEAD = """# Benchmarks
 
-Each section times lrx against a plain implementation of the same work, with the same weights, in the same run: what a
-competent reader would write from the paper. The sides take turns, each in a process of its own; a value is the median
-of the turns, with the least and the most behind it. The share of the matrix rate is that of the faster of a product of
-2048 x 2048 matrices and a 3 x 3 convolution of 64 channels, in the same precision; it counts the products and
-convolutions of the networks. Plain sides have networks of torch's own layers; lrx has quicker forms of two of them
-(`lrx/models/layers/upsample_conv.py`, `lrx/models/layers/transposed_conv.py`), with the same weights. The page is
-written by
+Each section times lrx against a plain implementation of the same work, with the same weights, in the same run: a direct
+implementation from the paper. The sides alternate, each in a process of its own; a value is the median over turns, with
+minimum and maximum in parentheses. The share of the matrix rate is relative to the faster of a product of 2048 x 2048
+matrices and a 3 x 3 convolution of 64 channels, in the same precision; it counts the products and convolutions of the
+networks. Plain sides use torch's own layers; lrx has faster forms of two of them
+(`lrx/models/layers/upsample_conv.py`, `lrx/models/layers/transposed_conv.py`), with the same weights. This page is written by
 
 ```
 {command}
