@@ -1,9 +1,8 @@
-"""Put the scores of runs into docs/results.csv, and docs/results.md together from it.
+"""Write the scores of runs to docs/results.csv, and docs/results.md from it.
 
     python scripts/results_table.py outputs/assay/fifteen/*/result.h5
 
-A row is a data set and a model; a run given here replaces the row that was there. The page says nothing that is not in
-the HDF5 files.
+A row is a data set and a model; a given run replaces the existing row. All values come from the HDF5 files.
 """
 
 import argparse
@@ -51,7 +50,7 @@ good one.
 
 
 def row_of(path: Path) -> dict[str, str]:
-    """The row of a result file, as text."""
+    """Return the row of a result file, as text."""
     stored = results.read(path)
     provenance = stored.provenance
     config = OmegaConf.create(str(provenance["checkpoint_config"]))
