@@ -169,7 +169,8 @@ def measure(*, quick: bool, threads: int) -> Section:
     text = (
         f"A VAE with conv64 on dSprites, batches of {BATCH}, {steps} steps per turn. Plain: contiguous tensors, "
         "unfused Adam, a DataLoader over images in memory, as in a tutorial. The demand holds for the faster of "
-        "compiled and not compiled, in each precision. All sides warm up at the same time, which takes longer than one alone."
+        "compiled and not compiled, in each precision. All sides warm up at the same time, which takes longer than "
+        "one alone."
     )
     return Section("Training", text, "ms a step", rows)
 
