@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other, each in a process of its own; what they found becomes docs/benchmarks.md.
+"""Run all benchmarks, each in a process of its own, and write docs/benchmarks.md.
 
 python scripts/bench.py [--quick] [--threads 2] [--folder kept]
 
@@ -26,23 +26,23 @@ ORDER = ("response", "conditioned", "maps", "jacobians", "generation", "train", 
 
 HEAD = """# Benchmarks
 
-Each section times lrx against a plain implementation of the same work, with the same weights, in the same run: what a
-competent reader would write from the paper. The sides take turns, each in a process of its own; a value is the median
-of the turns, with the least and the most behind it. The share of the matrix rate is that of the faster of a product of
-2048 x 2048 matrices and a 3 x 3 convolution of 64 channels, in the same precision; it counts the products and
-convolutions of the networks. Plain sides have networks of torch's own layers; lrx has quicker forms of two of them
-(`lrx/models/layers/upsample_conv.py`, `lrx/models/layers/transposed_conv.py`), with the same weights. The page is
+Each section times lrx against a plain implementation of the same work, with the same weights, in the same run: a direct
+implementation from the paper. The sides alternate, each in a process of its own; a value is the median over turns, with
+minimum and maximum in parentheses. The share of the matrix rate is relative to the faster of a product of 2048 x 2048
+matrices and a 3 x 3 convolution of 64 channels, in the same precision; it counts the products and convolutions of the
+networks. Plain sides use torch's own layers; lrx has faster forms of two of them
+(`lrx/models/layers/upsample_conv.py`, `lrx/models/layers/transposed_conv.py`), with the same weights. This page is
 written by
 
 ```
 {command}
 ```
 """
-QUICK = "\nThis was a quick check on tiny sizes: its figures mean little.\n"
+QUICK = "\nThis was a quick check on tiny sizes: its figures are not meaningful.\n"
 
 
 def measured(names: Sequence[str], folder: Path, *, quick: bool, threads: int) -> tuple[dict[str, Section], list[str]]:
-    """The sections by name, and the names of those that failed; each leaves a pickle in the folder."""
+    """Return the sections by name and the names of failed ones; each is stored as a pickle in the folder."""
     found, failed = {}, []
     for name in names:
         stored, began = folder / f"{name}.pickle", time.perf_counter()
@@ -61,7 +61,7 @@ def measured(names: Sequence[str], folder: Path, *, quick: bool, threads: int) -
 def page(
     sections: Mapping[str, Section], failed: Sequence[str], about: Mapping[str, str], command: str, *, quick: bool
 ) -> str:
-    """The page as Markdown: how it was made, on what, what was missed, and a section each."""
+    """Return the page as Markdown: command, machine, missed demands, and one section per benchmark."""
     parts = [HEAD.format(command=command) + (QUICK if quick else "")]
     parts.append("\n".join(["| machine | |", "|---|---|", *(f"| {key} | {value} |" for key, value in about.items())]))
     misses = [f"- {section.title}: {line}" for section in sections.values() for line in missed(section)]
@@ -73,8 +73,8 @@ def page(
 
 def main() -> int:
     parser = arguments(__doc__)
-    parser.add_argument("--folder", type=Path, help="where to keep what was measured (default: a temporary folder)")
-    parser.add_argument("--page", type=Path, default=PAGE, help="what to write; the picture goes beside it")
+    parser.add_argument("--folder", type=Path, help="folder of the measurements (default: a temporary one)")
+    parser.add_argument("--page", type=Path, default=PAGE, help="page to write; the picture goes into its folder")
     told = parser.parse_args()
     folder = told.folder or Path(tempfile.mkdtemp(prefix="bench-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def main() -> int:
             place = told.page.parent / PICTURE
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(section.picture)
-    print(f"wrote {told.page}; what was measured is in {folder}")
+    print(f"wrote {told.page}; measurements are in {folder}")
     if failed:
         print(f"failed: {', '.join(failed)}; run these again with --folder {folder}", file=sys.stderr)
     return int(bool(failed))

@@ -51,7 +51,7 @@ ASSAY = "ckpt: {ckpt}\nseed: 0\nassay:\n  num_samples: 1024\n"
 
 
 def assays(latents: int, random: np.random.Generator) -> dict[str, AssayResult]:
-    """A matrix, many scores, and codes that agree somewhat between seeds."""
+    """Return a result with a matrix, many scores, and codes that agree partly between seeds."""
     labels = np.arange(latents)
     axes = {"intervened": labels, "responding": labels}
     matrix = Array(random.random((latents, latents)), ("intervened", "responding"), "latent", "response matrix")
@@ -72,7 +72,7 @@ def assays(latents: int, random: np.random.Generator) -> dict[str, AssayResult]:
 
 
 def make(top: Path, number: int, latents: int) -> None:
-    """One run folder."""
+    """Write one run folder."""
     folder, seed, beta = top / f"run-{number:05}", number % SEEDS, number // SEEDS
     words = (f"seed={seed}", f"model.beta={beta}", "name=sweep")
     for place, command in ((folder, "train"), (folder / "paper", "assay")):

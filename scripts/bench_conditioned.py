@@ -1,11 +1,11 @@
-"""The conditioned response matrix of conv5 (D = 24, rendered 3D Shapes) against the published procedure.
+"""Time the conditioned response matrix of conv5 (D = 24, rendered 3D Shapes) against the published procedure.
 
 python scripts/bench_conditioned.py [--quick] [--threads 2]
 
-Published (Leeb et al. 2022, as their code goes): for each factor groups of images; for each group and each row 32 base
-points of the group, h of them, an intervention, h again, the whole D x D matrix, its diagonal kept; contiguous tensors.
-Both sides take the same groups, a factor in each turn, each with pairs of its own. Time at equal standard error is time
-times the square of the error, here the mean over entries, each relative to its value.
+Published (Leeb et al. 2022, as in their code): for each factor groups of images; for each group and each row 32 base
+points of the group, h, an intervention, h again, the whole D x D matrix, of which the diagonal is kept; contiguous
+tensors. Both sides use the same groups, one factor per turn, and independent pairs. Time at equal standard error is
+time times the square of the error, here the mean over entries, each relative to its value.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PUBLISHED, LRX = "published procedure", "lrx"
 def published(
     model: Autoencoder, data: FactorDataset, factor: int, groups: int, seed: int, base_points: int = BASE_POINTS
 ) -> Tensor:
-    """Root mean squares (G, D) of groups of a factor, row by row with nothing shared."""
+    """Return root mean squares (G, D) of groups of a factor, row by row with nothing shared."""
     generator = torch.Generator().manual_seed(seed)
     size, rows = data.factors.sizes[factor], []
     numbers = torch.randperm(data.factors.num_points // size, generator=generator)[:groups]  # as the assay has them
@@ -99,16 +99,16 @@ def measure(*, quick: bool, threads: int) -> Section:
             rows.append(Row(name, seconds, equal, share, f"{DEMANDED:g}", equal.median >= DEMANDED, note))
     more = 100 * (matrices[PUBLISHED].sum() / matrices[LRX].sum() - 1)
     text = (
-        f"Plain: the published procedure, {BASE_POINTS} base points a row, against lrx with at most {MAX_PAIRS} pairs "
-        f"a latent, the same {groups} groups of {turns} factors, float32, compared at equal standard error. Ranges are "
-        "over factors."
+        f"Plain: the published procedure, {BASE_POINTS} base points per row, against lrx with at most {MAX_PAIRS} "
+        f"pairs per latent, the same {groups} groups of {turns} factors, float32, compared at equal standard error. "
+        "Ranges are over factors."
     )
-    remarks = [f"The sum of all entries: published {more:+.1f} % from that of lrx."]
+    remarks = [f"The sum of all entries: published {more:+.1f} % relative to lrx."]
     return Section(f"Conditioned response matrix of conv5, D = {LATENTS}", text, "s a group", rows, remarks)
 
 
 def relative_square(side: Measured, matrix_FD: np.ndarray) -> float:
-    """The mean square of the standard errors over groups, each relative to the matrix."""
+    """Return the mean square over groups of the standard errors relative to the matrix."""
     errors_FD = np.stack([rms_GD.std(0, ddof=1) / len(rms_GD) ** 0.5 for rms_GD, _ in side.found])
     return float(np.mean((errors_FD / matrix_FD) ** 2))
 

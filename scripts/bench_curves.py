@@ -1,4 +1,4 @@
-"""How cost grows: the response matrix over latents and draws, training over the batch, collecting over runs.
+"""Measure how cost grows: response matrix over latents and draws, training over the batch, collection over runs.
 
 python scripts/bench_curves.py [--quick] [--threads 2] [--picture cost_curves.png]
 
@@ -40,7 +40,7 @@ DRAWS, LATENTS = 32, 10  # while the other one grows
 
 @dataclass(frozen=True)
 class Curve:
-    """A cost over a size; `cost` takes a size and gives the work to be timed."""
+    """Cost over a size; `prepare` takes a size and returns the work to be timed."""
 
     name: str
     axis: str
@@ -50,7 +50,7 @@ class Curve:
 
 
 class Noise:
-    """Images to train on."""
+    """Data set of noise images."""
 
     name, source, fingerprint, observation_shape = "noise", "drawn", "0", SHAPE
 
@@ -112,7 +112,7 @@ CURVES = (
 
 
 def side(number: int, quick: bool, turns: Turns) -> None:
-    """All sizes of a curve in each turn; it finds the seconds of each."""
+    """Run all sizes of a curve in each turn and store the seconds of each."""
     curve = CURVES[number]
     works = [curve.prepare(size) for size in (curve.quick if quick else curve.sizes)]
     for work in works:
@@ -127,7 +127,7 @@ def side(number: int, quick: bool, turns: Turns) -> None:
 
 
 def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
-    """The slope of log seconds over log sizes."""
+    """Return the slope of log seconds over log sizes."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
@@ -146,13 +146,13 @@ def measure(*, quick: bool, threads: int) -> Section:
     text = (
         f"Exponents of cost over size, fitted to logarithms; up to {LINEAR} counts as linear. The matrix is that of "
         f"conv64 with {DRAWS} draws, or {LATENTS} latents; training takes 8 steps and one checkpoint. "
-        "A cost that does not grow, such as a checkpoint's, makes an exponent smaller."
+        "A constant cost, such as a checkpoint, lowers the exponent."
     )
     return Section("How cost grows", text, "exponent", rows, picture=picture(drawn))
 
 
 def picture(drawn: Sequence[tuple[Curve, Sequence[int], Sequence[Spread], float]]) -> bytes:
-    """Seconds over size with their range, and the fitted line, one small plot a curve."""
+    """Draw seconds over size with their range and the fitted line, one small plot per curve."""
     with plot_style():
         blank = figure(2.2 * len(drawn), 2.1)
         for place, (curve, sizes, costs, slope) in enumerate(drawn, start=1):
@@ -175,7 +175,7 @@ def picture(drawn: Sequence[tuple[Curve, Sequence[int], Sequence[Spread], float]
 
 
 def few_colours(image: bytes) -> bytes:
-    """A PNG in 64 colours, a third of the size and enough for lines."""
+    """Return a PNG reduced to 64 colours, a third of its size."""
     written = io.BytesIO()
     Image.open(io.BytesIO(image)).convert("RGB").quantize(64).save(written, format="png", optimize=True)
     return written.getvalue()

@@ -1,9 +1,9 @@
-"""How fast batches of images are read, against how fast training consumes them.
+"""Time reading batches of images against the rate at which training consumes them.
 
 python scripts/bench_data.py [--quick] [--threads 2]
 
 Training is that of the smallest network, conv64, in the precision in which it is fastest. A batch is read as training
-reads it: random images as stored, as floats in the memory order of convolutions. What is not there yet is rendered.
+reads it: random images as stored, as floats in the memory order of convolutions. Missing data sets are rendered first.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OWN = {"folder": "PNG files, converted once", "arrays": "a compressed npz, conve
 
 
 def opened(name: str, made: str) -> Dataset:
-    """A data set by its name; made: a folder for images of one's own."""
+    """Return a data set by its name; made: the folder with the images of noise."""
     if name == "dsprites":
         return dsprites(root=ROOT, source="auto")
     if name == "3dshapes":
@@ -52,7 +52,7 @@ def opened(name: str, made: str) -> Dataset:
 
 
 def make_pictures(folder: Path) -> None:
-    """Images of noise, as PNG files and in one compressed npz."""
+    """Write images of noise, as PNG files and in one compressed npz."""
     pixels = np.random.default_rng(0).integers(256, size=(PICTURES, 64, 64, 3), dtype=np.uint8)
     (folder / "pictures").mkdir()
     for number, picture in enumerate(pixels):

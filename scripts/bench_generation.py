@@ -1,9 +1,9 @@
-"""The assay of generation on conv5 (D = 24) against its sources and distances written as one would write them first.
+"""Time assay=generation on conv5 (D = 24) against a direct implementation of its sources and distances.
 
 python scripts/bench_generation.py [--quick] [--threads 2]
 
-Both sides sample latents in five ways, decode them, take |h(z) - z|, project all images on the same principal
-components, and give four distances with the standard errors of a jackknife over 20 groups.
+Both sides sample latents in five ways, decode them, compute |h(z) - z|, project all images on the same principal
+components, and compute four distances with standard errors by a jackknife over 20 groups.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ COMPONENTS, NEIGHBOURS, REFINEMENTS, BATCH = 32, 3, 4, 128
 
 
 def frechet(x: np.ndarray, y: np.ndarray) -> float:
-    """The Fréchet distance of Gaussians, by the root of a product of covariances."""
+    """Return the Fréchet distance of Gaussians, by the root of a product of covariances."""
     a, b = np.cov(x.T), np.cov(y.T)
     return float(((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(a + b - 2 * sqrtm(a @ b).real))
 
 
 def kernel(x: np.ndarray, y: np.ndarray) -> float:
-    """The unbiased squared MMD with the cubic kernel."""
+    """Return the unbiased squared MMD with the cubic kernel."""
     n, m, size = len(x), len(y), x.shape[1]
     xx, yy, xy = (x @ x.T / size + 1) ** 3, (y @ y.T / size + 1) ** 3, (x @ y.T / size + 1) ** 3
     within = (xx.sum() - np.trace(xx)) / (n * (n - 1)) + (yy.sum() - np.trace(yy)) / (m * (m - 1))
@@ -48,7 +48,7 @@ def kernel(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def precision(x: np.ndarray, y: np.ndarray) -> float:
-    """The share of x within the balls of y up to its third neighbour."""
+    """Return the share of x within the balls of y up to its third neighbour."""
     radius = np.sort(cdist(y, y), axis=1)[:, NEIGHBOURS]  # the nearest is the point itself
     return float((cdist(x, y) <= radius).any(1).mean())
 
@@ -66,7 +66,7 @@ DISTANCES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 
 
 def compared(x: np.ndarray, y: np.ndarray) -> dict[str, tuple[float, float]]:
-    """Each distance and its standard error: all of it once more with each group left out."""
+    """Return each distance and its standard error: the computation is repeated without each group."""
     groups = min(GROUPS, len(x), len(y))
     parts = [np.array_split(np.arange(len(points)), groups) for points in (x, y)]
     found = {}
@@ -80,7 +80,7 @@ def compared(x: np.ndarray, y: np.ndarray) -> dict[str, tuple[float, float]]:
 
 
 def plain(model: Probabilistic, data: Dataset, samples: int, seed: int) -> dict[str, tuple[float, float]]:
-    """Scores and errors by name, with contiguous tensors and a batch after the other."""
+    """Return scores and errors by name, with contiguous tensors, batch by batch."""
     generator = torch.Generator().manual_seed(seed)
     order = image_order(data, generator)
     images, reference = as_float(data.raw(order[:samples])), as_float(data.raw(order[samples : 2 * samples]))
@@ -123,7 +123,7 @@ def plain(model: Probabilistic, data: Dataset, samples: int, seed: int) -> dict[
 
 
 def by_lrx(model: Probabilistic, data: Dataset, samples: int, seed: int) -> dict[str, tuple[float, float]]:
-    """The same by the assay."""
+    """Return the same from the assay."""
     settings = Settings(
         num_samples=samples,
         refinements=REFINEMENTS,
@@ -169,12 +169,12 @@ def measure(*, quick: bool, threads: int) -> Section:
     worst = max(b, key=lambda name: abs(a[name][0] - b[name][0]) / max(1e-9, np.hypot(a[name][1], b[name][1])))
     text = (
         f"Plain: {samples} samples of five sources decoded in contiguous batches of {BATCH}, principal components by "
-        "scikit-learn, Fréchet distance by scipy.linalg.sqrtm, whole distance matrices, and all of it again with each "
-        "of 20 groups left out. lrx: assay=generation with assay.features=pixels, float32."
+        "scikit-learn, Fréchet distance by scipy.linalg.sqrtm, whole distance matrices, repeated with each of 20 "
+        "groups left out. lrx: assay=generation with assay.features=pixels, float32."
     )
     remarks = [
         f"Of {len(b)} scores {worst} differs most: {a[worst][0]:.3g} ± {a[worst][1]:.1g} and "
-        f"{b[worst][0]:.3g} ± {b[worst][1]:.1g}, of draws of their own."
+        f"{b[worst][0]:.3g} ± {b[worst][1]:.1g}, from independent draws."
     ]
     return Section(f"Generation with conv5, D = {LATENTS}", text, "s", rows, remarks)
 

@@ -1,4 +1,4 @@
-"""The spectra of Jacobians of conv5 (D = 24), as assay=manifold has them, against autograd at one point after another.
+"""Time the Jacobian spectra of conv5 (D = 24) in assay=manifold against autograd point by point.
 
 python scripts/bench_jacobians.py [--quick] [--threads 2]
 """
@@ -24,7 +24,7 @@ PLAIN, LRX = "autograd at each point", "lrx"
 
 
 def spectra(model: Autoencoder, z_ND: Tensor) -> np.ndarray:
-    """Singular values (N, D) of the Jacobian of encode(decode(z)), as one would write it first."""
+    """Return singular values (N, D) of the Jacobian of encode(decode(z)), by a direct implementation."""
     found = []
     for z_D in z_ND:
         jacobian = torch.autograd.functional.jacobian(lambda z: model.encode(model.decode(z[None]))[0], z_D)
@@ -33,7 +33,7 @@ def spectra(model: Autoencoder, z_ND: Tensor) -> np.ndarray:
 
 
 def by_lrx(model: Autoencoder, data: Dataset, points: int) -> AssayResult:
-    """The assay at so many prior points and codes of images; the spectra are among what it measures."""
+    """Return the result of the assay at `points` prior points and codes of images, which includes the spectra."""
     result = run_assay(Settings(num_points=points), model, data, torch.Generator().manual_seed(0))
     assert isinstance(result, AssayResult)
     return result
@@ -77,9 +77,9 @@ def measure(*, quick: bool, threads: int) -> Section:
     theirs_ND = spectra(model, torch.from_numpy(z_ND[:4]))
     worst = abs(theirs_ND - ours_ND[:4]).max() / theirs_ND.max()
     text = (
-        "Plain: torch.autograd.functional.jacobian at one point after the other, contiguous tensors, and its singular "
-        "values. lrx: assay=manifold at as many points, half of them codes of images that it encodes, float32: "
-        "backward passes for a batch of points at once."
+        "Plain: torch.autograd.functional.jacobian one point at a time, contiguous tensors, and its singular "
+        "values. lrx: assay=manifold at the same number of points, half of them codes of encoded images, float32: "
+        "batched backward passes."
     )
     remarks = [f"Singular values differ by at most {worst:.1g} of the largest."]
     return Section(f"Spectra of Jacobians of conv5, D = {LATENTS}", text, "ms a point", rows, remarks)

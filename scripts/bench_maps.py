@@ -1,4 +1,4 @@
-"""A response map of conv5 (D = 24) against a loop over its rows; and its derivatives against a loop over its points.
+"""Time a response map of conv5 (D = 24) against a loop over rows, and exact derivatives against a loop over points.
 
 python scripts/bench_maps.py [--quick] [--threads 2]
 """
@@ -34,7 +34,7 @@ def axis(resolution: int) -> Tensor:
 
 
 def row_by_row(model: Autoencoder, base_D: Tensor, resolution: int) -> Maps:
-    """u and its divergence by differences, as one would write it first: a batch for each value of the second latent."""
+    """Return u and its divergence by differences, with one batch per value of the second latent."""
     values = axis(resolution)
     u = torch.zeros(2, resolution, resolution, dtype=base_D.dtype)
     with torch.no_grad():
@@ -48,7 +48,7 @@ def row_by_row(model: Autoencoder, base_D: Tensor, resolution: int) -> Maps:
 
 
 def point_by_point(model: Autoencoder, base_D: Tensor, resolution: int) -> Maps:
-    """u and its divergence by automatic differentiation, as one would write it first: a Jacobian for each point."""
+    """Return u and its divergence by automatic differentiation, with one Jacobian per point."""
     values = axis(resolution)
     u = np.zeros((2, resolution, resolution))
     divergence = np.zeros((resolution, resolution))
@@ -64,7 +64,7 @@ def point_by_point(model: Autoencoder, base_D: Tensor, resolution: int) -> Maps:
 
 
 def on_grid(model: Autoencoder, base_D: Tensor, resolution: int) -> Maps:
-    """The same by lrx, as assay=response_map has it: differences, curvature and errors."""
+    """Return the same from lrx, as in assay=response_map: differences, curvature and errors."""
     values = axis(resolution)
     z_ND = plane(base_D, PAIR, values)
     h_ND = respond(model, z_ND, batch_size=fitting_batch_size(SHAPE))
@@ -72,7 +72,7 @@ def on_grid(model: Autoencoder, base_D: Tensor, resolution: int) -> Maps:
 
 
 def exactly(model: Autoencoder, base_D: Tensor, resolution: int) -> Maps:
-    """The same by lrx with assay.derivative=exact."""
+    """Return the same from lrx with assay.derivative=exact."""
     values = axis(resolution)
     z_ND = plane(base_D, PAIR, values)
     field = jacobian_columns(loop_of(model), z_ND, list(PAIR), batch_size=fitting_batch_size(SHAPE))
@@ -112,7 +112,7 @@ def measure(*, quick: bool, threads: int) -> Section:
         remarks.append(f"{resolution} x {resolution} points: the divergences differ by at most {worst:.1g}.")
     text = (
         "Plain: a batch for each row of the map, contiguous tensors, differences by numpy; and for exact derivatives "
-        "torch.autograd.functional.jacobian at one point after the other. lrx also gives curvature, and the errors of "
+        "torch.autograd.functional.jacobian one point at a time. lrx also computes curvature and the errors of "
         "differences."
     )
     return Section(f"Response map of conv5, D = {LATENTS}", text, "ms a point", rows, remarks)

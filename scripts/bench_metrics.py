@@ -1,8 +1,8 @@
-"""The disentanglement metrics of the study: how long they take, and DCI's trees against scikit-learn's.
+"""Time the disentanglement metrics of the study, and the trees of DCI against those of scikit-learn.
 
 python scripts/bench_metrics.py [--quick] [--threads 2]
 
-The codes are ten latents that mix the five factors of dSprites a little, five of them noise.
+The codes are ten latents: five that mix the five factors of dSprites slightly, and five of noise.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COMPARED = ("shape", "scale", "orientation")  # of DCI; 32 positions would take 
 
 
 class Codes:
-    """A grid of factors whose observations are codes: factors mixed, then latents without any, all with noise."""
+    """Grid of factors whose observations are codes: mixed factors, then latents without information, all with noise."""
 
     name, source, fingerprint, observation_shape = "codes", "made for this benchmark", "0", (LATENTS,)
     factors = FACTORS
@@ -51,7 +51,7 @@ class Codes:
 
 
 class Reading(torch.nn.Module):
-    """An encoder that reads the codes off."""
+    """Encoder that returns the observations as codes."""
 
     def encode(self, x: Tensor) -> Tensor:
         return x
@@ -70,7 +70,7 @@ def study_side(preset: str, turns: Turns) -> None:
 
 
 def trees_side(trees: str, points: int, turns: Turns) -> None:
-    """DCI of a few factors, so many points to train on and half as many to test; it finds the informativeness."""
+    """Run DCI of a few factors on `points` training and half as many test points, and store the informativeness."""
     data = Codes()
     for turn in turns:
         indices = torch.randperm(len(data), generator=torch.Generator().manual_seed(turn))[: points + points // 2]
@@ -110,7 +110,7 @@ def measure(*, quick: bool, threads: int) -> Section:
     text = (
         f"Ten latents, the five factors of dSprites. All metrics: 10,000 points to train and 5,000 to test (a fifth of "
         f"them in the preset fast). DCI alone, of {', '.join(COMPARED)}: {points:,} points, against scikit-learn's "
-        "GradientBoostingClassifier, which the study took."
+        "GradientBoostingClassifier, which the study used."
     )
     return Section("Metrics", text, "s", rows)
 

@@ -1,10 +1,10 @@
-"""The response matrix of conv5 (D = 24) against the published procedure: at equal draws, and at equal standard error.
+"""Time the response matrix of conv5 (D = 24) against the published procedure, at equal draws and equal standard error.
 
 python scripts/bench_response.py [--quick] [--threads 2]
 
-Published (Leeb et al. 2022, as their code goes): for each row new base points, h of them, an intervention, h again, in
-contiguous tensors. Time at equal standard error is time a draw times the variance of a draw, which is the square of an
-entry's standard error times the number of draws; the ratio of variances is the median over the entries.
+Published (Leeb et al. 2022, as in their code): for each row new base points, h, an intervention, h again, in contiguous
+tensors. Time at equal standard error is time per draw times variance of a draw, which is the square of an entry's
+standard error times the number of draws; the ratio of variances is the median over the entries.
 """
 
 from __future__ import annotations
@@ -144,20 +144,20 @@ def measure(*, quick: bool, threads: int) -> Section:
             f"to {errors.max():.2g}."
         )
     text = (
-        f"Plain: the published procedure (Leeb et al. 2022), {few} draws a row, float32. Against it lrx with "
-        f"{many // 4} independent draws, compared draw by draw, and with {many} quasi-random ones, its default, "
-        "compared at equal standard error: time a draw, times the variance of a draw."
+        f"Plain: the published procedure (Leeb et al. 2022), {few} draws per row, float32. Compared with lrx with "
+        f"{many // 4} independent draws, at equal draws, and with {many} quasi-random ones, its default, "
+        "at equal standard error: time per draw times variance of a draw."
     )
     return Section(f"Response matrix of conv5, D = {LATENTS}", text, "ms a draw", rows, remarks)
 
 
 def variance(side: Measured, draws: int) -> np.ndarray:
-    """The variance of a draw (D, D) behind the standard errors, mean over turns."""
+    """Return the variance of a draw (D, D) from the standard errors, mean over turns."""
     return draws * np.mean([se**2 for _, se, *_ in side.found], axis=0)
 
 
 def beyond(one: Measured, other: Measured) -> float:
-    """The share of entries that differ by more than two standard errors."""
+    """Return the share of entries that differ by more than two standard errors."""
     pairs = zip(one.found, other.found, strict=True)
     return float(np.mean([abs(a[0] - b[0]) > 2 * np.hypot(a[1], b[1]) for a, b in pairs]))
 

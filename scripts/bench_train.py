@@ -1,9 +1,9 @@
-"""Training speed of lrx against a plain loop, on the same network and images.
+"""Time training by lrx against a plain loop, on the same network and images.
 
 python scripts/bench_train.py [--quick] [--threads 2]
 
-The plain loop is what a tutorial shows: contiguous tensors, unfused Adam, a DataLoader over a TensorDataset of floats,
-the C library's allocator as it comes.
+The plain loop is that of a tutorial: contiguous tensors, unfused Adam, a DataLoader over a TensorDataset of floats, and
+the default allocator.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def vae() -> VAE:
 
 
 def plain_loss(model: VAE, x: Tensor, noise: Tensor) -> Tensor:
-    """The objective of a VAE as one would write it first."""
+    """Return the loss of a VAE by a direct implementation."""
     mean, log_std = model._split(model.encoder(x))
     logits = model.decoder(mean + log_std.exp() * noise)
     rec = F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
@@ -57,7 +57,7 @@ def plain_loss(model: VAE, x: Tensor, noise: Tensor) -> Tensor:
 
 
 def plain_steps(model: VAE, images: Tensor, batch_size: int) -> Iterator[Tensor]:
-    """Train for ever; the loss of each step."""
+    """Train without end, and yield the loss of each step."""
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images), batch_size, shuffle=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
     while True:
@@ -81,7 +81,7 @@ def plain_side(batch_size: int, steps: int, turns: Turns) -> None:
 
 
 def lrx_side(batch_size: int, steps: int, num_turns: int, precision: str, compiled: bool, turns: Turns) -> None:
-    """lrx.training.loop.train, as `lrx train` calls it; it finds how many seconds its first steps took."""
+    """Run lrx.training.loop.train as `lrx train` calls it, and store the seconds of its first steps."""
     run_training(vae(), dsprites(root=ROOT, source="auto"), batch_size, steps, num_turns, precision, compiled, turns)
 
 
@@ -99,7 +99,7 @@ class TurnTaker:
         """Do nothing."""
 
     def step(self, n: int) -> None:
-        """Note how long the first steps took; between two turns, wait."""
+        """Store the time of the first steps, and wait between turns."""
         if n == WARM_UP:
             self._turns.found = time.perf_counter() - self._began
         if n >= WARM_UP and (n - WARM_UP) % self._steps == 0:
@@ -112,8 +112,8 @@ class TurnTaker:
 def run_training(
     model: VAE, data: Dataset, batch_size: int, steps: int, num_turns: int, precision: str, compiled: bool, turns: Turns
 ) -> None:
-    """One run of so many steps a turn: it waits for its turn between two steps, and once more before the last, which
-    writes the checkpoint, as a real run does once in 1,000 steps."""
+    """Run one training with `steps` steps per turn. It waits between turns, and before the last step, which writes the
+    checkpoint, as a real run does once in 1,000 steps."""
     settings = train_settings(
         steps=WARM_UP + steps * num_turns + 1,
         batch_size=batch_size,
@@ -167,9 +167,10 @@ def measure(*, quick: bool, threads: int) -> Section:
         else:
             rows.append(Row(name, cost, times, share, note=note))
     text = (
-        f"A VAE with conv64 on dSprites, batches of {BATCH}, {steps} steps a turn. Plain: contiguous tensors, unfused "
-        "Adam, a DataLoader over images in memory, as in a tutorial. The better of compiled and not is what is "
-        "demanded of each precision. All of them warm up at once, which takes longer than one alone."
+        f"A VAE with conv64 on dSprites, batches of {BATCH}, {steps} steps per turn. Plain: contiguous tensors, "
+        "unfused Adam, a DataLoader over images in memory, as in a tutorial. The demand holds for the faster of "
+        "compiled and not compiled, in each precision. All sides warm up at the same time, which takes longer than "
+        "one alone."
     )
     return Section("Training", text, "ms a step", rows)
 

@@ -1,7 +1,7 @@
-"""The model that the assays are timed on: conv5 (Leeb et al. 2022, D = 24) on 3D Shapes, trained for a minute.
+"""Model on which assays are timed: conv5 (Leeb et al. 2022, D = 24) on 3D Shapes, trained for a minute.
 
-Trained, because standard errors depend on what a model has learnt. It is kept beside the data and trained once; every
-side of a benchmark reads the same weights.
+It is trained because standard errors depend on the weights, once, and stored beside the data; all sides of a benchmark
+read the same weights.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def shapes() -> GridDataset:
 
 
 def conv5_vae() -> VAE:
-    """Seeded weights, as they begin."""
+    """Return the untrained model with seeded weights."""
     torch.manual_seed(0)
     return VAE(
         network=conv5, observation_shape=SHAPE, latent_dim=LATENTS, reconstruction="bernoulli", variance=1.0, kl="exact"
@@ -51,7 +51,7 @@ def train_settings(
     precision: str = "float32",
     compiled: bool = False,
 ) -> TrainSettings:
-    """Plain Adam on the CPU, as configs/trainer/default.yaml has it."""
+    """Return settings of plain Adam on the CPU, as in configs/trainer/default.yaml."""
     return TrainSettings(
         steps=steps,
         batch_size=batch_size,
@@ -71,7 +71,7 @@ def train_settings(
 
 
 def kept(quick: bool) -> Path:
-    """The checkpoint, trained now if there is none; to be called before sides that read it begin."""
+    """Return the path of the checkpoint, trained if there is none. Call this before sides that read it start."""
     steps = QUICK_STEPS if quick else STEPS
     path = Path(ROOT) / "bench" / f"conv5-{steps}.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def kept(quick: bool) -> Path:
 
 
 def trained(path: Path, *, plain: bool) -> VAE:
-    """The model in evaluation mode, as `lrx assay` has it, or plain: contiguous tensors and torch's own layers."""
+    """Return the model in evaluation mode, as in `lrx assay`, or plain: contiguous tensors and torch's own layers."""
     model = conv5_vae()
     model.load_state_dict(checkpoint.load(path).model)
     model.eval().requires_grad_(False)
@@ -92,7 +92,7 @@ def trained(path: Path, *, plain: bool) -> VAE:
 
 
 def of_torch(model: M) -> M:
-    """The same model with torch's own layers, as papers write them, in place of the quicker forms that lrx has."""
+    """Replace the faster layers of lrx by torch's own, with the same weights."""
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
             if isinstance(layer, UpsampleConv):

@@ -1,4 +1,4 @@
-"""What a machine can do at most, and what a piece of work takes: floating-point operations, two to a multiply-add."""
+"""Peak rate of a machine and cost of a computation, in floating-point operations (two per multiply-add)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ BATCH, WIDTH, IMAGE = 32, 64, 64
 
 
 def product_rate(dtype: torch.dtype, threads: int) -> float:
-    """The most operations a second that products of 2048 x 2048 matrices reach."""
+    """Return the highest rate of products of 2048 x 2048 matrices, in operations per second."""
     a, b = (_random(SIDE, SIDE).to(dtype) for _ in range(2))
     return 2 * SIDE**3 / _least(lambda: a @ b, threads)
 
 
 def convolution_rate(dtype: torch.dtype, threads: int) -> float:
-    """The most that a 3 x 3 convolution of 64 channels reaches, a product of another shape and by another library."""
+    """Return the highest rate of a 3 x 3 convolution of 64 channels, in operations per second."""
     x = _random(BATCH, WIDTH, IMAGE, IMAGE).to(dtype, memory_format=torch.channels_last)
     weight = _random(WIDTH, WIDTH, 3, 3).to(dtype, memory_format=torch.channels_last)
     with torch.inference_mode():
@@ -33,7 +33,7 @@ def convolution_rate(dtype: torch.dtype, threads: int) -> float:
 
 
 def matrix_rate(dtype: torch.dtype, threads: int) -> float:
-    """The higher of the two: on some processors torch's product of matrices is the slower one."""
+    """Return the higher of both rates: on some processors torch's matrix product is slower than its convolution."""
     return max(product_rate(dtype, threads), convolution_rate(dtype, threads))
 
 
@@ -52,19 +52,19 @@ def _least(work: Callable[[], object], threads: int) -> float:
 
 
 def operations(work: Callable[[], object]) -> int:
-    """The operations of the matrix products and convolutions in a piece of work."""
+    """Return the operations of the matrix products and convolutions in a computation."""
     with FlopCounterMode(display=False) as counter:
         work()
     return int(counter.get_total_flops())
 
 
 def has_bf16() -> bool:
-    """Whether the processor multiplies bf16 numbers itself; without that, bf16 is only slower."""
+    """Return whether the processor has bf16 multiplication; without it, bf16 is slower than float32."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def machine(threads: int) -> dict[str, str]:
-    """What a reader has to know of the machine, in words."""
+    """Return a description of the machine for the page."""
     known = Path("/proc/cpuinfo")
     lines = known.read_text().splitlines() if known.is_file() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""Sides of a benchmark, each in a process of its own, measured in turns: a noisy machine then disturbs them alike."""
+"""Sides of a benchmark, each in a process of its own, measured in turns, so that noise of the machine affects all."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from lrx.core.malloc import keep_freed_memory
 
 
 class Turns:
-    """The turns of a side: iterating waits for one, and the time until the next step of the loop is what it took.
+    """Turns of a side: iteration waits for a turn, and the time until the next iteration is its duration.
 
-    found: what the side has to tell of a turn, set within it; no tensor, so that it travels by value.
+    found: the result of a turn, set within it; no tensor, because it is pickled.
     """
 
     def __init__(self, pipe: Connection) -> None:
@@ -35,10 +35,10 @@ class Turns:
 
 @dataclass(frozen=True)
 class Side:
-    """One way to do a piece of work.
+    """One implementation of the work.
 
-    run: prepares, warms up, and then works once for each of the turns that it is given. It travels by pickle.
-    keep_memory: whether the process has lrx's allocator setting, as `lrx` has.
+    run: prepares, warms up, and then does the work once per turn; it must be picklable.
+    keep_memory: whether the process has the allocator setting of `lrx`.
     """
 
     name: str
@@ -48,14 +48,14 @@ class Side:
 
 @dataclass
 class Measured:
-    """The seconds of a side and what it found, by turn."""
+    """Seconds and results of a side, by turn."""
 
     seconds: list[float] = field(default_factory=list)
     found: list[object] = field(default_factory=list)
 
 
 class Spread(NamedTuple):
-    """A median, and the least and the most that it stands for."""
+    """Median, minimum and maximum."""
 
     median: float
     least: float
@@ -70,19 +70,19 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratio(slow: Measured, fast: Measured) -> Spread:
-    """How many times as fast, turn by turn: what both suffer from cancels."""
+    """Return the ratio of times, turn by turn, so that noise common to both cancels."""
     return spread([a / b for a, b in zip(slow.seconds, fast.seconds, strict=True)])
 
 
 def in_turns(sides: Sequence[Side], *, turns: int, threads: int) -> dict[str, Measured]:
-    """Every side once in every turn, by its name; each begins when all have warmed up."""
+    """Run every side once per turn, and return measurements by name; turns start when all sides have warmed up."""
     context = multiprocessing.get_context("spawn")
     pipes, processes = [], []
     for side in sides:
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(side, theirs, threads), daemon=True)
         process.start()
-        theirs.close()  # so that a process that fails is heard of
+        theirs.close()  # so that the failure of a process is noticed
         pipes.append(ours)
         processes.append(process)
     for pipe in pipes:

@@ -1,4 +1,4 @@
-"""Tables of benchmarks: rows with their spread, on the terminal and as Markdown, and what every script can be told."""
+"""Tables of benchmarks: rows with their spread, on the terminal and as Markdown, and the options of all scripts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from benchsides import Spread
 
 @dataclass(frozen=True)
 class Row:
-    """One way to do the work of a section.
+    """One implementation of the work of a section.
 
-    cost: what it took, in the section's unit. ratio: how many times as fast as the plain way, at what the section says.
+    cost: in the unit of the section. ratio: how many times as fast as the plain side, compared as the section states.
     share: of the matrix-product rate. demanded: in words; met: whether it is, None where nothing is demanded.
     note: whatever else was measured.
     """
@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """A table, what stands above it, and what follows from it.
+    """Table with an introduction and remarks.
 
     unit: of costs. picture: a PNG to show below.
     """
@@ -49,7 +49,7 @@ HEAD = ("", "{unit}", "times as fast", "of the matrix rate", "demanded", "")
 
 
 def cells(section: Section) -> list[tuple[str, ...]]:
-    """The table, its head first; columns that no row fills are left out."""
+    """Return the table, its head first, without empty columns."""
     table = [tuple(word.format(unit=section.unit) for word in HEAD)]
     for row in section.rows:
         met = {None: row.demanded, True: f"{row.demanded}: met", False: f"{row.demanded}: MISSED"}[row.met]
@@ -60,7 +60,7 @@ def cells(section: Section) -> list[tuple[str, ...]]:
 
 
 def missed(section: Section) -> list[str]:
-    """A line for each row that is not as demanded."""
+    """Return a line for each row that misses its demand."""
     return [
         f"{row.name}, {words(row.ratio or row.cost)} where {row.demanded} is demanded{row.note and f' ({row.note})'}"
         for row in section.rows
@@ -69,7 +69,7 @@ def missed(section: Section) -> list[str]:
 
 
 def words(values: Spread) -> str:
-    """A median with its range, to three digits."""
+    """Return a median with its range, to three digits."""
     if values.least == values.most:
         return _digits(values.median)
     return f"{_digits(values.median)} ({_digits(values.least)}–{_digits(values.most)})"
@@ -80,7 +80,7 @@ def _digits(value: float) -> str:
 
 
 def terminal(section: Section) -> str:
-    """A section as text, in columns."""
+    """Return a section as text, in columns."""
     table = cells(section)
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
@@ -88,7 +88,7 @@ def terminal(section: Section) -> str:
 
 
 def markdown(section: Section, picture: str = "") -> str:
-    """A section of a page; picture: where its picture lies, as the page sees it."""
+    """Return a section as Markdown; picture: path of its picture, relative to the page."""
     table = cells(section)
     lines = [f"| {' | '.join(line)} |" for line in table]
     parts = [f"## {section.title}", section.text, "\n".join([lines[0], "|---" * len(table[0]) + "|", *lines[1:]])]
@@ -99,18 +99,18 @@ def markdown(section: Section, picture: str = "") -> str:
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
-    """What every script can be told."""
+    """Return the parser with the options of all scripts."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a check in seconds, whose figures mean little")
+    parser.add_argument("--quick", action="store_true", help="a check in seconds, without meaningful figures")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     return parser
 
 
 def main(measure: Callable[..., Section], description: str) -> None:
-    """Measure one section and print it; its picture, if any, goes to a file that --picture names."""
+    """Measure one section and print it; write its picture, if any, to the file of --picture."""
     parser = arguments(description)
-    parser.add_argument("--store", type=Path, help="where to keep the section, for scripts/bench.py")
-    parser.add_argument("--picture", type=Path, help="where to write the picture, of sections that have one")
+    parser.add_argument("--store", type=Path, help="file to store the section in, for scripts/bench.py")
+    parser.add_argument("--picture", type=Path, help="file to write the picture to")
     told = parser.parse_args()
     section = measure(quick=told.quick, threads=told.threads)
     print(terminal(section))

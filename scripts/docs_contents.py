@@ -1,4 +1,4 @@
-"""What each assay writes, from running it on a toy: its arrays, their axes, units and descriptions."""
+"""Arrays of each assay, from a run on a small data set: axes, units and descriptions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OWN = {"metrics": ["preset=fast"], "factor_inference": ["labels=[20]"]}
 
 
 def contents(assay: str) -> str:
-    """The arrays of an assay."""
+    """Return a table of the arrays of an assay."""
     arrays = measured(assay).arrays
     rows = [
         (code(name), ", ".join(array.axes), array.values.dtype.name, array.unit, array.description)
@@ -50,7 +50,7 @@ def contents(assay: str) -> str:
 
 @functools.cache
 def measured(assay: str) -> AssayResult:
-    """The result of an assay on an untrained VAE of three latents and a grid of 64 small images."""
+    """Return the result of an assay on an untrained VAE of three latents and a grid of 64 small images."""
     torch.manual_seed(0)
     shape = (1, 8, 8)
     factors = FactorSpace(names=("row", "column", "shade"), sizes=(4, 4, 4))

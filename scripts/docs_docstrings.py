@@ -1,4 +1,4 @@
-"""For the API pages: what docstrings of lrx say of each setting, `name: what it is`, becomes an item of a list."""
+"""Docstrings of lrx for the API pages: each setting, written `name: meaning`, becomes an item of a list."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ SENTENCE = re.compile(r"^(?:[A-Z]\w+Error|Scores?|Arrays|Settings|Memory)\b")
 
 
 class Settings(griffe.Extension):
-    """Rewrites docstrings as they are read."""
+    """Griffe extension that rewrites docstrings when they are read."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: object) -> None:
-        """Mark settings as items, and what comes after them as paragraphs of their own."""
+        """Convert settings to items, and the text after them to separate paragraphs."""
         if obj.docstring and not obj.is_attribute:
             obj.docstring.value = as_list(obj.docstring.value)
 
 
 def as_list(text: str) -> str:
-    """A docstring with its settings as a markdown list.
+    """Return a docstring with its settings as a markdown list.
 
-    The first paragraph stays: it is a sentence that may well have a colon.
+    The first paragraph is unchanged: it is a sentence that may contain a colon.
     """
     first, _, rest = text.partition("\n\n")
     lines = []

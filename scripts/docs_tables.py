@@ -1,4 +1,4 @@
-"""Tables of the documentation that are read from the configs and from the code, so that they cannot drift."""
+"""Tables of the documentation, generated from configs and code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NEXT = re.compile(r"(?<=\.) (?=(?:[a-z]\w*, )*[a-z]\w*: )")  # where a line goes
 
 @dataclass(frozen=True)
 class Key:
-    """A key of a yaml: its dotted name, its value as written, and its comment."""
+    """Key of a yaml: its dotted name, its value as written, and its comment."""
 
     name: str
     value: str
@@ -39,7 +39,7 @@ class Key:
 
 
 def keys(path: Path) -> Iterator[Key]:
-    """The keys of a yaml that a person can set, from its text."""
+    """Yield the keys of a yaml that a user can set, from its text."""
     above: list[tuple[int, str]] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         found = LINE.match(line)
@@ -54,7 +54,7 @@ def keys(path: Path) -> Iterator[Key]:
 
 
 def head(path: Path) -> str:
-    """What the comment at the top of a yaml says, without the commands that an experiment lists."""
+    """Return the comment at the top of a yaml, without the commands that an experiment lists."""
     lines = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("# @package"):
@@ -66,7 +66,7 @@ def head(path: Path) -> str:
 
 
 def target(path: Path) -> Callable[..., object] | None:
-    """What a yaml builds, None where it builds nothing."""
+    """Return the target of a yaml, None where it has none."""
     node = OmegaConf.load(path)
     name = node.get("_target_") if isinstance(node, DictConfig) else None
     if not name or not name.startswith("lrx."):
@@ -77,7 +77,7 @@ def target(path: Path) -> Callable[..., object] | None:
 
 
 def described(build: Callable[..., object] | None) -> dict[str, str]:
-    """What the docstring of a function or class says of its settings, by their names."""
+    """Return the meanings of settings, by name, from the docstring of a function or class."""
     said: dict[str, str] = {}
     names: list[str] = []
     for line in NEXT.sub("\n", inspect.getdoc(build) or "").splitlines():
@@ -93,7 +93,7 @@ def described(build: Callable[..., object] | None) -> dict[str, str]:
 
 
 def settings(node: str) -> str:
-    """The keys of configs/<node>.yaml: default, type, and what the yaml's comment or else the docstring says."""
+    """Return the keys of configs/<node>.yaml: default, type, and meaning from the yaml's comment or the docstring."""
     path = CONFIGS / f"{node}.yaml"
     build = target(path)
     kinds, said = annotations(build), described(build)
@@ -109,7 +109,7 @@ def settings(node: str) -> str:
 
 
 def annotations(build: Callable[..., object] | None) -> dict[str, str]:
-    """The types of the settings of a function or class, as written; those that objectives share are in a TypedDict."""
+    """Return the types of the settings of a function or class, as written; shared ones from a TypedDict."""
     found = {}
     for name, parameter in (inspect.signature(build).parameters if build else {}).items():
         if parameter.kind is parameter.VAR_KEYWORD:
@@ -120,7 +120,7 @@ def annotations(build: Callable[..., object] | None) -> dict[str, str]:
 
 
 def every_key() -> str:
-    """Every key of every yaml, a section for each command and each choice of each group."""
+    """Return every key of every yaml, with a section for each command and each choice of each group."""
     page = ""
     for command in COMMANDS:
         said = head(CONFIGS / f"{command}.yaml").partition(": ")[2]
@@ -137,7 +137,7 @@ def every_key() -> str:
 
 
 def objectives() -> str:
-    """A row an objective: how it is chosen, what the first sentence of its file says, its settings, its source."""
+    """Return one row per objective: its name, loss from the first sentence of its file, settings, and source."""
     rows = []
     for path in sorted((CONFIGS / "model").glob("*.yaml")):
         build = target(path)
@@ -150,7 +150,7 @@ def objectives() -> str:
 
 
 def networks() -> str:
-    """A section a network: its docstring, its parameters, and its layers with the shapes that they give."""
+    """Return one section per network: docstring, number of parameters, and layers with output shapes."""
     page = ""
     for path in sorted((CONFIGS / "network").glob("*.yaml")):
         build = target(path)
@@ -172,7 +172,7 @@ def networks() -> str:
 
 
 def example_of(build: Callable[..., object]) -> tuple[tuple[int, ...], int]:
-    """The shape and number of latents for which a network's docstring gives a size; those of the helix where none."""
+    """Return the shape and number of latents for which a network's docstring gives a size, or those of the helix."""
     text = inspect.getdoc(build) or ""
     found = re.search(r"parameters at C = (\d+), D = (\d+)", text)
     side = re.search(r"images\s+are (\d+) x", text)
@@ -180,7 +180,7 @@ def example_of(build: Callable[..., object]) -> tuple[tuple[int, ...], int]:
 
 
 def layers(part: str, module: nn.Module, x: torch.Tensor) -> list[tuple[str, ...]]:
-    """Name, kind, output shape and parameters of every layer that has parameters, in the order of a forward pass."""
+    """Return name, kind, output shape and parameters of every layer with parameters, in the order of a forward pass."""
     rows: list[tuple[str, ...]] = []
 
     def note(name: str) -> Callable[[nn.Module, object, torch.Tensor], None]:
@@ -234,27 +234,27 @@ def metric_reference() -> str:
 
 
 def first_sentence(module: ModuleType) -> str:
-    """The first sentence of a module, without the name that it begins with."""
+    """Return the first sentence of a module's docstring, without the name at its start."""
     return (module.__doc__ or "").split("\n\n")[0].replace("\n", " ").partition(": ")[2]
 
 
 def code(text: str) -> str:
-    """As code in a cell of a table; nothing for nothing."""
+    """Return text as code for a cell of a table; empty text stays empty."""
     return f"`{text}`" if text else ""
 
 
 def escaped(text: str) -> str:
-    """Plain text as markdown that reads the same, also in a table; code stays code."""
+    """Escape plain text for markdown, also in a table; code is unchanged."""
     parts = text.split("`")
     return "`".join(as_text(part) if i % 2 == 0 else part for i, part in enumerate(parts))
 
 
 def as_text(part: str) -> str:
-    """Text without code, of which nothing is markdown."""
+    """Escape text without code."""
     return re.sub(r"([*_|\[\]])", r"\\\1", part).replace("<", "&lt;")
 
 
 def table(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A markdown table of plain text and code."""
+    """Return a markdown table of plain text and code."""
     lines = [titles, ("---",) * len(titles), *rows]
     return "\n".join("| " + " | ".join(escaped(cell) for cell in line) + " |" for line in lines) + "\n"

@@ -1,4 +1,4 @@
-"""Hold the re-rendered MPI3D toy against the official animations, and fit the constants of its scene again.
+"""Compare the rendered MPI3D toy with the official animations, and refit the constants of its scene.
 
     python scripts/fit_mpi3d.py                      best match of every official frame, as a table
     python scripts/fit_mpi3d.py --fit 3 cameras tilt three rounds of fitting these fields of the scene, printed
@@ -38,7 +38,7 @@ _LENGTH, _SLOPE, _GREY, _ANGLE = 0.004, 0.0005, 0.03, 0.04
 
 
 def schedule() -> Indices:
-    """Factor classes of every official frame, (7, 20, 7)."""
+    """Return the factor classes of every official frame, (7, 20, 7)."""
     classes = np.tile(np.array(START), (len(FACTORS), NUM_FRAMES, 1))
     for factor, size in enumerate(FACTORS.sizes):
         steps = np.ceil(np.linspace(START[factor], START[factor] + 2 * size, NUM_FRAMES, endpoint=False))
@@ -48,7 +48,7 @@ def schedule() -> Indices:
 
 
 def neighbours(classes: Indices) -> Indices:
-    """Classes (7,) and those one step away from them in any factor, (N, 7), themselves first."""
+    """Return classes (7,) and those one step away in any factor, (N, 7), the given ones first."""
     found = [classes]
     for factor, size in enumerate(FACTORS.sizes):
         for step in (-1, 1):
@@ -60,18 +60,18 @@ def neighbours(classes: Indices) -> Indices:
 
 
 def images_of(classes: Indices) -> Images:
-    """Rendered images (N, 64, 64, 3) of these classes (N, 7)."""
+    """Return rendered images (N, 64, 64, 3) of classes (N, 7)."""
     return render_images(np.ravel_multi_index(tuple(classes.T), FACTORS.sizes)).transpose(0, 2, 3, 1)
 
 
 def errors(images: Images, frames: Images) -> Floats:
-    """Mean absolute differences (N,) of images from frames, (N, 64, 64, 3) each, in grey levels."""
+    """Return mean absolute differences (N,) of images and frames, (N, 64, 64, 3) each, in grey levels."""
     difference: Floats = np.abs(images.astype(np.int16) - frames).mean(axis=(1, 2, 3))
     return difference
 
 
 def best_matches(frames: Images, classes: Indices) -> tuple[Indices, Floats]:
-    """Classes (N, 7) of the nearest images, reached from these by single steps in any factor, and errors (N,)."""
+    """Return classes (N, 7) of the nearest images, reached by single steps in any factor, and errors (N,)."""
     classes, found = classes.copy(), np.zeros(len(classes))
     moving = np.arange(len(classes))
     while len(moving):
@@ -90,7 +90,7 @@ def best_matches(frames: Images, classes: Indices) -> tuple[Indices, Floats]:
 
 
 def constants_of(scene: Scene) -> dict[str, float]:
-    """Every fraction of a scene under a dotted name, but the missing side of a cylinder."""
+    """Return every fraction of a scene by dotted name, except the missing side of a cylinder."""
 
     def walk(name: str, value: object) -> Iterator[tuple[str, float]]:
         if dataclasses.is_dataclass(value):
@@ -106,7 +106,7 @@ def constants_of(scene: Scene) -> dict[str, float]:
 
 
 def scene_of(constants: dict[str, float], like: Scene = SCENE) -> Scene:
-    """A scene with these constants, and the others as they are in another one."""
+    """Return a copy of a scene with these constants replaced."""
 
     def build(name: str, value: object) -> object:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -132,7 +132,7 @@ def step_of(name: str) -> float:
 
 
 def render(scene: Scene, classes: Indices) -> Floats:
-    """Unrounded images (N, 64, 64, 3) of these classes (N, 7)."""
+    """Return unrounded images (N, 64, 64, 3) of classes (N, 7)."""
     views: dict[int, View] = {}
     grounds: dict[tuple[int, int], Floats] = {}
     images = []
@@ -156,7 +156,7 @@ def render(scene: Scene, classes: Indices) -> Floats:
 
 
 def fit(frames: Images, classes: Indices, fields: list[str], rounds: int, scene: Scene = SCENE) -> Scene:
-    """Damped Gauss-Newton over the constants whose names start with one of these."""
+    """Fit the constants whose names start with one of `fields` by damped Gauss-Newton."""
     constants = constants_of(scene)
     names = [name for name in constants if any(f"{name}.".startswith(f"{field}.") for field in fields)]
 

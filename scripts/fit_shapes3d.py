@@ -1,4 +1,4 @@
-"""Hold the re-rendered 3D Shapes against the 25 official images, and fit the constants of its scene again.
+"""Compare the rendered 3D Shapes with the 25 official images, and refit the constants of its scene.
 
     python scripts/fit_shapes3d.py                       best match of every official image, as a table
     python scripts/fit_shapes3d.py --fit 3               three rounds of fitting from the present constants, printed
@@ -68,7 +68,7 @@ def as_published(images: np.ndarray, samples: npt.NDArray[np.int64]) -> np.ndarr
 
 
 def best_match(pixels: ComposedPixels, image: Images, sample: int | None = None) -> tuple[int, float]:
-    """Index of the composed image nearest to an official one, and their mean absolute difference in grey levels.
+    """Return the index of the composed image nearest to an official one, and their mean difference in grey levels.
 
     The hues of floor, wall and object are read off where every geometry shows the same material; then all 480
     geometries are tried, and then all ten hues of each material at the best of them.
@@ -95,7 +95,7 @@ def best_match(pixels: ComposedPixels, image: Images, sample: int | None = None)
 
 
 def hues(image: Images) -> list[int]:
-    """Hue indices of floor, wall and object."""
+    """Return the hue indices of floor, wall and object."""
     found = []
     for part in (image[60:], image[26:30, 6:14], image[44:48, 30:34]):
         colour = np.median(part.reshape(-1, 3), axis=0)
@@ -105,14 +105,14 @@ def hues(image: Images) -> list[int]:
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """An official image and what the present constants take it for."""
+    """Official image and its best match with the present constants."""
 
     number: int
     image: Images
     index: int
 
     def render(self, constants: dict[str, float]) -> Floats:
-        """The same image from other constants, unrounded."""
+        """Return the same image from other constants, unrounded."""
         *colours, scale, shape, orientation = np.unravel_index(self.index, SIZES)
         scene = scene_of(constants)
         solid = scene.solids[shape].scaled(SCALES[scale])
@@ -125,7 +125,7 @@ class Sample:
         return float(np.abs(self.image - self.render(constants)).mean())
 
     def equations(self, constants: dict[str, float], names: list[str]) -> tuple[Floats, Floats]:
-        """Weighted normal equations of a Gauss-Newton step."""
+        """Return the weighted normal equations of a Gauss-Newton step."""
         now = self.render(constants)
         slopes = []
         for name in names:
@@ -140,7 +140,7 @@ class Sample:
 
 
 def constants_of(scene: Scene) -> dict[str, float]:
-    """Every number of a scene under a dotted name."""
+    """Return every number of a scene by dotted name."""
     found: dict[str, float] = {}
 
     def walk(name: str, value: object) -> None:
@@ -158,7 +158,7 @@ def constants_of(scene: Scene) -> dict[str, float]:
 
 
 def scene_of(constants: dict[str, float]) -> Scene:
-    """The inverse of `constants_of`."""
+    """Return the scene of constants by dotted name, the inverse of `constants_of`."""
     settings = {}
     for field in dataclasses.fields(Scene):
         values = [value for name, value in constants.items() if name.split(".")[0] == field.name]
@@ -170,7 +170,7 @@ def scene_of(constants: dict[str, float]) -> Scene:
 
 
 def fit(samples: list[Sample], rounds: int) -> dict[str, float]:
-    """Damped Gauss-Newton over all constants, a few minutes a round."""
+    """Fit all constants by damped Gauss-Newton, a few minutes per round."""
     constants = constants_of(Scene())
     names = [name for name in constants if name not in _FIXED]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:

@@ -1,11 +1,11 @@
-"""SIGKILL at many moments of train, assay and collect: is anything lost, or something half-written taken for whole?
+"""Send SIGKILL at many moments of train, assay and collect, and check that no file is lost or read half-written.
 
     python scripts/kill.py [kills]        (50 of each command, unless another number is given)
 
-A server has imported lrx and forks a process for each command, so that a kill falls into the work and not into the
-imports. Moments are drawn from a fixed seed, uniformly over the time that the command takes. After each kill all files
-that are there must be whole; the command is given again until it ends, and what it leaves must equal what it leaves
-without a kill. Prints a table.
+A server imports lrx and forks a process for each command, so that a kill falls into the work and not into the imports.
+Moments are drawn from a fixed seed, uniformly over the duration of the command. After each kill all existing files must
+be readable; the command is repeated until it completes, and its files must equal those of a run without a kill. Prints
+a table.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ COLLECT = ["collect", "outputs"]
 
 @dataclass
 class Tally:
-    """What came of the kills of one command.
+    """Counts of the kills of one command.
 
-    seconds: that it takes undisturbed. ends: how often it ended before its kill, or at last. wholes: files that were
-    there after a kill and were whole. parts: temporary files that kills left behind.
+    seconds: duration without a kill. ends: number of completed runs. wholes: files that existed after a kill and were
+    readable. parts: temporary files that kills left.
     """
 
     command: str
@@ -82,7 +82,7 @@ class Tally:
 
 
 class Server:
-    """Starts `lrx ...` in a folder, as a process of its own that has nothing left to import."""
+    """Server that runs `lrx ...` in a folder, in a forked process with all imports done."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -104,7 +104,7 @@ class Server:
         self._process.communicate()
 
     def run(self, words: list[str], *, seconds: float = LONGEST) -> bool:
-        """False if it was killed, so many seconds after its start; True if it ended well before."""
+        """Run a command; return False if it was killed after `seconds`, True if it completed before."""
         assert self._process.stdin is not None
         print(json.dumps([words, seconds]), file=self._process.stdin, flush=True)
         ended = int(self._line())
@@ -117,7 +117,7 @@ class Server:
 
 
 def same_training(one: Path, other: Path) -> None:
-    """AssertionError unless weights, curves and status of two runs are the same."""
+    """Check that weights, curves and config of two runs are equal. AssertionError otherwise."""
     first, second = (checkpoint.load(run / CHECKPOINT) for run in (one, other))
     assert first.step == second.step == first.steps
     assert first.model.keys() == second.model.keys()
@@ -127,7 +127,7 @@ def same_training(one: Path, other: Path) -> None:
 
 
 def same_results(one: Path, other: Path) -> None:
-    """AssertionError unless the arrays and scores of two assays are the same."""
+    """Check that arrays, scores and pictures of two assays are equal. AssertionError otherwise."""
     first, second = (results.read(run / results.FILENAME).assays for run in (one, other))
     assert first.keys() == second.keys()
     for name, result in first.items():
@@ -138,14 +138,14 @@ def same_results(one: Path, other: Path) -> None:
 
 
 def same_collections(one: Path, other: Path) -> None:
-    """AssertionError unless two collections are the same."""
+    """Check that two collections are equal. AssertionError otherwise."""
     assert (one / "collected.csv").read_bytes() == (other / "collected.csv").read_bytes()
     with h5py.File(one / "collected.h5") as first, h5py.File(other / "collected.h5") as second:
         assert first.keys() == second.keys()
 
 
 def check_whole(place: Path) -> int:
-    """How many files of lrx lie below a folder, all of which can be read whole; else AssertionError or ValueError."""
+    """Read all files of lrx below a folder; return their number. AssertionError or ValueError for a damaged one."""
     readers: dict[str, Callable[[Path], object]] = {
         CHECKPOINT: checkpoint.load,
         results.FILENAME: results.read,
@@ -169,7 +169,7 @@ def check_whole(place: Path) -> int:
 def kill(
     server: Server, words: list[str], place: Path, made: Path, same: Callable[[Path, Path], None], *, kills: int
 ) -> Tally:
-    """Kill a command so often, and let it end each time that it does; made: the folder that it writes to."""
+    """Kill a command `kills` times, and compare each completed run; made: the folder that it writes to."""
     began = time.monotonic()
     assert server.run(words)
     tally, chance = Tally(words[0], time.monotonic() - began), random.Random(f"{SEED} {words[0]}")
@@ -194,7 +194,7 @@ def kill(
 
 
 def set_aside(made: Path, aside: Path, words: list[str]) -> None:
-    """Move what a command made, so that it begins anew."""
+    """Move the files of a command away, so that it starts again."""
     shutil.rmtree(aside, ignore_errors=True)
     if words != COLLECT:
         made.rename(aside)
@@ -205,7 +205,7 @@ def set_aside(made: Path, aside: Path, words: list[str]) -> None:
 
 
 def kill_all(place: Path, *, kills: int) -> list[Tally]:
-    """Kill each command so often in an empty folder. AssertionError or ValueError at the first fault."""
+    """Kill each command `kills` times in an empty folder. AssertionError or ValueError at the first fault."""
     with Server(place) as server:
         return [
             kill(server, TRAIN, place, place / "outputs/train/run", same_training, kills=kills),
@@ -218,7 +218,9 @@ def main() -> None:
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     with tempfile.TemporaryDirectory() as folder:
         tallies = kill_all(Path(folder), kills=kills)
-    print("| command | undisturbed | killed | whole files after kills | temporary files left | ended as undisturbed |")
+    print(
+        "| command | undisturbed | kills | intact files after kills | temporary files left | completed as undisturbed |"
+    )
     print("|---|---|---|---|---|---|")
     for tally in tallies:
         row = (f"`lrx {tally.command}`", f"{tally.seconds:.2f} s", tally.kills, tally.wholes, tally.parts, tally.ends)

@@ -1,6 +1,6 @@
-"""Hooks of mkdocs.yml: tables made from code, formulas as MathML, only pages that are there, nothing from elsewhere.
+"""Hooks of mkdocs.yml: tables generated from code, formulas as MathML, patterns in the navigation, no remote files.
 
-In a page, `<!-- table: settings assay/manifold -->` is replaced by what TABLES["settings"]("assay/manifold") gives.
+In a page, `<!-- table: settings assay/manifold -->` is replaced by the result of TABLES["settings"]("assay/manifold").
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Put tables in their places."""
+    """Insert the tables."""
     return MARK.sub(lambda mark: TABLES[mark[1]](*filter(None, mark.groups()[1:])), markdown)
 
 
@@ -64,7 +64,7 @@ def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
 
 
 def mathml(latex: str, *, block: bool) -> str:
-    """A formula as MathML."""
+    """Convert a formula to MathML."""
     return convert(html.unescape(latex).strip(), display="block" if block else "inline")
 
 

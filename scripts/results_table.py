@@ -1,9 +1,8 @@
-"""Put the scores of runs into docs/results.csv, and docs/results.md together from it.
+"""Write the scores of runs to docs/results.csv, and docs/results.md from it.
 
     python scripts/results_table.py outputs/assay/fifteen/*/result.h5
 
-A row is a data set and a model; a run given here replaces the row that was there. The page says nothing that is not in
-the HDF5 files.
+A row is a data set and a model; a given run replaces the existing row. All values come from the HDF5 files.
 """
 
 import argparse
@@ -28,11 +27,11 @@ COLUMNS = {  # score: its assay and name in a result file, and how many digits a
 KEY = ("data set", "model")
 SETTINGS = ("steps", "batch size", "latents", "rate", "seed", "source", "lrx")
 
-HEAD = """# What fifteen minutes of one core learn
+HEAD = """# Results of fifteen minutes on one core
 
 Six objectives on two data sets, each trained from one seed with `experiment=fifteen_minutes`: the network conv64,
-twelve latents, {steps} steps of {batch} images, Adam at {rate}. Each value stands with its standard error, where it
-has one, which says how well this one model is measured, and nothing about another seed. The commands:
+twelve latents, {steps} steps of {batch} images, Adam at {rate}. Values have their standard errors, where known: the
+error of measuring this one model, without the variation between training seeds. The commands:
 
 ```
 lrx train -m experiment=fifteen_minutes name=fifteen dataset=dsprites,3dshapes \\
@@ -43,15 +42,15 @@ python scripts/results_table.py outputs/assay/fifteen/*/result.h5
 ```
 
 The images are those of lrx ({source}). Cross-entropy is summed over the pixels of an image and taken at the mean of its
-code; its least value is the entropy of the pixels: {entropy}. A latent is informative above a
+code; its minimum is the entropy of the pixels: {entropy}. A latent is informative above a
 response of 0.5 to itself. CDS is the Causal Disentanglement Score of conditioned responses; DCI the disentanglement of
-boosted trees; of both and MIG, the fast preset. A CDS near 1 with few informative latents is a collapsed model, not a
+boosted trees; DCI and MIG use the fast preset. A CDS near 1 with few informative latents is a collapsed model, not a
 good one.
 """
 
 
 def row_of(path: Path) -> dict[str, str]:
-    """The row of a result file, as text."""
+    """Return the row of a result file, as text."""
     stored = results.read(path)
     provenance = stored.provenance
     config = OmegaConf.create(str(provenance["checkpoint_config"]))

@@ -1,12 +1,12 @@
-"""Does lrx keep memory that it no longer needs? Trains and assays again and again in one process, and weighs it.
+"""Test for memory leaks: train and assay repeatedly in one process, and record its resident memory.
 
     python scripts/soak.py [minutes]      (30, unless another number is given)
 
 Each round trains a double helix and images of 64 x 64 pixels, saves ten checkpoints of each, and assays both; then
-the resident memory of the process is noted. The first third of the time is warm-up. The rule: a straight line is
-fitted to the memory of the other rounds over time, and the script fails when it rises by more than 20 MB an hour
-(beyond twice its standard error) and by more than 16 MB in all, for a heap grows once by some 10 MB and stays there.
-Half an hour so finds what leaks 48 MB an hour, which is about 0.1 MB a round.
+the resident memory of the process is recorded. The first third of the time is warm-up. A straight line is fitted
+to the memory of the other rounds over time, and the script fails when it rises by more than 20 MB an hour (beyond twice
+its standard error) and by more than 16 MB in all, because a heap grows once by about 10 MB and stays there. Half an
+hour thus detects a leak of 48 MB an hour, about 0.1 MB per round.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ ASSAYS = ("response_matrix", "traversal")
 
 
 def resident_mb() -> float:
-    """Memory that this process has, in MB, without what only waits to be collected."""
+    """Return the resident memory of this process in MB, after garbage collection."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def lrx(*words: str) -> None:
-    """A command that must end well; what it says is kept aside."""
+    """Run a command that must succeed; its output is captured."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         status = cli.main(list(words))
@@ -47,7 +47,7 @@ def lrx(*words: str) -> None:
 
 
 def one_round(number: int) -> None:
-    """Two trainings and their assays, in folders of their own."""
+    """Run two trainings and their assays, in separate folders."""
     for name, words in (("helix", HELIX), ("images", IMAGES)):
         run = f"{name}-{number}"
         lrx("train", *words, f"name={run}")
@@ -56,7 +56,7 @@ def one_round(number: int) -> None:
 
 
 def slope(hours: np.ndarray, megabytes: np.ndarray) -> tuple[float, float]:
-    """MB an hour of the straight line through these points, and its standard error."""
+    """Return the slope of the fitted line in MB an hour, and its standard error."""
     line, covariance = np.polyfit(hours, megabytes, 1, cov=True)
     return float(line[0]), float(np.sqrt(covariance[0, 0]))
 
