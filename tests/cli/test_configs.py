@@ -94,7 +94,7 @@ def test_keys_fit_the_target(group: str, name: str) -> None:
         "dataset": {"progress"},
         "model": {"network", "observation_shape", "latent_dim", "dataset_size"},
         "network": {"observation_shape", "latent_dim", "heads"},
-        "assay": {"autoencoder", "dataset", "generator", "progress", "share", "assays"},
+        "assay": set(),
         "trainer": set(),
         "official": set(),
         "layout": set(),
@@ -107,6 +107,8 @@ def test_keys_fit_the_target(group: str, name: str) -> None:
         key for key, value in parameters.items() if value.default is value.empty and value.kind is not value.VAR_KEYWORD
     }
     assert needed <= keys | given, f"{needed - keys - given} have no value in the yaml"
+    if group == "assay":  # tests/assays/test_settings.py holds its yaml equal to the settings
+        return
     if group == "trainer":  # its settings have defaults, which the yaml repeats
         assert {key: node[key] for key in keys} == {field.name: default_of(field) for field in fields(target)}
         return
