@@ -47,7 +47,7 @@ def default_assays() -> dict[str, Checked]:
 
 
 def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
-    """Run the assays in the order of their descriptions; results by name.
+    """Run the assays in the order of `only`, or of their descriptions; results by name.
 
     SettingError for an unknown name, or an assay that needs factors or labels that the data set lacks.
     """
@@ -122,4 +122,4 @@ def _names(only: str | Sequence[str] | None, assays: list[str], dataset: Dataset
     if refused:
         needed = "known factors of variation" + ("" if "factors" in {needs[name] for name in refused} else " or labels")
         raise SettingError(f"only={','.join(refused)} needs {needed}, and {dataset.name} has none")
-    return [name for name in assays if name in names]
+    return names
