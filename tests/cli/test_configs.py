@@ -16,6 +16,7 @@ from hydra import compose, initialize_config_module
 from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from lrx.assays.run import run_assay
 from lrx.cli.build import build_model
 from lrx.cli.config import Config
 from lrx.core.factors import FactorSpace
@@ -221,8 +222,9 @@ def test_assay_on_toy_grid(assay: str, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("LRX_DATA", str(tmp_path))
     node = composed("assay", "ckpt=none", f"assay={assay}").assay
     model = model_from("model=vae", "network=mlp", "latent_dim=2", dataset=ToyGrid((1, 4, 4)))
-    found = instantiate(node, _convert_="all")(model, ToyGrid((1, 4, 4)), torch.Generator().manual_seed(0))
-    for result in [found] if isinstance(found, AssayResult) else found.values():
+    settings = instantiate(node, _convert_="all")
+    measured = run_assay(settings, model, ToyGrid((1, 4, 4)), torch.Generator().manual_seed(0))
+    for result in [measured] if isinstance(measured, AssayResult) else measured.values():
         assert isinstance(result, AssayResult)
         assert result.arrays
         assert all(len(array.axes) == array.values.ndim for array in result.arrays.values())

@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from torch import Tensor
 
 from lrx.assays.factor_inference import assay as inference
+from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult, Sampled
 from lrx.responses.encoding import encode_images
 from tests.cli.test_configs import ToyGrid, composed, model_from
@@ -45,9 +46,9 @@ class HalfGrid(ToyGrid):
 def assay(name: str, dataset: Half | HalfGrid, *overrides: str) -> AssayResult:
     node = composed("assay", "ckpt=none", f"assay={name}", *overrides).assay
     model = model_from("model=vae", "network=mlp", "latent_dim=2", dataset=ToyGrid((1, 4, 4)))
-    found = instantiate(node, _convert_="all")(model, dataset, torch.Generator().manual_seed(0))
-    assert isinstance(found, AssayResult)
-    return found
+    result = run_assay(instantiate(node, _convert_="all"), model, dataset, torch.Generator().manual_seed(0))
+    assert isinstance(result, AssayResult)
+    return result
 
 
 @pytest.mark.parametrize(
@@ -89,9 +90,8 @@ def test_factor_inference_uses_sample(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sample_too_small() -> None:
     one, few = Half(), HalfGrid((1, 4, 4))
     one.sample = torch.tensor([6])
-    settings = composed("assay", "ckpt=none", "assay=interpolation", "assay.cache=null").assay
     with pytest.raises(ValueError, match="goes between images, and half has 1"):
-        instantiate(settings, _convert_="all")(None, one, torch.Generator())
+        assay("interpolation", one, "assay.cache=null")
     few.sample = few.sample[:3]
     with pytest.raises(ValueError, match="needs 4 images or more, and toy has 3"):
         assay("factor_inference", few)
