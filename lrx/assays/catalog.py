@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-import pkgutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:  # both take a second or more to import
 @functools.cache
 def descriptions() -> dict[str, Description]:
     """Return the descriptions of all assays by name, in the order of reports."""
-    folders = [module.name for module in pkgutil.iter_modules(lrx.assays.__path__) if module.ispkg]
-    entries = {name: _description(name) for name in folders if _has(name, "description")}
+    paths = [path for root in lrx.assays.__path__ for path in Path(root).glob("*/description.py")]
+    entries = {path.parent.name: _description(path.parent.name) for path in paths}
     return dict(sorted(entries.items(), key=lambda entry: (entry[1].position, entry[0])))
 
 
