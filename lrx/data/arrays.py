@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from lrx.core.checksum import sha256
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
 from lrx.core.validation import SettingError, check_choice
@@ -56,7 +56,7 @@ def arrays(
     status = file.stat()
     what = f"array {images} of {file}, channels on axis {axis}"
     origin = Origin(details=f"{what}, {status.st_size} bytes, changed {status.st_mtime_ns}")
-    stem = expand_user(root) / "converted" / f"{file.stem}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
+    stem = expand_user(root) / "converted" / f"{file.stem}-{sha256(what)[:12]}"
     open_them = _open_vectors if len(array.shape) == 2 else _open_images
     cache, pixels = open_them(array, axis, stem, origin, progress)
     source = ", ".join((f"array {images!r} of {file.name}", *cache.notes))

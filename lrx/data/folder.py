@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lrx.core.checksum import sha256
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
 from lrx.core.validation import SettingError
@@ -58,10 +58,10 @@ def folder(
     first = _first(directory, names, treatment, channels)
 
     description = f"{treatment.words}, {'grey' if first.shape[2] == 1 else 'RGB'}"
-    listing_digest = hashlib.sha256(repr(listing).encode(errors="surrogateescape")).hexdigest()
+    listing_digest = sha256(repr(listing).encode(errors="surrogateescape"))
     shape = (len(names), *first.shape)
     recipe = Recipe(NAME, shape, "uint8", NO_FACTORS, Origin(details=f"files {listing_digest}, {description}"))
-    key = hashlib.sha256(f"{directory} {description}".encode()).hexdigest()[:12]
+    key = sha256(f"{directory} {description}")[:12]
     stem = expand_user(root) / "converted" / f"{directory.name}-{key}"
     skipped: list[str] = []
 

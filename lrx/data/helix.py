@@ -8,11 +8,11 @@ Leeb, Bauer, Besserve and Schölkopf, "Exploring the Latent Space of Autoencoder
 
 from __future__ import annotations
 
-import hashlib
 from math import pi
 
 import torch
 
+from lrx.core.checksum import sha256
 from lrx.core.validation import check_not_negative, check_whole
 from lrx.data.labelled import LabelledDataset
 
@@ -35,7 +35,7 @@ def double_helix(*, num_points: int, noise: float, seed: int) -> LabelledDataset
     return LabelledDataset(
         name="double helix",
         source=f"drawn from seed {seed}",
-        fingerprint=hashlib.sha256(points.tobytes()).hexdigest(),
+        fingerprint=sha256(points.tobytes()),
         pixels=points,
         label_names=("strand",),
         label_sizes=(2,),

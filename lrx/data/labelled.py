@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.core.checksum import sha256
 from lrx.data.store.pixels import PixelStore
 
 
@@ -101,4 +100,4 @@ class PickedPixels:
 
     def fingerprint(self, fingerprint: str) -> str:
         """Return the SHA-256 of the images picked, made from that of the store."""
-        return hashlib.sha256(fingerprint.encode() + self._rows.astype("<i8").tobytes()).hexdigest()
+        return sha256(fingerprint.encode() + self._rows.astype("<i8").tobytes())

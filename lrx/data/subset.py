@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from typing import TypeVar
 
 from torch import Tensor
 
+from lrx.core.checksum import sha256
 from lrx.core.types import Dataset, Sampled
 
 D = TypeVar("D", bound=Dataset)
@@ -20,7 +20,7 @@ def sample_of(dataset: Dataset) -> Tensor | None:
 
 def digest(indices: Tensor) -> str:
     """Return the SHA-256 of indices int64 (M,)."""
-    return hashlib.sha256(indices.numpy().tobytes()).hexdigest()
+    return sha256(indices.numpy().tobytes())
 
 
 def with_sample(dataset: D, sample: Tensor, *, description: str, identity: str) -> D:
@@ -30,7 +30,7 @@ def with_sample(dataset: D, sample: Tensor, *, description: str, identity: str) 
     """
     subset = copy.copy(dataset)
     subset.source = f"{dataset.source}, {description}"
-    subset.fingerprint = hashlib.sha256(f"{dataset.fingerprint}, {identity}".encode()).hexdigest()
+    subset.fingerprint = sha256(f"{dataset.fingerprint}, {identity}")
     assert not hasattr(type(subset), "sample"), "a data set's sample is an attribute of its own"
     subset.sample = sample  # type: ignore[attr-defined]
     return subset

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from lrx.core.checksum import sha256
 from lrx.core.known_classes import KnownClasses, known_classes
 from lrx.core.paths import expand_user
 from lrx.core.types import Dataset, FactorDataset, as_float
@@ -146,7 +147,7 @@ def _digest(dataset: Dataset, known: KnownClasses, steps: int) -> str:
     content = [FORMAT, dataset.fingerprint, shape, names, sizes, steps]
     if not isinstance(dataset, FactorDataset):  # the sizes of a grid determine its classes; labels may change
         content.append(_classes_digest(known, len(dataset)))
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
+    return sha256(json.dumps(content))[:24]
 
 
 def _classes_digest(known: KnownClasses, num_images: int) -> str:

@@ -9,7 +9,6 @@ B images, C channels, H x W pixels, K = 2048 features.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lrx.core.checksum import file_sha256
 from lrx.core.validation import SettingError
 from lrx.storage.state_dict import load_weights, read_state_dict
 
@@ -114,8 +114,7 @@ def read_inception(path: Path) -> tuple[InceptionV3, str]:
     network.to_empty(device="cpu").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     counts = {key: torch.tensor(0) for key in network.state_dict() if key.endswith(".num_batches_tracked")}
     load_weights(network, counts | weights, path)  # files of torch before 0.4.1 have no such counts
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_sha256(path)
     return network.eval().requires_grad_(False), digest
 
 

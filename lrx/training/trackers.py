@@ -5,12 +5,12 @@ metrics.jsonl and metrics.csv are always written as well (lrx.training.metrics_l
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from lrx.core.checksum import sha256
 from lrx.training import metrics_log
 from lrx.training.observers import Observer, Row
 
@@ -63,7 +63,7 @@ class WeightsAndBiases:
 
         for earlier in (self._folder / "wandb").glob("offline-run-*"):
             shutil.rmtree(earlier)
-        name = hashlib.sha256(str(self._folder.resolve()).encode()).hexdigest()[:12]
+        name = sha256(str(self._folder.resolve()))[:12]
         self._run = wandb.init(
             project="lrx",
             id=name,
