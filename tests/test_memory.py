@@ -11,8 +11,9 @@ import pytest
 MODEL = """
 import resource
 import torch
-from lrx.assays.conditioned_response.assay import conditioned_response
-from lrx.assays.response_matrix.assay import response_matrix
+from lrx.assays.conditioned_response.assay import Settings as Conditioned
+from lrx.assays.response_matrix.assay import Settings as Matrix
+from lrx.assays.run import run_assay
 from lrx.core.factors import FactorSpace
 
 class Rolled(torch.nn.Module):
@@ -33,34 +34,30 @@ class Vectors:
     def raw(self, indices):
         return indices[:, None] / 5000 + torch.sin(indices[:, None] * torch.arange(256.0))
 
-    images = raw
-
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 generator = torch.Generator().manual_seed(0)
 """
 RESPONSE = """
-small = dict(base="prior", normalization="half", draws="quasi", precision="float32")
-small |= dict(target_se=None, max_samples=16384, batch_size=None)
-response_matrix(Rolled(), Vectors(), generator, num_samples=64, **small)
+run_assay(Matrix(num_samples=64), Rolled(), Vectors(), generator)
 before = peak()
-result = response_matrix(Rolled(), Vectors(), generator, num_samples=10_000, **small)
+result = run_assay(Matrix(num_samples=10_000), Rolled(), Vectors(), generator)
 assert result.settings["num_samples"] >= 10_000
 assert result.arrays["matrix"].values.shape == (256, 256)
 print(peak() - before)
 """
 CONDITIONED = """
-small = dict(reduction="mean_of_rms", threshold=0.1, num_bootstrap=100, batch_size=None)
-conditioned_response(Rolled(), Vectors(), generator, num_groups=2, max_pairs=4, **small)
+small = dict(reduction="mean_of_rms", threshold=0.1, num_bootstrap=100)
+run_assay(Conditioned(num_groups=2, max_pairs=4, **small), Rolled(), Vectors(), generator)
 before = peak()
-result = conditioned_response(Rolled(), Vectors(), generator, num_groups=10_000, max_pairs=12, **small)
+result = run_assay(Conditioned(num_groups=10_000, max_pairs=12, **small), Rolled(), Vectors(), generator)
 print(peak() - before)
 """
 
 
 @pytest.mark.parametrize("assay", [RESPONSE, CONDITIONED])
-def test_256_latents_and_10_000_draws_take_no_more_than_300_mb(assay: str) -> None:
+def test_memory_of_256_latents(assay: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", MODEL + assay], capture_output=True, text=True, timeout=300, check=False
     )
