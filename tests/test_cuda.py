@@ -14,9 +14,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lrx.assays.response_matrix.assay import response_matrix
+from lrx.assays.response_matrix.assay import Settings
+from lrx.assays.run import run_assay
 from lrx.core.devices import configure_backends, to_device
-from lrx.core.types import Trainable, as_float
+from lrx.core.types import AssayResult, Trainable, as_float
 from lrx.models.betavae import BetaVAE
 from lrx.training.loop import TrainSettings, train
 from tests.cli.test_configs import GROUPS, ToyGrid, model_from
@@ -119,20 +120,11 @@ def test_float32_products_are_exact_to_float32(device: torch.device) -> None:
 def test_the_response_matrix_is_that_of_the_cpu(device: torch.device) -> None:
     configure_backends(device, tf32=False, repeatable=False)
     data, found = ToyGrid((1, 64, 64)), []
+    settings = Settings(base="posterior", num_samples=8, draws="independent", max_samples=8, batch_size=8)
     for place in (torch.device("cpu"), device):
-        result = response_matrix(
-            model_from("model=vae", "latent_dim=4", dataset=data).to(place).eval(),
-            data,
-            torch.Generator().manual_seed(0),
-            base="posterior",
-            num_samples=8,
-            normalization="half",
-            draws="independent",
-            precision="float32",
-            target_se=None,
-            max_samples=8,
-            batch_size=8,
-        )
+        model = model_from("model=vae", "latent_dim=4", dataset=data).to(place).eval()
+        result = run_assay(settings, model, data, torch.Generator().manual_seed(0))
+        assert isinstance(result, AssayResult)
         found.append(torch.as_tensor(result.arrays["matrix"].values))
     torch.testing.assert_close(found[1], found[0], rtol=1e-3, atol=1e-6)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from lrx.core.devices import configure_backends, to_device
 from lrx.core.settings import Checked, setting
 from lrx.core.types import Dataset, Grouped, Paired, Sampled, Trainable, as_float
-from lrx.core.validation import SettingError
+from lrx.core.validation import SettingError, is_number
 from lrx.training import checkpoint
 from lrx.training.compile import compile_networks, should_compile
 from lrx.training.distributed import SINGLE_PROCESS, Ranks
@@ -53,7 +54,8 @@ class TrainSettings(Checked):
         """Check `compile` and `betas`."""
         if not isinstance(self.compile, bool) and self.compile != "auto":
             raise SettingError(f"compile must be auto, true or false, not {self.compile!r}")
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+        pair = isinstance(self.betas, Sequence) and len(self.betas) == 2
+        if not pair or not all(is_number(beta) and 0 <= beta < 1 for beta in self.betas):
             raise SettingError(f"betas must be two numbers in [0, 1), not {self.betas!r}")
 
     def compiles(self, device: torch.device) -> bool:
