@@ -35,6 +35,11 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
+def catch_sigint() -> None:
+    """Undo an ignored SIGINT, which a shell without job control gives to what it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start_training(program: list[str], folder: Path, environment: dict[str, str], name: str) -> subprocess.Popen[str]:
     """A process that trains for long, once it has logged five steps to the folder of this name."""
     words = [*LONG, "trainer.log_every=1", f"name={name}"]
@@ -45,6 +50,7 @@ def start_training(program: list[str], folder: Path, environment: dict[str, str]
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=catch_sigint,
     )
     metrics = folder / "outputs/train" / name / "metrics.jsonl"
     deadline = time.monotonic() + 120
