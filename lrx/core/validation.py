@@ -45,13 +45,3 @@ def check_positive(name: str, value: object, *, null: bool = False) -> None:
     """Check that a setting is a finite number above 0, or null."""
     if not (null and value is None) and not (is_number(value) and value > 0):
         raise SettingError(f"{name} must be {'null or ' if null else ''}a positive number, not {value!r}")
-
-
-def check_batch_size(value: object) -> None:
-    """Check that the setting `batch_size` is null or a whole number of at least 1."""
-    check_whole("batch_size", value, 1, null=True)
-
-
-def check_not_negative(name: str, value: object) -> None:
-    """Check that a setting is a finite number of at least 0."""
-    check_number(name, value, 0)

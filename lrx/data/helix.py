@@ -13,7 +13,7 @@ from math import pi
 import torch
 
 from lrx.core.checksum import sha256
-from lrx.core.validation import check_not_negative, check_whole
+from lrx.core.validation import check_number, check_whole
 from lrx.data.labelled import LabelledDataset
 
 
@@ -25,7 +25,7 @@ def double_helix(*, num_points: int, noise: float, seed: int) -> LabelledDataset
     SettingError for fewer points than 1 or a negative noise.
     """
     check_whole("num_points", num_points, 1)
-    check_not_negative("noise", noise)
+    check_number("noise", noise, 0)
     generator = torch.Generator().manual_seed(seed)
     height = torch.rand(num_points, generator=generator) * 2 - 1
     strand = torch.randint(2, (num_points,), generator=generator)
