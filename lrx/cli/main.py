@@ -19,6 +19,7 @@ import hydra
 from lrx import __version__
 from lrx.cli import errors
 from lrx.cli.commands.registry import COMMANDS, ConfigCommand
+from lrx.cli.console.streams import stdout_fault, tolerant_streams
 from lrx.cli.console.wrap import wrap_text
 from lrx.cli.hooks import hydra_hooks, one_line_warnings
 from lrx.cli.overrides import check_words, expand_glob, expand_shards, flags_first, swept_keys
@@ -44,6 +45,22 @@ lrx <command> --help lists every key. LRX_DATA says where data sets are kept
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 when it did its work, 2 with one line when a person can mend it, 1 when lrx is at fault."""
     words = list(sys.argv[1:] if argv is None else argv)
+    with tolerant_streams():
+        code = _run(words)
+        fault = stdout_fault()
+        if fault is None or code:
+            return code
+        text = f"standard output cannot be written: {os.strerror(fault.errno or 0).lower()}"
+        command = COMMANDS.get(words[0]) if words else None
+        if command is None or command.only_prints(words[1:]):
+            errors.print_error(ValueError(text))
+            return 2
+        importlib.import_module("lrx.cli.console.messages").warn(f"{text}; the files of this command are written")
+        return 0
+
+
+def _run(words: list[str]) -> int:
+    """Run one command, or print the version or the help; return the exit status."""
     if words[:1] == ["--version"]:
         print(f"lrx {__version__}")
         return 0
@@ -64,8 +81,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         errors.print_error(error if str(error) else KeyboardInterrupt("stopped; the same command starts it again"))
         return 130
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UserError as error:
         if os.environ.get("LRX_DEBUG"):
             traceback.print_exc()

@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lrx.cli import errors
 from lrx.cli.commands.registry import CONFIG_COMMANDS
 from lrx.cli.config import Config
+from lrx.cli.console.streams import tolerant_streams
 from lrx.cli.hooks import one_line_warnings
 from lrx.cli.overrides import check_name
 from lrx.core.text import join_names
@@ -39,7 +40,7 @@ class Task:
 
     def __call__(self, node: DictConfig) -> float | None:
         """Run the command; return its score, if it has one. A job of a sweep that fails raises SweepError."""
-        with one_line_warnings():
+        with tolerant_streams(), one_line_warnings():  # in a process of its own, too
             return _run_job(self.command, node)
 
 

@@ -10,7 +10,7 @@ import functools
 import importlib
 import inspect
 import keyword
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +22,10 @@ from lrx.core.paths import expand_user
 
 if TYPE_CHECKING:
     from lrx.cli.config import Config
+
+
+# Hydra's flags that print and run nothing
+PRINTING_FLAGS = {"-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion"}
 
 
 def _module(name: str) -> object:
@@ -49,6 +53,10 @@ class ConfigCommand:
     def keys(self) -> set[str]:
         """Keys at the top of the config: those of its yaml, and its groups."""
         return set(_yaml(f"{self.name}.yaml")) | {group for group, _ in self._groups()}
+
+    def only_prints(self, words: Sequence[str]) -> bool:
+        """Return whether these words ask for text alone, such as help or the config."""
+        return bool(PRINTING_FLAGS & set(words))
 
     def dotted_key(self, name: str) -> str:
         """Return the key of the config or of its default groups that ends in this name; else the name itself."""
@@ -82,6 +90,10 @@ class PlainCommand:
         """Option as typed, up to its value: `--once`, `out=`, or nothing."""
         _, _, option = self.arguments.partition(" [")
         return option.partition("=")[0] + "=" if "=" in option else option.removesuffix("]")
+
+    def only_prints(self, words: Sequence[str]) -> bool:
+        """Return whether text on standard output is all that the command makes of these words."""
+        return self.option != "out=" or bool(PRINTING_FLAGS & set(words))
 
     def run(self, words: list[str]) -> None:
         """Call the function with what the words say, or print the help. ValueError for words that make no sense."""

@@ -12,11 +12,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 
 from lrx.cli.console import matrix_table
-from lrx.cli.console.stdout import Console, ascii_fallback, stdout_console
+from lrx.cli.console.stdout import ascii_fallback, stdout_console
 from lrx.cli.console.tables import Runs, file_parts, runs_table, score_table
 from lrx.cli.console.wrap import wrap_text
 from lrx.core.text import humanize, printable, with_error

@@ -1,4 +1,4 @@
-"""Standard output: terminal width, ASCII fallback, quiet exit on a closed pipe."""
+"""Standard output: terminal width, ASCII fallback."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ import io
 import sys
 from typing import TextIO
 
-import rich.console
+from rich.console import Console
 
 from lrx.cli.console.wrap import width_of
 
 ASCII = {"±": "+-", "×": "x", "▾": "*", "…": "~"}  # for encodings that lack these letters
-
-
-class Console(rich.console.Console):
-    """Console of rich that raises BrokenPipeError when a reader such as head leaves; rich would exit with status 1."""
-
-    def on_broken_pipe(self) -> None:
-        """Raise python's error where a pipe has no reader."""
-        raise BrokenPipeError
 
 
 def stdout_console() -> Console:
