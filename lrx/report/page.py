@@ -16,18 +16,22 @@ from lrx.core.checksum import sha256
 from lrx.report import run_contents, run_page, sweep_page
 from lrx.runs.catalog import find_measured
 from lrx.storage.atomic import atomic_path
+from lrx.storage.overwrite import check_target, starts_with
 
 TEMPLATES = Path(__file__).parent / "templates"
+TITLE_END = "– lrx report</title>"  # of each page, by which an older one is known
 
 
 def write(path: Path, out: Path | None) -> tuple[Path, list[str]]:
     """Write the report of a run folder, a sweep's folder or a results file; return its path, and a line for each fault.
 
     out: the file to write; None for `report.html` in the folder, or beside the file.
-    ValueError and OSError for a path that holds no run, or a results file that is damaged.
+    ValueError and OSError for a path that holds no run, a results file that is damaged, and a page that would replace a
+    file of another kind.
     """
     runs = find_measured(path)
     out = out or (path if path.is_dir() else path.parent) / "report.html"
+    check_target(out, ".html", lambda page: starts_with(page, TITLE_END.encode()))
     if len(runs) == 1:
         run_view = run_page.view(run_contents.read(runs[0], strict=path.is_file()))
         page, faults = _render("run.html", **run_view), run_view["faults"]
@@ -51,5 +55,11 @@ def _render(template: str, **view: object) -> str:
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(bytes.fromhex(sha256(script))).decode()
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
-    own = {"script": Markup(script), "script_sha256": digest, "style": Markup(style), "version": lrx.__version__}
+    own = {
+        "script": Markup(script),
+        "script_sha256": digest,
+        "style": Markup(style),
+        "version": lrx.__version__,
+        "title_end": Markup(TITLE_END),
+    }
     return environment.get_template(template).render(**own, **view)

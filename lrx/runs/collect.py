@@ -22,10 +22,11 @@ from lrx.core.text import one_line
 from lrx.runs import run_folder
 from lrx.runs.catalog import Run, check_file, find_runs, read_config
 from lrx.runs.grouping import without_seed
-from lrx.runs.table import RANKED, TRAINED, Row, Setting, Table, limit_columns, write_csv
-from lrx.runs.table_hdf5 import write_hdf5
+from lrx.runs.table import CSV_START, RANKED, TRAINED, Row, Setting, Table, limit_columns, write_csv
+from lrx.runs.table_hdf5 import is_collected, write_hdf5
 from lrx.storage import results
 from lrx.storage.atomic import atomic_path
+from lrx.storage.overwrite import check_target, starts_with
 from lrx.storage.result_scan import ScannedAssay, scan
 from lrx.training import metrics_log
 
@@ -37,16 +38,17 @@ TEXTS = ("config", "checkpoint_config")  # provenance that becomes settings
 def collect(top: Path, out: Path) -> list[Row]:
     """Write the runs below a folder to `out`, an .h5 file, and to the .csv file beside it; return the rows.
 
-    ValueError when there are no runs, or `out` is no .h5 file.
+    ValueError when there are no runs, `out` is no .h5 file, or one of the two would replace a file of another kind.
     """
-    if out.suffix != ".h5":
-        raise ValueError(f"out={out} must end in .h5; its table is written beside it as .csv")
+    check_target(out, ".h5", is_collected)
+    table_file = out.with_suffix(".csv")
+    check_target(table_file, ".csv", lambda path: starts_with(path, CSV_START.encode(), within=len(CSV_START)))
     rows = [row for run in find_runs(top) for row in _rows(run, top)]
     _rank(rows)
     limit_columns(rows)
     table = Table(rows)
     write_hdf5(out, table)
-    with atomic_path(out.with_suffix(".csv")) as beside:
+    with atomic_path(table_file) as beside:
         write_csv(beside, table)
     return rows
 

@@ -92,6 +92,9 @@ class Table:
         return [row.scores.get(group, {}).get(name, "") for row in self.rows]
 
 
+CSV_START = "run,state,"  # of the first line of each table, by which an older one is known
+
+
 def write_csv(path: Path, table: Table) -> None:
     """Write the table as text."""
     columns: dict[str, list[Setting]] = {

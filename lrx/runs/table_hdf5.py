@@ -54,6 +54,15 @@ def write_hdf5(path: Path, table: Table) -> None:
             _write_group(file.create_group(name), group, table)
 
 
+def is_collected(path: Path) -> bool:
+    """Return whether a file is such a table."""
+    try:
+        with h5py.File(path) as file:
+            return bool(file.attrs.get("format") == FORMAT)
+    except OSError:
+        return False
+
+
 def _write_group(stored: h5py.Group, group: str, table: Table) -> None:
     stacks = _stacked(group, table.rows)
     over = _OverRuns(stored, table.rows, taken={axis for stack in stacks.values() for axis in stack[1].axes})
