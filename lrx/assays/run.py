@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from lrx.assays import catalog
 from lrx.core.settings import Checked
 from lrx.core.types import AssayResult, Autoencoder, Dataset
-from lrx.responses.measurement import measurement
+from lrx.responses.measurement import ResultStore, measurement
 from lrx.responses.work_units import ALL_UNITS, Share
 
 
@@ -21,11 +22,12 @@ def run_assay(
     *,
     progress: Callable[[int, int], None] | None = None,
     share: Share = ALL_UNITS,
+    store: ResultStore | None = None,
 ) -> AssayResult | Mapping[str, AssayResult]:
     """Measure with the assay that these settings belong to; `paper` gives results by name.
 
     generator: source of all draws. progress: called with what is done and the total. share: see
-    `lrx.responses.work_units`; a shard ends in ShardDone.
+    `lrx.responses.work_units`; a shard ends in ShardDone. store: of finished results, for `paper`.
     SettingError for a setting that model or data cannot serve; ValueError for data or responses that are not usable.
     """
     m = measurement(
@@ -36,4 +38,6 @@ def run_assay(
         progress=progress,
         share=share,
     )
+    if store is not None:
+        m = dataclasses.replace(m, store=store)
     return catalog.measure_of(settings)(m, settings)

@@ -151,10 +151,15 @@ class AssayResult:
     arrays: by name, among them `matrix` and `matrix_se` where the assay has one.
     coordinates: the labels along an axis (factor names, latent indices), by axis name.
     scores: scalars by name; the standard error of `x`, where it is estimated, is the score `x_se`.
-    settings: what was asked for, and what was done (such as num_samples after target_se).
+    settings: what was asked for, and what was done (such as num_samples after target_se); `remark` warns of a result.
     """
 
     arrays: Mapping[str, Array]
     coordinates: Mapping[str, np.ndarray]
     scores: Mapping[str, float] = field(default_factory=dict)
     settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was measured, for the reason that its setting `remark` says."""
+        return not self.arrays and not self.scores

@@ -31,12 +31,12 @@ class Picture:
 def assay_pictures(
     name: str, result: AssayResult, provenance: results.Provenance, file: Path
 ) -> tuple[list[Picture], list[str]]:
-    """Return the pictures of an assay, and a line for each that its description lacks; none of a foreign assay.
+    """Return the pictures of an assay, and a line for each that its description lacks.
 
-    ValueError for a result that cannot be drawn.
+    A foreign assay and an empty result have none. ValueError for a result that cannot be drawn.
     """
     description, figures_of = catalog.describe(name), catalog.figures_of(name)
-    if description is None or figures_of is None:
+    if description is None or figures_of is None or result.is_empty:
         return [], []
     model, dataset = (str(provenance.get(key, f"{key} not recorded")) for key in ("model", "dataset"))
     subject = f"{model.rpartition('.')[2]} on {dataset}."

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
-from lrx.core.types import Autoencoder, Dataset
+from lrx.core.types import AssayResult, Autoencoder, Dataset
 from lrx.responses.encoding import device_and_dtype_of, fitting_batch_size, num_latents
 from lrx.responses.work_units import ALL_UNITS, Share
 
@@ -22,6 +22,29 @@ if TYPE_CHECKING:
 
 def no_progress(done: int, total: int) -> None:
     """Ignore progress."""
+
+
+class ResultStore(Protocol):
+    """Store of finished results by the name of their assay, from which an interrupted run of several assays goes on."""
+
+    def get(self, name: str) -> AssayResult | None:
+        """Return the stored result of an assay, or None."""
+
+    def put(self, name: str, result: AssayResult) -> None:
+        """Store the result of an assay."""
+
+
+class NoStore:
+    """Store that keeps nothing."""
+
+    def get(self, name: str) -> AssayResult | None:
+        """Return None."""
+
+    def put(self, name: str, result: AssayResult) -> None:
+        """Ignore a result."""
+
+
+NO_STORE = NoStore()
 
 
 @dataclass(frozen=True)
@@ -34,6 +57,7 @@ class Measurement:
     progress: called with what is done and the total, in units of the assay's choice.
     share: which work units this process evaluates (`lrx.responses.work_units`).
     matrix: the response matrix that was already measured in this run, or None.
+    store: of the results of a run of several assays.
     """
 
     autoencoder: Autoencoder
@@ -45,6 +69,7 @@ class Measurement:
     progress: Callable[[int, int], None] = no_progress
     share: Share = ALL_UNITS
     matrix: ResponseMatrix | None = None
+    store: ResultStore = NO_STORE
 
 
 def measurement(

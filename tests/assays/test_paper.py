@@ -49,6 +49,8 @@ class Looking(Checked):
 
 def measure(m: Measurement, settings: Looking) -> AssayResult:
     """Measure `Looking`, which is found by the module of its settings."""
+    if isinstance(settings, Refusing):
+        raise ValueError(f"{settings.size} images are refused")
     indices = torch.randperm(len(m.dataset), generator=m.generator)[: settings.size]
     codes = encode_images(m.autoencoder, m.dataset, indices, batch_size=4)
     m.progress(1, 2)
@@ -93,6 +95,44 @@ def test_assays_share_draws_and_codes() -> None:
     assert np.array_equal(small, large[:4])
     assert model.encoded == 7
     assert shares == [0.25, 0.5, 0.75, 1.0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusing(Looking):
+    """Settings that `measure` refuses."""
+
+
+class Store:
+    """Store of results in memory."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, AssayResult] = {}
+
+    def get(self, name: str) -> AssayResult | None:
+        return self.results.get(name)
+
+    def put(self, name: str, result: AssayResult) -> None:
+        self.results[name] = result
+
+
+def test_refusal_leaves_the_others() -> None:
+    results = run({"first": Looking(), "refused": Refusing(size=9), "last": Looking()}, ToyGrid((1, 2, 2)))
+    assert results["refused"].is_empty
+    assert results["refused"].settings == {"size": 9, "remark": "not measured: 9 images are refused"}
+    assert np.array_equal(results["first"].arrays["codes"].values, results["last"].arrays["codes"].values)
+    with pytest.raises(ValueError, match="9 images are refused"):
+        run({"refused": Refusing(size=9), "again": Refusing(size=8)}, ToyGrid((1, 2, 2)))
+
+
+def test_stored_results_are_not_measured_again() -> None:
+    store, model = Store(), Counting()
+    for count in (2, 3):
+        assays = dict.fromkeys("abc"[:count], Looking(size=5)) | {"refused": Refusing()}
+        generator = torch.Generator().manual_seed(0)
+        model.encoded = 0
+        run_assay(Settings(assays=dict(assays)), model, ToyGrid((1, 2, 2)), generator, store=store)
+        assert list(store.results) == list("abc"[:count])
+    assert model.encoded == 1 + 5  # one for the number of latents
 
 
 def test_one_response_matrix() -> None:

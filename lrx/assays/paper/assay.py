@@ -16,7 +16,7 @@ from torch import nn
 
 from lrx.assays import catalog
 from lrx.core.known_classes import find_classes
-from lrx.core.settings import Checked, Stored, from_keywords, setting
+from lrx.core.settings import Checked, Stored, from_keywords, setting, stored
 from lrx.core.types import AssayResult, Autoencoder, Dataset, FactorDataset
 from lrx.core.validation import SettingError
 from lrx.responses.encoding import CachedEncoder, fitting_batch_size
@@ -49,27 +49,43 @@ def default_assays() -> dict[str, Checked]:
 def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
     """Run the assays in the order of `only`, or of their descriptions; results by name.
 
-    SettingError for an unknown name, or an assay that needs factors or labels that the data set lacks.
+    An assay that model or data cannot serve is refused alone: its result is a remark with the reason. Each result is
+    stored in `m.store` at once, and one that is there is not measured again.
+    SettingError for an unknown name, or an assay that needs factors or labels that the data set lacks; the first
+    refusal where all are refused.
     """
     names = _names(settings.only, list(settings.assays), m.dataset)
     assert isinstance(m.autoencoder, nn.Module)
     cached = dataclasses.replace(m, autoencoder=_with_memory(m.autoencoder, m.dataset))
     seed = int(torch.randint(2**62, (), generator=m.generator))
     results: dict[str, AssayResult] = {}
+    refusals: dict[str, Exception] = {}
     matrix = None
     for done, name in enumerate(names):
         own = settings.assays[name]
+        earlier = m.store.get(name)
+        if earlier is not None:
+            results[name] = earlier
+            continue
         part = dataclasses.replace(
             cached,
             generator=torch.Generator().manual_seed(seed),
             batch_size=getattr(own, "batch_size", None) or fitting_batch_size(m.dataset.observation_shape),
             progress=_part(m.progress, done, len(names)),
         )
-        if matrix is None and _takes_matrix(own):
-            matrix = _matrix(part, own, settings, seed)
-        result = catalog.measure_of(own)(dataclasses.replace(part, matrix=matrix), own)
-        assert isinstance(result, AssayResult)
+        try:
+            if matrix is None and _takes_matrix(own):
+                matrix = _matrix(part, own, settings, seed)
+            result = catalog.measure_of(own)(dataclasses.replace(part, matrix=matrix), own)
+            assert isinstance(result, AssayResult)
+            m.store.put(name, result)
+        except (ValueError, MemoryError) as error:
+            refusals[name] = error
+            reason = f"assays.{name}.{error}" if isinstance(error, SettingError) else str(error)
+            result = AssayResult({}, {}, {}, {**stored(own), "remark": f"not measured: {reason}"})
         results[name] = result
+    if len(refusals) == len(results):
+        raise next(iter(refusals.values()))
     return results
 
 

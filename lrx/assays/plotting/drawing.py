@@ -21,14 +21,16 @@ Figures = Callable[[AssayResult, results.Provenance], Mapping[str, Figure]]
 
 
 def draw(name: str, path_h5: Path, folder: Path) -> list[Path]:
-    """Write the pictures and exports of an assay to a folder, and return their paths; none where it has no plot module.
+    """Write the pictures and exports of an assay to a folder, and return their paths.
 
-    ValueError when the file has no such assay.
+    There are none where it has no plot module or its result is empty. ValueError when the file has no such assay.
     """
     figures, exports = catalog.figures_of(name), catalog.exports_of(name)
     if figures is None:
         return []
     result, provenance = read(path_h5, name)
+    if result.is_empty:
+        return []
     paths = save(figures, result, provenance, folder)
     for file, content in (exports(result, provenance) if exports else {}).items():
         write(folder / file, content)

@@ -30,6 +30,7 @@ from lrx.models.autoencoder import NetworkAutoencoder
 from lrx.responses.work_units import ALL_UNITS, Shard, ShardDone, Share
 from lrx.runs import run_folder, shards, status
 from lrx.storage import results
+from lrx.storage.partial import PartialResults
 from lrx.storage.state_dict import load_weights
 from lrx.training import checkpoint
 
@@ -101,26 +102,8 @@ def measure(config: Config, folder: Path, share: Share) -> None:
     model = load_model(stored, dataset, trained, path, device)
     with run_session(config, folder, "assay", inputs):
         target = folder / results.FILENAME
-        if target.exists():
-            results.read(target)  # a file that cannot be added to is refused now, not after hours of work
-        if isinstance(share, shards.Parts):
-            share.check(dataset.fingerprint)
-        try:
-            with WorkProgress(name.replace("_", " ")) as progress:
-                generator = torch.Generator().manual_seed(seed)
-                measured = run_assay(settings, model, dataset, generator, progress=progress, share=share)
-        except SettingError as error:
-            raise ValueError(f"assay.{error}") from error
-        except ShardDone:
-            assert isinstance(share, Shard)
-            whole = _whole(config.replaced("shard", None), inputs)
-            run_folder.write_config(folder, config.text)
-            shards.write(folder, share, shards.About(whole, dataset.fingerprint, name, time.monotonic() - began))
-            messages.note(f"{folder / PART}: {len(share.values_by_key)} pieces of {name.replace('_', ' ')}")
-            return
-        by_name = {name: measured} if isinstance(measured, AssayResult) else measured
         seconds, count = (share.seconds, share.count) if isinstance(share, shards.Parts) else (0.0, 1)
-        provenance: dict[str, str | int | float] = {
+        about: dict[str, str | int | float] = {
             **results.environment(),
             "config": config.text,
             **about_checkpoint(trained, path),
@@ -131,11 +114,31 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             "dataset_fingerprint": dataset.fingerprint,
             "seed": seed,
             "device": str(device),
-            "wall_time_s": time.monotonic() - began + seconds,
             "shards": count,
         }
+
+        def provenance() -> results.Provenance:
+            return {**about, "wall_time_s": time.monotonic() - began + seconds}
+
+        store = PartialResults(target, provenance)  # refuses now, not after hours, a file that cannot be added to
+        if isinstance(share, shards.Parts):
+            share.check(dataset.fingerprint)
+        try:
+            with WorkProgress(name.replace("_", " ")) as progress:
+                generator = torch.Generator().manual_seed(seed)
+                measured = run_assay(settings, model, dataset, generator, progress=progress, share=share, store=store)
+        except SettingError as error:
+            raise ValueError(f"assay.{error}") from error
+        except ShardDone:
+            assert isinstance(share, Shard)
+            whole = _whole(config.replaced("shard", None), inputs)
+            run_folder.write_config(folder, config.text)
+            shards.write(folder, share, shards.About(whole, dataset.fingerprint, name, time.monotonic() - began))
+            messages.note(f"{folder / PART}: {len(share.values_by_key)} pieces of {name.replace('_', ' ')}")
+            return
+        by_name = {name: measured} if isinstance(measured, AssayResult) else measured
         run_folder.write_config(folder, config.text)  # now, so that refused settings do not stay as the folder's
-        results.write(target, by_name, provenance)
+        results.write(target, by_name, provenance())
         from lrx.assays.plotting import drawing  # matplotlib takes half a second to import
 
         pictures = [picture for part in by_name for picture in drawing.draw(part, target, folder)]

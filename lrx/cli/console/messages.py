@@ -97,7 +97,7 @@ def show_results(results: Mapping[str, AssayResult]) -> None:
         ((name, result),) = results.items()
         if "matrix" in result.arrays and max(result.arrays["matrix"].values.shape) <= WIDEST_TABLE:
             console.print(*matrix_table.heat_tables(name, result, console.width), sep="\n")
-    console.print(score_table(results))
+    console.print(score_table({name: result for name, result in results.items() if not result.is_empty}))
 
 
 def show_file(stored: Results) -> None:

@@ -47,6 +47,8 @@ def file_parts(stored: Results, width: int) -> Iterator[RenderableType]:
         settings = [(key, format_value(value)) for key, value in result.settings.items() if key != "remark"]
         yield _pairs("settings", settings)
         arrays = [(key, zip(array.axes, array.values.shape, strict=True)) for key, array in result.arrays.items()]
+        if result.is_empty:
+            continue
         yield _pairs("arrays", [(key, " × ".join(f"{axis} {size}" for axis, size in axes)) for key, axes in arrays])
     yield Rule(_text("provenance", "bold"), align="left", style="dim")
     texts = {key: format_value(value) for key, value in stored.provenance.items() if key not in LONG}
