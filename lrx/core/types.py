@@ -161,5 +161,5 @@ class AssayResult:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was measured, for the reason that its setting `remark` says."""
+        """True where nothing was measured, for the reason that its setting `remark` says."""
         return not self.arrays and not self.scores

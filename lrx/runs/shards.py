@@ -31,13 +31,18 @@ class About:
     """Identity of the assay that a part belongs to.
 
     whole: run_folder.fingerprint of its config and inputs. data: fingerprint of the data set. assay: its name.
-    seconds: wall time of the part.
+    seconds: wall time of the part. checkpoint: its SHA-256, empty in parts of version 0.1.0.
     """
 
     whole: str
     data: str
     assay: str
     seconds: float
+    checkpoint: str = ""
+
+
+class MixedPartsError(ValueError):
+    """Error of parts that are all there and do not belong to one assay of one checkpoint."""
 
 
 class Parts:
@@ -112,7 +117,11 @@ def complete(folder: Path) -> list[int]:
 
 @contextmanager
 def opened(folder: Path, count: int, *, whole: str) -> Iterator[Parts | None]:
-    """Open the parts of an assay; None while some are missing. ValueError for one that cannot be read."""
+    """Open the parts of an assay; None while some are missing.
+
+    whole: the fingerprint that all have. MixedPartsError names those that have another; ValueError for one that cannot
+    be read.
+    """
     paths = [folder / f"{number}of{count}" / PART for number in range(1, count + 1)]
     if not all(path.is_file() for path in paths):
         yield None
@@ -120,7 +129,23 @@ def opened(folder: Path, count: int, *, whole: str) -> Iterator[Parts | None]:
     with ExitStack() as stack:
         files = [stack.enter_context(_opened(path)) for path in paths]
         abouts = [_about(path, file) for path, file in zip(paths, files, strict=True)]
-        yield Parts(folder, abouts, files) if all(about.whole == whole for about in abouts) else None
+        outdated = [number for number, about in enumerate(abouts, 1) if about.whole != whole]
+        if outdated:
+            raise MixedPartsError(_mixed(folder, abouts, outdated))
+        yield Parts(folder, abouts, files)
+
+
+def _mixed(folder: Path, abouts: list[About], outdated: list[int]) -> str:
+    count = len(abouts)
+    of_each = ", ".join(
+        f"{number}of{count} of {about.checkpoint[:12] or 'an unknown one'}" for number, about in enumerate(abouts, 1)
+    )
+    names = ", ".join(f"shard={number}of{count}" for number in outdated)
+    what = "checkpoints" if len({about.checkpoint for about in abouts}) > 1 else "settings or versions"
+    return (
+        f"{folder}: its shards are of different {what} (SHA-256 of the checkpoint: {of_each}), so they are not joined; "
+        f"repeat {names} with the command of the others"
+    )
 
 
 @contextmanager

@@ -255,6 +255,27 @@ def test_a_sweep_is_split_and_joined_job_by_job_and_anew_for_another_checkpoint(
     assert hashes == {hashlib.sha256(checkpoint.read_bytes()).hexdigest()}
 
 
+def test_shards_of_two_checkpoints(lrx: Lrx, tmp_path: Path, trained: list[str]) -> None:
+    words, folder = [*trained, "name=s"], tmp_path / "outputs/assay/s"
+    assert lrx(*words, "assay.shards=2").returncode == 0
+    checkpoint = tmp_path / "outputs/train/run/checkpoint.pt"
+    first = hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:12]
+    for file in ("result.h5", "status.json", "config.yaml", "2of2/part.npz"):
+        (folder / file).unlink()
+    assert lrx("train", *TINY, "latent_dim=5", "name=run", "trainer.steps=40").returncode == 0
+    second = hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:12]
+    repeated = [*trained, "name=s/2of2", "shard=2of2"]
+    done = lrx(*repeated)
+    text = f"its shards are of different checkpoints (SHA-256 of the checkpoint: 1of2 of {first}, 2of2 of {second})"
+    assert done.returncode == 0
+    assert text in done.stderr
+    assert "repeat shard=1of2 with the command of the others" in done.stderr
+    assert not (folder / "result.h5").exists()
+    assert text in lrx("collect", "outputs").stderr
+    assert lrx(*trained, "name=s/1of2", "shard=1of2").returncode == 0
+    assert results.read(folder / "result.h5").provenance["shards"] == 2
+
+
 def test_what_cannot_be_split_is_refused(lrx: Lrx, trained: list[str]) -> None:
     for words, said in (
         (["assay.shards=2", "assay.target_se=0.1"], "assay.target_se"),

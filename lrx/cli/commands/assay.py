@@ -48,7 +48,10 @@ def assay_command(config: Config, folder: Path) -> None:
             f"shard={name} works in a folder of that name, not in {folder}; give assay.shards={shard.count}"
         )
     measure(config, folder, shard)
-    _join(config.replaced("shard", None), folder.parent, shard.count)
+    try:
+        _join(config.replaced("shard", None), folder.parent, shard.count)
+    except shards.MixedPartsError as error:  # this shard is done, and the job of another may be at work
+        messages.warn(str(error))
 
 
 def join(folder: Path) -> bool:
@@ -133,8 +136,10 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             assert isinstance(share, Shard)
             whole = _whole(config.replaced("shard", None), inputs)
             run_folder.write_config(folder, config.text)
-            shards.write(folder, share, shards.About(whole, dataset.fingerprint, name, time.monotonic() - began))
-            messages.note(f"{folder / PART}: {len(share.values_by_key)} pieces of {name.replace('_', ' ')}")
+            seconds = time.monotonic() - began
+            shards.write(folder, share, shards.About(whole, dataset.fingerprint, name, seconds, inputs["checkpoint"]))
+            count = len(share.values_by_key)
+            messages.note(f"{folder / PART}: {f'{count} pieces' if count else 'no piece'} of {name.replace('_', ' ')}")
             return
         by_name = {name: measured} if isinstance(measured, AssayResult) else measured
         run_folder.write_config(folder, config.text)  # now, so that refused settings do not stay as the folder's
