@@ -7,7 +7,7 @@ import os
 import resource
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +164,35 @@ def test_a_read_only_folder_of_data_is_one_line(lrx: Lrx, place: Path) -> None:
         done = lrx("train", "dataset=arrays", "dataset.path=mine.npz", "network=mlp", "trainer.steps=1", "name=new")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "cannot write data/converted/mine-" in done.stderr
+
+
+def test_sweep_on_a_full_disk_tells_each_job(lrx: Lrx, place: Path) -> None:
+    with small_disk(place / "disk"):
+        (place / "disk/1").mkdir()
+        (place / "disk/2").mkdir()
+        fill(place / "disk/fill")
+        done = lrx("train", "-m", *TINY, "seed=1,2", "hydra.sweep.dir=.", "hydra.sweep.subdir='disk/${seed}'")
+    lines = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert [line.partition(" (")[0] for line in lines] == [
+        "lrx: job 0",
+        "lrx: job 1",
+        "lrx: 2 jobs of this sweep failed, see above",
+    ]
+    assert all(f"cannot write disk/{number}/" in line for number, line in enumerate(lines[:2], 1))
+
+
+def test_sweep_without_room_for_its_settings_names_the_file(lrx: Lrx, place: Path) -> None:
+    with small_disk(place / "disk"):
+        fill(place / "disk/fill")
+        done = lrx("assay", "-m", "ckpt=outputs/train/run", "seed=1,2", "hydra.sweep.dir=disk")
+    assert done.returncode == 2
+    assert done.stderr.startswith("lrx: cannot write disk/multirun.yaml: ")
+    assert done.stderr.count("\n") == 1
+
+
+def fill(path: Path) -> None:
+    """Write zeros until the disk, or the largest file that the process may write, is full."""
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 12))

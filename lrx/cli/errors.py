@@ -46,6 +46,9 @@ def message(error: BaseException) -> str:
     no_key = re.match(r"Could not override '([^']*)'", text)
     if no_key is not None:
         return f"there is no key {no_key[1]}; --help lists the keys"
+    unswept = re.match(r"Sweep parameters '([^'=]*).*' requires? --multirun", text)
+    if unswept is not None:
+        return f"{unswept[1]} has several values, which is a sweep of a job for each: add -m after the command"
     if isinstance(error, OverrideParseException) or re.match(r"Ambiguous value|LexerNoViableAlt", text):
         return _syntax_message(error, text)
     return " ".join(TRAILER.sub("", text).split()) or type(error).__name__

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import hydra
 from hydra.core.plugins import Plugins
@@ -27,6 +28,7 @@ from lrx.cli.errors import job_result
 from lrx.cli.overrides import job_folder
 from lrx.cli.targets import import_from_current_folder, import_target
 from lrx.core.validation import SettingError
+from lrx.storage.atomic import with_disk_context
 
 
 @contextmanager
@@ -48,6 +50,8 @@ def hydra_hooks(words: Sequence[str], swept: Sequence[str]) -> Iterator[None]:
         if sys.version_info >= (3, 14) and hasattr(argparse.ArgumentParser, "_check_help"):
             # Hydra 1.3 gives argparse a lazy help text, which Python 3.14 checks too early
             stack.enter_context(_replaced(argparse.ArgumentParser, "_check_help", lambda self, action: None))
+        # its own errors of a full disk name no path
+        stack.enter_context(_replaced(OmegaConf, "save", staticmethod(_save)))
         OmegaConf.register_new_resolver("job_folder", functools.partial(job_folder, swept=tuple(swept)), replace=True)
         os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
         try:
@@ -57,6 +61,14 @@ def hydra_hooks(words: Sequence[str], swept: Sequence[str]) -> Iterator[None]:
                 del os.environ["HYDRA_FULL_ERROR"]
             else:
                 os.environ["HYDRA_FULL_ERROR"] = before
+
+
+def _save(config: object, f: str | Path, resolve: bool = False) -> None:
+    """Write a config as yaml, as OmegaConf.save does. OSError names the path, and what is free there."""
+    try:
+        Path(f).write_text(OmegaConf.to_yaml(config, resolve=resolve), encoding="utf-8")
+    except OSError as error:
+        raise with_disk_context(error, Path(f), 0) from error
 
 
 @contextmanager

@@ -96,7 +96,8 @@ def _run(words: list[str]) -> int:
 def run_with_config(command: ConfigCommand, words: list[str]) -> None:
     """Let Hydra compose a command's config and run it, once or as a sweep; or print its help."""
     check_words(command, words)
-    words = expand_shards([expand_glob(word) for word in words])
+    is_sweep = bool({"-m", "--multirun"} & set(words))
+    words = expand_shards([expand_glob(word, is_sweep=is_sweep) for word in words])
     with hydra_hooks(flags_first(words), swept_keys(words)):
         task = hydra.main(version_base="1.3", config_path="pkg://lrx.configs", config_name=command.name)(
             Task(command.name)

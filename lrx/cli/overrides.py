@@ -89,10 +89,10 @@ def job_folder(overrides: Sequence[str], sweep: str, *, swept: Sequence[str]) ->
     return f"{name}/{shard}" if shard and "shard" in swept else name
 
 
-def expand_glob(word: str) -> str:
+def expand_glob(word: str, *, is_sweep: bool) -> str:
     """Return `ckpt=glob(outputs/train/sweep/*)` as the run folders and checkpoints that it matches, with commas.
 
-    ValueError when there are none, or a name has characters that Hydra cannot take.
+    ValueError when there are none, several outside a sweep, or a name has characters that Hydra cannot take.
     """
     pattern = re.fullmatch(r"ckpt=glob\((.*)\)", word)
     if pattern is None:
@@ -101,6 +101,8 @@ def expand_glob(word: str) -> str:
     matches = [path for path in paths if path.suffix == ".pt" or (path / CHECKPOINT).is_file()]
     if not matches:
         raise ValueError(f"{word} matches no run folder with a checkpoint and no .pt file")
+    if len(matches) > 1 and not is_sweep:
+        raise ValueError(f"{word} matches {len(matches):,} runs, which is a sweep: lrx assay -m '{word}' ...")
     unquotable = [path for path in matches if set("'\\$") & set(str(path))]
     if unquotable:
         raise ValueError(f"{word} matches {unquotable[0]}, whose name has a quote, a backslash or a dollar; rename it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -75,7 +76,8 @@ def _run_job(command: str, node: DictConfig) -> float | None:
         line = errors.message(error)
         before = status.read(folder)
         if before is None or before.state == "queued":  # refused before work began: the sweep still knows why
-            status.write(folder, status.Status("failed", command, overrides, error=line))
+            with contextlib.suppress(OSError):  # on a full disk, the error that led here is the one to tell
+                status.write(folder, status.Status("failed", command, overrides, error=line))
         raise errors.job_error(state.job.num, " ".join(overrides), line) from error
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from lrx.core.paths import named_errors
+
 
 def sha256(content: str | bytes) -> str:
     """Return the SHA-256 of bytes, or of a text in UTF-8.
@@ -17,5 +19,5 @@ def sha256(content: str | bytes) -> str:
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, read in pieces. OSError when it cannot be read."""
-    with path.open("rb") as file:
+    with named_errors(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lrx.core.checksum import file_sha256
 from lrx.core.config_text import LARGEST, flatten
-from lrx.core.paths import CHECKPOINT
+from lrx.core.paths import CHECKPOINT, why_no_file
 from lrx.core.text import one_line
 from lrx.runs import run_folder, status
 from lrx.runs.status import UNKNOWN
@@ -104,7 +104,9 @@ def find_measured(path: Path) -> list[Run]:
         files = frozenset({path.name})
         return [Run(path.parent.name, path.parent, files, state, error, [], _training_of(path), (path,))]
     if not path.is_dir():
-        raise FileNotFoundError(f"{path}: no such file or folder; give a run folder, a sweep's folder or a result.h5")
+        raise FileNotFoundError(
+            f"{path}: {why_no_file(path, or_folder=True)}; give a run folder, a sweep's folder or a result.h5"
+        )
     runs, elsewhere = find_runs(path), _AssayFolders()
     for run in runs:
         own = [part.folder / results.FILENAME for part in (run, *run.assays) if results.FILENAME in part.files]

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx.core.checksum import file_sha256
+from lrx.core.paths import why_no_file
 from lrx.core.validation import SettingError
 from lrx.storage.state_dict import load_weights, read_state_dict
 
@@ -101,7 +102,7 @@ def read_inception(path: Path) -> tuple[InceptionV3, str]:
     FileNotFoundError if there is no such file; ValueError if it holds anything but the weights of either network.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"inception={path}: no such file; give {FILES}")
+        raise FileNotFoundError(f"inception={path}: {why_no_file(path)}; give {FILES}")
     weights = read_state_dict(path)
     is_inception = "Mixed_7c.branch1x1.conv.weight" in weights and "fc.weight" in weights
     shape = tuple(weights["fc.weight"].shape) if is_inception else None

@@ -56,7 +56,8 @@ def atomic_file(path: Path, *, num_bytes: int) -> Iterator[tuple[BinaryIO, Path]
     bytes needed, bytes free) when the folder cannot be written, or the disk is full or has fewer bytes free.
     """
     with _temporary_path(path, num_bytes=num_bytes) as temporary:
-        if shutil.disk_usage(path.parent).free < num_bytes:
+        disk = shutil.disk_usage(path.parent)
+        if disk.total and disk.free < num_bytes:  # /proc and its like have no size
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         with open(temporary, "xb") as file:
             yield file, temporary
@@ -118,9 +119,9 @@ def _flush(path: Path) -> None:
 def with_disk_context(error: OSError, path: Path, num_bytes: int) -> OSError:
     """Return the same error in one line with the path, the bytes needed and the bytes free."""
     existing = next(folder for folder in path.absolute().parents if folder.exists())
+    disk = shutil.disk_usage(existing)
     needed = f"{num_bytes:,} bytes needed, " if num_bytes else ""
+    space = f" ({needed}{disk.free:,} bytes free)" if disk.total else ""
     # for errors with a number the system's own text: HDF5 adds a paragraph to them
     reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
-    return OSError(
-        error.errno, f"cannot write {path}: {reason} ({needed}{shutil.disk_usage(existing).free:,} bytes free)"
-    )
+    return OSError(error.errno, f"cannot write {path}: {reason}{space}")

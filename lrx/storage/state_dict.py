@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from lrx.core.paths import why_no_file
 from lrx.core.text import join_names
 from lrx.storage.tensors import UNREADABLE, read_tensors
 
@@ -24,7 +25,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     FileNotFoundError if there is no such file; ValueError if it holds anything but tensors under text keys.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"weights={path}: no such file")
+        raise FileNotFoundError(f"weights={path}: {why_no_file(path)}")
     try:
         if path.suffix == ".safetensors":
             return dict(safetensors.torch.load_file(path))

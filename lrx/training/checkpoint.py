@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lrx.core.paths import CHECKPOINT, expand_user
+from lrx.core.paths import CHECKPOINT, expand_user, why_no_file
 from lrx.storage.atomic import write
 from lrx.storage.state_dict import load_weights
 from lrx.storage.tensors import UNREADABLE, read_tensors
@@ -123,7 +123,9 @@ def find(ckpt: str) -> Path:
             )
         return checkpoint
     if not path.is_file():
-        raise FileNotFoundError(f"ckpt={ckpt}: no such file or folder; give a run folder or a checkpoint file")
+        raise FileNotFoundError(
+            f"ckpt={ckpt}: {why_no_file(path, or_folder=True)}; give a run folder or a checkpoint file"
+        )
     return path
 
 

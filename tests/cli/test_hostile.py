@@ -198,4 +198,4 @@ def test_hdf5_arrays_in_other_files(tmp_path: Path, way: Callable[[h5py.File, Pa
 def test_pipe_in_place_of_a_file(lrx: Lrx, place: Path) -> None:
     for name, words in (("w.pt", ["import", "weights=w.pt"]), ("c.pt", ["assay", "ckpt=c.pt"])):
         os.mkfifo(place / name)
-        assert_refused(lrx(*words), "no such file")
+        assert_refused(lrx(*words), "it is a device, a pipe or a socket, not a file")

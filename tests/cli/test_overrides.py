@@ -18,10 +18,13 @@ def test_expand_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if name != "empty":
             (tmp_path / "runs" / name / "checkpoint.pt").touch()
     (tmp_path / "runs" / "single.pt").touch()
-    assert overrides.expand_glob("ckpt=glob(runs/*)") == "ckpt='runs/a','runs/b','runs/single.pt'"
-    assert overrides.expand_glob("name=glob(runs/*)") == "name=glob(runs/*)"
+    assert overrides.expand_glob("ckpt=glob(runs/*)", is_sweep=True) == "ckpt='runs/a','runs/b','runs/single.pt'"
+    assert overrides.expand_glob("name=glob(runs/*)", is_sweep=False) == "name=glob(runs/*)"
     with pytest.raises(ValueError, match=r"ckpt=glob\(nothing/\*\) matches no run folder"):
-        overrides.expand_glob("ckpt=glob(nothing/*)")
+        overrides.expand_glob("ckpt=glob(nothing/*)", is_sweep=True)
+    with pytest.raises(ValueError, match=r"matches 3 runs, which is a sweep: lrx assay -m 'ckpt=glob\(runs/\*\)'"):
+        overrides.expand_glob("ckpt=glob(runs/*)", is_sweep=False)
+    assert overrides.expand_glob("ckpt=glob(runs/a*)", is_sweep=False) == "ckpt='runs/a'"
 
 
 def test_expand_shards() -> None:

@@ -304,5 +304,5 @@ def test_other_files_are_refused_unread(tmp_path):
         opened(path)
     with pytest.raises(ValueError, match=rf"{tmp_path} is a folder, .* is dataset=folder dataset.path={tmp_path}"):
         opened(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"there is no file .*none.npz; name your array by dataset.path="):
+    with pytest.raises(FileNotFoundError, match=r"none.npz: no such file; name your array by dataset.path="):
         opened(tmp_path / "none.npz")

@@ -50,7 +50,7 @@ def header(text: str, body: bytes = b"") -> bytes:
 WEIGHTS: dict[str, Case] = {
     "weights, numbered": (weights(lambda w: dict(enumerate(w.values()))), IMPORT, ["no names", "0, 1"]),
     "weights, an npz": (lambda folder: (folder / "w.pt").write_bytes(npz(w=np.zeros(3))), IMPORT, ["no state dict"]),
-    "weights, a folder": (lambda folder: (folder / "w.pt").mkdir(), IMPORT, ["no such file"]),
+    "weights, a folder": (lambda folder: (folder / "w.pt").mkdir(), IMPORT, ["it is a folder"]),
     "weights, a loop": (lambda folder: loop(folder / "w.pt"), IMPORT, ["no such file"]),
     "weights, heads that do not join": (
         weights(

@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 
 from lrx.cli.console import messages
+from lrx.core.paths import why_no_file
 from lrx.runs import table_hdf5
 from lrx.runs.catalog import find_measured
 from lrx.storage import results
@@ -34,7 +35,7 @@ def show_command(path: Path) -> None:
     elif path.is_dir() and (commands := _commands_for(path)) is not None:
         messages.show_lines(commands)
     else:
-        raise FileNotFoundError(f"{file}: no such file; give a {results.FILENAME}, or a folder that has one")
+        raise FileNotFoundError(f"{file}: {why_no_file(file)}; give a {results.FILENAME}, or a folder that has one")
 
 
 def _commands_for(folder: Path) -> list[str] | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lrx.core.paths import named_errors, why_no_file
 from lrx.data.store import hdf5, npz
 
 NPZ, NPY, HDF5 = b"PK\x03\x04", b"\x93NUMPY", b"\x89HDF\r\n\x1a\n"
@@ -52,8 +53,8 @@ def find_array(path: Path, key: str) -> StoredArray:
             f"dataset=folder dataset.path={path}"
         )
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}; name your array by dataset.path=...")
-    with open(path, "rb") as file:
+        raise FileNotFoundError(f"{path}: {why_no_file(path)}; name your array by dataset.path=...")
+    with named_errors(path), open(path, "rb") as file:
         begin = file.read(8)
     kind = next((kind for kind in (NPZ, NPY, HDF5) if begin.startswith(kind)), None)
     if kind is None:
