@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -23,7 +24,11 @@ from lrx.responses.work_units import Key, Shard, StoredUnits, Values, WorkUnit
 from lrx.storage.atomic import atomic_path
 
 NAME = re.compile(r"([1-9][0-9]{0,5})of([1-9][0-9]{0,5})")
-UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError)
+# what numpy and zipfile raise for damaged files; RuntimeError for encrypted members and unknown compressions
+UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError),
+    *(AttributeError, SyntaxError, MemoryError),
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Parts:
 
     def __init__(self, folder: Path, abouts: list[About], opened: list[np.lib.npyio.NpzFile]) -> None:
         self._folder, self._abouts = folder, abouts
-        self._files = {name: file for file in opened for name in file.files}
+        self._files = {name: (number, file) for number, file in enumerate(opened, 1) for name in file.files}
         self.count, self.seconds = len(abouts), sum(about.seconds for about in abouts)
 
     def values(
@@ -71,7 +76,11 @@ class Parts:
     def _find(self, key: Key) -> Values:
         values: list[Tensor] = []
         while (name := _name(key, len(values))) in self._files:
-            values.append(torch.from_numpy(self._files[name][name]))
+            number, file = self._files[name]
+            try:
+                values.append(torch.from_numpy(file[name]))
+            except UNREADABLE as error:
+                raise _unreadable(self._folder / f"{number}of{self.count}" / PART) from error
         if not values:
             raise ValueError(
                 f"the shards in {self._folder} do not fit together: none has the work unit {key}; remove their folders "
