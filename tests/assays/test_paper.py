@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lrx.assays import catalog
 from lrx.assays.description import Description
-from lrx.assays.paper.assay import Settings
+from lrx.assays.paper.assay import Settings, default_assays
 from lrx.assays.paper.assay import measure as measure_paper
 from lrx.assays.response_matrix.assay import Settings as ResponseMatrix
 from lrx.assays.run import run_assay
@@ -66,9 +66,10 @@ def run(
     dataset: Dataset,
     only: str | list[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    seed: int = 0,
 ) -> Mapping[str, AssayResult]:
     settings = Settings(assays=dict(assays), only=only)
-    results = run_assay(settings, Counting(), dataset, torch.Generator().manual_seed(0), progress=progress)
+    results = run_assay(settings, Counting(), dataset, torch.Generator().manual_seed(seed), progress=progress)
     assert isinstance(results, Mapping)
     return results
 
@@ -133,6 +134,16 @@ def test_stored_results_are_not_measured_again() -> None:
         run_assay(Settings(assays=dict(assays)), model, ToyGrid((1, 2, 2)), generator, store=store)
         assert list(store.results) == list("abc"[:count])
     assert model.encoded == 1 + 5  # one for the number of latents
+
+
+def test_same_draws_as_alone() -> None:
+    drawn = {"traversal": "code", "codes": "codes", "manifold": "z_posterior", "response_map": "posterior"}
+    assays = {**{name: default_assays()[name] for name in drawn}, "response_matrix": ResponseMatrix(num_samples=64)}
+    together = run(assays, ToyGrid((1, 2, 2)), seed=5)
+    for name, key in {**drawn, "response_matrix": "matrix"}.items():
+        alone = run_assay(assays[name], Counting(), ToyGrid((1, 2, 2)), torch.Generator().manual_seed(5))
+        assert isinstance(alone, AssayResult)
+        assert np.array_equal(together[name].arrays[key].values, alone.arrays[key].values), name
 
 
 def test_one_response_matrix() -> None:

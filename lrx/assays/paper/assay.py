@@ -1,8 +1,9 @@
 """Every assay that fits the data set, one after the other, on codes encoded once and one response matrix.
 
-Leeb et al. 2022 (arXiv 2106.16091), sections 3 to 5, and the metrics that the paper argues with. All assays start from
-generators of one seed, so that they draw the same images. The response matrix is measured once, with the settings of
-`response_matrix`, and given to the assays whose `num_samples` is null.
+Leeb et al. 2022 (arXiv 2106.16091), sections 3 to 5, and the metrics that the paper argues with. Every assay starts
+from the generator as it was given, so that all draw the same images, those that each draws alone at the same seed. The
+response matrix is measured once, with the settings of `response_matrix`, and given to the assays whose `num_samples` is
+null.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lrx.assays import catalog
 from lrx.core.known_classes import find_classes
@@ -57,7 +58,7 @@ def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
     names = _names(settings.only, list(settings.assays), m.dataset)
     assert isinstance(m.autoencoder, nn.Module)
     cached = dataclasses.replace(m, autoencoder=_with_memory(m.autoencoder, m.dataset))
-    seed = int(torch.randint(2**62, (), generator=m.generator))
+    state = m.generator.get_state()
     results: dict[str, AssayResult] = {}
     refusals: dict[str, Exception] = {}
     matrix = None
@@ -69,13 +70,13 @@ def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
             continue
         part = dataclasses.replace(
             cached,
-            generator=torch.Generator().manual_seed(seed),
+            generator=_generator(state),
             batch_size=getattr(own, "batch_size", None) or fitting_batch_size(m.dataset.observation_shape),
             progress=_part(m.progress, done, len(names)),
         )
         try:
             if matrix is None and _takes_matrix(own):
-                matrix = _matrix(part, own, settings, seed)
+                matrix = _matrix(part, own, settings, state)
             result = catalog.measure_of(own)(dataclasses.replace(part, matrix=matrix), own)
             assert isinstance(result, AssayResult)
             m.store.put(name, result)
@@ -89,11 +90,17 @@ def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
     return results
 
 
+def _generator(state: Tensor) -> torch.Generator:
+    generator = torch.Generator()
+    generator.set_state(state)
+    return generator
+
+
 def _takes_matrix(own: Checked) -> bool:
     return catalog.estimate_of(own) is not None or getattr(own, "num_samples", 0) is None
 
 
-def _matrix(part: Measurement, own: Checked, settings: Settings, seed: int) -> ResponseMatrix | None:
+def _matrix(part: Measurement, own: Checked, settings: Settings, state: Tensor) -> ResponseMatrix | None:
     """Measure the response matrix of the run, with the settings of `response_matrix`, also where `only` leaves it out.
 
     None where no assay of these settings measures one.
@@ -104,7 +111,7 @@ def _matrix(part: Measurement, own: Checked, settings: Settings, seed: int) -> R
     for other in settings.assays.values():
         estimate = catalog.estimate_of(other)
         if estimate is not None:
-            fresh = dataclasses.replace(part, generator=torch.Generator().manual_seed(seed))
+            fresh = dataclasses.replace(part, generator=_generator(state))
             return estimate(fresh, other, num_groups=GROUPS)
     return None
 
