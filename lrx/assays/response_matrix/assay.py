@@ -19,7 +19,16 @@ from lrx.responses.bf16 import InBf16
 from lrx.responses.draws import BASES
 from lrx.responses.encoding import image_order, kl_from_prior, posterior_of_images
 from lrx.responses.informative import informative_array, remark_on
-from lrx.responses.matrix import AXES, SCALE, SCALES, ResponseMatrix, matrix_arrays, measure_matrix, net_size
+from lrx.responses.matrix import (
+    AXES,
+    LEAST_QUASI,
+    SCALE,
+    SCALES,
+    ResponseMatrix,
+    matrix_arrays,
+    measure_matrix,
+    net_size,
+)
 from lrx.responses.measurement import Measurement, no_progress
 from lrx.responses.work_units import ALL_UNITS
 
@@ -41,7 +50,7 @@ class Settings(Checked):
     )
     draws: str = setting(
         "quasi",
-        "quasi: scrambled Sobol nets of the prior, smaller errors, num_samples rounded up to nets | independent",
+        f"quasi: scrambled Sobol nets of the prior, from {LEAST_QUASI} draws on, rounded up to nets | independent",
         choices=("quasi", "independent"),
     )
     precision: str = setting(
@@ -104,7 +113,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     }
     if settings.precision == "bf16":
         rounding_DD = rounding_error(m, settings)
-        description = f"difference that bf16 makes, on {ROUNDING_DRAWS} draws"
+        description = f"difference that bf16 makes, on {ROUNDING_DRAWS} further independent draws"
         arrays["rounding"] = Array(rounding_DD.numpy(), AXES, arrays["matrix"].unit, description)
         scores["rounding_error"] = float(rounding_DD.max())
     if isinstance(m.autoencoder, Probabilistic):
@@ -127,7 +136,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
 
 
 def rounding_error(m: Measurement, settings: Settings) -> Tensor:
-    """Return how much passes in bf16 move the response matrix (D, D), on the next ROUNDING_DRAWS draws."""
+    """Return how much passes in bf16 move the response matrix (D, D), on ROUNDING_DRAWS further independent draws."""
     state = m.generator.get_state()
     matrices = []
     for autoencoder in (m.autoencoder, InBf16(m.autoencoder)):
