@@ -1,8 +1,8 @@
 """Jacobian J of the latent response h(z) = encode(decode(z)): in full, some of its columns, or products with probes.
 
-J_kj = dh_k/dz_j. Columns and probes use forward mode: a Jacobian-vector product J v takes as long as four to five
-responses and gives h too. The full Jacobian uses reverse mode, row by row from one response. Probes: E[v . J v] is
-tr J for v with independent +-1 (Hutchinson 1990).
+J_kj = dh_k/dz_j. Columns use forward mode: a product J v takes as long as four to five responses and gives h too. The
+full Jacobian and probes use reverse mode: products J^T v from one response, each as long as about two more. Probes:
+E[v . J^T v] is tr J for v with independent +-1 (Hutchinson 1990).
 N samples, D latents, K probes or directions, B points of a batch.
 """
 
@@ -59,24 +59,32 @@ def jvp(loop: Loop, z_ND: Tensor, v_ND: Tensor, *, batch_size: int) -> tuple[Ten
     return check_finite(h_ND), check_finite(jv_ND)
 
 
-def full_jacobian(loop: Loop, z_ND: Tensor, *, batch_size: int) -> tuple[Tensor, Tensor]:
-    """Return h(z) (N, D) and the Jacobian (N, D, D) of every point.
+def vjp(loop: Loop, z_ND: Tensor, v_NDK: Tensor, *, batch_size: int) -> tuple[Tensor, Tensor]:
+    """Return h(z) (N, D) and J(z)^T v (N, D, K) for K vectors v of each point.
 
     batch_size: of forward passes; an eighth of it is taken at a time, as the graph of the derivatives needs memory.
     ValueError when they are not finite.
     """
     step = max(1, batch_size // 8)
     with torch.inference_mode(False), torch.enable_grad():
-        h_ND, jacobian_NDD = torch.empty_like(z_ND), z_ND.new_empty(*z_ND.shape, z_ND.shape[1])
+        h_ND, product_NDK = torch.empty_like(z_ND), torch.empty_like(v_NDK)
         for start in range(0, len(z_ND), step):
             part = slice(start, start + step)
             z_BD = z_ND[part].clone().requires_grad_().clone()  # not a leaf: module hooks see no gradients of leaves
             h_BD = loop(z_BD)
             h_ND[part] = h_BD.detach()
-            for row in range(h_BD.shape[1]):  # points of a batch are independent: one pass gives this row of each
-                (row_BD,) = torch.autograd.grad(h_BD[:, row].sum(), z_BD, retain_graph=True, materialize_grads=True)
-                jacobian_NDD[part, row] = row_BD
-    return check_finite(h_ND), check_finite(jacobian_NDD)
+            for k in range(v_NDK.shape[-1]):  # points of a batch are independent: one pass gives the product of each
+                v_BD = v_NDK[part, :, k].clone()
+                (product_BD,) = torch.autograd.grad(h_BD, z_BD, v_BD, retain_graph=True, materialize_grads=True)
+                product_NDK[part, :, k] = product_BD
+    return check_finite(h_ND), check_finite(product_NDK)
+
+
+def full_jacobian(loop: Loop, z_ND: Tensor, *, batch_size: int) -> tuple[Tensor, Tensor]:
+    """Return h(z) (N, D) and the Jacobian (N, D, D) of every point, row by row. ValueError as `vjp`."""
+    rows_NDD = torch.eye(z_ND.shape[1], dtype=z_ND.dtype, device=z_ND.device).repeat(len(z_ND), 1, 1)
+    h_ND, transposed_NDD = vjp(loop, z_ND, rows_NDD, batch_size=batch_size)
+    return h_ND, transposed_NDD.mT
 
 
 def check_finite(values: Tensor) -> Tensor:
@@ -102,33 +110,43 @@ def jacobian_columns(loop: Loop, z_ND: Tensor, latents: list[int], *, batch_size
 def hutchinson_probes(
     loop: Loop, z_ND: Tensor, count: int, *, generator: torch.Generator, batch_size: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return h(z) (N, D), K probes v of independent +-1 (N, D, K) for each point, and J v (N, D, K).
+    """Return h(z) (N, D), K probes v of independent +-1 (N, D, K) for each point, and J^T v (N, D, K).
 
     The probes come from the CPU generator, all at once, so that they do not depend on the batch size.
     """
     signs_KND = torch.randint(0, 2, (count, *z_ND.shape), generator=generator) * 2 - 1
-    v_KND = signs_KND.to(z_ND.dtype).to(z_ND.device)
-    products = [jvp(loop, z_ND, v_ND, batch_size=batch_size) for v_ND in v_KND]
-    return products[0][0], v_KND.permute(1, 2, 0), torch.stack([jv_ND for _, jv_ND in products], dim=-1)
+    v_NDK = signs_KND.permute(1, 2, 0).to(z_ND.dtype).to(z_ND.device)
+    h_ND, product_NDK = vjp(loop, z_ND, v_NDK, batch_size=batch_size)
+    return h_ND, v_NDK, product_NDK
 
 
-def probed_trace(v_NDK: Tensor, jv_NDK: Tensor) -> tuple[Tensor, Tensor]:
-    """Return tr J (N,) from probes, and its standard error (N,): the mean of v . J v over K >= 2 probes."""
-    samples_NK = (v_NDK * jv_NDK).sum(1)
+def probed_trace(v_NDK: Tensor, product_NDK: Tensor) -> tuple[Tensor, Tensor]:
+    """Return tr J (N,) from probes, and its standard error (N,): the mean of v . J^T v over K >= 2 probes."""
+    samples_NK = (v_NDK * product_NDK).sum(1)
     return samples_NK.mean(1), samples_NK.std(1) / samples_NK.shape[1] ** 0.5
 
 
-def probed_participation(jv_NDK: Tensor) -> Tensor:
-    """Return the participation ratio (N,) of the singular values s of J, (sum s^2)^2 / sum s^4, from K >= 2 probes.
+def probed_participation(product_NDK: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the participation ratio (N,) of the singular values of J from K >= 3 probes, and the bias it may have.
 
-    Both sums are means over pairs of different probes a, b, which are unbiased: |Ja|^2 |Jb|^2, and (Ja . Jb)^2 with
-    mean tr (J^T J)^2. Their ratio is consistent in K. NaN where J is 0.
+    Both NaN where J is 0. (sum s^2)^2 and sum s^4 are means over pairs of different probes a, b, which are unbiased:
+    |J^T a|^2 |J^T b|^2, and (J^T a . J^T b)^2 with mean tr (J J^T)^2. Their ratio is not: the jackknife of its
+    logarithm removes the leading term of its bias, of order 1 / K (Quenouille 1956). The jackknife of the ratio itself
+    mostly errs to the other side, so the difference of the two bounds what is left.
     """
-    gram_NKK = torch.einsum("nda,ndb->nab", jv_NDK, jv_NDK)
-    square_NK = gram_NKK.diagonal(dim1=1, dim2=2)
-    different = 1 - torch.eye(gram_NKK.shape[-1], dtype=gram_NKK.dtype, device=gram_NKK.device)
-    outer_N = (square_NK[:, :, None] * square_NK[:, None, :] * different).sum((1, 2))
-    return outer_N / (gram_NKK.square() * different).sum((1, 2))
+    gram_NKK = torch.einsum("nda,ndb->nab", product_NDK, product_NDK)
+    count = gram_NKK.shape[-1]
+    square_NK, inner_NKK = gram_NKK.diagonal(dim1=1, dim2=2), gram_NKK.square()
+
+    def ratio(sum_NX: Tensor, squares_NX: Tensor, inner_NX: Tensor) -> Tensor:
+        return (sum_NX.square() - squares_NX) / (inner_NX - squares_NX)
+
+    sums = [part.sum(1, keepdim=True) for part in (square_NK, square_NK.square(), inner_NKK.sum(2))]
+    shares = (square_NK, square_NK.square(), 2 * inner_NKK.sum(2) - square_NK.square())  # of each probe
+    whole_N1, without_NK = ratio(*sums), ratio(*(total - part for total, part in zip(sums, shares, strict=True)))
+    ratio_N = (count * whole_N1.log() - (count - 1) * without_NK.log().mean(1, keepdim=True)).exp()[:, 0]
+    plain_N = (count * whole_N1 - (count - 1) * without_NK.mean(1, keepdim=True))[:, 0]
+    return ratio_N, ratio_N - plain_N
 
 
 def participation(spectrum_ND: Tensor) -> Tensor:

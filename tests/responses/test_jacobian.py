@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -130,12 +133,33 @@ def test_participation_of_equal_directions(rank: int) -> None:
     assert torch.allclose(participation(spectrum), torch.full((2,), float(rank)).double(), rtol=1e-12)
     v = (torch.randint(0, 2, (500, 8, 48), generator=torch.Generator().manual_seed(0)) * 2 - 1).double()
     jv = v * spectrum[0][None, :, None]
-    assert float(probed_participation(jv).mean()) == pytest.approx(rank, rel=0.02)
+    assert float(probed_participation(jv)[0].mean()) == pytest.approx(rank, rel=0.02)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    "spectrum",
+    [[1.0, 0.75], [1.0, 0.98, 0.95, 0.9, 0.8] + 59 * [0.02], np.exp(-np.arange(64) / 4).tolist(), 64 * [1.0]],
+)
+def test_participation_intervals_cover_the_truth(spectrum: list[float], turned: bool) -> None:
+    s, generator = torch.tensor(spectrum, dtype=torch.float64), torch.Generator().manual_seed(1)
+    q, _ = torch.linalg.qr(torch.randn(64, 64, generator=generator, dtype=torch.float64))
+    transposed = s[:, None] * (q if turned else torch.eye(64, dtype=torch.float64))[: len(s)]
+    truth, repeats, errors, offs = float(participation(s[None])), 300, [], []
+    for _ in range(repeats):  # a score: a mean over 60 points
+        v = (torch.randint(0, 2, (60, 64, 16), generator=generator) * 2 - 1).double()
+        ratio, bias = probed_participation(transposed @ v)
+        errors.append(math.hypot(float(ratio.std()) / 60**0.5, float(bias.mean())))
+        offs.append(float(ratio.mean()) - truth)
+    covered = (np.abs(offs) <= 1.96 * np.array(errors)).mean()
+    assert covered > 0.95 - 2.5 * math.sqrt(0.05 * 0.95 / repeats)
+    assert np.mean(errors) < 2 * np.std(offs)  # not by being far too large
+    assert abs(np.mean(offs)) < 0.03 * truth
 
 
 def test_undefined_participation_and_nan() -> None:
     assert torch.isnan(participation(torch.zeros(1, 3))).all()
-    assert torch.isnan(probed_participation(torch.zeros(1, 3, 4))).all()
+    assert all(part.isnan().all() for part in probed_participation(torch.zeros(1, 3, 4)))
     broken = Tanh()
     with torch.no_grad():
         broken.out.fill_(float("nan"))

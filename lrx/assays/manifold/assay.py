@@ -3,6 +3,8 @@
 J is the Jacobian of h(z) = encode(decode(z)); u = h - z has the divergence tr J - D. Its singular values are the
 spectrum: directions along the manifold survive (near 1), directions off it are flattened (near 0). Local dimension:
 the number of singular values above `threshold`; participation ratio: (sum s^2)^2 / sum s^4, without a threshold.
+With num_probes >= D products the full Jacobian costs no more than probes, and takes their place.
+A derivative does not show jumps; so the response itself is compared along with it (`lrx.responses.plateaus`).
 Holes: the prior mass where the divergence is >= 0, or where |u| is above a quantile of its values at codes of images.
 Latents without information have |u| near |z_j|: so codes of a model with a posterior are drawn from it by default.
 Source: Leeb et al. 2022 (arXiv 2106.16091), section 3. N points, D latents, K probes.
@@ -18,13 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.assays.manifold.holes import share, share_beyond
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.types import Array, AssayResult, Probabilistic
 from lrx.core.validation import SettingError, is_number
 from lrx.responses.encoding import encode_images, image_order, posterior_of_images
 from lrx.responses.informative import CAUSES
 from lrx.responses.jacobian import (
-    Loop,
     full_jacobian,
     hutchinson_probes,
     loop_of,
@@ -33,7 +35,9 @@ from lrx.responses.jacobian import (
     probed_trace,
 )
 from lrx.responses.measurement import Measurement
+from lrx.responses.plateaus import narrow_mismatch, plateaus, remark_on_mismatch, remark_on_plateaus
 
+LEAST_PROBES = 8  # with fewer the ratio of estimates has a bias of its own size
 POINTS = 64  # points whose Jacobians are in memory at once
 SOURCES = {"prior": "prior points", "posterior": "codes of images"}
 AXES = {"prior": "prior_point", "posterior": "image"}
@@ -42,6 +46,7 @@ ARRAYS = {  # unit and description
     "divergence_se": ("1", "standard error of the divergence over probes"),
     "magnitude": ("latent", "length of u in all dimensions"),
     "participation": ("1", "participation ratio of the singular values of J"),
+    "participation_bias": ("1", "bound of the bias that probes leave in the participation ratio"),
     "dimension": ("1", "number of singular values of J above the threshold"),
     "spectrum": ("1", "singular values of J, largest first"),
 }
@@ -60,10 +65,12 @@ class Settings(Checked):
     )
     jacobian: str = setting(
         "exact",
-        "exact: a product for each latent | hutchinson: num_probes products, for many latents, without spectrum",
+        "exact | hutchinson: num_probes products, without spectrum, where there are more latents than probes",
         choices=("exact", "hutchinson"),
     )
-    num_probes: int = setting(16, "products of a point with hutchinson; their noise blurs holes too", at_least=2)
+    num_probes: int = setting(
+        32, "products of a point with hutchinson; their noise blurs holes too", at_least=LEAST_PROBES
+    )
     threshold: float = setting(0.1, "a direction survives where its singular value is above this", at_least=0)
     quantile: float = setting(0.99, "|u| above this quantile of its values at codes of images is a hole")
     batch_size: int | None = setting(None, "responses per forward pass; null: what fits the memory", at_least=1)
@@ -78,17 +85,19 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     """Measure J at `num_points` prior points, and at the codes of as many images (at most all).
 
     With jacobian=hutchinson there is no spectrum and no dimension; divergence and participation ratio are estimates at
-    each point. Scores are means over points with standard errors. Those of the holes are binomial; that by |u| also
-    includes the uncertainty of the quantile. The setting `remark` says where no direction survives.
+    each point. Scores are means over points with standard errors, that of the participation ratio with the bias that
+    probes leave. Those of the holes are binomial; that by |u| also
+    includes the uncertainty of the quantile. The setting `remark` says where no direction survives, or
+    where h jumps, which no Jacobian shows.
     SettingError for codes=sample without a posterior, ValueError for responses that are not finite.
     """
     probabilistic = isinstance(m.autoencoder, Probabilistic)
     if settings.codes == "sample" and not probabilistic:
         raise SettingError(f"codes=sample needs a posterior, and {type(m.autoencoder).__name__} has none")
-    sample, exact = settings.codes != "mean" and probabilistic, settings.jacobian == "exact"
+    sample, exact = settings.codes != "mean" and probabilistic, _is_exact(m, settings)
     images = image_order(m.dataset, m.generator)[: settings.num_points]
     points = _points(m, images, settings.num_points, sample=sample)
-    measures = _measures(m, points, settings)
+    measures, seen = _measures(m, points, settings)
     arrays = {
         f"{name}_{source}": Array(
             values, (AXES[source], "rank")[: values.ndim], ARRAYS[name][0], f"{ARRAYS[name][1]}, at {source} points"
@@ -106,30 +115,13 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             settings,
             num_images=len(images),
             codes="sample" if sample else "mean",
+            jacobian="exact" if exact else "hutchinson",
             num_probes=None if exact else settings.num_probes,
             threshold=settings.threshold if exact else None,
             batch_size=m.batch_size,
-            remark=_remark(measures),
+            remark=seen or _remark(measures),
         ),
     )
-
-
-def share(hits: np.ndarray) -> tuple[float, float]:
-    """Return the share of hits (N,), and its binomial standard error at (hits + 1/2) / (N + 1): not 0 without hits."""
-    smoothed = (hits.sum() + 0.5) / (len(hits) + 1)
-    return float(hits.mean()), math.sqrt(smoothed * (1 - smoothed) / len(hits))
-
-
-def share_beyond(prior: np.ndarray, posterior: np.ndarray, quantile: float) -> tuple[float, float]:
-    """Return the share of prior values above a quantile of M posterior values, and its standard error.
-
-    The binomial error and that of the quantile are combined: the latter is half the change of the share from one
-    standard error sqrt(q (1 - q) / M) of the rank below to one above.
-    """
-    rank_se = math.sqrt(quantile * (1 - quantile) / len(posterior))
-    low, middle, high = np.quantile(posterior, np.clip([quantile - rank_se, quantile, quantile + rank_se], 0, 1))
-    mass, binomial = share(prior > middle)
-    return mass, math.hypot(binomial, ((prior > low).mean() - (prior > high).mean()) / 2)
 
 
 def _points(m: Measurement, images: Tensor, num_points: int, *, sample: bool) -> dict[str, Tensor]:
@@ -143,30 +135,44 @@ def _points(m: Measurement, images: Tensor, num_points: int, *, sample: bool) ->
     return {"prior": noise_ND[:num_points].to(codes_ND), "posterior": codes_ND}
 
 
-def _measures(m: Measurement, points: Mapping[str, Tensor], settings: Settings) -> Measures:
-    """Measure the response at the points (N, D) of each source, `POINTS` at a time."""
-    loop = loop_of(m.autoencoder)
+def _is_exact(m: Measurement, settings: Settings) -> bool:
+    return settings.jacobian == "exact" or settings.num_probes >= m.num_latents
+
+
+def _measures(m: Measurement, points: Mapping[str, Tensor], settings: Settings) -> tuple[Measures, str | None]:
+    """Measure the response at the points (N, D) of each source, `POINTS` at a time; also a remark on plateaus."""
+    loop, exact = loop_of(m.autoencoder), _is_exact(m, settings)
     done, total = 0, sum(len(z_ND) for z_ND in points.values())
+    number = m.num_latents if exact else settings.num_probes
+    squares_D, sums = torch.zeros(m.num_latents, dtype=torch.float64), np.zeros(2)
     measures: dict[str, dict[str, np.ndarray]] = {}
     for source, z_ND in points.items():
         parts: list[dict[str, Tensor]] = []
         for z_BD in torch.split(z_ND, POINTS):
-            if settings.jacobian == "exact":
-                parts.append(_exact(loop, z_BD, settings.threshold, m.batch_size))
+            if exact:
+                h_BD, jacobian_BDD = full_jacobian(loop, z_BD, batch_size=m.batch_size)
+                parts.append(_exact(z_BD, h_BD, jacobian_BDD.double(), settings.threshold))
+                products = torch.eye(m.num_latents).to(z_BD).expand_as(jacobian_BDD), jacobian_BDD.mT
             else:
-                parts.append(_probed(m, loop, z_BD, settings.num_probes))
+                h_BD, *pair = hutchinson_probes(loop, z_BD, number, generator=m.generator, batch_size=m.batch_size)
+                products = pair[0], pair[1]
+                parts.append(_probed(z_BD, h_BD, pair[0].double(), pair[1].double()))
+            direction_BD = torch.randn(z_BD.shape, generator=m.generator, dtype=torch.float64)
+            sums += narrow_mismatch(m.autoencoder, z_BD, products, direction_BD, batch_size=m.batch_size)
+            squares_D += products[1].double().square().sum((0, 2)).cpu() * (1 if exact else 1 / number)
             done += len(z_BD)
             m.progress(done, total)
         measures[source] = {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
-    return measures
+    z_ND, slope_D = torch.cat(list(points.values())), (squares_D / total).sqrt()
+    remark = remark_on_plateaus(*plateaus(m.autoencoder, z_ND, slope_D, batch_size=m.batch_size))
+    return measures, remark or remark_on_mismatch(*np.sqrt(sums / total / (1 if exact else number)))
 
 
-def _exact(loop: Loop, z_ND: Tensor, threshold: float, batch_size: int) -> dict[str, Tensor]:
+def _exact(z_ND: Tensor, h_ND: Tensor, jacobian_NDD: Tensor, threshold: float) -> dict[str, Tensor]:
     """Measures at each point, by name, from full Jacobians."""
-    h_ND, jacobian_NDD = full_jacobian(loop, z_ND, batch_size=batch_size)
-    spectrum_ND = torch.linalg.svdvals(jacobian_NDD.double())
+    spectrum_ND = torch.linalg.svdvals(jacobian_NDD)
     return {
-        "divergence": jacobian_NDD.double().diagonal(dim1=1, dim2=2).sum(1) - z_ND.shape[1],
+        "divergence": jacobian_NDD.diagonal(dim1=1, dim2=2).sum(1) - z_ND.shape[1],
         "magnitude": torch.linalg.vector_norm(h_ND - z_ND, dim=1).double(),
         "participation": participation(spectrum_ND),
         "dimension": (spectrum_ND > threshold).sum(1),
@@ -174,15 +180,16 @@ def _exact(loop: Loop, z_ND: Tensor, threshold: float, batch_size: int) -> dict[
     }
 
 
-def _probed(m: Measurement, loop: Loop, z_ND: Tensor, count: int) -> dict[str, Tensor]:
-    """Measures at each point, by name, from probes."""
-    h_ND, v_NDK, jv_NDK = hutchinson_probes(loop, z_ND, count, generator=m.generator, batch_size=m.batch_size)
-    trace_N, se_N = probed_trace(v_NDK.double(), jv_NDK.double())
+def _probed(z_ND: Tensor, h_ND: Tensor, v_NDK: Tensor, product_NDK: Tensor) -> dict[str, Tensor]:
+    """Measures at each point, by name, from probes v and J^T v."""
+    trace_N, trace_se_N = probed_trace(v_NDK, product_NDK)
+    ratio_N, bias_N = probed_participation(product_NDK)
     return {
         "divergence": trace_N - z_ND.shape[1],
-        "divergence_se": se_N,
+        "divergence_se": trace_se_N,
         "magnitude": torch.linalg.vector_norm(h_ND - z_ND, dim=1).double(),
-        "participation": probed_participation(jv_NDK.double()),
+        "participation": ratio_N,
+        "participation_bias": bias_N,
     }
 
 
@@ -195,6 +202,11 @@ def _scores(measures: Measures, quantile: float) -> dict[str, float]:
         for source in SOURCES
         if name in measures[source]
     }
+    for source in SOURCES:
+        if "participation_bias" in measures[source]:  # the mean over points averages noise out, and no bias
+            value, se = pairs[f"mean_participation_{source}"]
+            bias = _mean_and_se(measures[source]["participation_bias"])[0]
+            pairs[f"mean_participation_{source}"] = value, math.hypot(se, bias)
     pairs["holes_by_divergence"] = share(prior["divergence"] >= 0)
     pairs["holes_by_magnitude"] = share_beyond(prior["magnitude"], posterior["magnitude"], quantile)
     scores: dict[str, float] = {}
