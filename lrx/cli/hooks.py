@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import hydra
+from hydra._internal import hydra as hydra_internals
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.errors import InstantiationException
@@ -26,6 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 from lrx.cli.console.wrap import wrap_text
 from lrx.cli.errors import job_result
 from lrx.cli.overrides import job_folder
+from lrx.cli.sweep_configs import JobConfigLoader, check_jobs
 from lrx.cli.targets import import_from_current_folder, import_target
 from lrx.core.validation import SettingError
 from lrx.storage.atomic import with_disk_context
@@ -47,6 +49,9 @@ def hydra_hooks(words: Sequence[str], swept: Sequence[str]) -> Iterator[None]:
         stack.enter_context(_replaced(JobReturn, "return_value", result))
         # Hydra takes launchers of the package `hydra_plugins` alone, which it does not find in an editable install
         stack.enter_context(_replaced(plugins, "_instantiate", functools.partial(_instantiate, plugins)))
+        # Hydra lets one job of a sweep that cannot be composed stop the others
+        stack.enter_context(_replaced(hydra_internals, "ConfigLoaderImpl", JobConfigLoader))
+        stack.enter_context(_replaced(Sweeper, "validate_batch_is_legal", check_jobs))
         if sys.version_info >= (3, 14) and hasattr(argparse.ArgumentParser, "_check_help"):
             # Hydra 1.3 gives argparse a lazy help text, which Python 3.14 checks too early
             stack.enter_context(_replaced(argparse.ArgumentParser, "_check_help", lambda self, action: None))

@@ -24,6 +24,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from lrx.cli.errors import SweepError
+from lrx.cli.sweep_configs import refusal_of
 from lrx.core.validation import SettingError, check_whole
 from lrx.runs import status
 
@@ -100,7 +101,10 @@ class FrozenSlurmLauncher(Launcher):
         self._context, self._task, self._config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Submit one job for each list of overrides; its result is None where the sweep does not wait."""
+        """Submit one job for each list of overrides; its result is None where the sweep does not wait.
+
+        A job whose config cannot be composed fails here and now, and is not submitted.
+        """
         library = _submitit()
         state = Singleton.get_state()
         frozen = []
@@ -109,6 +113,12 @@ class FrozenSlurmLauncher(Launcher):
             with open_dict(config):
                 config.hydra.job.num = number
             frozen.append(FrozenJob(config, self._task, self._context, state))
+        refused = {one: one.run() for one in frozen if refusal_of(one.config) is not None}
+        sound = [one for one in frozen if one not in refused]
+        results = iter(self._submit(library, sound) if sound else ())
+        return [refused[one] if one in refused else next(results) for one in frozen]
+
+    def _submit(self, library: ModuleType, frozen: list[FrozenJob]) -> list[JobReturn]:
         executor = library.SlurmExecutor(self._settings.folder, max_num_timeout=self._settings.max_num_timeout)
         executor.update_parameters(**self._settings.submitit_parameters())
         try:
@@ -125,7 +135,7 @@ class FrozenSlurmLauncher(Launcher):
         return [_job_return(one.config, JobStatus.COMPLETED, None) for one in frozen]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrozenJob:
     """Job with the whole config that it will run; submitit pickles it and calls it on the node."""
 
@@ -137,17 +147,21 @@ class FrozenJob:
     def __call__(self) -> object:
         """Run the job; its error is raised, so that Slurm counts the job as failed."""
         Singleton.set_state(self.state)
+        job = self.run()
+        if job.status == JobStatus.FAILED:
+            raise job._return_value
+        return job._return_value
+
+    def run(self) -> JobReturn:
+        """Run the job in this process."""
         setup_globals()
-        job = run_job(
+        return run_job(
             hydra_context=self.context,
             task_function=self.task,
             config=self.config,
             job_dir_key="hydra.sweep.dir",
             job_subdir_key="hydra.sweep.subdir",
         )
-        if job.status == JobStatus.FAILED:
-            raise job._return_value
-        return job._return_value
 
     @property
     def folder(self) -> Path:

@@ -24,6 +24,7 @@ from lrx.cli.config import Config
 from lrx.cli.console.streams import tolerant_streams
 from lrx.cli.hooks import one_line_warnings
 from lrx.cli.overrides import check_name
+from lrx.cli.sweep_configs import refusal_of
 from lrx.core.text import join_names
 from lrx.runs import status
 
@@ -84,6 +85,9 @@ def _run_job(command: str, node: DictConfig) -> float | None:
 def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float | None:
     """Check the keys of a command and call its function, then the assay that `then` asks for."""
     try:
+        refusal = refusal_of(node)
+        if refusal is not None:
+            raise ValueError(refusal)
         missing = sorted(OmegaConf.missing_keys(node))
         if missing:
             raise ValueError(f"lrx {command} needs {', '.join(f'{key}=...' for key in missing)}")

@@ -27,6 +27,8 @@ from torch import Tensor
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
+from lrx.training.slurm_shell import in_slurm_shell
+
 TIMEOUT = "LRX_PATIENCE"  # environment variable: seconds that processes wait for one another
 DEFAULT_TIMEOUT = 600.0  # a process that dies is noticed at once, one that hangs or loses its machine after it
 PORTS = range(20_000, 32_768)  # below those that Linux gives out by itself, see ip_local_port_range
@@ -85,9 +87,10 @@ def process_group(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
     """Connect the processes of this training for the block; yield this one's ranks and device.
 
     ValueError when a process has no GPU of its own, LostPeerError when the others cannot be reached. Warns when Slurm
-    allocated several tasks and only one process was started.
+    allocated several tasks and only one process was started, as in an interactive shell.
     """
-    if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1 and not _is_torchrun(os.environ):
+    several = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1
+    if several and not _is_torchrun(os.environ) and not in_slurm_shell(os.environ):
         export_slurm_ranks()
     ranks, timeout = ranks_of(os.environ), _timeout(os.environ)
     if ranks.world_size == 1:
@@ -196,10 +199,12 @@ def _timeout(environment: Mapping[str, str]) -> timedelta:
 
 
 def _warn_unused_tasks(environment: Mapping[str, str]) -> None:
-    tasks = environment.get("SLURM_NTASKS", "1")
-    if tasks != "1" and "SLURM_STEP_ID" not in environment and not _is_torchrun(environment):
+    shell = in_slurm_shell(environment)
+    tasks = environment.get("SLURM_STEP_NUM_TASKS" if shell else "SLURM_NTASKS", "1")
+    if tasks != "1" and (shell or "SLURM_STEP_ID" not in environment) and not _is_torchrun(environment):
+        start = "srun --overlap" if shell else "srun"  # the shell's own step holds the cores
         warnings.warn(
-            f"Slurm allocated {tasks} tasks but only one process is training; start with `srun lrx train ...`",
+            f"Slurm allocated {tasks} tasks but only one process is training; start with `{start} lrx train ...`",
             stacklevel=4,
         )
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import select
 import sys
 from pathlib import Path
 
@@ -62,6 +66,28 @@ def test_two_steps_side_by_side_and_a_job_without_srun(cluster: Cluster) -> None
         for key, value in weights.items():
             assert torch.allclose(theirs[key], value, rtol=1e-4, atol=1e-6), key
     assert_same_run(runs / "forgot", runs / "alone0")
+
+
+def test_interactive_shell_trains_alone_and_its_step_together(cluster: Cluster) -> None:
+    """What is typed in the shell of `srun --pty`, through a terminal."""
+    typed = f"{TRAIN} {SHORT} name=shell; srun --overlap {TRAIN} {SHORT} name=all; exit\n"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(cluster.folder)
+        os.environ |= {"LRX_DATA": f"{cluster.folder}/data", "OMP_NUM_THREADS": "1"}
+        os.execvp("srun", ["srun", "--ntasks=2", "--mem=1500", "--pty", "bash", "--norc"])
+    os.write(terminal, typed.encode())
+    text = b""
+    with contextlib.suppress(OSError):  # the terminal is gone
+        while select.select([terminal], [], [], 60)[0]:
+            text += os.read(terminal, 4096)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, text.decode()
+    words = " ".join(text.decode().split())
+    assert words.count("Slurm allocated 2 tasks but only one process is training") == 1, words
+    assert words.count("trained 20 steps") == 2, words
+    runs = cluster.folder / "outputs/train"
+    assert losses(runs / "all") == pytest.approx(losses(runs / "shell"), rel=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,102 @@
+"""Configs of the jobs of a sweep: each job is judged alone, so that the others run.
+
+Hydra applies the words of a sweep that do not vary to the default config as well, where the group of a key may have
+another choice: `-m model=dipvae_i,dipvae_ii model.lambda_od=5` then has no such key. And it ends the sweep before its
+first job where one config cannot be composed, as for `-m model=betavae,vae model.beta=1,4`. Here such a job gets a
+config that says why, and fails when it runs, on whatever machine. Loaders are pickled as the name of their class.
+"""
+
+from __future__ import annotations
+
+import copy
+from contextlib import suppress
+from pathlib import Path
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import RunMode
+from omegaconf import DictConfig, open_dict
+
+from lrx.cli.errors import message
+
+REFUSAL = "_refusal_"  # key of the line that a job's config has where it could not be composed
+RECORD = "multirun.yaml"  # of Hydra, in the folder of a sweep
+
+
+def refusal_of(config: DictConfig) -> str | None:
+    """Return why the config of a job could not be composed; None where it could."""
+    reason = config.get(REFUSAL)
+    return None if reason is None else str(reason)
+
+
+class JobConfigLoader(ConfigLoaderImpl):
+    """Hydra's loader, for which a job whose config cannot be composed is a job that fails."""
+
+    def load_configuration(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        """Compose a config; that of a sweep over the choices of a group leaves keys of groups to the jobs if it must.
+
+        HydraException for words that are wrong in all jobs.
+        """
+        rest = (run_mode, from_shell, validate_sweep_overrides)
+        try:
+            return super().load_configuration(config_name, overrides, *rest)
+        except HydraException:
+            words = OverridesParser.create().parse_overrides(overrides)
+            left = [str(word.input_line) for word in words if not _is_of_jobs(word)]
+            if run_mode != RunMode.MULTIRUN or len(left) == len(words) or not any(map(self._sweeps_choices, words)):
+                raise
+            config = super().load_configuration(config_name, left, *rest)
+        config.hydra.overrides.task = [word.input_line for word in words if not word.is_hydra_override()]
+        return config
+
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        """Compose the config of a job; of one that cannot be composed, the sweep's own with the reason."""
+        try:
+            return super().load_sweep_config(master_config, sweep_overrides)
+        except HydraException as error:
+            config = copy.deepcopy(master_config)
+            config.hydra.overrides.task = list(sweep_overrides)
+            with open_dict(config):
+                config[REFUSAL] = message(error)
+            return config
+
+    def _sweeps_choices(self, word: Override) -> bool:
+        return word.is_sweep_override() and self.repository.group_exists(word.key_or_group)
+
+
+def _is_of_jobs(word: Override) -> bool:
+    """Return whether a word sets a key below a group, which each job can judge for itself."""
+    return "." in word.key_or_group and not word.is_hydra_override() and not word.is_sweep_override()
+
+
+def check_jobs(sweeper: Sweeper, batch: list[list[str]]) -> None:
+    """Check before the first batch of a sweep that some job can be composed; ValueError with the first one's reason."""
+    if getattr(sweeper, "batch_index", 1) > 1:  # of Hydra's own sweeper, which knows all batches
+        return
+    context, sweep = sweeper.hydra_context, sweeper.config
+    assert context is not None
+    assert sweep is not None
+    batches = getattr(sweeper, "overrides", None) or [batch]
+    jobs = (context.config_loader.load_sweep_config(sweep, list(words)) for part in batches for words in part)
+    reasons = []
+    for config in jobs:
+        reason = refusal_of(config)
+        if reason is None:
+            return
+        reasons.append(reason)
+    folder = Path(str(sweep.hydra.sweep.dir))
+    with suppress(OSError):  # Hydra has made it already
+        if [path.name for path in folder.iterdir()] == [RECORD]:
+            (folder / RECORD).unlink()
+            folder.rmdir()
+    raise ValueError(reasons[0])
