@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lrx.metrics.points import SharedValues, as_codes_and_classes, binomial_se, numpy_random
+from lrx.metrics.points import numpy_random, split_train_test
 from lrx.metrics.record import UNIT_RANGE, Measured, Metric, Points, Score
+from lrx.metrics.votes import SharedValues, accuracy_and_se
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +25,7 @@ ITERATIONS = 1000  # scikit-learn's default, 100, is not always enough for the r
 
 
 class BetaVAE(NamedTuple):
-    """Accuracy, standard error over evaluation votes, and whether the regression converged."""
+    """Accuracy, standard error over votes and test points, and whether the regression converged."""
 
     betavae: float
     betavae_se: float
@@ -35,48 +36,62 @@ def betavae(
     codes: np.ndarray | Tensor,
     classes: np.ndarray | Tensor,
     *,
+    num_train: int,
     train_votes: int,
     eval_votes: int,
     pairs_per_vote: int,
     generator: torch.Generator,
 ) -> BetaVAE:
-    """Return the metric on votes whose pairs are drawn, with replacement, from codes (N, D) with classes (N, F).
+    """Return the metric of codes (N, D) with classes (N, F): training votes take their pairs from the first
+    `num_train` points, evaluation votes from the others, with replacement; the points of a pair are distinct.
 
-    The differences are not standardised, so a latent's scale matters to the penalty (C = 1), as in the study. The
-    score of
-    a single factor is 1. ValueError as `lrx.metrics.points.as_codes_and_classes`.
+    Only points whose value of the fixed factor another one has are drawn, and only such factors are fixed. The
+    differences are not standardised, so a latent's scale matters to the penalty (C = 1), as in the study. The score of
+    a single factor is 1.
+    ValueError as `lrx.metrics.points.split_train_test`, and where no two points of a side share a value.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    codes_ND, classes_NF = as_codes_and_classes(codes, classes)
-    factors = classes_NF.shape[1]
-    random, shared = numpy_random(generator), SharedValues(classes_NF)
-    fixed_V = random.integers(factors, size=train_votes + eval_votes)
-    differences = []
-    rows = max(1, CHUNK // (pairs_per_vote * codes_ND.shape[1]))
-    for fixed in np.split(fixed_V, range(rows, len(fixed_V), rows)):
-        one = random.integers(len(codes_ND), size=(len(fixed), pairs_per_vote))
-        other = shared.draw(one, fixed[:, None], random)
-        differences.append(np.abs(codes_ND[one] - codes_ND[other]).mean(axis=1))
-    differences_VD = np.concatenate(differences)
-    if len(np.unique(fixed_V[:train_votes])) < 2:
-        accuracy, converged = float((fixed_V[train_votes:] == fixed_V[0]).mean()), True
-    else:
+    train_ND, labels_NF, test_ND, truth_NF = split_train_test(codes, classes, num_train)
+    random = numpy_random(generator)
+    fixed_V, differences_VD = _votes(train_ND, SharedValues(labels_NF), train_votes, pairs_per_vote, random)
+    model = None
+    if len(np.unique(fixed_V)) > 1:
         model = LogisticRegression(max_iter=ITERATIONS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the result says it instead
-            model.fit(differences_VD[:train_votes], fixed_V[:train_votes])
-        converged = bool(model.n_iter_.max() < ITERATIONS)
-        accuracy = float((model.predict(differences_VD[train_votes:]) == fixed_V[train_votes:]).mean())
-    return BetaVAE(accuracy, binomial_se(accuracy, eval_votes), converged)
+            model.fit(differences_VD, fixed_V)
+
+    def correct(rows: np.ndarray, count: int) -> np.ndarray:
+        truth_V, test_VD = _votes(test_ND[rows], SharedValues(truth_NF[rows]), count, pairs_per_vote, random)
+        return np.asarray((fixed_V[0] if model is None else model.predict(test_VD)) == truth_V)
+
+    accuracy, se = accuracy_and_se(correct, len(test_ND), eval_votes, random)
+    return BetaVAE(accuracy, se, model is None or bool(model.n_iter_.max() < ITERATIONS))
+
+
+def _votes(
+    codes_ND: np.ndarray, shared: SharedValues, count: int, pairs_per_vote: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fixed factor of each vote (V,), and the mean absolute differences of its pairs (V, D)."""
+    fixed_V = random.choice(shared.factors, size=count)
+    differences = []
+    rows = max(1, CHUNK // (pairs_per_vote * codes_ND.shape[1]))
+    for fixed in np.split(fixed_V, range(rows, count, rows)):
+        factors = fixed[:, None].repeat(pairs_per_vote, axis=1)
+        one = shared.draw(factors, random)
+        other = shared.partner(one, factors, random)
+        differences.append(np.abs(codes_ND[one] - codes_ND[other]).mean(axis=1))
+    return fixed_V, np.concatenate(differences)
 
 
 def _measure(points: Points, generator: torch.Generator) -> Measured:
     sizes = points.sizes
     result = betavae(
-        points.pool_MD,
-        points.pool_classes_MF,
+        points.codes_ND,
+        points.classes_NF,
+        num_train=points.num_train,
         train_votes=sizes.train_votes,
         eval_votes=sizes.eval_votes,
         pairs_per_vote=sizes.points_per_vote,
@@ -93,6 +108,7 @@ METRIC = Metric(
             label="BetaVAE",
             range=UNIT_RANGE,
             chance="1/F",
+            compares_factors=True,
         )
     },
     measure=_measure,

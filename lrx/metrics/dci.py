@@ -161,7 +161,7 @@ def _measure(points: Points, generator: torch.Generator) -> Measured:
     result = dci(
         points.codes_ND,
         points.classes_NF,
-        num_train=points.sizes.num_train,
+        num_train=points.num_train,
         trees=points.trees,
         num_threads=points.num_threads,
         generator=generator,
@@ -188,6 +188,7 @@ METRIC = Metric(
             label="DCI disentanglement",
             range=UNIT_RANGE,
             has_se=False,
+            compares_factors=True,
         ),
         "dci_completeness": Score(
             meaning="Degree to which a single latent is important for each factor; 1 is best.",

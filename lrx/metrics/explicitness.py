@@ -80,7 +80,7 @@ def _area(score_N: np.ndarray, positive_N: np.ndarray) -> tuple[float, np.ndarra
 
 
 def _measure(points: Points, generator: torch.Generator) -> Measured:
-    result = explicitness(points.codes_ND, points.classes_NF, num_train=points.sizes.num_train)
+    result = explicitness(points.codes_ND, points.classes_NF, num_train=points.num_train)
     auc = Array(result.auc_F, ("factor",), "1", "mean AUC over the factor's values, of a logistic regression")
     scores = {"explicitness": result.explicitness, "explicitness_se": result.explicitness_se}
     return Measured(scores, {"explicitness_auc": auc})

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lrx.core.types import Array
-from lrx.metrics.points import SharedValues, as_codes_and_classes, binomial_se, numpy_random
+from lrx.metrics.points import numpy_random, split_train_test
 from lrx.metrics.record import LATENT_FACTOR, UNIT_RANGE, Measured, Metric, Points, Score
+from lrx.metrics.votes import SharedValues, accuracy_and_se
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +25,7 @@ CHUNK = 2**22  # numbers held at once
 
 
 class FactorVAE(NamedTuple):
-    """Accuracy, standard error over evaluation votes, number of active latents, and training votes (D, F)."""
+    """Accuracy, standard error over votes and test points, number of active latents, and training votes (D, F)."""
 
     factorvae: float
     factorvae_se: float
@@ -36,46 +37,65 @@ def factorvae(
     codes: np.ndarray | Tensor,
     classes: np.ndarray | Tensor,
     *,
+    num_train: int,
     train_votes: int,
     eval_votes: int,
     points_per_vote: int,
     dead_below: float,
     generator: torch.Generator,
 ) -> FactorVAE:
-    """Return the metric on votes whose points are drawn, with replacement, from codes (N, D) with classes (N, F).
+    """Return the metric of codes (N, D) with classes (N, F): training votes take their points from the first
+    `num_train`, evaluation votes from the others, with replacement.
 
-    The points of a vote are those of a uniform draw from the grid whenever the N points are, or are the grid itself;
-    so every image is encoded once. Active latents are those of a standard deviation of at least `dead_below`; others
-    are
-    never selected. The score is 0 when there is none, and about 1 / F for codes without information.
-    ValueError as `lrx.metrics.points.as_codes_and_classes`.
+    Only points whose value of the fixed factor another one has are drawn, and only such factors are fixed. Active
+    latents are those whose standard deviation over the training points is at least `dead_below`; others are never
+    selected. The score is 0 when there is none, and about 1 / F for codes without information.
+    ValueError as `lrx.metrics.points.split_train_test`, and where no two points of a side share a value.
     """
-    codes_ND, classes_NF = as_codes_and_classes(codes, classes)
-    factors = classes_NF.shape[1]
-    active = np.flatnonzero((codes_ND.std(axis=0, ddof=1) >= dead_below) & (np.ptp(codes_ND, axis=0) > 0))
-    votes_DF = np.zeros((codes_ND.shape[1], factors), dtype=np.int64)
+    train_ND, labels_NF, test_ND, truth_NF = split_train_test(codes, classes, num_train)
+    std_D = train_ND.std(axis=0, ddof=1)
+    active = np.flatnonzero((std_D >= dead_below) & (np.ptp(train_ND, axis=0) > 0))
+    votes_DF = np.zeros((train_ND.shape[1], labels_NF.shape[1]), dtype=np.int64)
     if not len(active):
         return FactorVAE(0.0, 0.0, 0, votes_DF)
-    random, shared = numpy_random(generator), SharedValues(classes_NF)
-    scaled_ND = codes_ND[:, active] / codes_ND[:, active].std(axis=0, ddof=1)
-    fixed_V = random.integers(factors, size=train_votes + eval_votes)
+    random = numpy_random(generator)
+
+    def votes(codes_ND: np.ndarray, classes_NF: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        scaled_ND = codes_ND[:, active] / std_D[active]
+        fixed_V, place_V = _votes(scaled_ND, SharedValues(classes_NF), count, points_per_vote, random)
+        return fixed_V, active[place_V]
+
+    fixed_V, selected_V = votes(train_ND, labels_NF, train_votes)
+    np.add.at(votes_DF, (selected_V, fixed_V), 1)
+
+    def correct(rows: np.ndarray, count: int) -> np.ndarray:
+        fixed_V, selected_V = votes(test_ND[rows], truth_NF[rows], count)
+        return np.asarray(votes_DF.argmax(axis=1)[selected_V] == fixed_V)
+
+    accuracy, se = accuracy_and_se(correct, len(test_ND), eval_votes, random)
+    return FactorVAE(accuracy, se, len(active), votes_DF)
+
+
+def _votes(
+    scaled_ND: np.ndarray, shared: SharedValues, count: int, points_per_vote: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fixed factor of each vote (V,), and the column that varies least (V,)."""
+    fixed_V = random.choice(shared.factors, size=count)
     selected = []
-    rows = max(1, CHUNK // (points_per_vote * len(active)))
-    for fixed in np.split(fixed_V, range(rows, len(fixed_V), rows)):
-        base = random.integers(len(codes_ND), size=(len(fixed), 1)).repeat(points_per_vote, axis=1)
-        points = shared.draw(base, fixed[:, None], random)
-        selected.append(active[scaled_ND[points].var(axis=1).argmin(axis=1)])
-    selected_V = np.concatenate(selected)
-    np.add.at(votes_DF, (selected_V[:train_votes], fixed_V[:train_votes]), 1)
-    accuracy = float((votes_DF.argmax(axis=1)[selected_V[train_votes:]] == fixed_V[train_votes:]).mean())
-    return FactorVAE(accuracy, binomial_se(accuracy, eval_votes), len(active), votes_DF)
+    rows = max(1, CHUNK // (points_per_vote * scaled_ND.shape[1]))
+    for fixed in np.split(fixed_V, range(rows, count, rows)):
+        base = shared.draw(fixed, random)[:, None].repeat(points_per_vote, axis=1)
+        points = shared.sharing(base, fixed[:, None], random)
+        selected.append(scaled_ND[points].var(axis=1).argmin(axis=1))
+    return fixed_V, np.concatenate(selected)
 
 
 def _measure(points: Points, generator: torch.Generator) -> Measured:
     sizes = points.sizes
     result = factorvae(
-        points.pool_MD,
-        points.pool_classes_MF,
+        points.codes_ND,
+        points.classes_NF,
+        num_train=points.num_train,
         train_votes=sizes.train_votes,
         eval_votes=sizes.eval_votes,
         points_per_vote=sizes.points_per_vote,
@@ -99,11 +119,13 @@ METRIC = Metric(
             label="FactorVAE",
             range=UNIT_RANGE,
             chance="1/F",
+            compares_factors=True,
         ),
         "factorvae_latents_kept": Score(
             meaning="Latents whose standard deviation is large enough to be counted by FactorVAE.",
             label="latents counted by FactorVAE",
             has_se=False,
+            compares_factors=True,
         ),
     },
     measure=_measure,

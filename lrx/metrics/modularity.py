@@ -86,11 +86,13 @@ METRIC = Metric(
             meaning="Degree to which each latent carries information about a single factor; 1 is best.",
             label="modularity",
             range=UNIT_RANGE,
+            compares_factors=True,
         ),
         "modularity_latents_kept": Score(
             meaning="Latents with more mutual information about some factor than chance, counted by modularity.",
             label="latents counted by modularity",
             has_se=False,
+            compares_factors=True,
         ),
     },
     measure=_measure,

@@ -1,11 +1,10 @@
-"""Input of a metric: checks of codes and factor classes, seeds, and points that share the value of a factor.
+"""Input of a metric: checks of codes and factor classes, the split of images into training and test ones, and seeds.
 
-N points, D latents, F factors, V votes.
+N images, D latents, F factors.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +41,17 @@ def as_codes(codes: np.ndarray | Tensor) -> np.ndarray:
     constant_D = np.ptp(codes_ND, axis=0) <= rounding * np.abs(codes_ND).max(axis=0)
     codes_ND[:, constant_D] = codes_ND[0, constant_D]
     return codes_ND
+
+
+def num_to_train(num_images: int, num_train: int, num_test: int) -> int:
+    """Return how many of the images train: `num_train`, or their share of fewer images than asked for.
+
+    The others test, so that no image is on both sides. ValueError for fewer than 4 images.
+    """
+    if num_images < 4:
+        raise ValueError(f"what is learned is tested on other images, which takes 4 or more, not {num_images}")
+    share = num_train / (num_train + num_test)
+    return min(num_train, max(2, min(round(num_images * share), num_images - 1)))
 
 
 def split_train_test(
@@ -82,32 +92,6 @@ def draw_seed(generator: torch.Generator) -> int:
     import torch
 
     return int(torch.randint(2**31 - 1, (1,), generator=generator))
-
-
-class SharedValues:
-    """Index of the points that have the same value of a factor, for each point and factor."""
-
-    def __init__(self, classes_NF: np.ndarray) -> None:
-        """Sort the points (N, F) by each factor once."""
-        self.order_FN = np.argsort(classes_NF, axis=0, kind="stable").T
-        sorted_FN = np.take_along_axis(classes_NF.T, self.order_FN, axis=1)
-        pairs = list(zip(sorted_FN, classes_NF.T, strict=True))
-        self.start_FN = np.stack([np.searchsorted(row, column, "left") for row, column in pairs])
-        self.stop_FN = np.stack([np.searchsorted(row, column, "right") for row, column in pairs])
-
-    def draw(self, points: np.ndarray, factors: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Draw, with replacement, a point that has the same value of the factor as each point; all of one shape."""
-        start, stop = self.start_FN[factors, points], self.stop_FN[factors, points]
-        return np.asarray(self.order_FN[factors, random.integers(start, stop)])
-
-
-def binomial_se(accuracy: float, count: int) -> float:
-    """Return the standard error of an accuracy over `count` independent trials (Agresti & Coull 1998).
-
-    Two successes and two failures are added: the plain sqrt(p (1 - p) / n) is 0 at p = 1 for any number of trials.
-    """
-    share = (accuracy * count + 2) / (count + 4)
-    return math.sqrt(share * (1 - share) / (count + 4))
 
 
 def _numpy(values: np.ndarray | Tensor) -> np.ndarray:

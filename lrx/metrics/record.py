@@ -3,7 +3,7 @@
 It stands as `METRIC` at the end of the metric's own file, where `lrx.metrics.catalog` finds it. Report, picture,
 documentation and `assay=metrics` read it from there; there is no other list of metrics. So that results can be read
 without them, the files of metrics import torch, scipy and scikit-learn only in the functions that need them.
-M images encoded, N points of a metric, D latents, F factors or labels.
+N images, D latents, F factors or labels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ UNIT_RANGE = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of points and votes, and constants of the metrics. Metrics without training take `num_train` points."""
+    """Numbers of images and votes asked for, and constants of the metrics."""
 
     num_train: int
     num_test: int
@@ -46,15 +46,17 @@ PRESETS = {  # study: Locatello et al. 2019 (arXiv 1811.12359); fast: a fifth of
 
 @dataclass(frozen=True)
 class Points:
-    """Input of a metric: the M images encoded, for metrics that draw votes, and the N points of all others.
+    """Input of a metric: codes and classes of N distinct images in random order, and the split of them.
 
+    num_train: what is learned is learned from so many images, the first, and tested on the others: no image is on both
+        sides, also where there are fewer than `sizes` asks for. Metrics that learn nothing take the first
+        `sizes.num_train`, or all.
     trees, num_threads: kind of trees (`lrx.metrics.dci.TREES`), and threads to grow them with.
     """
 
-    pool_MD: np.ndarray
-    pool_classes_MF: np.ndarray
     codes_ND: np.ndarray
     classes_NF: np.ndarray
+    num_train: int
     sizes: Sizes
     trees: str
     num_threads: int
@@ -76,6 +78,7 @@ class Score:
     range: the least and the largest value, None where there is no upper bound.
     chance: value for codes without information, where it is not 0; `1/F` for one over the number of factors.
     has_se: whether the metric estimates its standard error.
+    compares_factors: whether it says nothing of a single factor.
     """
 
     meaning: str
@@ -83,6 +86,7 @@ class Score:
     range: tuple[float, float] | None = None
     chance: float | Literal["1/F"] | None = None
     has_se: bool = True
+    compares_factors: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

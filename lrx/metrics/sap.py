@@ -72,7 +72,7 @@ def sap(
 def _measure(points: Points, generator: torch.Generator) -> Measured:
     sizes = points.sizes
     data = points.codes_ND, points.classes_NF
-    result = sap(*data, num_train=sizes.num_train, penalty=sizes.sap_penalty, generator=generator)
+    result = sap(*data, num_train=points.num_train, penalty=sizes.sap_penalty, generator=generator)
     accuracy = Array(result.accuracy_DF, LATENT_FACTOR, "1", "test accuracy of a linear classifier on one latent")
     return Measured({"sap": result.sap, "sap_se": result.sap_se}, {"sap_accuracy": accuracy})
 

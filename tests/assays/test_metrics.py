@@ -13,6 +13,7 @@ from lrx.assays.run import run_assay
 from lrx.core.factors import FactorSpace
 from lrx.core.types import AssayResult, Autoencoder, Dataset
 from lrx.metrics import catalog
+from lrx.metrics.mig import mig
 from lrx.metrics.record import PRESETS, Sizes
 from lrx.responses.encoding import CachedEncoder
 from tests.support.models_for_tests import one_thread as one_thread
@@ -143,25 +144,34 @@ def test_the_seed_decides() -> None:
     mixed, data = Scaled(torch.eye(5) + 0.3), Grid((4, 1, 5, 3, 4))
     first, again, other = (assay(mixed, data, seed) for seed in (0, 0, 1))
     assert first.scores == again.scores
-    assert first.settings["with_replacement"] is True
-    assert first.scores["mig"] != other.scores["mig"]
+    assert first.scores["sap"] != other.scores["sap"]
 
 
-def test_a_small_grid_is_drawn_from_with_replacement_and_says_so() -> None:
-    result = assay(data=Grid((4, 3)))
-    assert result.settings["with_replacement"] is True
-    assert result.settings["num_images"] == 12
-    assert result.scores["dci_informativeness"] == result.scores["factorvae"] == 1
-    assert assay().settings["with_replacement"] is False
-    pair = assay(data=Grid((2,)))
-    assert pair.settings["num_images"] == 2
-    assert pair.scores["mig"] == pytest.approx(1)
+def test_few_images_are_split_first_and_counted() -> None:
+    result = assay(data=Grid((4, 3, 5)))
+    named = ("num_images", "num_train", "num_test", "num_points")
+    assert [result.settings[name] for name in named] == [60, 40, 20, 60]
+    assert result.settings["remark"] == "60 images, of 600 asked for: learned from 40, tested on 20 others"
+    assert "with_replacement" not in result.settings
+    enough = assay()
+    assert [enough.settings[name] for name in named] == [600, 400, 200, 400]
+    assert enough.settings["remark"] is None
+    with pytest.raises(ValueError, match="takes 4 or more, not 2"):
+        assay(data=Grid((2,)))
+
+
+def test_whole_grid_is_its_own_population() -> None:
+    result, data = assay(data=Grid((4, 3, 5)), only=["mig", "unsupervised"]), Grid((4, 3, 5))
+    classes = data.factors.classes(torch.arange(60)).numpy()
+    assert result.scores["mig"] == pytest.approx(mig(classes.astype(float), classes, bins=20).mig, abs=1e-12)
+    assert result.scores["mig"] == pytest.approx(1)
+    assert result.scores["gaussian_total_correlation"] == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("latents", [1, 256])
 def test_one_latent_or_256(latents: int) -> None:
     mixing = torch.randn(2, latents, generator=torch.Generator().manual_seed(0))
-    result = assay(Scaled(mixing), Grid((4, 3)), only=["mig", "dci", "factorvae", "irs", "unsupervised"])
+    result = assay(Scaled(mixing), Grid((12, 10)), only=["mig", "dci", "factorvae", "irs", "unsupervised"])
     assert result.arrays["mutual_information"].values.shape == (latents, 2)
     assert not any(np.isnan(value) for name, value in result.scores.items() if not name.endswith("_se"))
 

@@ -139,9 +139,9 @@ def test_a_label_with_one_value_among_the_training_points_is_left_out_by_name() 
 
 
 def own_classes() -> Faces:
-    """12 images that are each a class of their own."""
+    """12 images that are each a class of their own, in each of two columns."""
     points = torch.randn(12, 3, generator=torch.Generator().manual_seed(0))
-    return Faces(points, torch.arange(12)[:, None], (12,))
+    return Faces(points, torch.stack([torch.arange(12), torch.arange(12).flip(0)], 1), (12, 12))
 
 
 def test_where_no_images_share_a_class_votes_are_left_out_or_refused() -> None:
@@ -149,10 +149,27 @@ def test_where_no_images_share_a_class_votes_are_left_out_or_refused() -> None:
     assert result.settings["metrics_left_out"] == "factorvae, betavae"
     assert not [name for name in result.scores if name.startswith(("factorvae", "betavae"))]
     assert {"mig", "irs", "dci_completeness"} <= set(result.scores)
-    said = r"^only=factorvae compares images that share a class, and 100% of the classes of 12 images of faces"
-    with pytest.raises(ValueError, match=said):
+    said = "compares images that share a class, and 100% of the classes of 12 images of faces are of one image alone"
+    assert f"left out factorvae, betavae: each {said}" in str(result.settings["remark"])
+    with pytest.raises(ValueError, match=f"^only=factorvae {said}; leave it out of only"):
         assay(own_classes(), only=["mig", "factorvae"])
     assert assay(own_classes(), only=["mig"]).settings["metrics_left_out"] is None
+
+
+def test_single_label_leaves_out_what_compares_labels() -> None:
+    faces = rare()
+    one = Faces(faces.points, faces.table[:, 3:4])
+    result = assay(one)
+    assert result.settings["metrics_left_out"] == "factorvae, betavae, modularity"
+    assert result.settings["scores_left_out"] == "dci_disentanglement"
+    assert result.settings["remark"] == (
+        "left out factorvae, betavae, modularity, dci_disentanglement: each compares factors, and faces has one"
+    )
+    assert not {name for name in result.scores if name.startswith(("factorvae", "betavae", "modularity", "dci_dis"))}
+    assert {"mig", "sap", "irs", "explicitness", "dci_completeness", "dci_informativeness"} <= set(result.scores)
+    with pytest.raises(ValueError, match=r"^only=modularity compares factors, and faces has one; leave it out of only"):
+        assay(one, only=["modularity"])
+    assert assay(rare(), only=["dci"]).settings["scores_left_out"] is None
 
 
 def test_the_share_that_stands_alone_by_hand() -> None:

@@ -21,7 +21,7 @@ from lrx.metrics.information import discretize, mutual_information
 from lrx.metrics.irs import irs
 from lrx.metrics.mig import mig
 from lrx.metrics.modularity import modularity
-from lrx.metrics.points import SharedValues, as_codes_and_classes
+from lrx.metrics.points import as_codes_and_classes
 from lrx.metrics.sap import SAP, sap
 from lrx.metrics.unsupervised import gaussian_correlations, unsupervised
 from tests.support.models_for_tests import one_thread as one_thread
@@ -58,6 +58,7 @@ def votes(codes: np.ndarray, classes: np.ndarray, seed: int = 0, dead_below: flo
     return factorvae(
         codes,
         classes,
+        num_train=len(codes) * 2 // 3,
         train_votes=1000,
         eval_votes=1000,
         points_per_vote=64,
@@ -67,7 +68,7 @@ def votes(codes: np.ndarray, classes: np.ndarray, seed: int = 0, dead_below: flo
 
 
 def pairs(codes: np.ndarray, classes: np.ndarray, seed: int = 0) -> BetaVAE:
-    given = {"train_votes": 1000, "eval_votes": 1000, "pairs_per_vote": 64}
+    given = {"num_train": len(codes) * 2 // 3, "train_votes": 1000, "eval_votes": 1000, "pairs_per_vote": 64}
     return betavae(codes, classes, **given, generator=seeded(seed))
 
 
@@ -132,8 +133,9 @@ def test_a_rotation_by_45_degrees_hides_two_equal_factors() -> None:
     assert SCORES["mig"](codes, classes) == pytest.approx(0, abs=0.01)
     assert SCORES["modularity"](codes, classes) == pytest.approx(0, abs=0.02)
     assert SCORES["disentanglement"](codes, classes) < 0.05
-    assert SCORES["factorvae"](codes, classes) == pytest.approx(0.5, abs=0.06)
-    assert SCORES["betavae"](codes, classes) == pytest.approx(0.5, abs=0.06)
+    for accuracy, se in (votes(codes, classes)[:2], pairs(codes, classes)[:2]):
+        assert accuracy == pytest.approx(0.5, abs=3 * se)
+        assert se < 0.12  # of 427 test images, whose unequal values decide which latent varies least
     assert SCORES["sap"](codes, classes) < 0.05
     assert SCORES["explicitness"](codes, classes) > 0.99  # a linear classifier turns it back
 
@@ -244,16 +246,6 @@ def test_factorvae_counts_and_prunes_dead_latents() -> None:
     assert votes(codes, classes, dead_below=0.0).num_active == 4  # a constant latent is never kept
 
 
-def test_draws_share_the_value_of_their_factor_and_nothing_else() -> None:
-    classes, random = grid(2), np.random.default_rng(0)
-    points, factors = random.integers(len(classes), size=20_000), random.integers(3, size=20_000)
-    other = SharedValues(classes).draw(points, factors, random)
-    same = classes[points] == classes[other]
-    assert same[np.arange(len(points)), factors].all()
-    for factor, size in enumerate(SIZES):
-        assert same[factors != factor, factor].mean() == pytest.approx(1 / size, abs=0.02)
-
-
 def test_gaussian_scores_are_those_of_their_definitions() -> None:
     mixing = np.random.default_rng(0).normal(size=(4, 4))
     covariance = mixing @ mixing.T
@@ -318,8 +310,6 @@ def test_an_accuracy_of_one_has_an_error() -> None:
     found = votes(standardised(grid()), grid())
     assert found.factorvae == 1
     assert 0.001 < found.factorvae_se < 0.003
-    codes, classes = noise(1280, 2), grid(20, (8, 8))
-    assert votes(codes, classes).factorvae_se == pytest.approx(math.sqrt(0.25 / 1000), rel=0.05)
 
 
 @pytest.mark.parametrize("latents", [1, 256])

@@ -1,28 +1,29 @@
 """Established disentanglement metrics of one model, on codes that are encoded once.
 
 Each metric, its source and what it takes: lrx/metrics. Factors are those of a grid, or the labels of a data set that is
-no grid. M images encoded, N points of a metric, D latents, F factors.
+no grid. N images, D latents, F factors.
 """
 
 from __future__ import annotations
 
-import math
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.assays.metrics.left_out import metrics_left_out, remark_on, scores_left_out
 from lrx.core.known_classes import KnownClasses, known_classes
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError, check_choice
 from lrx.metrics import catalog
 from lrx.metrics.dci import IMPORTANCE, TREES
-from lrx.metrics.points import singleton_fraction
-from lrx.metrics.record import PRESETS, Points
+from lrx.metrics.points import num_to_train
+from lrx.metrics.record import PRESETS, Points, Sizes
 from lrx.responses.encoding import encode_images, image_order
 from lrx.responses.measurement import Measurement
 
@@ -53,33 +54,33 @@ class Settings(Checked):
 def measure(m: Measurement, settings: Settings) -> AssayResult:
     """Encode images once and score their codes against their known classes: factors of a grid, or labels.
 
-    A data set with fewer images than num_train + num_test is encoded completely, and the points are drawn from it with
-    replacement, as the study always draws them: training and test points then share images. Factors with one value
-    among the training points are left out by name, and so are metrics that compare images which share a class, where
-    too many images have a class of their own (`_unserved`). Each metric has its own seed: its scores do not depend on
+    Every image counts once. What is learned is learned from the first images and tested on the others, in the ratio of
+    num_train and num_test, also where the data set has fewer images; metrics that learn nothing take the first
+    num_train of them, or all. The settings `num_images`, `num_train`, `num_test` and `num_points` say how many, and
+    `remark` says where they are fewer than asked for.
+    Factors with one value among the training images are left out by name, and so are metrics and scores that these
+    images cannot serve (`lrx.assays.metrics.left_out`). Each metric has its own seed: its scores do not depend on
     which others are measured. A factor one of whose values is rare has little entropy, so that the gap of MIG and the
     balanced accuracies of SAP are noisy there.
-    ValueError for data without classes or with one value of each, a metric of `only` that the images cannot serve, or
-    codes that are not finite.
+    ValueError for data without classes or with one value of each, fewer than 4 images, a metric of `only` that the
+    images cannot serve, or codes that are not finite.
     """
     known = known_classes(m.dataset, "assay=metrics")
     sizes = PRESETS[settings.preset]
     total = sizes.num_train + sizes.num_test
     images = image_order(m.dataset, m.generator)[:total]
     seeds = _seeds(m.generator)
-    rows_N = _rows(len(images), total, seeds["points"])
-    classes_MF, factors = _varying_classes(known, images, rows_N[: sizes.num_train], m.dataset.name)
-    unserved = _unserved(classes_MF, sizes.eval_votes, settings.only or [], m.dataset.name)
-    asked = settings.only or catalog.metrics()
-    names = [name for name in catalog.metrics() if name in asked and name not in unserved]
+    classes_NF, factors, num_train = _varying_classes(known, images, sizes, m.dataset.name)
+    unserved = metrics_left_out(classes_NF, num_train, settings.only, m.dataset.name)
+    names = [
+        name for name in catalog.metrics() if name in (settings.only or catalog.metrics()) and name not in unserved
+    ]
 
     m.progress(0, 1 + len(names))
-    codes_MD = encode_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size).cpu().numpy()
     points = Points(
-        pool_MD=codes_MD,
-        pool_classes_MF=classes_MF,
-        codes_ND=codes_MD[rows_N],
-        classes_NF=classes_MF[rows_N],
+        codes_ND=encode_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size).cpu().numpy(),
+        classes_NF=classes_NF,
+        num_train=num_train,
         sizes=sizes,
         trees=settings.trees,
         num_threads=torch.get_num_threads(),
@@ -92,25 +93,40 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         scores.update(measured.scores)
         arrays.update(measured.arrays)
     m.progress(1 + len(names), 1 + len(names))
-    arrays["code_std"] = Array(codes_MD.std(axis=0, dtype=np.float64), ("latent",), "latent", "deviation of the codes")
+    codes_ND = points.codes_ND
+    arrays["code_std"] = Array(codes_ND.std(axis=0, dtype=np.float64), ("latent",), "latent", "deviation of the codes")
+    meaningless = scores_left_out(names, len(factors), m.dataset.name)
     return AssayResult(
         arrays=arrays,
-        coordinates={"latent": np.arange(codes_MD.shape[1]), "factor": np.array(factors)},
-        scores=scores,
+        coordinates={"latent": np.arange(codes_ND.shape[1]), "factor": np.array(factors)},
+        scores={name: value for name, value in scores.items() if name not in meaningless},
         settings=stored(
             settings,
-            **vars(sizes),
+            **vars(replace(sizes, num_train=num_train, num_test=len(images) - num_train)),
             only=None if settings.only is None else ", ".join(names),
             importance_type=IMPORTANCE,
             num_threads=points.num_threads,
             num_images=len(images),
-            with_replacement=len(images) < total,
+            num_points=min(len(images), sizes.num_train),
             factors_left_out=", ".join(name for name in known.names if name not in factors) or None,
             metrics_left_out=", ".join(unserved) or None,
+            scores_left_out=", ".join(meaningless) or None,
+            remark=_remark(len(images), num_train, total, unserved | meaningless),
             **_versions(settings.trees),
             batch_size=m.batch_size,
         ),
     )
+
+
+def _remark(num_images: int, num_train: int, asked: int, left_out: Mapping[str, str]) -> str | None:
+    """Return what a reader must know of the images, and of what is left out; None where there is nothing."""
+    few = (
+        f"{num_images:,} images, of {asked:,} asked for: learned from {num_train:,}, tested on "
+        f"{num_images - num_train:,} others"
+        if num_images < asked
+        else None
+    )
+    return "; ".join(part for part in (few, remark_on(left_out)) if part) or None
 
 
 def _seeds(generator: torch.Generator) -> dict[str, int]:
@@ -125,42 +141,22 @@ def _seeds(generator: torch.Generator) -> dict[str, int]:
     return seeds
 
 
-def _rows(num_images: int, total: int, seed: int) -> np.ndarray:
-    """Return the image of each point, int64 (N,): all of them once, or of too few images a draw with replacement."""
-    if num_images == total:
-        return np.arange(total)
-    return torch.randint(num_images, (total,), generator=torch.Generator().manual_seed(seed)).numpy()
-
-
 def _varying_classes(
-    known: KnownClasses, images: Tensor, train_rows: np.ndarray, dataset: str
-) -> tuple[np.ndarray, list[str]]:
-    """Return the classes (M, F) of the factors with two values among the training points, and their names."""
-    classes_MF = known.classes(images).numpy()
-    varying = np.flatnonzero(np.ptp(classes_MF[train_rows], axis=0))
-    if not len(varying):
-        raise ValueError(f"assay=metrics needs a factor or label with two values, and {dataset} has none")
-    return classes_MF[:, varying], [known.names[factor] for factor in varying]
+    known: KnownClasses, images: Tensor, sizes: Sizes, dataset: str
+) -> tuple[np.ndarray, list[str], int]:
+    """Return the classes (N, F) of factors with two values among the training images, their names, and how many train.
 
-
-def _unserved(classes_MF: np.ndarray, eval_votes: int, only: list[str], dataset: str) -> list[str]:
-    """Return the metrics whose votes these images cannot serve: none, or those that compare images of one class.
-
-    A vote of an image whose class no other image has holds that image only and carries no information. Such votes are
-    tolerated while they change the score by less than its standard error, which is at most 1 / 2 sqrt(votes).
-    SettingError when `only` asks for one of these metrics.
+    ValueError where no factor has two values, or as `lrx.metrics.points.num_to_train`.
     """
-    share = singleton_fraction(classes_MF)
-    if share <= 0.5 / math.sqrt(eval_votes):
-        return []
-    voting = [name for name, metric in catalog.metrics().items() if metric.votes]
-    asked = [name for name in only if name in voting]
-    if asked:
-        raise SettingError(
-            f"only={','.join(asked)} compares images that share a class, and {share:.0%} of the classes of "
-            f"{len(classes_MF)} images of {dataset} are of one image alone; leave it out of only"
-        )
-    return [] if only else voting
+    classes_NF = known.classes(images).numpy()
+    none = ValueError(f"assay=metrics needs a factor or label with two values, and {dataset} has none")
+    if not np.ptp(classes_NF, axis=0).any():
+        raise none
+    num_train = num_to_train(len(images), sizes.num_train, sizes.num_test)
+    varying = np.flatnonzero(np.ptp(classes_NF[:num_train], axis=0))
+    if not len(varying):
+        raise none
+    return classes_NF[:, varying], [known.names[factor] for factor in varying], num_train
 
 
 def _versions(trees: str) -> dict[str, str | None]:

@@ -149,7 +149,7 @@ def _draw_map(axes: Axes, bar: Axes, result: AssayResult, name: str) -> None:
 
 def _caption(result: AssayResult, provenance: results.Provenance, bounded: dict[str, Score]) -> str:
     settings = result.settings
-    one_valued, rare = settings["factors_left_out"], settings.get("metrics_left_out")
+    one_valued = settings["factors_left_out"]
     chance = [score.label for score in bounded.values() if score.chance is not None]
     return figure_caption(
         result,
@@ -159,5 +159,4 @@ def _caption(result: AssayResult, provenance: results.Provenance, bounded: dict[
         "± one standard error, where it can be estimated",
         f"dotted: chance for {join_names(chance)}" if chance else "",
         f"one-valued, left out: {one_valued}" if one_valued else "",
-        f"too few images share a class, left out: {rare}" if rare else "",
     )
