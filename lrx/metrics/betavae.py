@@ -7,11 +7,12 @@ these D numbers to the factor is fitted on training votes; the score is its accu
 
 from __future__ import annotations
 
-import warnings
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lrx.metrics.logistic import fit_logistic, standardise
 from lrx.metrics.points import numpy_random, split_train_test
 from lrx.metrics.record import UNIT_RANGE, Measured, Metric, Points, Score
 from lrx.metrics.votes import SharedValues, accuracy_and_se
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CHUNK = 2**22  # numbers held at once
-ITERATIONS = 1000  # scikit-learn's default, 100, is not always enough for the raw differences
 
 
 class BetaVAE(NamedTuple):
@@ -45,30 +45,27 @@ def betavae(
     """Return the metric of codes (N, D) with classes (N, F): training votes take their pairs from the first
     `num_train` points, evaluation votes from the others, with replacement; the points of a pair are distinct.
 
-    Only points whose value of the fixed factor another one has are drawn, and only such factors are fixed. The
-    differences are not standardised, so a latent's scale matters to the penalty (C = 1), as in the study. The score of
-    a single factor is 1.
+    Only points whose value of the fixed factor another one has are drawn, and only such factors are fixed. Codes
+    are standardised by the training points, so that their scales do not matter to the penalty (C = 1). The score is
+    about 1 / F for codes without information, and NaN for a single factor.
     ValueError as `lrx.metrics.points.split_train_test`, and where no two points of a side share a value.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
     train_ND, labels_NF, test_ND, truth_NF = split_train_test(codes, classes, num_train)
+    if labels_NF.shape[1] == 1:
+        return BetaVAE(math.nan, math.nan, True)
     random = numpy_random(generator)
+    train_ND, test_ND = standardise(train_ND, test_ND)
     fixed_V, differences_VD = _votes(train_ND, SharedValues(labels_NF), train_votes, pairs_per_vote, random)
-    model = None
+    model, converged = None, True
     if len(np.unique(fixed_V)) > 1:
-        model = LogisticRegression(max_iter=ITERATIONS)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the result says it instead
-            model.fit(differences_VD, fixed_V)
+        model, converged = fit_logistic(differences_VD, fixed_V)
 
     def correct(rows: np.ndarray, count: int) -> np.ndarray:
         truth_V, test_VD = _votes(test_ND[rows], SharedValues(truth_NF[rows]), count, pairs_per_vote, random)
         return np.asarray((fixed_V[0] if model is None else model.predict(test_VD)) == truth_V)
 
     accuracy, se = accuracy_and_se(correct, len(test_ND), eval_votes, random)
-    return BetaVAE(accuracy, se, model is None or bool(model.n_iter_.max() < ITERATIONS))
+    return BetaVAE(accuracy, se, converged)
 
 
 def _votes(
@@ -97,7 +94,7 @@ def _measure(points: Points, generator: torch.Generator) -> Measured:
         pairs_per_vote=sizes.points_per_vote,
         generator=generator,
     )
-    return Measured({"betavae": result.betavae, "betavae_se": result.betavae_se})
+    return Measured({"betavae": result.betavae, "betavae_se": result.betavae_se}, converged=result.converged)
 
 
 METRIC = Metric(

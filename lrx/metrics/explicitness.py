@@ -8,20 +8,18 @@ al. 2019. N points, D latents, F factors, K values of a factor.
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from lrx.core.types import Array
+from lrx.metrics.logistic import fit_logistic, standardise
 from lrx.metrics.points import split_train_test
 from lrx.metrics.record import UNIT_RANGE, Measured, Metric, Points, Score
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-ITERATIONS = 1000
 
 
 class Explicitness(NamedTuple):
@@ -40,20 +38,12 @@ def explicitness(codes: np.ndarray | Tensor, classes: np.ndarray | Tensor, *, nu
     a factor without any other value has AUC NaN. The standard error holds the classifiers fixed (DeLong et al. 1988).
     ValueError as `lrx.metrics.points.split_train_test`.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
     train_ND, labels_NF, test_ND, truth_NF = split_train_test(codes, classes, num_train)
-    spread_D = train_ND.std(axis=0)
-    spread_D[np.ptp(train_ND, axis=0) == 0] = math.inf  # a constant latent stays 0
-    train_ND, test_ND = ((part_ND - train_ND.mean(axis=0)) / spread_D for part_ND in (train_ND, test_ND))
+    train_ND, test_ND = standardise(train_ND, test_ND)
     auc_F, influence_N, converged = np.full(labels_NF.shape[1], math.nan), np.zeros(len(test_ND)), True
     for factor, (labels_N, truth_N) in enumerate(zip(labels_NF.T, truth_NF.T, strict=True)):
-        model = LogisticRegression(max_iter=ITERATIONS)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the result says it instead
-            model.fit(train_ND, labels_N)
-        converged &= bool(model.n_iter_.max() < ITERATIONS)
+        model, fitted = fit_logistic(train_ND, labels_N)
+        converged &= fitted
         probabilities_NK = model.predict_proba(test_ND)
         pairs = zip(model.classes_, probabilities_NK.T, strict=True)
         areas = [_area(score_N, truth_N == value) for value, score_N in pairs if 0 < (truth_N == value).mean() < 1]
@@ -83,7 +73,7 @@ def _measure(points: Points, generator: torch.Generator) -> Measured:
     result = explicitness(points.codes_ND, points.classes_NF, num_train=points.num_train)
     auc = Array(result.auc_F, ("factor",), "1", "mean AUC over the factor's values, of a logistic regression")
     scores = {"explicitness": result.explicitness, "explicitness_se": result.explicitness_se}
-    return Measured(scores, {"explicitness_auc": auc})
+    return Measured(scores, {"explicitness_auc": auc}, converged=result.converged)
 
 
 METRIC = Metric(

@@ -8,6 +8,7 @@ with a standard deviation below 0.05 left out, in Locatello et al. 2019. N point
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -49,7 +50,7 @@ def factorvae(
 
     Only points whose value of the fixed factor another one has are drawn, and only such factors are fixed. Active
     latents are those whose standard deviation over the training points is at least `dead_below`; others are never
-    selected. The score is 0 when there is none, and about 1 / F for codes without information.
+    selected. The score is 0 when there is none, about 1 / F for codes without information, and NaN for a single factor.
     ValueError as `lrx.metrics.points.split_train_test`, and where no two points of a side share a value.
     """
     train_ND, labels_NF, test_ND, truth_NF = split_train_test(codes, classes, num_train)
@@ -58,6 +59,8 @@ def factorvae(
     votes_DF = np.zeros((train_ND.shape[1], labels_NF.shape[1]), dtype=np.int64)
     if not len(active):
         return FactorVAE(0.0, 0.0, 0, votes_DF)
+    if labels_NF.shape[1] == 1:
+        return FactorVAE(math.nan, math.nan, len(active), votes_DF)
     random = numpy_random(generator)
 
     def votes(codes_ND: np.ndarray, classes_NF: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

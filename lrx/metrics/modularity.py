@@ -7,6 +7,7 @@ points in Locatello et al. 2019. N points, D latents, F factors, K values of a f
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -35,7 +36,8 @@ class Modularity(NamedTuple):
 def modularity(
     codes: np.ndarray | Tensor, classes: np.ndarray | Tensor, *, bins: int, generator: torch.Generator
 ) -> Modularity:
-    """Return the modularity of codes (N, D) with classes (N, F) over the informative latents; 0 when there is none.
+    """Return the modularity of codes (N, D) with classes (N, F) over the informative latents: 0 without any, NaN for
+    a single factor.
 
     A latent is informative when its mutual information with some factor is above that of shuffled points. Others are
     left out: counting finds (bins - 1)(K - 1) / 2N nats in noise, whose square is largest for the factor with the most
@@ -52,11 +54,13 @@ def modularity(
         limit_D = np.mean(chance, axis=0) + DEVIATIONS * np.std(chance, axis=0, ddof=1)
         informative_D |= information_DF[:, factor] > limit_D
     rows, best = np.flatnonzero(informative_D), information_DF.argmax(axis=1)
+    if len(values) == 1:
+        return Modularity(math.nan, math.nan, len(rows), information_DF)
     if not len(rows):
         return Modularity(0.0, 0.0, 0, information_DF)
     top_D = information_DF.max(axis=1)
     gradient_DF = np.zeros_like(information_DF)  # of the score by the information
-    others = max(1, information_DF.shape[1] - 1)
+    others = information_DF.shape[1] - 1
     shares = np.square(information_DF[rows] / top_D[rows, None])
     loss_D = (shares.sum(axis=1) - 1) / others
     gradient_DF[rows] = -2 * information_DF[rows] / np.square(top_D[rows, None]) / others

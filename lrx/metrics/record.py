@@ -64,10 +64,14 @@ class Points:
 
 @dataclass(frozen=True)
 class Measured:
-    """Output of a metric: scores, the standard error of `x` as `x_se`, and arrays with the axes latent and factor."""
+    """Output of a metric: scores, the standard error of `x` as `x_se`, and arrays with the axes latent and factor.
+
+    converged: whether every fit did; where one did not, the result says so.
+    """
 
     scores: Mapping[str, float]
     arrays: Mapping[str, Array] = field(default_factory=dict)
+    converged: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ and 5,000 test points in Locatello et al. 2019. N points, D latents, F factors.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 
 
 class SAP(NamedTuple):
-    """Score, standard error over test points (classifiers held fixed), and test accuracies (D, F)."""
+    """Score, standard error over test points (classifiers held fixed), test accuracies (D, F), and convergence."""
 
     sap: float
     sap_se: float
     accuracy_DF: np.ndarray
+    converged: bool
 
 
 def sap(
@@ -43,12 +45,13 @@ def sap(
     the commonest value; a single latent is compared with a constant one.
     ValueError as `lrx.metrics.points.split_train_test`.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
 
     train_ND, labels_NF, test_ND, truth_NF = split_train_test(codes, classes, num_train)
     seed = draw_seed(generator)
     latents, factors = train_ND.shape[1], labels_NF.shape[1]
-    accuracy_DF, difference_N = np.zeros((latents, factors)), np.zeros(len(test_ND))
+    accuracy_DF, difference_N, converged = np.zeros((latents, factors)), np.zeros(len(test_ND)), True
     for factor, (labels_N, truth_N) in enumerate(zip(labels_NF.T, truth_NF.T, strict=True)):
         values, counts = np.unique(labels_N, return_counts=True)
         commonest_N = truth_N == values[counts.argmax()]
@@ -58,7 +61,10 @@ def sap(
                 right.append(commonest_N)
                 continue
             classifier = LinearSVC(C=penalty, class_weight="balanced", dual=False, random_state=seed)
-            classifier.fit(train_N[:, None], labels_N)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # the result says it instead
+                classifier.fit(train_N[:, None], labels_N)
+            converged &= bool(classifier.n_iter_ < classifier.max_iter)
             right.append(classifier.predict(test_N[:, None]) == truth_N)
         accuracy_DF[:, factor] = np.mean(right, axis=1)
         if latents == 1:
@@ -66,7 +72,7 @@ def sap(
         first, second = np.argsort(-np.mean(right, axis=1), kind="stable")[:2]
         difference_N += (right[first].astype(float) - right[second]) / factors
     score, se = mean_and_se(difference_N)
-    return SAP(float(score), float(se), accuracy_DF)
+    return SAP(float(score), float(se), accuracy_DF, converged)
 
 
 def _measure(points: Points, generator: torch.Generator) -> Measured:
@@ -74,7 +80,7 @@ def _measure(points: Points, generator: torch.Generator) -> Measured:
     data = points.codes_ND, points.classes_NF
     result = sap(*data, num_train=points.num_train, penalty=sizes.sap_penalty, generator=generator)
     accuracy = Array(result.accuracy_DF, LATENT_FACTOR, "1", "test accuracy of a linear classifier on one latent")
-    return Measured({"sap": result.sap, "sap_se": result.sap_se}, {"sap_accuracy": accuracy})
+    return Measured({"sap": result.sap, "sap_se": result.sap_se}, {"sap_accuracy": accuracy}, result.converged)
 
 
 METRIC = Metric(

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.linalg import sqrtm
-from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score, roc_auc_score
 
@@ -138,20 +137,6 @@ def test_a_rotation_by_45_degrees_hides_two_equal_factors() -> None:
         assert se < 0.12  # of 427 test images, whose unequal values decide which latent varies least
     assert SCORES["sap"](codes, classes) < 0.05
     assert SCORES["explicitness"](codes, classes) > 0.99  # a linear classifier turns it back
-
-
-def test_lightgbm_ranks_models_as_scikit_learn_does() -> None:
-    scores: dict[str, list[tuple[float, float, float]]] = {"lightgbm": [], "sklearn": []}
-    for angle, spread in ((0, 0.05), (0, 0.6), (0, 1.2), (18, 0.05), (30, 0.6), (45, 0.05)):
-        codes, classes = rotated(angle, size=3, repeats=25)
-        codes = codes + spread * noise(len(codes), 2)
-        for trees, found in scores.items():
-            found.append(grown(codes, classes, trees)[:3])
-    for fast, slow in zip(np.array(scores["lightgbm"]).T, np.array(scores["sklearn"]).T, strict=True):
-        assert spearmanr(fast, slow).statistic > 0.9
-        apart = np.subtract.outer(slow, slow) > 0.05  # no two models that scikit-learn tells apart change places
-        assert (np.subtract.outer(fast, fast)[apart] > 0).all()
-        assert np.allclose(fast, slow, atol=0.12)
 
 
 def test_trees_are_seeded_and_neither_global_seeds_nor_threads_change_them() -> None:
@@ -330,12 +315,13 @@ def test_one_latent_is_compared_with_a_dead_one() -> None:
     assert grown(codes, classes).completeness == grown(beside, classes).completeness == 1
 
 
-def test_a_single_factor_is_told_apart_by_anything() -> None:
+def test_single_factor_has_none_to_compare() -> None:
     classes = grid(250, (4,))
     codes = np.concatenate([classes + 0.1 * noise(len(classes), 1), noise(len(classes), 1)], axis=1)
-    assert pairs(codes, classes).betavae == votes(codes, classes).factorvae == 1
-    assert grown(codes, classes).disentanglement == 1
-    assert modularity(codes, classes, bins=20, generator=seeded()).modularity == 1
+    for name in ("betavae", "factorvae", "disentanglement", "modularity"):
+        assert math.isnan(SCORES[name](codes, classes)), name
+    for name in ("mig", "completeness", "informativeness", "explicitness"):
+        assert SCORES[name](codes, classes) > 0.8, name
 
 
 def test_rounding_is_not_read_as_code() -> None:

@@ -21,9 +21,9 @@ from lrx.core.settings import Checked, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError, check_choice
 from lrx.metrics import catalog
-from lrx.metrics.dci import IMPORTANCE, TREES
 from lrx.metrics.points import num_to_train
 from lrx.metrics.record import PRESETS, Points, Sizes
+from lrx.metrics.trees import IMPORTANCE, TREES
 from lrx.responses.encoding import encode_images, image_order
 from lrx.responses.measurement import Measurement
 
@@ -87,11 +87,13 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     )
     scores: dict[str, float] = {}
     arrays: dict[str, Array] = {}
+    unfinished: list[str] = []
     for step, name in enumerate(names, start=1):
         m.progress(step, 1 + len(names))
         measured = catalog.metrics()[name].measure(points, torch.Generator().manual_seed(seeds[name]))
         scores.update(measured.scores)
         arrays.update(measured.arrays)
+        unfinished += [] if measured.converged else [name]
     m.progress(1 + len(names), 1 + len(names))
     codes_ND = points.codes_ND
     arrays["code_std"] = Array(codes_ND.std(axis=0, dtype=np.float64), ("latent",), "latent", "deviation of the codes")
@@ -111,22 +113,25 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             factors_left_out=", ".join(name for name in known.names if name not in factors) or None,
             metrics_left_out=", ".join(unserved) or None,
             scores_left_out=", ".join(meaningless) or None,
-            remark=_remark(len(images), num_train, total, unserved | meaningless),
+            not_converged=", ".join(unfinished) or None,
+            remark=_remark(len(images), num_train, total, unfinished, unserved | meaningless),
             **_versions(settings.trees),
             batch_size=m.batch_size,
         ),
     )
 
 
-def _remark(num_images: int, num_train: int, asked: int, left_out: Mapping[str, str]) -> str | None:
-    """Return what a reader must know of the images, and of what is left out; None where there is nothing."""
-    few = (
-        f"{num_images:,} images, of {asked:,} asked for: learned from {num_train:,}, tested on "
-        f"{num_images - num_train:,} others"
-        if num_images < asked
-        else None
-    )
-    return "; ".join(part for part in (few, remark_on(left_out)) if part) or None
+def _remark(
+    num_images: int, num_train: int, asked: int, unfinished: list[str], left_out: Mapping[str, str]
+) -> str | None:
+    """Return what a reader must know of images, fits and what is left out; None where there is nothing."""
+    parts = [remark_on(left_out)]
+    if unfinished:
+        parts.insert(0, f"the fits of {', '.join(unfinished)} did not converge: these scores may be too low")
+    if num_images < asked:
+        test = f"tested on {num_images - num_train:,} others"
+        parts.insert(0, f"{num_images:,} images, of {asked:,} asked for: learned from {num_train:,}, {test}")
+    return "; ".join(part for part in parts if part) or None
 
 
 def _seeds(generator: torch.Generator) -> dict[str, int]:
