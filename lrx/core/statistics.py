@@ -1,6 +1,8 @@
-"""Means with their standard errors, in one place for all assays and metrics. N independent values."""
+"""Means and accuracies with their standard errors, in one place for all assays and metrics. N independent values."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,3 +25,12 @@ def mean_and_se(values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         squares = np.where(valid_N, np.square(values_N - mean), 0).sum(axis=0)
         se = np.sqrt(squares / (count - 1)) / np.sqrt(count)
     return np.asarray(mean), np.where(count > 1, se, np.nan)
+
+
+def binomial_se(accuracy: float, count: int) -> float:
+    """Return the standard error of an accuracy over `count` independent trials (Agresti & Coull 1998).
+
+    Two successes and two failures are added: the plain sqrt(p (1 - p) / n) is 0 at p = 1 for any number of trials.
+    """
+    share = (accuracy * count + 2) / (count + 4)
+    return math.sqrt(share * (1 - share) / (count + 4))

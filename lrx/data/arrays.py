@@ -43,7 +43,7 @@ def arrays(
     layout: of four axes: "channels_first", "channels_last", or "auto" for the one of 1 or 3 channels.
     classes: the name of an array of whole numbers (N, F) or (N,), from 0; None for no classes. If each combination is
         there once, the data set is a full grid, in whatever order it is stored; otherwise its classes are labels.
-    factor_names: of the F columns of classes; None for factor_1, factor_2, ...
+    factor_names: of the F columns of classes; None for factor_1, factor_2, ..., or of one column the array's own name.
     progress: called with (rows done, rows in all).
     ValueError for arrays that are not as described, FileNotFoundError where there is no file, OSError where the
     observations cannot be kept.

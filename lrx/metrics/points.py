@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+ROUNDINGS = 64  # of the largest code, of a latent that varies by rounding alone; above the number of bins
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 def as_codes_and_classes(codes: np.ndarray | Tensor, classes: np.ndarray | Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Return codes float64 (N, D) and classes int64 (N, F) from arrays or tensors on any device.
 
-    A latent that varies by no more than rounding is made exactly constant, so that no metric measures rounding.
+    A latent that varies by no more than 64 roundings, which bins cannot divide, is made exactly constant, so that no
+    metric measures rounding.
     ValueError for other shapes, codes that are not finite, classes that are not whole, or a factor with one value.
     """
     codes_ND, classes_NF = as_codes(codes), _numpy(classes)
@@ -37,9 +40,11 @@ def as_codes(codes: np.ndarray | Tensor) -> np.ndarray:
     codes_ND = raw_ND.astype(np.float64)
     if not np.isfinite(codes_ND).all():
         raise ValueError("codes must be finite: the model's weights hold NaN, or its codes overflow")
-    rounding = 16 * float(np.finfo(raw_ND.dtype).eps) if raw_ND.dtype.kind == "f" else 0.0
-    constant_D = np.ptp(codes_ND, axis=0) <= rounding * np.abs(codes_ND).max(axis=0)
-    codes_ND[:, constant_D] = codes_ND[0, constant_D]
+    if raw_ND.dtype.kind == "f":
+        precision = np.finfo(raw_ND.dtype)
+        rounding_D = ROUNDINGS * np.maximum(float(precision.eps) * np.abs(codes_ND).max(axis=0), float(precision.tiny))
+        constant_D = np.ptp(codes_ND, axis=0) <= rounding_D
+        codes_ND[:, constant_D] = codes_ND[0, constant_D]
     return codes_ND
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lrx.core.statistics import binomial_se
+
 HALVES = 20  # random halves of the images, from which their part of the error comes
 
 
@@ -72,12 +74,3 @@ def accuracy_and_se(
         return accuracy, math.nan
     of_images = max(0.0, float(np.var(found, ddof=1)) - accuracy * (1 - accuracy) / few)
     return accuracy, math.sqrt(of_votes**2 + of_images)
-
-
-def binomial_se(accuracy: float, count: int) -> float:
-    """Return the standard error of an accuracy over `count` independent trials (Agresti & Coull 1998).
-
-    Two successes and two failures are added: the plain sqrt(p (1 - p) / n) is 0 at p = 1 for any number of trials.
-    """
-    share = (accuracy * count + 2) / (count + 4)
-    return math.sqrt(share * (1 - share) / (count + 4))

@@ -16,26 +16,29 @@ from torch import Tensor, nn
 from lrx.core.checksum import sha256
 from lrx.core.known_classes import KnownClasses, known_classes
 from lrx.core.paths import expand_user
+from lrx.core.statistics import binomial_se
 from lrx.core.types import Dataset, FactorDataset, as_float
 from lrx.core.validation import SettingError, check_whole
 from lrx.storage.atomic import atomic_path
 from lrx.storage.tensors import UNREADABLE, read_tensors
 
-FORMAT = "lrx probe 1"  # part of a stored probe's name: raise the number with any change of network or training
+FORMAT = "lrx probe 2"  # part of a stored probe's name: raise the number with any change of network or training
 SEED = 0
 BATCH = 64
 RATE = 2e-3  # of Adam at the first step, falling to 0 linearly
-NUM_TEST = 512  # images on which accuracies are measured
+NUM_TEST, TEST_SHARE = 512, 5  # images held out for the accuracies, at most a fifth of all
 ROWS = 2**14  # of classes that are in memory at once
 
 
 class Probe(nn.Module):
     """Up to four strided convolutions, 256 hidden units, 64 features, and a linear classifier for each factor.
 
-    names, sizes: of the F factors with more than one value, in order. accuracies: float (F,), see `train_probe`.
+    names, sizes: of the F factors with more than one value, in order.
+    accuracies, num_test: float (F,), on so many held-out images, see `train_probe`.
     """
 
     accuracies: Tensor
+    num_test: Tensor
 
     def __init__(self, observation_shape: tuple[int, ...], known: KnownClasses) -> None:
         super().__init__()
@@ -53,11 +56,18 @@ class Probe(nn.Module):
         self.trunk = nn.Sequential(*layers, *head)
         self.heads = nn.Linear(64, sum(self.sizes))
         self.register_buffer("accuracies", torch.zeros(len(self.sizes)))
+        self.register_buffer("num_test", torch.tensor(0))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (B, C, H, W) to the logits of all classes of all factors (B, sum of sizes)."""
         logits: Tensor = self.heads(self.trunk(x))
         return logits
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Mean accuracy over factors, and its standard error over images, as if factors failed together."""
+        accuracy = float(self.accuracies.mean())
+        return {"probe_accuracy": accuracy, "probe_accuracy_se": binomial_se(accuracy, int(self.num_test))}
 
     @torch.inference_mode()
     def features(self, x: Tensor) -> Tensor:
@@ -75,9 +85,9 @@ class Probe(nn.Module):
 def train_probe(dataset: Dataset, *, steps: int, progress: Callable[[int], None] = lambda steps: None) -> Probe:
     """Train a probe on random images; the same data set and steps give the same probe.
 
-    It is trained on all images, also of a data set that shows a part of them (a split, a correlation), because it
-    serves to measure what models make of them. Accuracies are measured on 512 random images, which may be among those
-    of training; for a rare label, the base rate alone is a high accuracy.
+    It is trained on images of the whole data set, also of one that shows a part of them (a split, a correlation),
+    because it serves to measure what models make of them; all but those on which its accuracies are measured, 512 at
+    random or a fifth of fewer. For a rare label, the base rate alone is a high accuracy.
     ValueError when observations are no images, or no factor or label has two values.
     """
     if len(dataset.observation_shape) != 3:
@@ -86,13 +96,16 @@ def train_probe(dataset: Dataset, *, steps: int, progress: Callable[[int], None]
     if not known.varying:
         raise ValueError(f"a probe network needs a factor or label that varies, and {dataset.name} has none")
     generator = torch.Generator().manual_seed(SEED)
+    num_test = max(1, min(NUM_TEST, len(dataset) // TEST_SHARE))
+    order = torch.randperm(len(dataset), generator=generator)
     with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
         torch.manual_seed(SEED)
         probe = Probe(dataset.observation_shape, known)
         optimizer = torch.optim.Adam(probe.parameters(), lr=RATE, fused=True)
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
         for step in range(steps):
-            x, classes_BF = _batch(dataset, known, probe, BATCH, generator)
+            drawn = torch.randint(len(order) - num_test, (BATCH,), generator=generator)
+            x, classes_BF = _batch(dataset, known, probe, order[num_test + drawn])
             parts = probe(x).split(probe.sizes, dim=1)
             terms = [nn.functional.cross_entropy(part, classes_BF[:, f]) for f, part in enumerate(parts)]
             optimizer.zero_grad()
@@ -101,7 +114,8 @@ def train_probe(dataset: Dataset, *, steps: int, progress: Callable[[int], None]
             schedule.step()
             progress(step + 1)
     probe.eval().requires_grad_(False)
-    x, classes_BF = _batch(dataset, known, probe, NUM_TEST, generator)
+    x, classes_BF = _batch(dataset, known, probe, order[:num_test])
+    probe.num_test.fill_(num_test)
     probe.accuracies.copy_((probe.classes(x) == classes_BF).float().mean(0))
     return probe
 
@@ -135,10 +149,7 @@ def factor_probe(
     return probe.eval().requires_grad_(False)
 
 
-def _batch(
-    dataset: Dataset, known: KnownClasses, probe: Probe, count: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    indices = torch.randint(len(dataset), (count,), generator=generator)
+def _batch(dataset: Dataset, known: KnownClasses, probe: Probe, indices: Tensor) -> tuple[Tensor, Tensor]:
     return as_float(dataset.raw(indices)), known.classes(indices)[:, probe.varying]
 
 

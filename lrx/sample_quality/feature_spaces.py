@@ -85,7 +85,7 @@ def feature_space(
     if features == "probe":
         known_classes(dataset, "features=probe")
         network = probe().to(device)
-        return FeatureSpace(network.features, scores={"probe_accuracy": float(network.accuracies.mean())})
+        return FeatureSpace(network.features, scores=network.scores)
     if features == "inception":
         inception_v3, digest = read_inception(expand_user(str(inception)))
         record = {"inception_variant": inception_v3.variant, "inception_sha256": digest}

@@ -176,10 +176,11 @@ def test_constant_factors_are_left_out() -> None:
     assert values(result, "num_pairs").tolist() == [6, 12]
 
 
-def test_one_factor_has_no_corrected_cds() -> None:
+def test_one_factor_has_no_cds() -> None:
     result = assay(LinearPair(torch.ones(1, 1)), ClassGrid(5))
-    assert result.scores["cds"] == 1
-    assert math.isnan(result.scores["cds_corrected"])
+    assert not {name for name in result.scores if name.startswith("cds")}
+    assert result.scores["completeness"] == 1
+    assert result.settings["remark"] == "left out cds, cds_corrected: each compares factors, and one varies"
 
 
 def test_unusable_data_is_refused() -> None:

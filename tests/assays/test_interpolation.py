@@ -169,7 +169,7 @@ def test_means_over_pairs_have_the_error_of_a_mean() -> None:
 class Exact:
     """A probe that makes no error: the brightest row and column."""
 
-    varying, accuracies = [0, 1], torch.ones(2)
+    varying, scores = [0, 1], {"probe_accuracy": 1.0, "probe_accuracy_se": 0.01}
 
     def to(self, device: torch.device) -> Exact:
         return self

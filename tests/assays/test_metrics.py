@@ -12,7 +12,7 @@ from lrx.assays.metrics.assay import Settings
 from lrx.assays.run import run_assay
 from lrx.core.factors import FactorSpace
 from lrx.core.types import AssayResult, Autoencoder, Dataset
-from lrx.metrics import catalog
+from lrx.metrics import catalog, logistic
 from lrx.metrics.mig import mig
 from lrx.metrics.record import PRESETS, Sizes
 from lrx.responses.encoding import CachedEncoder
@@ -158,6 +158,25 @@ def test_few_images_are_split_first_and_counted() -> None:
     assert enough.settings["remark"] is None
     with pytest.raises(ValueError, match="takes 4 or more, not 2"):
         assay(data=Grid((2,)))
+
+
+def test_fits_that_do_not_converge_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert assay(only=["explicitness"]).settings["not_converged"] is None
+    monkeypatch.setattr(logistic, "ITERATIONS", 2)
+    result = assay(Scaled(torch.eye(5) + 0.3), only=["mig", "betavae", "explicitness"])
+    assert result.settings["not_converged"] == "betavae, explicitness"
+    said = "the fits of betavae, explicitness did not converge: these scores may be too low"
+    assert result.settings["remark"] == said
+
+
+def test_latents_that_vary_by_rounding_are_named() -> None:
+    mixing = torch.eye(5).double()
+    mixing[2, 2] = 2.0**-49
+    model = Scaled(mixing)
+    model.encode = lambda x: x @ mixing + 1  # type: ignore[method-assign]
+    result = assay(model, only=["mig", "irs"])
+    assert result.settings["remark"] == "latents 2 vary by rounding alone and count as constant"
+    assert not result.arrays["mutual_information"].values[2].any()
 
 
 def test_whole_grid_is_its_own_population() -> None:

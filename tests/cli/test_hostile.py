@@ -51,7 +51,7 @@ def test_damaged_probe(lrx: Lrx, place: Path) -> None:
     assert lrx(*words, "name=first").returncode == 0
     (kept,) = (place / "kept").iterdir()
     trap, whole = place / "trap", kept.read_bytes()
-    torch.save({"format": "lrx probe 1", "state": Payload(trap)}, kept)
+    torch.save({"format": "lrx probe 2", "state": Payload(trap)}, kept)
     hostile = kept.read_bytes()
     torch.save([1, 2], kept)
     for content in (hostile, kept.read_bytes(), whole[:-100], b"hello", b""):

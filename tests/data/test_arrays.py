@@ -191,9 +191,16 @@ def test_other_classes_are_labels(tmp_path, classes):
     dataset = opened(write(tmp_path, images=COLOUR, classes=classes), classes="classes")
     assert isinstance(dataset, Labelled)
     assert not isinstance(dataset, FactorDataset)
-    assert dataset.label_names == ("factor_1", "factor_2")[: classes.shape[1]]
+    assert dataset.label_names == (("classes",) if classes.shape[1] == 1 else ("factor_1", "factor_2"))
     assert dataset.label_sizes == tuple(classes.max(axis=0) + 1)
     assert dataset.label_classes(torch.tensor([5, 0])).tolist() == classes[[5, 0]].tolist()
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 1)])
+def test_single_column_takes_name_of_its_array(tmp_path, shape):
+    path = write(tmp_path, images=COLOUR, brightness=np.arange(6).reshape(shape) % 2)
+    assert opened(path, classes="brightness").label_names == ("brightness",)
+    assert opened(path, classes="brightness", factor_names=["shade"]).label_names == ("shade",)
 
 
 def test_one_column_may_come_without_its_axis(tmp_path):

@@ -332,6 +332,19 @@ def test_rounding_is_not_read_as_code() -> None:
     assert irs(codes, classes, quantile=0.99).num_active == 3
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("centre", "roundings"), [(1.0, 18), (-3.0, 40), (0.0, 18)])
+def test_latent_that_varies_by_roundings_is_constant(dtype: type, centre: float, roundings: int) -> None:
+    classes = grid()
+    codes = np.concatenate([standardised(classes), np.full((len(classes), 1), centre)], axis=1).astype(dtype)
+    codes[::2, 3] += roundings * np.spacing(dtype(centre))
+    assert np.ptp(codes[:, 3]) > 0
+    for name in ("mig", "modularity", "irs", "explicitness"):
+        assert SCORES[name](codes, classes) == pytest.approx(SCORES[name](codes[:, :3], classes), abs=1e-6), name
+    assert not mig(codes, classes, bins=20).mutual_information_DF[3].any()
+    assert unsupervised(codes, bins=20).mutual_information_score < 0.1
+
+
 @pytest.mark.parametrize(
     ("codes", "classes", "message"),
     [

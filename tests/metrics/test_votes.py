@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from lrx.core.statistics import binomial_se
 from lrx.metrics.betavae import betavae
 from lrx.metrics.factorvae import factorvae
-from lrx.metrics.votes import SharedValues, accuracy_and_se, binomial_se
+from lrx.metrics.votes import SharedValues, accuracy_and_se
 
 SIZES = (4, 5, 3)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -46,19 +47,19 @@ class PlainBars:
 
 
 class LabelledBars:
-    """The same images, whose row and column are labels."""
+    """The same images, each of them `copies` times, whose row and column are labels."""
 
     name, source, fingerprint, observation_shape = "labelled bars", "made in the test", "0", (1, 8, 8)
     label_names, label_sizes = Bars.factors.names, Bars.factors.sizes
 
-    def __init__(self, shift: int = 0) -> None:
-        self.shift = shift
+    def __init__(self, shift: int = 0, copies: int = 1) -> None:
+        self.shift, self.copies = shift, copies
 
     def __len__(self) -> int:
-        return 12
+        return 12 * self.copies
 
     def raw(self, indices: torch.Tensor) -> torch.Tensor:
-        return Bars().raw(indices)
+        return Bars().raw(indices % 12)
 
     def label_classes(self, indices: torch.Tensor) -> torch.Tensor:
         return Bars.factors.classes((indices + self.shift) % 12)
@@ -66,15 +67,18 @@ class LabelledBars:
 
 def test_train_probe_is_accurate_and_reproducible() -> None:
     state = torch.get_rng_state()
-    probe = train_probe(Bars(), steps=60)
+    data = LabelledBars(copies=5)
+    probe = train_probe(data, steps=60)
     assert torch.equal(torch.get_rng_state(), state)
     assert probe.names == ("row", "column")
     assert probe.sizes == (4, 3)
     assert probe.accuracies.tolist() == [1, 1]
+    assert int(probe.num_test) == 12
+    assert probe.scores == {"probe_accuracy": 1, "probe_accuracy_se": pytest.approx(math.sqrt(14 * 2) / 16**1.5)}
     every = torch.arange(12)
     assert torch.equal(probe.classes(as_float(Bars().raw(every))), Bars.factors.classes(every)[:, [0, 2]])
     assert probe.features(as_float(Bars().raw(every)).double()).shape == (12, 64)
-    again = train_probe(Bars(), steps=60)
+    again = train_probe(data, steps=60)
     assert all(torch.equal(a, b) for a, b in zip(probe.parameters(), again.parameters(), strict=True))
 
 
@@ -104,12 +108,37 @@ def test_flipped_bit_in_cache_is_refused(tmp_path: Path) -> None:
         factor_probe(Bars(), steps=1, cache=str(tmp_path))
 
 
+class Noise(LabelledBars):
+    """White noise, whose labels know nothing of it."""
+
+    def __len__(self) -> int:
+        return 200
+
+    def raw(self, indices: torch.Tensor) -> torch.Tensor:
+        pixels = torch.randint(256, (200, 1, 8, 8), generator=torch.Generator().manual_seed(0))
+        return pixels[indices].to(torch.uint8)
+
+
+def test_accuracies_are_of_images_held_out() -> None:
+    data, read = Noise(), list[torch.Tensor]()
+    images = data.raw
+    data.raw = lambda indices: read.append(indices) or images(indices)  # type: ignore[func-returns-value, method-assign]
+    probe = train_probe(data, steps=80)
+    trained, tested = torch.cat(read[:-1]).unique(), read[-1]
+    assert len(tested) == int(probe.num_test) == 40
+    assert not torch.isin(tested, trained).any()
+    learned = (probe.classes(as_float(images(trained))) == data.label_classes(trained)[:, [0, 2]]).float().mean()
+    assert learned > 0.9  # by heart
+    accuracy, se = probe.scores["probe_accuracy"], probe.scores["probe_accuracy_se"]
+    assert accuracy == pytest.approx((1 / 4 + 1 / 3) / 2, abs=3 * se)
+
+
 def test_probe_of_labels_equals_probe_of_factors() -> None:
     grid, labels = train_probe(Bars(), steps=10), train_probe(LabelledBars(), steps=10)
     assert labels.names == grid.names == ("row", "column")
     assert all(torch.equal(a, b) for a, b in zip(grid.parameters(), labels.parameters(), strict=True))
     every = torch.arange(12)
-    learned = train_probe(LabelledBars(shift=5), steps=60)
+    learned = train_probe(LabelledBars(shift=5, copies=5), steps=60)
     assert torch.equal(learned.classes(as_float(Bars().raw(every))), Bars.factors.classes((every + 5) % 12)[:, [0, 2]])
 
 

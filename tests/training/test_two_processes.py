@@ -62,7 +62,7 @@ def test_sixteen_writers_share_one_probe(tmp_path: Path) -> None:
         assert (assay.arrays["x"].values == number + 0.5).all()
         assert os.listdir(tmp_path / str(number)) == ["result.h5"]
     (probe,) = (tmp_path / "probes").iterdir()
-    assert torch.load(probe, weights_only=True)["format"] == "lrx probe 1"
+    assert torch.load(probe, weights_only=True)["format"] == "lrx probe 2"
 
 
 def test_concurrent_removal_of_a_part_file(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from lrx.responses.measurement import Measurement
 from lrx.responses.work_units import Values
 
 RESPONSIVE = 0.5  # a latent is responsive to a factor above this, as it is informative above this response to itself
+COMPARING = ("cds", "cds_corrected")  # scores that compare factors, and say nothing of one
 RESAMPLED = 2**22  # resampled groups in memory at once
 
 
@@ -51,8 +52,9 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     """Estimate the conditioned response matrix (F, D), the CDS and related scores, with standard errors.
 
     Factors of one value are left out; the setting `left_out` names them. Scores, see `scores_of`: cds, cds_corrected,
-    completeness, num_responsive, num_uncovered. Without any response the CDS is NaN; the setting `remark` says that no
-    response is above the threshold, so that the scores compare noise.
+    completeness, num_responsive, num_uncovered; of a single factor without cds and cds_corrected, which the setting
+    `remark` says. Without any response the CDS is NaN; `remark` says that no response is above the threshold, so that
+    the scores compare noise.
     The array `num_groups` has the groups that were measured: all of the grid where it has fewer than the setting.
     A 95 % interval is the estimate ± t standard errors, t of G - 1 degrees of freedom (2.00 for 64 groups): normal and
     not percentile, whose ends the maximum of nearly equal entries would bias twice.
@@ -80,13 +82,13 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             "factor": np.array([factors.names[factor] for factor in varying]),
             "latent": np.arange(m.num_latents),
         },
-        scores=_with_errors(scores_of(matrix_FD, threshold), scores_of(replicates_BFD, threshold)),
+        scores=_with_errors(_told(scores_of(matrix_FD, threshold), len(varying)), scores_of(replicates_BFD, threshold)),
         settings=stored(
             settings,
             batch_size=m.batch_size,
             left_out=", ".join(name for name, size in zip(factors.names, factors.sizes, strict=True) if size == 1),
             num_responses=sum(factor.num_responses for factor in groups),
-            remark=_remark(float(matrix_FD.max()), threshold),
+            remark=_remark(matrix_FD, threshold),
         ),
     )
 
@@ -166,14 +168,22 @@ def _counts(groups: Sequence[GroupResponses]) -> dict[str, Array]:
     return {name: Array(np.array(values), ("factor",), "1", meaning) for name, (values, meaning) in counts.items()}
 
 
-def _remark(largest: float, threshold: float) -> str | None:
-    """Remark on a matrix whose largest entry is not above the threshold; None for all others."""
-    if largest > threshold:
-        return None
-    return (
-        f"no latent answers to any factor with more than {threshold:g} (the largest is {largest:.2g}), as of {CAUSES}; "
-        "CDS and completeness compare next to nothing"
-    )
+def _told(scores: dict[str, Tensor], num_factors: int) -> dict[str, Tensor]:
+    """Return the scores that say something of so many factors."""
+    return {name: score for name, score in scores.items() if num_factors > 1 or name not in COMPARING}
+
+
+def _remark(matrix_FD: Tensor, threshold: float) -> str | None:
+    """Remark on a matrix of one factor, or whose largest entry is not above the threshold; None for all others."""
+    parts, largest = [], float(matrix_FD.max())
+    if len(matrix_FD) == 1:
+        parts.append(f"left out {', '.join(COMPARING)}: each compares factors, and one varies")
+    if largest <= threshold:
+        parts.append(
+            f"no latent answers to any factor with more than {threshold:g} (the largest is {largest:.2g}), as of "
+            f"{CAUSES}; CDS and completeness compare next to nothing"
+        )
+    return "; ".join(parts) or None
 
 
 def _with_errors(scores: dict[str, Tensor], replicates: dict[str, Tensor]) -> dict[str, float]:

@@ -226,7 +226,7 @@ def _named_scores(scored: list[ScoredPaths], shared: SharedFactors | None) -> tu
             scores[f"{name}_{path}"], scores[f"{name}_{path}_se"] = float(mean), float(se)
     if shared is not None:
         scores["num_sharing"] = float(shared.counted_PF.any(1).sum())
-        scores["probe_accuracy"] = float(shared.probe.accuracies.mean())
+        scores.update(shared.probe.scores)
     return arrays, scores
 
 

@@ -18,10 +18,11 @@ from torch import Tensor
 from lrx.assays.metrics.left_out import metrics_left_out, remark_on, scores_left_out
 from lrx.core.known_classes import KnownClasses, known_classes
 from lrx.core.settings import Checked, setting, stored
+from lrx.core.text import join_names
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError, check_choice
 from lrx.metrics import catalog
-from lrx.metrics.points import num_to_train
+from lrx.metrics.points import as_codes, num_to_train
 from lrx.metrics.record import PRESETS, Points, Sizes
 from lrx.metrics.trees import IMPORTANCE, TREES
 from lrx.responses.encoding import encode_images, image_order
@@ -96,6 +97,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         unfinished += [] if measured.converged else [name]
     m.progress(1 + len(names), 1 + len(names))
     codes_ND = points.codes_ND
+    rounded = np.flatnonzero((np.ptp(codes_ND, axis=0) > 0) & (np.ptp(as_codes(codes_ND), axis=0) == 0)).tolist()
     arrays["code_std"] = Array(codes_ND.std(axis=0, dtype=np.float64), ("latent",), "latent", "deviation of the codes")
     meaningless = scores_left_out(names, len(factors), m.dataset.name)
     return AssayResult(
@@ -114,7 +116,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             metrics_left_out=", ".join(unserved) or None,
             scores_left_out=", ".join(meaningless) or None,
             not_converged=", ".join(unfinished) or None,
-            remark=_remark(len(images), num_train, total, unfinished, unserved | meaningless),
+            remark=_remark(len(images), num_train, total, unfinished, rounded, unserved | meaningless),
             **_versions(settings.trees),
             batch_size=m.batch_size,
         ),
@@ -122,10 +124,12 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
 
 
 def _remark(
-    num_images: int, num_train: int, asked: int, unfinished: list[str], left_out: Mapping[str, str]
+    num_images: int, num_train: int, asked: int, unfinished: list[str], rounded: list[int], left_out: Mapping[str, str]
 ) -> str | None:
     """Return what a reader must know of images, fits and what is left out; None where there is nothing."""
     parts = [remark_on(left_out)]
+    if rounded:
+        parts.insert(0, f"latents {join_names([*map(str, rounded)])} vary by rounding alone and count as constant")
     if unfinished:
         parts.insert(0, f"the fits of {', '.join(unfinished)} did not converge: these scores may be too low")
     if num_images < asked:

@@ -28,7 +28,8 @@ class Classes:
 def read_classes(path: Path, key: str | None, names: Sequence[str] | None, *, num_rows: int) -> Classes | None:
     """Read the classes of `num_rows` observations from the array `key` of a file; None without a key.
 
-    names: of the columns; None for factor_1, factor_2, ... ValueError as in `check_classes`, and for names without key.
+    names: of the columns; None for the name of the array where it has one column, else factor_1, factor_2, ...
+    ValueError as in `check_classes`, and for names without key.
     """
     if key is None:
         if names is not None:
@@ -39,6 +40,8 @@ def read_classes(path: Path, key: str | None, names: Sequence[str] | None, *, nu
         raise ValueError(f"{path} is an npy file, which holds one array and no {key!r}; put both into an npz")
     _check_form(array.shape, array.dtype, f"{path}: {key!r}", num_rows)
     values = np.concatenate(list(array.rows()))
+    if names is None and values.size == num_rows:
+        names = [key.rpartition("/")[2]]
     return check_classes(values, names, num_rows=num_rows, what=(f"{path}: ", repr(key)), setting="factor_names")
 
 
