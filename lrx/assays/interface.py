@@ -12,8 +12,10 @@ from torch import nn
 from lrx.assays import catalog
 from lrx.assays.result import Result
 from lrx.assays.run import run_assay
+from lrx.core.data_identity import about_data
 from lrx.core.devices import configure_backends
 from lrx.core.settings import Checked, from_keywords
+from lrx.core.source_code import about_code
 from lrx.core.types import AssayResult, Autoencoder, Dataset
 from lrx.data.in_memory import as_dataset
 from lrx.responses.encoding import device_and_dtype_of
@@ -80,7 +82,7 @@ def _subject(model: Run | Autoencoder, data: object) -> tuple[Autoencoder, Datas
     """Return the model, the data and what a result says of them. ValueError where one of them is missing."""
     if isinstance(model, Run):
         dataset = model.dataset if data is None else as_dataset(data)
-        return model.model, dataset, {**model.provenance, **_about_data(dataset)}
+        return model.model, dataset, {**model.provenance, **about_data(dataset)}
     if not isinstance(model, Autoencoder):
         raise ValueError(
             f"{type(model).__name__} has no encode and decode; wrap it, as in lrx.adapt(model, encode='encoder', "
@@ -96,13 +98,6 @@ def _subject(model: Run | Autoencoder, data: object) -> tuple[Autoencoder, Datas
         "checkpoint_sha256": fingerprint(model.state_dict()) if isinstance(model, nn.Module) else "",
         "device": str(device_and_dtype_of(model).device),
         "config": "",
+        **about_code(kind.__module__),
     }
-    return model, dataset, {**about, **_about_data(dataset)}
-
-
-def _about_data(dataset: Dataset) -> dict[str, str | int | float]:
-    return {
-        "dataset": dataset.name,
-        "dataset_source": dataset.source,
-        "dataset_fingerprint": dataset.fingerprint,
-    }
+    return model, dataset, {**about, **about_data(dataset)}

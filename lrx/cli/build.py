@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from lrx.cli.config import Config, setting_group
+from lrx.cli.console import messages
 from lrx.cli.console.progress import WorkProgress
 from lrx.core.types import Autoencoder, Dataset
 from lrx.data.correlation import with_correlation
@@ -26,6 +27,9 @@ def open_dataset(config: Config) -> Dataset:
     """
     with WorkProgress("preparing the data set (once)") as progress:
         dataset = cast(Dataset, config.without("dataset.correlation").build("dataset", progress=progress))
+    remark = getattr(dataset, "remark", "")
+    if remark:
+        messages.warn(f"{dataset.name}: {remark}")
     with setting_group("dataset"):
         return with_correlation(dataset, cast(Mapping[str, object] | str | None, config.plain("dataset.correlation")))
 

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from lrx.cli.build import open_dataset
 from lrx.cli.commands.assay import about_checkpoint, load_model, measured_part
 from lrx.cli.config import Config
+from lrx.cli.finished import code_of
 from lrx.core.devices import choose_device
 from lrx.core.types import Autoencoder, Dataset
 from lrx.data import splits
@@ -67,5 +68,6 @@ def load(
         "model": stored.target("autoencoder" if stored.value("autoencoder._target_") else "model"),
         "device": str(chosen),
         "config": "",
+        **({"code_sha256": code} if (code := code_of(stored)) else {}),
     }
     return Run(Path(path), model, dataset, stored.flat(), provenance)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from lrx.core.checksum import sha256
+from lrx.core.data_identity import fingerprint_with_classes
 from lrx.data.store.pixels import PixelStore
 
 
@@ -16,13 +19,20 @@ class StoreDataset:
     name, source, fingerprint: as in lrx.core.types.Dataset.
     pixels: uint8 images (C, H, W) or float32 vectors (P,), by index.
     Its `sample`, int64 (M,), names the images that training and evaluation draw from, see lrx.data.subset; None: all.
+    observations_fingerprint: the fingerprint without known classes, see lrx.core.data_identity.
+    class_names: by factor or label, the name of each class, where they have names.
+    remark: what whoever opens it should know, such as what was left out; also part of `source`.
     """
+
+    class_names: Mapping[str, tuple[str, ...]] = {}
+    remark = ""
 
     def __init__(self, *, name: str, source: str, fingerprint: str, pixels: PixelStore) -> None:
         """Take the shape of the observations from the first one."""
         self.name = name
         self.source = source
         self.fingerprint = fingerprint
+        self.observations_fingerprint = fingerprint
         self.sample: Tensor | None = None
         self.observation_shape: tuple[int, ...] = pixels[np.zeros(1, dtype=np.int64)].shape[1:]
         self.pixels = pixels
@@ -48,7 +58,8 @@ class StoreDataset:
 class LabelledDataset(StoreDataset):
     """StoreDataset whose observations carry L labels each, as in lrx.core.types.Labelled.
 
-    classes: whole numbers (N, L); those of label l run from 0 to label_sizes[l] - 1.
+    classes: whole numbers (N, L); those of label l run from 0 to label_sizes[l] - 1. They, the names and the sizes are
+        part of the fingerprint; the one given is that of the observations.
     partition: int64 (N,), the official split codes 0 train, 1 validation, 2 test; None where there are none, and then
         the data set has no such attribute, which is how lrx.data.splits tells.
     """
@@ -77,6 +88,7 @@ class LabelledDataset(StoreDataset):
         if partition is not None:
             self.partition = partition
         self._classes = classes
+        self.fingerprint = fingerprint_with_classes(fingerprint, label_names, label_sizes, classes)
 
     def label_classes(self, indices: Tensor) -> Tensor:
         """Return classes int64 (B, L) at indices int64 (B,), on the CPU; IndexError outside 0 .. len - 1."""

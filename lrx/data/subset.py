@@ -8,6 +8,7 @@ from typing import TypeVar
 from torch import Tensor
 
 from lrx.core.checksum import sha256
+from lrx.core.data_identity import observations_fingerprint
 from lrx.core.types import Dataset, Sampled
 
 D = TypeVar("D", bound=Dataset)
@@ -31,6 +32,8 @@ def with_sample(dataset: D, sample: Tensor, *, description: str, identity: str) 
     subset = copy.copy(dataset)
     subset.source = f"{dataset.source}, {description}"
     subset.fingerprint = sha256(f"{dataset.fingerprint}, {identity}")
+    observations = sha256(f"{observations_fingerprint(dataset)}, {identity}")
+    subset.observations_fingerprint = observations  # type: ignore[attr-defined]
     assert not hasattr(type(subset), "sample"), "a data set's sample is an attribute of its own"
     subset.sample = sample  # type: ignore[attr-defined]
     return subset

@@ -193,7 +193,9 @@ def _rank(rows: list[Row]) -> None:
             row.add_error(f"its codes cannot be ranked: {reason}")
             continue
         images = sha256(members["image"].tobytes()), len(codes_ND)
-        data = row.provenance.get("dataset_fingerprint"), row.provenance.get("trained_steps")
+        # of the observations alone, as in results of 0.1.0: codes do not depend on labels
+        data_key = "observations_fingerprint" if "observations_fingerprint" in row.provenance else "dataset_fingerprint"
+        data = row.provenance.get(data_key), row.provenance.get("trained_steps")
         groups[without_seed(row.training), images, repr(data)].append((row, codes_ND, carrying_D))
     if not groups:
         return

@@ -36,7 +36,8 @@ class About:
     """Identity of the assay that a part belongs to.
 
     whole: run_folder.fingerprint of its config and inputs. data: fingerprint of the data set. assay: its name.
-    seconds: wall time of the part. checkpoint: its SHA-256, empty in parts of version 0.1.0.
+    seconds: wall time of the part. checkpoint: its SHA-256, empty in parts of version 0.1.0. observations: fingerprint
+    of the data without classes; None in version 0.1.0, where that was `data`.
     """
 
     whole: str
@@ -44,6 +45,7 @@ class About:
     assay: str
     seconds: float
     checkpoint: str = ""
+    observations: str | None = None
 
 
 class MixedPartsError(ValueError):
@@ -64,10 +66,10 @@ class Parts:
         """See lrx.responses.work_units.Share. ValueError for a unit that no part has, as when machines differ."""
         return StoredUnits(self._find).values(pieces, total=total, progress=progress)
 
-    def check(self, fingerprint: str) -> None:
-        """Raise ValueError unless all were measured on the data set of this fingerprint."""
+    def check(self, fingerprint: str, observations: str) -> None:
+        """Raise ValueError unless all were measured on the data set of these fingerprints, with classes and without."""
         for number, about in enumerate(self._abouts, 1):
-            if about.data != fingerprint:
+            if about.data != fingerprint and (about.observations, about.data) != (None, observations):
                 raise ValueError(
                     f"{self._folder / f'{number}of{self.count}'} was measured on other data (fingerprint {about.data}, "
                     f"and here {fingerprint}); remove that folder and give every job the same data"

@@ -39,7 +39,7 @@ TEXT = h5py.string_dtype("utf-8")
 LARGE = 65536  # bytes from which an array is compressed
 DEFLATE = 1032  # the most that gzip packs into a byte (zlib's technical details)
 WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
-IDENTITY = ("checkpoint_sha256", "dataset_fingerprint")  # what the assays of one file have in common
+IDENTITY = ("checkpoint_sha256", "dataset_fingerprint", "code_sha256")  # what the assays of one file have in common
 
 # What h5py raises for files that are damaged, or made to harm.
 UNREADABLE = (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, MemoryError)
@@ -65,7 +65,10 @@ def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance)
     others = {name: result for name, result in old.assays.items() if name not in assays}
     for key in IDENTITY:
         before, now = old.provenance.get(key), provenance.get(key)
-        if others and before != now:
+        # files of version 0.1.0 name no code, and identify their data without its classes
+        is_earlier = "observations_fingerprint" not in old.provenance
+        earlier = (None,) if key == "code_sha256" else (provenance.get("observations_fingerprint", now),)
+        if others and before != now and not (is_earlier and before in earlier):
             raise ValueError(f"{path} holds results of {key} {before}, not {now}: one file holds one run")
     of_each = {**old.provenance_of, **{name: dict(provenance) for name in assays}}
     with new_file(path) as file:

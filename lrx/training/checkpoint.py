@@ -85,17 +85,16 @@ def load(path: Path) -> Checkpoint:
     return Checkpoint(**{field.name: content[field.name] for field in fields(Checkpoint)})
 
 
-def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, data: Mapping[str, str]) -> int:
+def resume(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, data: Mapping[str, str], earlier: str = ""
+) -> int:
     """Restore model, optimiser and random states; return the number of finished steps.
 
+    earlier: fingerprint that an earlier version stored for the same data.
     ValueError if the run was trained on other data than `data` names, or the file is no training run, or damaged.
     """
     content = _read(path)
-    if content["data"]["fingerprint"] != data["fingerprint"]:
-        raise ValueError(
-            f"{path} was trained on {content['data']['name']} ({content['data']['source']}), and this is "
-            f"{data['name']} ({data['source']}); give the same data, or another name="
-        )
+    check_data(path, content["data"], data, earlier)
     load_weights(model, content["model"], path)
     if not content["optimizer"]:
         raise ValueError(f"{path} holds imported weights, not a training run; it can be assayed, not resumed")
@@ -106,6 +105,16 @@ def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, data:
         raise ValueError(f"{path} is damaged: its optimiser or its random states do not fit this run") from error
     step: int = content["step"]
     return step
+
+
+def check_data(path: Path, before: Mapping[str, str], data: Mapping[str, str], earlier: str = "") -> None:
+    """Check that a checkpoint was `before` trained on this data, see `resume`; else ValueError."""
+    if before["fingerprint"] not in (data["fingerprint"], earlier):
+        raise ValueError(
+            f"{path} was trained on {before['name']} ({before['source']}; fingerprint {before['fingerprint'][:8]}), "
+            f"and this is {data['name']} ({data['source']}; {data['fingerprint'][:8]}); give the same data, or another "
+            "name="
+        )
 
 
 def find(ckpt: str) -> Path:

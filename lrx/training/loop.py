@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from lrx.core.data_identity import observations_fingerprint, training_fingerprint
 from lrx.core.devices import configure_backends, to_device
 from lrx.core.settings import Checked, setting
 from lrx.core.types import Dataset, Grouped, Paired, Sampled, Trainable, as_float
@@ -94,8 +95,9 @@ def train(
         optimizer = _prepare(model, settings, device)
         rates = [group["lr"] for group in optimizer.param_groups]
         torch.manual_seed(seed)
-        data = {"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint}
-        start = checkpoint.resume(path, model, optimizer, data) if path.exists() else 0
+        data = {"name": dataset.name, "source": dataset.source, "fingerprint": training_fingerprint(dataset, model)}
+        earlier = observations_fingerprint(dataset)  # of every training of version 0.1.0
+        start = checkpoint.resume(path, model, optimizer, data, earlier) if path.exists() else 0
         ranks.check_equal_across_ranks({"the step to start at": str(start)}, "they must see the same run folder")
         observer.start(start)
         autocast = settings.precision == "bf16" or (settings.precision == "auto" and device.type == "cuda")

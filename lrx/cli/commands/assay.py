@@ -7,7 +7,6 @@ assay runs once more in the folder above, with the values of the parts in place 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -18,7 +17,9 @@ from lrx.cli.build import build_model, checked_seed, open_dataset, run_session
 from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.cli.console.progress import WorkProgress
+from lrx.cli.finished import inputs_of, is_finished, shards_identity
 from lrx.core.checksum import file_sha256
+from lrx.core.data_identity import about_data, observations_fingerprint
 from lrx.core.devices import choose_device, configure_backends
 from lrx.core.malloc import keep_freed_memory
 from lrx.core.paths import PART
@@ -71,11 +72,11 @@ def join(folder: Path) -> bool:
 
 def _join(config: Config, folder: Path, count: int) -> bool:
     """Join `count` shards of the assay that `config` describes without a shard; False while some lack."""
-    inputs = _inputs(config)
+    inputs = inputs_of(config)
     stored = run_folder.fingerprint(run_folder.stored_identity(folder, config.flat()))
     if status.finished(folder, stored, inputs) and (folder / results.FILENAME).is_file():
         return True
-    with shards.opened(folder, count, whole=_whole(config, inputs)) as parts:
+    with shards.opened(folder, count, whole=shards_identity(config, inputs)) as parts:
         if parts is None:
             return False
         try:
@@ -93,12 +94,12 @@ def measure(config: Config, folder: Path, share: Share) -> None:
     if share is not ALL_UNITS and (description is None or not description.shards):
         raise ValueError(f"assay={name} is one piece of work, which no shards can share; leave out assay.shards")
     device = _device(config)
-    path, inputs = checkpoint.find(str(config.value("ckpt"))), _inputs(config)
+    path, inputs = checkpoint.find(str(config.value("ckpt"))), inputs_of(config)
     trained = checkpoint.load(path)
     run_folder.check_same(folder, config.flat())
     stored = config.stored(trained.config, override="dataset")
     dataset = splits.part(open_dataset(stored), measured_part(config, stored))
-    if _is_finished(config, folder, inputs, dataset.fingerprint):
+    if is_finished(config, folder, inputs, dataset):
         messages.note(f"{folder} is finished; nothing to do")
         return
 
@@ -112,9 +113,8 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             **about_checkpoint(trained, path),
             "model": stored.target("autoencoder" if stored.value("autoencoder._target_") else "model"),
             **({"reconstruction": model.reconstruction} if isinstance(model, NetworkAutoencoder) else {}),
-            "dataset": dataset.name,
-            "dataset_source": dataset.source,
-            "dataset_fingerprint": dataset.fingerprint,
+            **about_data(dataset),
+            **({"code_sha256": inputs["code"]} if "code" in inputs else {}),
             "seed": seed,
             "device": str(device),
             "shards": count,
@@ -125,7 +125,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
 
         store = PartialResults(target, provenance)  # refuses now, not after hours, a file that cannot be added to
         if isinstance(share, shards.Parts):
-            share.check(dataset.fingerprint)
+            share.check(dataset.fingerprint, observations_fingerprint(dataset))
         try:
             with WorkProgress(name.replace("_", " ")) as progress:
                 generator = torch.Generator().manual_seed(seed)
@@ -134,10 +134,17 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             raise ValueError(f"assay.{error}") from error
         except ShardDone:
             assert isinstance(share, Shard)
-            whole = _whole(config.replaced("shard", None), inputs)
+            whole = shards_identity(config.replaced("shard", None), inputs)
             run_folder.write_config(folder, config.text)
-            seconds = time.monotonic() - began
-            shards.write(folder, share, shards.About(whole, dataset.fingerprint, name, seconds, inputs["checkpoint"]))
+            part = shards.About(
+                whole=whole,
+                data=dataset.fingerprint,
+                assay=name,
+                seconds=time.monotonic() - began,
+                checkpoint=inputs["checkpoint"],
+                observations=observations_fingerprint(dataset),
+            )
+            shards.write(folder, share, part)
             count = len(share.values_by_key)
             messages.note(f"{folder / PART}: {f'{count} pieces' if count else 'no piece'} of {name.replace('_', ' ')}")
             return
@@ -200,42 +207,6 @@ def about_checkpoint(trained: checkpoint.Checkpoint, path: Path) -> dict[str, st
         "trained_steps": trained.step,
         "trained_on": f"{trained.data['name']} ({trained.data['source']}, {trained.data['fingerprint']})",
     }
-
-
-def _is_finished(config: Config, folder: Path, inputs: Mapping[str, str], fingerprint: str) -> bool:
-    """Return whether the folder holds the result of these inputs. ValueError when it is of other data."""
-    stored = run_folder.fingerprint(run_folder.stored_identity(folder, config.flat()))
-    if not status.finished(folder, stored, inputs):
-        return False
-    if config.value("shard") is not None:
-        if not (folder / PART).is_file():
-            return False
-        about = shards.read_about(folder / PART)
-        same, before = about.whole == _whole(config.replaced("shard", None), inputs), about.data
-    else:
-        try:
-            with results.open_file(folder / results.FILENAME) as file:
-                same = file.attrs["checkpoint_sha256"] == inputs["checkpoint"]
-                before = str(file.attrs["dataset_fingerprint"])
-        except (OSError, KeyError):
-            return False
-    if same and before != fingerprint:
-        raise ValueError(
-            f"{folder} was measured on other data (fingerprint {before}, and here {fingerprint}); give the same data, "
-            "or another name="
-        )
-    return same
-
-
-def _inputs(config: Config) -> dict[str, str]:
-    """Return the inputs of an assay by name: the SHA-256 of the checkpoint."""
-    path = checkpoint.find(str(config.value("ckpt")))
-    return {"checkpoint": file_sha256(path)}
-
-
-def _whole(config: Config, inputs: Mapping[str, str]) -> str:
-    """Return the SHA-256 of what the shards of an assay have in common."""
-    return run_folder.fingerprint(run_folder.identity(config.flat()), inputs)
 
 
 def measured_part(config: Config, stored: Config) -> str:

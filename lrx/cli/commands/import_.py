@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from lrx.cli.build import build_model, check_folder, open_dataset, run_session
 from lrx.cli.config import Config
 from lrx.cli.console import messages
+from lrx.cli.finished import code_of
 from lrx.core.checksum import file_sha256
+from lrx.core.data_identity import observations_fingerprint
 from lrx.core.paths import CHECKPOINT, expand_user
 from lrx.core.types import Autoencoder, Dataset, as_float
 from lrx.runs import run_folder
@@ -38,7 +40,8 @@ def import_command(config: Config, folder: Path) -> None:
         check_autoencoder(model, dataset, str(config.value("autoencoder._target_")))
     path = folder / CHECKPOINT
     digest = file_sha256(source)
-    with run_session(config, folder, "import", {"weights": digest}):
+    code = code_of(config)
+    with run_session(config, folder, "import", {"weights": digest, **({"code": code} if code else {})}):
         run_folder.write_config(folder, config.text)
         checkpoint.save(
             path,
@@ -47,7 +50,7 @@ def import_command(config: Config, folder: Path) -> None:
             step=0,
             steps=0,
             config=config.text,
-            data={"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint},
+            data={"name": dataset.name, "source": dataset.source, "fingerprint": observations_fingerprint(dataset)},
             origin=f"{source.name}, sha256 {digest}",
         )
     messages.note(f"imported {len(weights)} tensors: {path}")

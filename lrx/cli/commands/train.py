@@ -15,6 +15,7 @@ from lrx.cli.build import build_model, check_folder, checked_seed, open_dataset,
 from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.cli.console.progress import TrainProgress
+from lrx.core.data_identity import observations_fingerprint
 from lrx.core.devices import choose_device
 from lrx.core.malloc import keep_freed_memory
 from lrx.core.paths import CHECKPOINT
@@ -53,6 +54,7 @@ def train_command(config: Config, folder: Path) -> float | None:
         if not is_finished:
             _train(config, folder, settings, ranks, device)
         elif ranks.is_main:
+            _check_data(config, folder / CHECKPOINT)
             can_grow = settings.schedule == "constant"
             remedy = f"trainer.steps={2 * settings.steps} trains on" if can_grow else "nothing to do"
             messages.note(f"{folder} is finished ({settings.steps} steps); {remedy}")
@@ -64,6 +66,20 @@ def _is_finished(flat: Mapping[str, str], folder: Path, settings: TrainSettings)
     path = folder / CHECKPOINT
     done = status.finished(folder, run_folder.fingerprint(run_folder.stored_identity(folder, flat)))
     return done and path.is_file() and checkpoint.load(path).step == settings.steps
+
+
+def _check_data(config: Config, path: Path) -> None:
+    """Check that a finished run was trained on the data that the config describes; ValueError if it was not.
+
+    Data that is not at hand any more is not asked for.
+    """
+    try:
+        dataset = splits.part(open_dataset(config), str(config.value("split")))
+    except FileNotFoundError as error:
+        messages.note(f"{path} is not compared with its data: {error}")
+        return
+    data = {"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint}
+    checkpoint.check_data(path, checkpoint.load(path).data, data, observations_fingerprint(dataset))
 
 
 def _train(config: Config, folder: Path, settings: TrainSettings, ranks: Ranks, device: torch.device) -> None:

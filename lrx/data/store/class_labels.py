@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lrx.core.data_identity import fingerprint_with_classes
 from lrx.core.factors import FactorSpace
+from lrx.core.text import join_names
 from lrx.core.validation import SettingError
 from lrx.data.grid import GridDataset
 from lrx.data.labelled import LabelledDataset, PickedPixels, StoreDataset
@@ -79,31 +81,67 @@ def _check_form(shape: tuple[int, ...], dtype: np.dtype, what: str, num_rows: in
 def with_classes(
     classes: Classes | None, *, name: str, source: str, fingerprint: str, pixels: PixelStore
 ) -> StoreDataset:
-    """Return the data set of these observations: a grid if each combination of classes is there once, in any order."""
+    """Return the data set of these observations: a grid if each combination of classes is there once, in any order.
+
+    Classes of a grid that do not run from 0 without gaps are relabelled, which its `remark` says.
+    fingerprint: of the observations.
+    """
     if classes is None:
         return StoreDataset(name=name, source=source, fingerprint=fingerprint, pixels=pixels)
-    factors = classes.factors
-    if factors.num_points == len(pixels):
-        index_N = factors.index(torch.from_numpy(classes.values_NF)).numpy()
-        rows_N = np.argsort(index_N)
-        grid_N = np.arange(len(pixels))
-        if np.array_equal(index_N, grid_N):
-            return GridDataset(name=name, source=source, fingerprint=fingerprint, factors=factors, pixels=pixels)
-        if np.array_equal(index_N[rows_N], grid_N):
-            sorted_pixels = PickedPixels(pixels, rows_N)
-            return GridDataset(
-                name=name,
-                source=f"{source}, sorted by its classes",
-                fingerprint=sorted_pixels.fingerprint(fingerprint),
-                factors=factors,
-                pixels=sorted_pixels,
-            )
-    return LabelledDataset(
-        name=name,
-        source=source,
-        fingerprint=fingerprint,
-        pixels=pixels,
-        label_names=factors.names,
-        label_sizes=factors.sizes,
-        classes=classes.values_NF,
-    )
+    grid = _as_grid(classes)
+    if grid is None:
+        return LabelledDataset(
+            name=name,
+            source=source,
+            fingerprint=fingerprint,
+            pixels=pixels,
+            label_names=classes.factors.names,
+            label_sizes=classes.factors.sizes,
+            classes=classes.values_NF,
+        )
+    remark = _relabelled(classes, grid)
+    source += f", {remark}" if remark else ""
+    rows_N = np.argsort(grid.index_N)
+    if not np.array_equal(rows_N, np.arange(len(pixels))):
+        pixels = PickedPixels(pixels, rows_N)
+        source, fingerprint = f"{source}, sorted by its classes", pixels.fingerprint(fingerprint)
+    dataset = GridDataset(name=name, source=source, fingerprint=fingerprint, factors=grid.factors, pixels=pixels)
+    dataset.fingerprint = fingerprint_with_classes(fingerprint, grid.factors.names, grid.factors.sizes)
+    dataset.remark, dataset.class_names = remark, grid.class_names if remark else {}
+    return dataset
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Full grid that classes make. index_N: place of each row in it; values: classes of each factor, ascending."""
+
+    factors: FactorSpace
+    index_N: np.ndarray
+    values: tuple[np.ndarray, ...]
+
+    @property
+    def class_names(self) -> dict[str, tuple[str, ...]]:
+        """Classes as they were given, by factor."""
+        return {name: tuple(map(str, values)) for name, values in zip(self.factors.names, self.values, strict=True)}
+
+
+def _as_grid(classes: Classes) -> _Grid | None:
+    """Return the grid whose points the rows are, each once; None where they are no full grid."""
+    columns = [np.unique(column, return_inverse=True) for column in classes.values_NF.T]
+    factors = FactorSpace(names=classes.factors.names, sizes=tuple(len(values) for values, _ in columns))
+    if factors.num_points != len(classes.values_NF):
+        return None
+    index_N = factors.index(torch.from_numpy(np.stack([codes for _, codes in columns], axis=1))).numpy()
+    if len(np.unique(index_N)) < len(index_N):
+        return None
+    return _Grid(factors, index_N, tuple(values for values, _ in columns))
+
+
+def _relabelled(classes: Classes, grid: _Grid) -> str:
+    """Return which factors had other classes than 0, 1, ..., and which; empty where none had."""
+    given = [
+        f"{name} {join_names(tuple(map(str, values)))}"
+        for name, size, values in zip(classes.factors.names, classes.factors.sizes, grid.values, strict=True)
+        if size != len(values)
+    ]
+    return f"classes relabelled to 0, 1, ...: {'; '.join(given)}" if given else ""

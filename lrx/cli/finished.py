@@ -1,0 +1,91 @@
+"""What makes an assay finished: the result in its folder is of this config, checkpoint, code and data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lrx.cli.config import Config
+from lrx.cli.console import messages
+from lrx.core.checksum import file_sha256
+from lrx.core.data_identity import observations_fingerprint
+from lrx.core.paths import PART
+from lrx.core.source_code import code_sha256
+from lrx.core.types import Dataset
+from lrx.runs import run_folder, shards, status
+from lrx.storage import results
+from lrx.training import checkpoint
+
+
+def inputs_of(config: Config) -> dict[str, str]:
+    """Return the inputs of an assay by name: the SHA-256 of the checkpoint, and of the source of a class in `trust`."""
+    path = checkpoint.find(str(config.value("ckpt")))
+    stored = config.stored(checkpoint.load(path).config, override="dataset")
+    code = code_of(stored)
+    return {"checkpoint": file_sha256(path), **({"code": code} if code else {})}
+
+
+def code_of(config: Config) -> str:
+    """Return the SHA-256 of the source of the class that a config has below `autoencoder`; empty for lrx's models."""
+    target = config.value("autoencoder._target_")
+    return code_sha256(str(target).rpartition(".")[0]) if target else ""
+
+
+def shards_identity(config: Config, inputs: Mapping[str, str]) -> str:
+    """Return the SHA-256 of what the shards of an assay have in common."""
+    return run_folder.fingerprint(run_folder.identity(config.flat()), inputs)
+
+
+def is_finished(config: Config, folder: Path, inputs: Mapping[str, str], dataset: Dataset) -> bool:
+    """Return whether the folder holds the result of these inputs. ValueError when it is of other data.
+
+    A result of version 0.1.0 is taken as finished though it says nothing of classes and code; a note says so.
+    """
+    stored = run_folder.fingerprint(run_folder.stored_identity(folder, config.flat()))
+    before = status.read(folder)
+    is_unstated = before is not None and "code" in inputs and "code" not in (before.inputs or {})
+    compared = {name: value for name, value in inputs.items() if name != "code"} if is_unstated else inputs
+    if not status.finished(folder, stored, compared):
+        return False
+    if config.value("shard") is not None:
+        if not (folder / PART).is_file():
+            return False
+        about = shards.read_about(folder / PART)
+        if about.whole != shards_identity(config.replaced("shard", None), inputs):
+            return False
+        check_data(folder, about.data, about.observations, dataset)
+        return True
+    try:
+        with results.open_file(folder / results.FILENAME) as file:
+            is_same = bool(file.attrs["checkpoint_sha256"] == inputs["checkpoint"])
+            data, observations = str(file.attrs["dataset_fingerprint"]), file.attrs.get("observations_fingerprint")
+    except (OSError, KeyError):
+        return False
+    if is_same:
+        check_data(folder, data, None if observations is None else str(observations), dataset)
+        unstated = (["code of the class"] if is_unstated else []) + (["labels"] if data != dataset.fingerprint else [])
+        if unstated:
+            messages.note(
+                f"{folder} is of an earlier version, whose results do not say of which {' and '.join(unstated)} they "
+                "are; another name= measures again"
+            )
+    return is_same
+
+
+def check_data(folder: Path, data: str, observations: str | None, dataset: Dataset) -> None:
+    """Check that what a folder holds was measured on this data set; else ValueError.
+
+    data, observations: its fingerprints, with classes and without; None: of version 0.1.0, whose only one had none.
+    """
+    here = observations_fingerprint(dataset)
+    if data == dataset.fingerprint or (observations is None and data == here):
+        return
+    if observations == here:
+        raise ValueError(
+            f"{folder} was measured with other labels or factors of the same images (fingerprint {data}, and here "
+            f"{dataset.fingerprint}); give another name= to measure with these, or the former ones"
+        )
+    raise ValueError(
+        f"{folder} was measured on other data (fingerprint {data}, and here {dataset.fingerprint}); give the same "
+        "data, or another name="
+    )
