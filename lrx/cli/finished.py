@@ -1,4 +1,4 @@
-"""What makes an assay finished: the result in its folder is of this config, checkpoint, code and data."""
+"""Finished assays: whether the result in a folder is of this config, checkpoint, code and data."""
 
 from __future__ import annotations
 

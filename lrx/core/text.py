@@ -51,6 +51,15 @@ def join_names(names: Sequence[str], most: int = 5) -> str:
     return f"{', '.join(names[:most])} and {len(names) - most:,} more"
 
 
+def count_of(number: int, noun: str) -> str:
+    """Write a number with its noun, in the plural but for 1.
+
+    >>> count_of(1, "linked folder"), count_of(2000, "image")
+    ('1 linked folder', '2,000 images')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """Write a text in one line, without the control characters that a terminal would obey.
 

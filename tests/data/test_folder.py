@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from lrx.core.types import Dataset, FactorDataset, Labelled, Sampled
-from lrx.data import folder as module
 from lrx.data.folder import folder
 from lrx.data.splits import part
+from lrx.data.store.picture_reader import PictureReader
 
 RNG = np.random.default_rng(0)
 COLOUR = {name: RNG.integers(0, 256, size=(10, 12, 3), dtype=np.uint8) for name in ("b.png", "a.bmp", "c.webp")}
@@ -60,7 +60,9 @@ def test_pixels_and_order(pictures):
     assert dataset.sample is None
     assert not isinstance(dataset, Labelled)
     assert not isinstance(dataset, FactorDataset)
-    assert (dataset.name, dataset.source) == ("pictures", f"images in {pictures}, uncropped, RGB")
+    assert dataset.name == "pictures"
+    assert dataset.remark == "left out 1 file of another kind (1 .txt), 1 hidden image"
+    assert dataset.source == f"images in {pictures}, uncropped, RGB; {dataset.remark}"
     with pytest.raises(IndexError, match="no image -1 in pictures: indices run from 0 to 2"):
         dataset.raw(torch.tensor([-1]))
 
@@ -129,7 +131,7 @@ def test_subfolders_are_labels(tmp_path):
     assert dataset.label_classes(torch.arange(4)).tolist() == [[0], [0], [1], [2]]
     save(place / "5.png", np.zeros((4, 4), dtype=np.uint8))
     assert len(part(dataset, "test").sample) == 1  # a fifth of 4: labels come without a partition
-    assert not isinstance(opened(place), Labelled)  # one image has no sub-folder
+    assert dataset.class_names == {"folder": ("cat", "cat-like", "dog")}
 
 
 def test_one_sub_folder_is_no_label(tmp_path):
@@ -139,7 +141,7 @@ def test_one_sub_folder_is_no_label(tmp_path):
 
 def test_a_second_opening_decodes_nothing(pictures, monkeypatch):
     first = opened(pictures)
-    monkeypatch.setattr(module, "_decode", refuse)
+    monkeypatch.setattr(PictureReader, "decode", refuse)
     again = opened(pictures)
     assert again.fingerprint == first.fingerprint
     assert np.array_equal(shown(again), shown(first))
@@ -169,7 +171,8 @@ def test_a_damaged_image_is_named_or_left_out(pictures):
         opened(pictures)
     dataset = opened(pictures, on_corrupt="skip")
     assert np.array_equal(shown(dataset), np.stack([COLOUR["b.png"], COLOUR["c.webp"]]))
-    assert dataset.source.endswith("RGB, 2 unreadable images left out")
+    assert "RGB, 2 unreadable images left out; " in dataset.source
+    assert "2 unreadable images left out" in dataset.remark
     assert opened(pictures, on_corrupt="skip").fingerprint == dataset.fingerprint
     with pytest.raises(ValueError, match=r"2 images could not be read, a.bmp the first"):
         opened(pictures)

@@ -135,6 +135,11 @@ def test_an_assay_of_other_data_is_refused_where_one_is_finished(lrx: Lrx, place
         stored.attrs["dataset_fingerprint"] = "other"
     refused = lrx(*words)
     assert refused.returncode == 2
+    assert "was measured with other labels or factors of the same images (fingerprint other" in refused.stderr
+    with h5py.File(file, "r+") as stored:
+        stored.attrs["observations_fingerprint"] = "other"
+    refused = lrx(*words)
+    assert refused.returncode == 2
     assert "outputs/assay/run was measured on other data (fingerprint other, and here " in refused.stderr
     assert "give the same data, or another name=" in refused.stderr
     with h5py.File(file, "r+") as stored:

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageColor, ImageOps
 
 from lrx.core.validation import SettingError, is_whole
 
-SQUARE = "square"
+SQUARE, WHITE, OPAQUE = "square", "white", 255
 FILTER, FILTER_NAME = Image.Resampling.BILINEAR, "antialiased bilinear"
 GREY_MODES = ("1", "L", "LA")
 COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
@@ -32,20 +32,28 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Treatment:
-    """Crop and resize of a picture.
+    """Crop and resize of a picture, and the ground below transparent pixels.
 
     crop: the side in pixels of a square around the centre; "square" for the largest one; None for all of the picture.
     size: the side in pixels that a square is resized to; None for no resizing.
+    background: a colour as Pillow names them, that of pixels as far as they are transparent.
     """
 
     crop: int | str | None
     size: int | None
+    background: str = WHITE
 
     def __post_init__(self) -> None:
         if self.crop not in (None, SQUARE) and not is_whole(self.crop, 1):
             raise SettingError(f"crop must be a number of pixels, square, or null, not {self.crop!r}")
         if self.size is not None and not is_whole(self.size, 1):
             raise SettingError(f"size must be a number of pixels, or null, not {self.size!r}")
+        try:
+            ImageColor.getrgb(self.background)
+        except (ValueError, AttributeError) as error:
+            raise SettingError(
+                f"background must be a colour such as white, black or '#808080', not {self.background!r}"
+            ) from error
 
     @property
     def words(self) -> str:
@@ -80,13 +88,16 @@ class Treatment:
         return (bottom - top, right - left) if self.size is None else (self.size, self.size)
 
     def pixels(self, picture: Image.Image, name: str, *, channels: int) -> np.ndarray:
-        """Convert an open picture, its first frame, to uint8 (H, W, channels). Unreadable if damaged."""
+        """Convert an open picture, the frame it is at, to uint8 (H, W, channels). Unreadable if damaged."""
         box = self.box(upright_size(picture), name)
         try:
             picture.load()
         except BROKEN as error:
             raise Unreadable(f"{name} is damaged: {error}") from error
         upright = picture if _orientation(picture) == UPRIGHT else ImageOps.exif_transpose(picture)
+        if upright.has_transparency_data:
+            ground = Image.new("RGBA", upright.size, ImageColor.getrgb(self.background)[:3])
+            upright = Image.alpha_composite(ground, upright.convert("RGBA"))
         cropped = upright.convert("L" if channels == 1 else "RGB").crop(box)
         if self.size is not None:
             cropped = cropped.resize((self.size, self.size), FILTER)
@@ -137,9 +148,25 @@ def num_channels(picture: Image.Image) -> int:
     return 1 if picture.mode in GREY_MODES else 3
 
 
+def num_frames(picture: Image.Image) -> int:
+    """Return the number of pages or frames; 1 for JPEG, whose further ones are previews, and where it is damaged."""
+    try:
+        return 1 if picture.format in ("JPEG", "MPO") else int(getattr(picture, "n_frames", 1))
+    except BROKEN:
+        return 1
+
+
+def is_transparent(picture: Image.Image) -> bool:
+    """Return whether a loaded picture has a pixel that is not opaque."""
+    if not picture.has_transparency_data:
+        return False
+    lowest, _ = picture.convert("RGBA").getchannel("A").getextrema()
+    return lowest != OPAQUE
+
+
 def _orientation(picture: Image.Image) -> int:
-    """Return the EXIF orientation of a JPEG; upright for other formats and unreadable notes."""
-    if picture.format not in ("JPEG", "MPO"):
+    """Return the EXIF orientation; upright for unreadable notes, and for TIFF, which Pillow turns by itself."""
+    if picture.format == "TIFF":
         return UPRIGHT
     try:
         return int(picture.getexif().get(ORIENTATION, UPRIGHT))
