@@ -26,6 +26,8 @@ NO_CHOICE = re.compile(
 )
 # What an extra of pyproject.toml adds to the choices.
 EXTRAS = {"hydra/launcher=joblib": "sweep", "hydra/launcher=submitit_local": "sweep", "hydra/sweeper=optuna": "optuna"}
+# Parts of a list or mapping that Hydra's grammar takes in quotes alone, such as names that are not ASCII.
+UNQUOTED = re.compile(r"[^,:\[\]{}]*[^\w.+\-/ ,:\[\]{}][^,:\[\]{}]*", re.ASCII)
 # What Hydra and OmegaConf add below a message.
 TRAILER = re.compile(r"\s*(full_key|object_type|reference_type): *\S*|\s*set the environment variable.*", re.S | re.I)
 
@@ -60,6 +62,10 @@ def _syntax_message(error: BaseException, text: str) -> str:
     word = error.override if isinstance(error, OverrideParseException) else match and (match["quoted"] or match["bare"])
     key, _, value = str(word).partition("=")
     mark = "'" if '"' in value else '"'
+    if value[:1] + value[-1:] in ("[]", "{}") and mark == '"':  # a list or mapping, which stays one
+        quoted = re.sub(UNQUOTED, lambda part: f'"{part[0].strip()}"', value)
+        if quoted != value:
+            return f"{word} cannot be read; quote its names: {shlex.quote(f'{key}={quoted}')}"
     remedy = f"quote what has spaces, commas, brackets or quotes twice: {shlex.quote(f'{key}={mark}{value}{mark}')}"
     return f"{word} cannot be read; {remedy}" + (", or sweep over its parts with -m" if "," in value else "")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lrx.core.config_text import flatten
-from lrx.core.text import one_line
+from lrx.core.text import join_names, one_line
 from lrx.runs import run_folder
 from lrx.runs.catalog import Run, check_file, read_config
 from lrx.storage import results
@@ -42,6 +42,8 @@ def read(run: Run, *, strict: bool = False) -> Contents:
             check_file(file, file.parent)
             by_file[file], missing = _with_provenance(results.read(file), file)
             faults += missing
+            foreign = by_file[file].foreign
+            faults += [f"{file}: left out what lrx did not write: {join_names(foreign)}"] if foreign else []
         except UNREADABLE as error:
             if strict:
                 raise

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import h5py
 from h5py import h5d, h5g, h5i, h5o
+
+
+def why_unreadable(path: Path, kind: str, error: BaseException) -> str:
+    """Return why a file could not be read in a line: what the system refused, else that it is no `kind`."""
+    if isinstance(error, BlockingIOError):
+        return f"{path} is locked: another process has it open for writing; close it there, or read a copy"
+    if isinstance(error, OSError) and error.errno:
+        return f"{path} cannot be opened: {os.strerror(error.errno).lower()}"
+    return f"{path} is not a {kind}: {error}"
 
 
 def open_member(group: h5g.GroupID, name: bytes) -> h5g.GroupID | h5d.DatasetID:

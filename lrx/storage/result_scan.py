@@ -15,10 +15,11 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from h5py import h5d, h5g, h5s
+from h5py import h5a, h5d, h5g, h5s
 
 from lrx.storage import results
-from lrx.storage.hdf5_members import axes, is_scale, open_member
+from lrx.storage.hdf5_members import axes, is_scale, open_member, why_unreadable
+from lrx.storage.result_group import ARRAY_ATTRIBUTES, PROVENANCE, plain, read_attributes
 
 SMALL = 32 * 2**10  # bytes up to which an array is read: 64 x 64 float64
 LARGEST_CODES = 64 * 2**20  # bytes of the codes of one model
@@ -52,19 +53,14 @@ def scan(path: Path) -> tuple[dict[str, ScannedAssay], dict[str, str | int | flo
         assays, count = {}, 0
         for name in h5g.open(file.id, b"/"):
             group, key = open_member(file.id, name), _checked_name(name)
-            if not isinstance(group, h5g.GroupID):
-                raise ValueError(f"{key} is no group")
+            if not isinstance(group, h5g.GroupID) or not h5a.exists(group, PROVENANCE.encode()):
+                continue  # not written by lrx
             count += 1 + group.get_num_objs()
             if count > MOST_MEMBERS:
                 raise ValueError(f"it has more than {MOST_MEMBERS:,} parts")
             assays[key] = _scan_group(path, key, group)
-        plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
-        provenance = {
-            key: value
-            for key, value in plain.items()
-            if isinstance(value, str | int | float) and key != "format" and is_valid_name(key)
-        }
-        return assays, provenance
+        attributes, _ = read_attributes(file)
+        return assays, {key: value for key, value in attributes.items() if key != "format" and is_valid_name(key)}
 
 
 def array_infos(path: Path, assay: str, names: list[str]) -> dict[str, ArrayInfo]:
@@ -73,8 +69,8 @@ def array_infos(path: Path, assay: str, names: list[str]) -> dict[str, ArrayInfo
         infos = {}
         for name in names:
             array = file[assay][name]
-            if not is_scale(array):
-                unit, text = str(array.attrs["units"]), str(array.attrs["long_name"])
+            if not is_scale(array) and array.attrs.keys() >= ARRAY_ATTRIBUTES:
+                unit, text = (str(plain(array.attrs[key])) for key in ("units", "long_name"))
                 infos[name] = ArrayInfo(axes(file, array), unit, text)
         return infos
 
@@ -90,7 +86,7 @@ def _open(path: Path) -> Iterator[h5py.File]:
         with results.open_file(path) as file:
             yield file
     except results.UNREADABLE as error:
-        raise ValueError(f"{path.name} is not a readable results file of lrx: {error}") from error
+        raise ValueError(why_unreadable(Path(path.name), "readable results file of lrx", error)) from error
 
 
 def _scan_group(path: Path, assay: str, group: h5g.GroupID) -> ScannedAssay:
@@ -98,7 +94,7 @@ def _scan_group(path: Path, assay: str, group: h5g.GroupID) -> ScannedAssay:
     for name in group:
         stored, key = open_member(group, name), _checked_name(name)
         if not isinstance(stored, h5d.DatasetID):
-            raise ValueError(f"{assay}/{key} is no data set")
+            continue  # not written by lrx
         shape, dtype = stored.shape, stored.dtype
         if shape == () and dtype.kind == "f":
             scores[key] = float(_values(stored, shape, dtype))

@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
-from h5py import h5d
 
 import lrx
+from lrx.core.text import join_names
 from lrx.storage.atomic import write as write_bytes
-from lrx.storage.hdf5_members import axes, is_scale, open_member
+from lrx.storage.hdf5_members import why_unreadable
+from lrx.storage.result_group import PROVENANCE, WORDS, child, plain, read_attributes, read_result
 
 if TYPE_CHECKING:
     from lrx.core.types import AssayResult  # imports torch, which reading scores does not need
@@ -37,8 +38,6 @@ Provenance = Mapping[str, str | int | float]
 FILENAME, FORMAT = "result.h5", "lrx-results-1"
 TEXT = h5py.string_dtype("utf-8")
 LARGE = 65536  # bytes from which an array is compressed
-DEFLATE = 1032  # the most that gzip packs into a byte (zlib's technical details)
-WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 IDENTITY = ("checkpoint_sha256", "dataset_fingerprint", "code_sha256")  # what the assays of one file have in common
 
 # What h5py raises for files that are damaged, or made to harm.
@@ -47,11 +46,15 @@ UNREADABLE = (OSError, ValueError, LookupError, RuntimeError, TypeError, Attribu
 
 @dataclass(frozen=True)
 class Results:
-    """Content of a file: assays by name, the provenance of the latest write, and the provenance of each assay."""
+    """Content of a file: assays by name, the provenance of the latest write, and the provenance of each assay.
+
+    foreign: names of what lrx did not write.
+    """
 
     assays: Mapping[str, AssayResult]
     provenance: Provenance
     provenance_of: Mapping[str, Provenance]
+    foreign: tuple[str, ...] = ()
 
 
 def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance) -> None:
@@ -59,9 +62,10 @@ def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance)
 
     provenance: as far as available, `model`, `dataset`, `dataset_source`, `dataset_fingerprint`, `checkpoint_sha256`,
     `config` (text), `seed`, `device`, `wall_time_s`, and the entries of `environment()`.
-    ValueError when the file is of another checkpoint or data set, is not lrx's, or for values HDF5 tools cannot share.
+    ValueError when the file is of another checkpoint or data set, is not lrx's alone, or for values that HDF5 tools
+    cannot share.
     """
-    old = read(path) if path.exists() else Results({}, {}, {})
+    old = read_own(path) if path.exists() else Results({}, {}, {})
     others = {name: result for name, result in old.assays.items() if name not in assays}
     for key in IDENTITY:
         before, now = old.provenance.get(key), provenance.get(key)
@@ -99,13 +103,31 @@ def read(path: Path) -> Results:
     """Read every assay of a file; links are not followed. ValueError when it is cut, damaged or not of lrx."""
     try:
         with open_file(path) as file:
-            return Results(
-                assays={name: _read_result(_child(file, name)) for name in file},
-                provenance={key: _plain(value) for key, value in file.attrs.items() if key != "format"},
-                provenance_of={name: json.loads(file[name].attrs["provenance"]) for name in file},
-            )
+            provenance, foreign = read_attributes(file)
+            assays, of_each = {}, {}
+            for name in file:
+                member = child(file, name)
+                if not isinstance(member, h5py.Group) or PROVENANCE not in member.attrs:
+                    foreign.append(member.name)
+                    continue
+                of_each[name] = json.loads(str(plain(member.attrs[PROVENANCE])))
+                assays[name], others = read_result(member)
+                foreign += others
+            provenance.pop("format")
+            return Results(assays, provenance, of_each, tuple(foreign))
     except UNREADABLE as error:
-        raise ValueError(f"{path} is not a readable results file of lrx: {error}") from error
+        raise ValueError(why_unreadable(path, "readable results file of lrx", error)) from error
+
+
+def read_own(path: Path) -> Results:
+    """Read a file that is to be replaced. ValueError as `read`, and where it holds what lrx did not write."""
+    stored = read(path)
+    if stored.foreign:
+        raise ValueError(
+            f"{path} would lose what lrx did not write: {join_names(stored.foreign)}; move the file away, or give "
+            "another name"
+        )
+    return stored
 
 
 def environment() -> dict[str, str]:
@@ -166,56 +188,10 @@ def create(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
 def open_file(path: Path) -> h5py.File:
     """Open a results file for reading. OSError when it is no HDF5 file, or not of lrx."""
     file = h5py.File(path, "r")
-    if file.attrs.get("format") != FORMAT:
+    if plain(file.attrs.get("format")) != FORMAT:
         file.close()
         raise OSError(f"its attribute `format` is not {FORMAT}")
     return file
-
-
-def _read_result(group: h5py.Group) -> AssayResult:
-    from lrx.core.types import Array, AssayResult
-
-    arrays, coordinates, scores = {}, {}, {}
-    for name in group:
-        stored = _child(group, name)
-        if is_scale(stored):
-            coordinates[name] = _values(stored)
-        elif stored.ndim == 0 and "units" not in stored.attrs:
-            scores[name] = float(stored[()])
-        else:
-            arrays[name] = Array(
-                _values(stored), axes(group.file, stored), stored.attrs["units"], stored.attrs["long_name"]
-            )
-    settings = {
-        key: WORDS.get(value, value) if isinstance(value := _plain(raw), str) else value
-        for key, raw in group.attrs.items()
-        if key != "provenance"
-    }
-    return AssayResult(arrays=arrays, coordinates=coordinates, scores=scores, settings=settings)
-
-
-def _child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
-    """Open a member that lies in this file, and can: ValueError for one that claims more bytes than fit into it."""
-    member = open_member(group.id, name.encode())
-    if not isinstance(member, h5d.DatasetID):
-        return h5py.Group(member)
-    stored = h5py.Dataset(member)
-    if stored.nbytes > DEFLATE * group.file.id.get_filesize():
-        raise ValueError(f"{stored.name} announces {stored.nbytes:,} bytes, more than a file of this size can hold")
-    return stored
-
-
-def _values(stored: h5py.Dataset) -> np.ndarray:
-    text = h5py.check_string_dtype(stored.dtype) is not None
-    return np.asarray(stored.asstr()[()] if text else stored[()], dtype=np.str_ if text else None)
-
-
-def _plain(value: object) -> str | int | float:
-    """Return an attribute as python's own type."""
-    plain = value.item() if isinstance(value, np.generic) else value
-    if not isinstance(plain, str | int | float):
-        raise TypeError(f"the attribute {value!r} is not text or a number")
-    return plain
 
 
 def _git_commit() -> str:

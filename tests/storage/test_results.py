@@ -166,7 +166,9 @@ def test_foreign_files_are_refused_in_one_line(path: Path) -> None:
         (path.parent / name).write_bytes(content)
     with h5py.File(path.parent / "foreign", "w") as file:
         file["x"] = 1
-    for name in (*contents, "foreign", "missing"):
+    with pytest.raises(ValueError, match="missing cannot be opened: no such file or directory"):
+        results.read(path.parent / "missing")
+    for name in (*contents, "foreign"):
         with pytest.raises(ValueError, match=f"{name} is not a readable results file of lrx") as error:
             results.read(path.parent / name)
         assert "\n" not in str(error.value)

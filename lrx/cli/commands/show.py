@@ -13,6 +13,7 @@ import h5py
 
 from lrx.cli.console import messages
 from lrx.core.paths import why_no_file
+from lrx.core.text import join_names
 from lrx.runs import table_hdf5
 from lrx.runs.catalog import find_measured
 from lrx.storage import results
@@ -32,6 +33,8 @@ def show_command(path: Path) -> None:
         except ValueError as error:
             raise ValueError(_table_of_runs(file) or str(error)) from error
         messages.show_file(stored)
+        if stored.foreign:
+            messages.note(f"not shown, as lrx did not write it: {join_names(stored.foreign)}")
     elif path.is_dir() and (commands := _commands_for(path)) is not None:
         messages.show_lines(commands)
     else:

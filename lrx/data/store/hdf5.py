@@ -10,6 +10,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from lrx.storage.hdf5_members import why_unreadable
+
 SLAB_BYTES = 16 << 20  # at least, so that small chunks are read many at a time
 PEAK_BYTES = 256 << 20  # at most, unless one row is more
 LARGEST_CHUNK = 1 << 30  # bytes of a compressed chunk, which HDF5 unpacks as a whole whatever is asked for
@@ -58,7 +60,7 @@ def _open(path: Path, key: str) -> Iterator[h5py.Dataset]:
         with h5py.File(path, "r") as file:
             yield _array(file, path, key)
     except (OSError, RuntimeError, KeyError) as error:
-        raise ValueError(f"{path} is not a whole HDF5 file: {error}") from error
+        raise ValueError(why_unreadable(path, "whole HDF5 file", error)) from error
 
 
 def _array(file: h5py.File, path: Path, key: str) -> h5py.Dataset:
