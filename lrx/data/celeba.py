@@ -16,8 +16,8 @@ from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
 from lrx.core.validation import SettingError, is_whole
 from lrx.data.labelled import LabelledDataset, PickedPixels
-from lrx.data.official.celeba_files import FOLDER, WIDTH, decode, jpegs, refuse_web_page
-from lrx.data.official.celeba_lists import attribute_classes, attribute_header, image_name, split_codes
+from lrx.data.official.celeba_files import FOLDER, WIDTH, decode, image_folder, jpegs, refuse_web_page
+from lrx.data.official.celeba_lists import CSV, attribute_classes, attribute_header, image_name, split_codes
 from lrx.data.official.checksums import OfficialFile, Release
 from lrx.data.store.cache import Origin, Progress, Recipe, open_or_convert
 from lrx.data.store.picture_stream import check_skipped, check_stream, stream
@@ -47,7 +47,8 @@ def celeba(
     """Return images (3, size, size) with 40 labels of the classes 0 and 1, and the official partition.
 
     root: the folder with `img_align_celeba.zip` (or with the folder `img_align_celeba`, unpacked) and the two lists,
-        or with `celeba/` that holds them. The images are kept beside it uncompressed, 2.49 GB at size 64, made once.
+        or with `celeba/` that holds them; Kaggle's edition (csv lists, a folder in a folder) is read, too. The images
+        are kept beside it uncompressed, 2.49 GB at size 64, made once.
     crop: the side in pixels of the square cut from the centre, 1 to 178. size: the side that it is resized to.
     on_corrupt: "error" to stop at an unreadable image, "skip" to leave it out, with its labels; `source` counts them.
     workers: threads that decode; None for one a core.
@@ -61,7 +62,7 @@ def celeba(
     if not is_whole(size, 1):
         raise SettingError(f"size must be a number of pixels, at least 1, not {size!r}")
     images = _find(root, IMAGES, FOLDER)
-    attributes, partition = _find(root, ATTRIBUTES), _find(root, PARTITION)
+    attributes, partition = (_find(root, name, Path(name).stem + CSV) for name in (ATTRIBUTES, PARTITION))
     count, label_names = attribute_header(attributes)
     classes = _read_codes(attributes, (count, len(label_names)), lambda: attribute_classes(attributes))
     codes = _read_codes(partition, (count, 1), lambda: split_codes(partition, count=count))[:, 0]
@@ -118,6 +119,9 @@ def _find(root: str, *names: str) -> Path:
             if path.is_file():
                 refuse_web_page(path)
             return path
+    packed = [folder / "archive.zip" for folder in folders if (folder / "archive.zip").is_file()]
+    if packed:
+        raise FileNotFoundError(f"no file of {NAME}: {packed[0]} looks like Kaggle's edition; unpack it where it lies")
     raise FileNotFoundError(
         f"no file of {NAME}: looked for {' or '.join(names)} in {' and '.join(map(str, folders))}; "
         f"get it from {PAGE} and name the folder by dataset.root=... or LRX_DATA"
@@ -126,7 +130,7 @@ def _find(root: str, *names: str) -> Path:
 
 def _read_codes(path: Path, shape: tuple[int, int], blocks: Callable[[], Iterator[np.ndarray]]) -> np.ndarray:
     """Return the codes of a list, uint8 `shape`, from a cache beside it: its text of 27 MB takes a second to parse."""
-    origin = Origin(file=path, release=RELEASES[path.name][1])
+    origin = Origin(file=path, release=RELEASES[path.name][1] if path.name in RELEASES else None)
     cache = open_or_convert(path, Recipe(path.stem, shape, "uint8", NO_FACTORS, origin), blocks)
     return np.fromfile(cache.pixels, dtype=np.uint8).reshape(shape)
 
@@ -135,5 +139,5 @@ def _origin(images: Path, treatment: str) -> Origin:
     """Identify the zip; or the folder by its modification time, as asking 202,599 files for theirs is slow."""
     if not images.is_dir():
         return Origin(file=images, release=RELEASES[IMAGES][1], details=treatment)
-    changed = datetime.fromtimestamp(images.stat().st_mtime, UTC).isoformat()
+    changed = datetime.fromtimestamp(image_folder(images).stat().st_mtime, UTC).isoformat()
     return Origin(details=f"unpacked folder {images.name} as of {changed}, {treatment}")

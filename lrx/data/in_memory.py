@@ -11,6 +11,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from lrx.core.types import Dataset
 from lrx.core.validation import SettingError
+from lrx.data.store.array_file import rounding_of
 from lrx.data.store.class_labels import check_classes, with_classes
 from lrx.data.store.pixels import PixelStore
 from lrx.data.torch_items import TorchItems, label_classes, to_numpy
@@ -138,13 +139,15 @@ def to_observations(values: np.ndarray) -> np.ndarray:
         raise ValueError(f"images have values that are not finite (NaN or infinite), first at index {row}; remove them")
     if is_vectors or (low >= 0 and high <= 1):
         return converted
+    if low >= -rounding_of(values.dtype) and high <= 1 + rounding_of(values.dtype):
+        return converted.clip(0, 1)
     if low >= -1 and high <= 1:
         remedy = "give (images + 1) / 2 if they were scaled to [-1, 1]"
     elif low >= 0 and high <= 255:
         remedy = "give images / 255 if they are pixels of 0 to 255"
     else:
         remedy = "scale them, or leave out the transform that standardises them"
-    raise ValueError(f"images have float values from {low:.4g} to {high:.4g}, which must be in [0, 1]; {remedy}")
+    raise ValueError(f"images have float values from {low:.7g} to {high:.7g}, which must be in [0, 1]; {remedy}")
 
 
 def _dtype_message(values: np.ndarray, is_vectors: bool) -> str:

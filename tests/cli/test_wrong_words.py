@@ -24,6 +24,10 @@ REFUSED = {
     "a key that is added": (["train", *TINY, "+trainer.step=10"], ["trainer has no key step", "trainer.steps?"]),
     "a space": (["train", *TINY, "name=my", "run"], ["'run'", "'name=my run'"]),
     "a comma": (["train", *TINY, "dataset.path=a,b"], ["dataset.path=a,b", "'dataset.path=\"a,b\"'"]),
+    "names that are not ASCII": (
+        ["train", *TINY, "dataset.names=[größe,form]"],
+        ["quote its names: 'dataset.names=[\"größe\",form]'"],
+    ),
     "a bracket": (["train", *TINY, "dataset.path=a(1)"], ["'dataset.path=\"a(1)\"'"]),
     "steps are text": (["train", *TINY[:1], "trainer.steps=abc"], ["trainer.steps", "abc", "whole number"]),
     "steps are none": (["train", *TINY[:1], "trainer.steps=0"], ["trainer.steps", "0", "at least 1"]),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from lrx.core.data_identity import observations_fingerprint
 from lrx.core.factors import FactorSpace
 from lrx.core.types import Dataset, FactorDataset, Labelled, Sampled, as_float
 from lrx.data import arrays as module
@@ -115,6 +116,18 @@ def test_floats_are_rounded_to_256_levels(tmp_path, dtype):
     assert dataset.source.endswith("values in [0, 1] rounded to 256 levels")
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_rounding_errors_are_accepted(tmp_path, dtype):
+    up, down = 1 + max(1e-7, np.finfo(dtype).eps), -1e-7
+    images = np.array([[[0, 1], [up, down]]], dtype)
+    assert images.max() > 1
+    assert shown(opened(write(tmp_path, images=images))).tolist() == [[[[0, 255], [255, 0]]]]
+    for value in (1.002, -0.002):
+        images[0, 1, 1] = value
+        with pytest.raises(ValueError, match=r"row 0 of 'images' has the value -?[01].00[12][0-9]* outside \[0, 1\]"):
+            opened(write(tmp_path, images=images))
+
+
 def test_float_vectors_are_taken_as_they_are(tmp_path):
     vectors = RNG.normal(size=(N, 5))
     dataset = opened(write(tmp_path, "h5", images=vectors, side=np.array([0, 1, 1, 0, 0, 1])), classes="side")
@@ -162,6 +175,34 @@ def test_classes_fill_grid(tmp_path):
     assert dataset.factors == FactorSpace(names=("row", "column"), sizes=(2, 3))
     assert np.array_equal(shown(dataset), COLOUR.transpose(0, 3, 1, 2))
     assert not isinstance(dataset, Labelled)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [4, 2, 0, 5, 1, 3]])
+def test_grid_counted_from_one_or_with_gaps(tmp_path, order):
+    plain = opened(write(tmp_path, images=COLOUR, classes=GRID), classes="classes")
+    given = (GRID * [1, 10] + [1, 0])[order]  # 1, 2 and 0, 10, 20
+    path = write(tmp_path, images=COLOUR[order], classes=given)
+    dataset = opened(path, classes="classes", factor_names=["row", "column"])
+    assert isinstance(dataset, GridDataset)
+    assert dataset.factors == FactorSpace(names=("row", "column"), sizes=(2, 3))
+    assert np.array_equal(shown(dataset), shown(plain))
+    assert dataset.remark == "classes relabelled to 0, 1, ...: row 1, 2; column 0, 10, 20"
+    assert dataset.remark in dataset.source
+    assert dataset.class_names == {"row": ("1", "2"), "column": ("0", "10", "20")}
+
+
+def test_fingerprint_covers_classes(tmp_path):
+    def fingerprints(classes, names=None):
+        dataset = opened(write(tmp_path, images=COLOUR, classes=classes), classes="classes", factor_names=names)
+        return dataset.fingerprint, observations_fingerprint(dataset)
+
+    grids = [GRID, np.stack(np.divmod(np.arange(N), 2), 1)]  # sizes 2, 3 and 3, 2, images in the same order
+    labels = [np.minimum(GRID, 1), np.zeros_like(GRID), GRID[:, 1:]]
+    all_of_them = [fingerprints(np.array(classes)) for classes in grids + labels]
+    all_of_them.append(fingerprints(GRID, ["row", "column"]))
+    assert len({fingerprint for fingerprint, _ in all_of_them}) == 6
+    assert {observations for _, observations in all_of_them} == {opened(write(tmp_path, images=COLOUR)).fingerprint}
+    assert fingerprints(GRID) == all_of_them[0]
 
 
 def test_classes_fill_grid_in_other_order(tmp_path):

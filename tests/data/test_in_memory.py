@@ -149,6 +149,19 @@ def test_classes_make_labels_or_a_grid() -> None:
     assert grid.factors == FactorSpace(("factor_1", "factor_2"), (2, 3))
     assert np.array_equal(shown(grid), FIRST)
     assert grid.source == "array in memory, sorted by its classes"
+    from_one = as_dataset(COLOUR[order], classes=classes[order] + 1)
+    assert np.array_equal(shown(from_one), FIRST)
+    assert "classes relabelled to 0, 1, ...: factor_1 1, 2; factor_2 1, 2, 3, sorted" in from_one.source
+
+
+def test_rounding_errors_are_accepted() -> None:
+    images = FIRST.astype(np.float32) / LEVELS
+    images[0, 0, 0, :2] = 1.0000001, -1e-8
+    dataset = as_dataset(images)
+    assert shown(dataset)[0, 0, 0, :2].tolist() == [1, 0]
+    images[0, 0, 0, :2] = 1.00005, 0
+    with pytest.raises(ValueError, match=r"from 0 to 1.00005, which must be"):
+        as_dataset(images)
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,12 @@ BROKEN = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)  
 def jpegs(path: Path, names: Sequence[str]) -> Iterator[Callable[[str], bytes]]:
     """Yield a function from the name of an image to its bytes, which several threads may call at once.
 
-    path: the zip, or the folder. names: of the images that must be there, and nothing else.
+    path: the zip, or the folder; in either, the images may lie one folder of the same name deeper. names: of the
+        images that must be there, and nothing else.
     ValueError for another zip or folder; the function raises Unreadable where the zip is damaged.
     """
     if path.is_dir():
+        path = image_folder(path)
         present = (name for name in os.listdir(path) if not name.startswith("."))
         _check_names(path, set(present), set(names))
         yield lambda name: _small(name, (path / name).stat().st_size, (path / name).read_bytes)
@@ -40,10 +42,12 @@ def jpegs(path: Path, names: Sequence[str]) -> Iterator[Callable[[str], bytes]]:
         ) from error
     with archive:
         members = {entry.filename: entry for entry in archive.infolist()}
-        _check_names(path, members.keys() - {f"{FOLDER}/"}, {f"{FOLDER}/{name}" for name in names})
+        doubled = f"{FOLDER}/{FOLDER}"  # Kaggle's edition
+        within = doubled if any(name.startswith(f"{doubled}/") for name in members) else FOLDER
+        _check_names(path, members.keys() - {f"{FOLDER}/", f"{doubled}/"}, {f"{within}/{name}" for name in names})
 
         def read(name: str) -> bytes:
-            entry = members[f"{FOLDER}/{name}"]
+            entry = members[f"{within}/{name}"]
             try:
                 with archive.open(entry) as stream:  # of a size that is given, zipfile inflates no more than that
                     return _small(name, entry.file_size, lambda: stream.read(entry.file_size))
@@ -51,6 +55,11 @@ def jpegs(path: Path, names: Sequence[str]) -> Iterator[Callable[[str], bytes]]:
                 raise Unreadable(f"{name} is damaged in {path}: {error}") from error
 
         yield read
+
+
+def image_folder(path: Path) -> Path:
+    """Return the folder of the images, which in Kaggle's edition lies in one of the same name."""
+    return path / FOLDER if (path / FOLDER).is_dir() else path
 
 
 def decode(data: bytes, name: str, treatment: Treatment) -> np.ndarray:

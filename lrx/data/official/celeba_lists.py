@@ -1,4 +1,7 @@
-"""CelebA's two lists, attributes and official partition, as text files of one row an image, 000001.jpg the first."""
+"""CelebA's two lists, attributes and official partition, of one row an image, 000001.jpg the first.
+
+The official ones are text; those of Kaggle's edition are csv, with a line of names and without the number of images.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TextIO
 import numpy as np
 
 ROWS = 1 << 14  # read at a time
+CSV = ".csv"
 LONGEST_COUNT = 12  # digits; python reads no number of thousands
 
 
@@ -23,13 +27,24 @@ def image_name(row: int) -> str:
 
 
 def attribute_header(path: Path) -> tuple[int, tuple[str, ...]]:
-    """Read the number of images and the names of the attributes from the first two lines; else ValueError."""
+    """Read the number of images and the names of the attributes from the first two lines; else ValueError.
+
+    Of a csv, the number is that of its rows.
+    """
     with _text(path) as file:
+        if path.suffix == CSV:
+            names, count = tuple(_words(path, file.readline())[1:]), str(sum(not line.isspace() for line in file))
+            return _checked_header(path, count, names)
         count, names = file.readline().strip(), tuple(file.readline().split())
+    return _checked_header(path, count, names)
+
+
+def _checked_header(path: Path, count: str, names: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
     if not count.isdecimal() or len(count) > LONGEST_COUNT or int(count) == 0:
         raise ValueError(f"{path} begins with {count[:40]!r}, not with the number of its images")
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"the second line of {path} must hold the names of the attributes, each once")
+        line = "first" if path.suffix == CSV else "second"
+        raise ValueError(f"the {line} line of {path} must hold the names of the attributes, each once")
     return int(count), names
 
 
@@ -40,7 +55,8 @@ def attribute_classes(path: Path) -> Iterator[np.ndarray]:
     """
     count, names = attribute_header(path)
     with _text(path) as file:
-        yield from _rows(path, islice(file, 2, None), count, len(names), {"-1": 0, "1": 1})
+        begin = 1 if path.suffix == CSV else 2
+        yield from _rows(path, islice(file, begin, None), count, len(names), {"-1": 0, "1": 1})
 
 
 def split_codes(path: Path, *, count: int) -> Iterator[np.ndarray]:
@@ -49,16 +65,24 @@ def split_codes(path: Path, *, count: int) -> Iterator[np.ndarray]:
     ValueError when a row is not that of the next image, or their number is not `count`.
     """
     with _text(path) as file:
-        yield from _rows(path, file, count, 1, {"0": 0, "1": 1, "2": 2})
+        lines = islice(file, 1, None) if path.suffix == CSV else file
+        yield from _rows(path, lines, count, 1, {"0": 0, "1": 1, "2": 2})
 
 
 def _text(path: Path) -> TextIO:
     return open(path, encoding="ascii", errors="replace")  # what is not ascii is refused by its row
 
 
+def _words(path: Path, line: str) -> list[str]:
+    """Split a line, of csv at its commas; an empty line has no words."""
+    if path.suffix != CSV:
+        return line.split()
+    return [word.strip() for word in line.split(",")] if line.strip() else []
+
+
 def _rows(path: Path, lines: Iterator[str], count: int, width: int, codes: dict[str, int]) -> Iterator[np.ndarray]:
     row = 0
-    while block := [line.split() for line in islice(lines, ROWS)]:
+    while block := [_words(path, line) for line in islice(lines, ROWS)]:
         while block and not block[-1]:  # empty lines at the end of the file
             block.pop()
         for words in block:

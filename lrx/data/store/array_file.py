@@ -118,14 +118,22 @@ def vector_blocks(array: StoredArray) -> Iterator[np.ndarray]:
 def _rounded(array: StoredArray) -> Iterator[np.ndarray]:
     start = 0
     for block in array.rows():
-        _check_values(array, block, ~((block >= 0) & (block <= 1)), start, "outside [0, 1]")  # NaN is neither
-        yield np.rint(block.astype(np.promote_types(block.dtype, np.float32)) * 255).astype(np.uint8)
+        rounding = rounding_of(block.dtype)
+        is_inside = (block >= -rounding) & (block <= 1 + rounding)  # NaN is neither
+        _check_values(array, block, ~is_inside, start, "outside [0, 1]")
+        levels = np.rint(block.astype(np.promote_types(block.dtype, np.float32)) * 255)
+        yield levels.clip(0, 255).astype(np.uint8)
         start += len(block)
+
+
+def rounding_of(dtype: np.dtype) -> float:
+    """Return by how much values in [0, 1] may pass its ends: sums of weights, as of a resize, are 1 to a few digits."""
+    return max(1e-5, float(np.finfo(dtype).eps))
 
 
 def _check_values(array: StoredArray, block: np.ndarray, is_invalid: np.ndarray, start: int, problem: str) -> None:
     if is_invalid.any():
         position = tuple(np.argwhere(is_invalid)[0])
         raise ValueError(
-            f"{array.path}: row {start + position[0]} of {array.key!r} has the value {block[position]:g} {problem}"
+            f"{array.path}: row {start + position[0]} of {array.key!r} has the value {block[position]:.9g} {problem}"
         )
