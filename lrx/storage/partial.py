@@ -22,7 +22,9 @@ class PartialResults:
 
     def __init__(self, path: Path, provenance: Callable[[], results.Provenance]) -> None:
         self._path, self._provenance = path, provenance
-        stored = results.read(path) if path.exists() else None
+        stored = results.read_own(path) if path.exists() else None
+        # of another checkpoint, code or data: nothing in it can stay beside the new results
+        self._is_outdated = stored is not None and bool(results.differing_identity(stored, provenance()))
         self._earlier = {
             name: result
             for name, result in (stored.assays if stored else {}).items()
@@ -36,7 +38,8 @@ class PartialResults:
 
     def put(self, name: str, result: AssayResult) -> None:
         """Add a result to the file."""
-        results.write(self._path, {name: result}, self._provenance())
+        results.write(self._path, {name: result}, self._provenance(), anew=self._is_outdated)
+        self._is_outdated = False
 
 
 def _lasting(provenance: results.Provenance) -> dict[str, str | int | float]:

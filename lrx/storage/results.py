@@ -57,23 +57,20 @@ class Results:
     foreign: tuple[str, ...] = ()
 
 
-def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance) -> None:
+def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance, *, anew: bool = False) -> None:
     """Write assays as groups of these names, in one step; other groups of a file of the same run stay.
 
     provenance: as far as available, `model`, `dataset`, `dataset_source`, `dataset_fingerprint`, `checkpoint_sha256`,
-    `config` (text), `seed`, `device`, `wall_time_s`, and the entries of `environment()`.
-    ValueError when the file is of another checkpoint or data set, is not lrx's alone, or for values that HDF5 tools
-    cannot share.
+    `config` (text), `seed`, `device`, `wall_time_s`, and the entries of `environment()`. anew: the other groups go.
+    ValueError when the file is of another checkpoint, code or data set, is not lrx's alone, or for values that HDF5
+    tools cannot share.
     """
     old = read_own(path) if path.exists() else Results({}, {}, {})
-    others = {name: result for name, result in old.assays.items() if name not in assays}
-    for key in IDENTITY:
-        before, now = old.provenance.get(key), provenance.get(key)
-        # files of version 0.1.0 name no code, and identify their data without its classes
-        is_earlier = "observations_fingerprint" not in old.provenance
-        earlier = (None,) if key == "code_sha256" else (provenance.get("observations_fingerprint", now),)
-        if others and before != now and not (is_earlier and before in earlier):
-            raise ValueError(f"{path} holds results of {key} {before}, not {now}: one file holds one run")
+    others = {} if anew else {name: result for name, result in old.assays.items() if name not in assays}
+    different = differing_identity(old, provenance) if others else []
+    if different:
+        before, now = old.provenance.get(different[0]), provenance.get(different[0])
+        raise ValueError(f"{path} holds results of {different[0]} {before}, not {now}: one file holds one run")
     of_each = {**old.provenance_of, **{name: dict(provenance) for name in assays}}
     with new_file(path) as file:
         file.attrs["format"] = FORMAT
@@ -84,6 +81,21 @@ def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance)
             group = file.create_group(name)
             group.attrs["provenance"] = json.dumps(of_each[name])
             _write_result(group, result)
+
+
+def differing_identity(stored: Results, provenance: Provenance) -> list[str]:
+    """Return the entries of IDENTITY in which results that are there differ from what is to be written.
+
+    Files of version 0.1.0 name no code, and identify their data without its classes.
+    """
+    is_earlier = "observations_fingerprint" not in stored.provenance
+    earlier = {"dataset_fingerprint": provenance.get("observations_fingerprint"), "code_sha256": None}
+    return [
+        key
+        for key in IDENTITY
+        if (before := stored.provenance.get(key)) != provenance.get(key)
+        and not (is_earlier and key in earlier and before == earlier[key])
+    ]
 
 
 @contextmanager

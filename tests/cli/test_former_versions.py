@@ -73,6 +73,7 @@ def test_assay_is_finished(words: list[str], outputs: Path, lrx: Lrx) -> None:
     done = lrx(*words)
     assert done.returncode == 0, done.stderr
     assert "is finished; nothing to do" in done.stderr
+    assert "of an earlier version, whose results do not say of which labels they are" in done.stderr
 
 
 def test_assay_is_made_again_in_its_folder(outputs: Path, lrx: Lrx) -> None:

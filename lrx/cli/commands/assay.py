@@ -136,7 +136,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             assert isinstance(share, Shard)
             whole = shards_identity(config.replaced("shard", None), inputs)
             run_folder.write_config(folder, config.text)
-            part = shards.About(
+            about_part = shards.About(
                 whole=whole,
                 data=dataset.fingerprint,
                 assay=name,
@@ -144,7 +144,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
                 checkpoint=inputs["checkpoint"],
                 observations=observations_fingerprint(dataset),
             )
-            shards.write(folder, share, part)
+            shards.write(folder, share, about_part)
             count = len(share.values_by_key)
             messages.note(f"{folder / PART}: {f'{count} pieces' if count else 'no piece'} of {name.replace('_', ' ')}")
             return
