@@ -82,10 +82,10 @@ def check_data(folder: Path, data: str, observations: str | None, dataset: Datas
         return
     if observations == here:
         raise ValueError(
-            f"{folder} was measured with other labels or factors of the same images (fingerprint {data}, and here "
-            f"{dataset.fingerprint}); give another name= to measure with these, or the former ones"
+            f"{folder} was measured with other labels or factors of the same images (fingerprint {data[:12]}, and here "
+            f"{dataset.fingerprint[:12]}); give another name= to measure with these, or the former ones"
         )
     raise ValueError(
-        f"{folder} was measured on other data (fingerprint {data}, and here {dataset.fingerprint}); give the same "
-        "data, or another name="
+        f"{folder} was measured on other data (fingerprint {data[:12]}, and here {dataset.fingerprint[:12]}); give the "
+        "same data, or another name="
     )

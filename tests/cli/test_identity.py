@@ -102,5 +102,5 @@ def test_missing_data_leaves_finished_training(lrx: Lrx) -> None:
     Path("coins.npz").unlink()
     done = lrx(*TRAIN, "name=coins")
     assert done.returncode == 0
-    assert "is not compared with its data: there is no file" in done.stderr
+    assert "is not compared with its data: " in done.stderr
     assert "is finished (5 steps)" in done.stderr

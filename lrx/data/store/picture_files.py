@@ -50,7 +50,7 @@ class Listing:
 
     @property
     def left_out(self) -> list[str]:
-        """What is left out and why, in words."""
+        """Words on what is left out and why."""
         known = [ending for ending in self.endings if ending in FORMATS]
         others = [f"{count} {ending or 'without an ending'}" for ending, count in sorted(self.endings.items())]
         counts = [
