@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+FORMULA_STARTS = tuple("=+-@\t\r＝＋－＠")  # the last four: full width
 LONGEST = 1000  # characters of one value or error in a table
 VALUES: dict[bool | None, str] = {None: "none", True: "yes", False: "no"}
 
@@ -74,6 +75,21 @@ def one_line(text: str) -> str:
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}... ({len(text):,} letters)"
     return printable(text)
+
+
+def csv_cell(text: str) -> str:
+    """Put a quote before a text that a spreadsheet would take for a formula; numbers stay.
+
+    >>> [csv_cell(text) for text in ("=1+1", "-cmd", "\\t=1", "-1.5e3", "beta")]
+    ["'=1+1", "'-cmd", "'\\t=1", '-1.5e3', 'beta']
+    """
+    if not text.startswith(FORMULA_STARTS):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text if text == text.strip() else f"'{text}"
 
 
 def clock(seconds: float) -> str:

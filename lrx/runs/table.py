@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from lrx.core.text import one_line
+from lrx.core.text import csv_cell, one_line
 from lrx.runs.grouping import differing_keys
 from lrx.storage.result_scan import ScannedAssay, is_valid_name
 
@@ -106,14 +106,14 @@ def write_csv(path: Path, table: Table) -> None:
         columns[f"provenance.{key}"] = [row.provenance.get(key, "") for row in table.rows]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(columns)
+        writer.writerow(map(csv_cell, columns))
         writer.writerows(map(text, cells) for cells in zip(*columns.values(), strict=True))
 
 
 def text(value: Setting) -> str:
     """Write a value as yaml does; put a quote before what a spreadsheet would take for a formula."""
-    if isinstance(value, str) and value.startswith(("=", "+", "@")):
-        return f"'{value}"
+    if isinstance(value, str):
+        return csv_cell(value)
     return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 

@@ -10,6 +10,7 @@ import io
 import json
 from pathlib import Path
 
+from lrx.core.text import csv_cell
 from lrx.storage.atomic import append, atomic_path
 from lrx.training.observers import Row
 
@@ -45,7 +46,8 @@ class MetricsLog:
 
     def _append_csv(self, row: Row) -> None:
         text = io.StringIO()
-        csv.writer(text).writerows([row.values()] if self._csv.exists() else [row.keys(), row.values()])
+        head = [] if self._csv.exists() else [map(csv_cell, row)]
+        csv.writer(text).writerows([*head, row.values()])
         append(self._csv, text.getvalue())
 
 

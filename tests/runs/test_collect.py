@@ -588,3 +588,34 @@ def test_flatten_reads_key_by_key() -> None:
         "e": "2: 3",
         "f": True,
     }
+
+
+STARTS = ("=1+1", "+cmd", "-cmd|x", "@SUM(1)", "＝1")
+
+
+def test_formulas_are_defused_in_cells_and_headers(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "@run", assays=result(0.5))
+    other = write_run(tmp_path / "b", seed=-1)
+    for place, folder in enumerate((run, other)):
+        lines = [f"'{start}': '{start}{place}'\n" for start in STARTS]
+        (folder / "config.yaml").write_text("".join(lines) + f"rate: {-place}\nword: '-{place}e3'\n")
+        (folder / "metrics.jsonl").write_text('{"step": 1, "=loss": -2.0}\n')
+    collect(tmp_path, tmp_path / "out.h5")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert {f"'{start}" for start in STARTS} <= set(header)
+    cells = [cell for row in (header, *rows) for cell in row]
+    assert "'@run" in cells
+    risky = [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r", "＝"))]
+    assert sorted(set(risky)) == ["-0e3", "-1", "-1e3", "-2.0"]  # numbers
+
+
+def test_run_names_reach_no_terminal_raw(lrx: Lrx, tmp_path: Path) -> None:
+    top = tmp_path / "top\x1b[31m"
+    write_run(top / "a\x1b]0;title\x07", state="failed", error="why\x1b[2J")
+    for command in (["collect", str(top)], ["status", str(top)]):
+        done = lrx(*command)
+        assert done.returncode == 0, done.stderr
+        assert "a?]0;title?" in done.stdout
+        assert "top?[31m" in done.stdout + done.stderr
+        assert not {"\x1b", "\x07"} & set(done.stdout + done.stderr)

@@ -43,3 +43,10 @@ def test_resume_drops_later_rows_and_a_cut_line(tmp_path: Path) -> None:
 
 def test_folder_without_metrics_has_no_rows(tmp_path: Path) -> None:
     assert read(tmp_path) == []
+
+
+def test_formulas_are_defused_in_header(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path)
+    log.start(0)
+    log.log(1, {"=loss": -1.0})
+    assert (tmp_path / "metrics.csv").read_text().splitlines() == ["step,'=loss", "1,-1.0"]

@@ -55,7 +55,7 @@ def job(name: str, command: str) -> Iterator[list[str]]:
         yield current.summary
     finally:
         _current_job.reset(token)
-    _write(sys.stdout, f"{name}  {command}: {'; '.join(current.summary) or 'done'}")
+    _write(sys.stdout, f"{printable(name)}  {command}: {printable('; '.join(current.summary)) or 'done'}")
 
 
 def start_work() -> None:
@@ -134,7 +134,7 @@ def is_terminal() -> bool:
 
 def _job_prefix(separator: str) -> str:
     current = _current_job.get()
-    return "" if current is None else current.name + separator
+    return "" if current is None else printable(current.name) + separator
 
 
 def _first_score(name: str, result: AssayResult) -> str:

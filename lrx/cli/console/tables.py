@@ -92,7 +92,8 @@ def runs_table(heading: str, runs: Runs, *, most: int, width: int) -> list[Rende
     table.add_column()  # which rich makes narrow, as the others are not to wrap
     for name, state, description in runs[:most]:
         short = name if cell_len(name) <= widest else f"{name[: widest - 8]}…{name[-7:]}"  # the end tells runs apart
-        one_line = Text(description, no_wrap=True, overflow="ellipsis")
-        table.add_row(Text(short), Text(state, COLOURS.get(state, "dim")), one_line)
+        parts = "  ".join(map(printable, description.split("  ")))  # whose gaps stay
+        one_line = Text(parts, no_wrap=True, overflow="ellipsis")
+        table.add_row(_text(short), _text(state, COLOURS.get(state, "dim")), one_line)
     more = [Text(f"and {len(runs) - most:,} more", "dim")] if len(runs) > most else []
-    return [Text(heading, "bold"), *([table] if runs else []), *more]
+    return [_text(heading, "bold"), *([table] if runs else []), *more]

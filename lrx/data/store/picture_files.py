@@ -105,7 +105,7 @@ def list_pictures(directory: Path) -> Listing:
     if not listing.files:
         raise ValueError(
             f"there are no images in {directory}; they are known by their endings {', '.join(endings)}"
-            + (f"; it has {'; '.join(listing.left_out)}" if listing.left_out else "")
+            + (f"; {'; '.join(listing.left_out)}" if listing.left_out else "")
         )
     listing.files.sort(key=lambda file: file.name.split("/"))
     used = {file.name.split("/")[0] for file in listing.files}
