@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,8 +16,16 @@ WIDE, ROW = 3.2, 0.4  # inches of the panel, and of a group
 TICKS = 5  # at most, so that long numbers do not touch
 
 
-def figure(title: str, values: Mapping[str, Sequence[tuple[float, float]]]) -> Figure:
-    """Draw each group's values as dots with standard errors (NaN: none), and a line at their median.
+class Dot(NamedTuple):
+    """Value of a run with its standard error (NaN: none); hollow where its assay has a remark."""
+
+    value: float
+    error: float
+    hollow: bool = False
+
+
+def figure(title: str, values: Mapping[str, Sequence[Dot]]) -> Figure:
+    """Draw each group's values as dots with standard errors, and a line at their median.
 
     A group without values keeps its row.
     """
@@ -27,18 +36,19 @@ def figure(title: str, values: Mapping[str, Sequence[tuple[float, float]]]) -> F
     axes = drawn.add_axes((left / width, 0.35 / height, WIDE / width, high / height))
     for row, group in enumerate(values.values()):
         if group:
-            scores, errors = np.array(group).T
+            scores, errors = (np.array([dot[part] for dot in group]) for part in (0, 1))
             # a fixed pattern separates dots of equal runs
             heights = row + 0.12 * (np.arange(len(scores)) % 3 - 1)
             errors = np.nan_to_num(errors, posinf=0)
             axes.errorbar(scores, heights, xerr=errors, fmt="none", ecolor=style.ACCENT, elinewidth=0.8, alpha=0.65)
-            axes.plot(scores, heights, "o", markersize=5, color=style.ACCENT, alpha=0.65, markeredgewidth=0)
+            fills = ["white" if dot.hollow else style.ACCENT for dot in group]
+            axes.scatter(scores, heights, s=25, c=fills, edgecolors=style.ACCENT, linewidths=0.8, alpha=0.65, zorder=3)
             axes.plot([np.median(scores)] * 2, [row - 0.32, row + 0.32], color="black", linewidth=1.4)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.08)
-    counts = all(value.is_integer() for group in values.values() for value, _ in group)
+    counts = all(dot.value.is_integer() for group in values.values() for dot in group)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=TICKS, integer=counts))
     axes.grid(axis="x", color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)

@@ -23,8 +23,9 @@ from lrx.runs.grouping import SEEDS, distinguishing_keys, group_label, short_key
 
 @dataclass(frozen=True)
 class Column:
-    """Score over all runs: its head, its meaning, and a cell for each run: text, and the value to sort by."""
+    """Score over all runs: its assay, head and meaning, and a cell for each run: text, and the value to sort by."""
 
+    assay: str
     head: str
     meaning: str
     cells: list[tuple[str, float | None]]
@@ -42,6 +43,7 @@ class SweepView(TypedDict):
     main: list[Column]
     every: list[Column]
     meanings: list[tuple[str, str]]
+    remarks: list[tuple[str, str]]
     plot: dict[str, object]
     chosen: tuple[int, int]
     spreads: list[Picture]
@@ -79,17 +81,27 @@ def view(title: str, runs: Sequence[Run]) -> SweepView:
         main=[_column(rows, key) for key in main],
         every=[_column(rows, key) for key in scores],
         meanings=[(_score_name(key), description_of(key[0]).meaning(key[1])) for key in scores],
+        remarks=[(row.name, f"{humanize(name)}: {remark}") for row in rows for name, remark in row.remarks.items()],
         plot=_plot(rows, groups, scores),
         chosen=_first_axes(rows, scores, main),
         spreads=_spreads(rows, groups, main),
         matrices=[
-            (name, description_of(name).title, [(row.name, row.matrices[name]) for row in rows if name in row.matrices])
+            (name, description_of(name).title, _matrices(rows, name))
             for name in MATRICES
             if any(name in row.matrices for row in rows)
         ],
         commands=commands.sweep_lines(command for row in rows for command in row.commands),
         faults=faults,
     )
+
+
+def _matrices(rows: Sequence[SweepRun], name: str) -> list[tuple[str, Picture]]:
+    """Return the matrices of an assay with the names of their runs, marked where the assay has a remark."""
+    return [
+        (f"{row.name} *" if name in row.remarks else row.name, row.matrices[name])
+        for row in rows
+        if name in row.matrices
+    ]
 
 
 def _scores(rows: Sequence[SweepRun]) -> list[Key]:
@@ -113,11 +125,11 @@ def _column(rows: Sequence[SweepRun], key: Key) -> Column:
         value = row.scores.get(key)
         text = "–" if value is None else with_error(value, row.errors[key])
         cells.append((text, _finite(value)))
-    return Column(_score_name(key), description_of(key[0]).meaning(key[1]), cells)
+    return Column(key[0], _score_name(key), description_of(key[0]).meaning(key[1]), cells)
 
 
 def _plot(rows: Sequence[SweepRun], groups: Sequence[str], scores: Sequence[Key]) -> dict[str, object]:
-    """Return the data of the scatter plot: names of scores, values and errors of each run (None: missing)."""
+    """Return the data of the scatter plot: names of scores; remarks, values and errors of each run (None: missing)."""
     return {
         "scores": [_score_name(key) for key in scores],
         "groups": list(dict.fromkeys(groups)),
@@ -125,6 +137,7 @@ def _plot(rows: Sequence[SweepRun], groups: Sequence[str], scores: Sequence[Key]
             {
                 "name": row.name,
                 "group": group,
+                "remark": "; ".join(f"{humanize(name)}: {remark}" for name, remark in row.remarks.items()),
                 "values": [_finite(row.scores.get(key)) for key in scores],
                 "errors": [_finite(row.errors.get(key)) for key in scores],
             }
@@ -148,15 +161,15 @@ def _spreads(rows: Sequence[SweepRun], groups: Sequence[str], main: Sequence[Key
     """Draw a strip plot of each main score that is not the same in all runs."""
     plots = []
     for key in main:
-        values: dict[str, list[tuple[float, float]]] = {group: [] for group in groups}
+        values: dict[str, list[strip_plot.Dot]] = {group: [] for group in groups}
         for row, group in zip(rows, groups, strict=True):
             value = _finite(row.scores.get(key))
             if value is not None:
-                values[group].append((value, row.errors[key]))
-        if len({value for group_values in values.values() for value, _ in group_values}) > 1:
+                values[group].append(strip_plot.Dot(value, row.errors[key], hollow=key[0] in row.remarks))
+        if len({value for group_values in values.values() for value, _, _ in group_values}) > 1:
             title, meaning = _score_name(key), description_of(key[0]).meaning(key[1])
             with style.plot_style():
-                alt = f"{title}: a dot a run with its standard error, a line at the median of each group."
+                alt = f"{title}: a dot a run with its error, hollow where it has a remark; a line at the median of a group."
                 plots.append(pictures.as_picture(strip_plot.figure(title, values), alt, caption=meaning))
     return plots
 

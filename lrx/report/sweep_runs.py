@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lrx.assays.plotting import style
 from lrx.report import commands, pictures, run_contents, small_matrix
@@ -21,7 +21,7 @@ Key = tuple[str, str]  # of a score: the assay and the name
 
 @dataclass(frozen=True)
 class SweepRun:
-    """Run of a sweep: its settings, and its scores with their errors (NaN: none)."""
+    """Run of a sweep: its settings, its scores with their errors (NaN: none), and the remarks of its assays by name."""
 
     name: str
     state: str
@@ -31,6 +31,7 @@ class SweepRun:
     matrices: Mapping[str, Picture]
     data: str
     commands: list[commands.Command]
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_run(run: Run) -> tuple[SweepRun, list[str]]:
@@ -39,9 +40,11 @@ def read_run(run: Run) -> tuple[SweepRun, list[str]]:
     scores: dict[Key, float] = {}
     errors: dict[Key, float] = {}
     matrices: dict[str, Picture] = {}
+    remarks: dict[str, str] = {}
     faults = list(contents.faults)
     for stored in contents.results.values():  # the newest file last, whose scores are shown
         for name, result in stored.assays.items():
+            remarks[name] = str(result.settings.get("remark") or "")
             for key, value in result.scores.items():
                 if not is_error(key, result):
                     scores[name, key] = value
@@ -56,7 +59,10 @@ def read_run(run: Run) -> tuple[SweepRun, list[str]]:
     if run.status.error:
         faults.append(f"{run.name}: {run.status.error}")
     data, typed = summarize(contents).get("data", ""), commands.commands_of_run(run, started=False)
-    return SweepRun(run.name, run.status.state, _config(contents), scores, errors, matrices, data, typed), faults
+    remarks = {name: remark for name, remark in remarks.items() if remark}
+    return SweepRun(
+        run.name, run.status.state, _config(contents), scores, errors, matrices, data, typed, remarks
+    ), faults
 
 
 def _config(contents: Contents) -> Mapping[str, str]:

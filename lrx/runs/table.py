@@ -1,6 +1,7 @@
 """Table of runs: a row each, with columns for overrides, settings that differ, scores and provenance.
 
 Columns of the .csv file are named as on the command line: model.beta, metrics.mig, metrics.mig_se, provenance.torch.
+The column `remark` holds what the assays of a run say about their scores.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ class Row:
     provenance: dict[str, Setting] = field(default_factory=dict)
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     assays: dict[str, ScannedAssay] = field(default_factory=dict)
+
+    @property
+    def remark(self) -> str:
+        """Remarks of its assays in one line, each after the name of its assay; empty where none has one."""
+        return "; ".join(f"{name}: {assay.remark}" for name, assay in self.assays.items() if assay.remark)
 
     def add_error(self, text: str) -> None:
         """Append to the error."""
@@ -98,7 +104,7 @@ CSV_START = "run,state,"  # of the first line of each table, by which an older o
 def write_csv(path: Path, table: Table) -> None:
     """Write the table as text."""
     columns: dict[str, list[Setting]] = {
-        key: [getattr(row, key) for row in table.rows] for key in ("run", "state", "error", "command")
+        key: [getattr(row, key) for row in table.rows] for key in ("run", "state", "error", "remark", "command")
     }
     columns |= {key: table.setting(key) for key in table.settings if key not in columns}
     columns |= {f"{group}.{name}": table.score(group, name) for group, names in table.scores.items() for name in names}

@@ -1,8 +1,8 @@
 """Table of runs as one HDF5 file with the dimension `run`, for xarray and other netCDF-4 tools.
 
-The root has each run's name, state, error, settings and provenance; `in_common` has the settings that are the same for
+The root has each run's name, state, error, remarks, settings and provenance; `in_common` has the settings that are the same for
 all, as JSON. A group for each assay, for `train` (the last logged losses) and for `udr` has each score over `run`, its
-standard error beside it, and as coordinates the settings that differ, so that
+standard error beside it, and as coordinates the settings that differ and the remark of the assay, so that
 xarray.open_dataset(file, engine="h5netcdf", group="metrics").mig.groupby("model_beta").mean() works.
 Names have letters, digits and underscores: `model_beta` is model.beta, which is its long_name.
 Arrays of at most lrx.storage.result_scan.SMALL bytes whose shape and labels are the same in all runs that have the
@@ -40,7 +40,7 @@ def write_hdf5(path: Path, table: Table) -> None:
         for group in table.scores:
             names[group] = _free_name(group, {*names.values(), COMMON})
         root = _OverRuns(file, table.rows, taken={*names.values(), COMMON})
-        for key in ("state", "error", "command"):
+        for key in ("state", "error", "remark", "command"):
             root.put(key, np.array([getattr(row, key) for row in table.rows]), key)
         for key in table.settings:
             root.put(key, _column(table.setting(key)), key)
@@ -75,6 +75,9 @@ def _write_group(stored: h5py.Group, group: str, table: Table) -> None:
             stored[names[name]].attrs["ancillary_variables"] = names[f"{name}_se"]
     variables = [*names.values(), *(over.put_stack(name, stack) for name, stack in stacks.items())]
     coordinates = [over.put(key, _column(table.setting(key)), key) for key in table.varying]
+    if any(group in row.assays for row in table.rows):
+        remarks = [row.assays[group].remark if group in row.assays else "" for row in table.rows]
+        coordinates.append(over.put("remark", np.array(remarks), f"remark of {group}: what its scores do not say"))
     for variable in variables if coordinates else []:
         stored[variable].attrs["coordinates"] = " ".join(coordinates)
 

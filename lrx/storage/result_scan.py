@@ -1,8 +1,8 @@
 """Fast reading of scores and small arrays from results files, for tables of a thousand files.
 
 `lrx.storage.results.read` takes h5py about 1 ms for each member, mostly for attributes and python objects. Here members
-are read through h5py's low-level API without attributes, 50 times faster; the axes of an array are read from one file
-for all (`array_infos`). Links and external storage are refused, as there.
+are read through h5py's low-level API, and of attributes only the remark, 50 times faster; the axes of an array are read
+from one file for all (`array_infos`). Links and external storage are refused, as there.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 from h5py import h5a, h5d, h5g, h5s
 
+from lrx.core.text import one_line
 from lrx.storage import results
 from lrx.storage.hdf5_members import axes, is_scale, open_member, why_unreadable
 from lrx.storage.result_group import ARRAY_ATTRIBUTES, PROVENANCE, plain, read_attributes
@@ -26,16 +27,18 @@ LARGEST_CODES = 64 * 2**20  # bytes of the codes of one model
 LONGEST_NAME = 200  # characters
 MOST_MEMBERS = 2000  # of a file, in all its groups
 MOST_LETTERS = 2**20  # of a text array: number of texts times the longest
+REMARK = b"remark"
 COMPARED = {("codes", "codes"), ("codes", "image")}  # read up to LARGEST_CODES, for UDR
 
 
 @dataclass(frozen=True)
 class ScannedAssay:
-    """Scores of one assay of a file, and its small arrays and labels of axes by name (`members`)."""
+    """Scores of one assay of a file, its small arrays and labels of axes by name (`members`), and its remark."""
 
     path: Path
     scores: dict[str, float]
     members: dict[str, np.ndarray]
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,20 @@ def _scan_group(path: Path, assay: str, group: h5g.GroupID) -> ScannedAssay:
             scores[key] = float(_values(stored, shape, dtype))
         elif shape and dtype.itemsize * math.prod(shape) <= (LARGEST_CODES if (assay, key) in COMPARED else SMALL):
             members[key] = _values(stored, shape, dtype)
-    return ScannedAssay(path, scores, members)
+    return ScannedAssay(path, scores, members, _remark(group))
+
+
+def _remark(group: h5g.GroupID) -> str:
+    """Return the setting `remark` in one line, empty where there is none."""
+    if not h5a.exists(group, REMARK):
+        return ""
+    stored = h5a.open(group, REMARK)
+    if stored.shape != () or h5py.check_string_dtype(stored.dtype) is None:
+        return ""
+    value = np.empty((), stored.dtype)
+    stored.read(value)
+    text = one_line(bytes(value.item()).decode("utf-8", "replace"))
+    return "" if text in results.WORDS else text
 
 
 def _checked_name(name: bytes) -> str:

@@ -16,11 +16,12 @@ from rich.console import Console
 
 from lrx.cli.console import matrix_table, tables
 from lrx.core.types import Array, AssayResult
-from lrx.runs import table_hdf5
+from lrx.runs import status, table_hdf5
 from lrx.storage import results
 from tests.conftest import Lrx
 
 AXES = ("intervened", "responding")
+REPORT = "all of it as one page, with curves and pictures:"
 
 
 def written(path: Path, latents: int, **settings: str | None) -> Path:
@@ -99,6 +100,51 @@ def test_folder_without_result(lrx: Lrx, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "  lrx show run/assay\n" in done.stdout
     assert done.stdout.endswith("  lrx report run\n")
+
+
+def test_folder_lists_remarks(lrx: Lrx, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("seed: 1")
+    remark = f"no latent is informative {'and so on ' * 12}\x1b[2J"
+    written(tmp_path / "run" / "dead" / "result.h5", 2, remark=remark)
+    written(tmp_path / "run" / "good" / "result.h5", 2, remark=None)
+    done = lrx("show", "run")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if "remark" in line or "lrx show" in line] == [
+        "  lrx show run/dead",
+        next(line for line in lines if line.startswith("    remark on response_matrix: no latent is informative and")),
+        "  lrx show run/good",
+    ]
+    assert "\x1b" not in done.stdout
+    assert "cds              0.75 ± 0.012 *\n" in lrx("show", "run/dead").stdout.replace(" \n", "\n")
+    assert "cds              0.75 ± 0.012\n" in lrx("show", "run/good").stdout.replace(" \n", "\n")
+
+
+def test_folder_of_unfinished_assay_names_state(lrx: Lrx, tmp_path: Path) -> None:
+    words = ("assay=metrics", "ckpt=outputs/train/a", "name=long")
+    cut = tmp_path / "outputs/assay/long"
+    cut.mkdir(parents=True)
+    status.write(cut, status.Status("running", "assay", words))  # and nobody holds its lock
+    (cut / "config.yaml").write_text("seed: 0\n")
+    done = lrx("show", "outputs/assay/long")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "nothing is measured yet: interrupted (before it was done)",
+        "the same command goes on:",
+        "  lrx assay assay=metrics ckpt=outputs/train/a name=long",
+    ]
+    status.write(cut, status.Status("failed", "assay", words, error="codes must be finite"))
+    assert lrx("show", "outputs/assay/long").stdout.startswith("nothing is measured yet: failed (codes must be finite)")
+    inner = tmp_path / "outputs/train/a/paper"
+    inner.mkdir(parents=True)
+    status.write(inner.parent, status.Status("done", "train", ("name=a",)))
+    status.write(inner, status.Status("running", "assay", ("assay=paper", "ckpt=outputs/train/a")))
+    lines = lrx("show", "outputs/train/a").stdout.splitlines()
+    assert lines[0] == "nothing is measured yet: interrupted (paper: before it was done)"
+    assert lines[2:4] == ["  lrx assay assay=paper ckpt=outputs/train/a", REPORT]
+    assert lrx("show", "outputs").stdout.startswith("nothing is measured yet: 1 failed, 1 interrupted")
 
 
 def test_informative_latents_are_marked(lrx: Lrx, tmp_path: Path) -> None:

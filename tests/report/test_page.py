@@ -295,6 +295,24 @@ def test_sweep_has_table_plot_and_matrices(lrx: Lrx, tmp_path: Path) -> None:
     assert values[:3] == ["2.0", "2.0", "2.0"]
 
 
+def test_remarks_mark_rows_and_are_listed(tmp_path: Path) -> None:
+    sweep(tmp_path)
+    dead = matrix_result(0.2)
+    dead = AssayResult(dead.arrays, dead.coordinates, dead.scores, {**dead.settings, "remark": "no latent answers"})
+    written(tmp_path / "vae-1-0" / "paper", {"response_matrix": dead})
+    out, _ = page.write(tmp_path, None)
+    report = Page(out)
+    text = " ".join(report.text.split())
+    assert "vae-1-0 1 0 done response matrix 2 *" in text  # run, beta, seed, state, remark, first score
+    assert "vae-1-1 1 1 done 2" in text
+    assert "vae-1-0 response matrix: no latent answers" in text
+    assert [tag.get("class") for name, tag in report.tags if name == "tr"].count("remarked") == 2  # of main, of all
+    runs = {run["name"]: run["remark"] for run in json.loads(report.scripts[0])["runs"]}
+    assert runs == {"vae-1-0": "response matrix: no latent answers", "vae-1-1": "", "vae-4-0": "", "vae-4-1": ""}
+    written(tmp_path / "vae-1-0" / "paper", {"response_matrix": matrix_result(0.2)})
+    assert "Remarks" not in Page(page.write(tmp_path, None)[0]).text
+
+
 def test_damaged_run_folders_are_one_line_each(tmp_path: Path) -> None:
     for name, config, command, log in (
         ("strange", "{not: [yaml", '{"state": "done", "command": 3, "overrides": [[1]]}', ""),

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -144,6 +145,38 @@ def test_scores_with_errors(tmp_path: Path) -> None:
     assert data.gap.groupby("model_beta").mean().sel(model_beta=4.0) == 0.7
     common = json.loads(opened(tmp_path / "s/collected.h5").in_common.item())
     assert common == {"latent_dim": 2, "model.kl": "exact", "name": "sweep", "assay.num_samples": 16, "assay.seed": 3}
+
+
+def test_remarks_are_a_column(lrx: Lrx, tmp_path: Path) -> None:
+    remark = "no latent answers to any factor with more than 0.1; CDS and completeness compare next to nothing"
+    good, dead = result(0.5)["response_matrix"], result(0.9923)["response_matrix"]
+    dead = AssayResult(dead.arrays, dead.coordinates, dead.scores, {"remark": remark})
+    write_run(tmp_path / "s/dead", assays={"response_matrix": dead, "metrics": good})
+    write_run(tmp_path / "s/good", seed=1, assays={"response_matrix": replace(good, settings={"remark": None})})
+    done = lrx("collect", "s")
+    assert done.returncode == 0
+    heading, *lines = done.stdout.splitlines()
+    assert heading.rstrip() == "s: 2 done; 1 with a remark"
+    assert [line.split()[:4] for line in lines] == [["dead", "done", "response_matrix:", "no"]]
+    rows = table(tmp_path / "s/collected.csv")
+    assert {run: row["remark"] for run, row in rows.items()} == {"dead": f"response_matrix: {remark}", "good": ""}
+    assert opened(tmp_path / "s/collected.h5").remark.values.tolist() == [f"response_matrix: {remark}", ""]
+    measured = opened(tmp_path / "s/collected.h5", "response_matrix")
+    assert measured.gap.remark.values.tolist() == [remark, ""]  # it goes where the scores go
+    assert measured.gap.where(measured.remark == "").mean() == 0.5
+    assert opened(tmp_path / "s/collected.h5", "metrics").remark.values.tolist() == ["", ""]
+
+
+@pytest.mark.parametrize("odd", [np.bytes_(b"\xff\x00\xfe"), 3.0, np.array(["a", "b"], object), "x" * 5000, "\x1b[2J"])
+def test_remarks_of_foreign_types(tmp_path: Path, odd: object) -> None:
+    run = write_run(tmp_path / "a", assays=result(0.5))
+    with h5py.File(run / "paper/result.h5", "r+") as file:
+        file["response_matrix"].attrs["remark"] = odd
+    (row,) = collect(tmp_path, tmp_path / "out.h5")
+    assert row.error == ""
+    assert len(row.remark) < 1100
+    assert row.remark.isprintable()
+    assert opened(tmp_path / "out.h5").remark.values.tolist() == [row.remark]
 
 
 def test_arrays_of_different_shapes_are_not_stacked(tmp_path: Path) -> None:

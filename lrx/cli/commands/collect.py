@@ -1,8 +1,8 @@
 """Read every run at or below FOLDER: a sweep of trainings with the assays in
 them, a sweep of assays, or all of outputs. Write FOLDER/collected.h5, which
 xarray opens (the dimension is `run`, a group an assay), and collected.csv, a
-row a run; or PATH.h5 and PATH.csv. Runs that are unfinished or failed, and
-files that cannot be read, are listed with their reason. Runs that differ in
+row a run; or PATH.h5 and PATH.csv. Runs that are unfinished or failed, files
+that cannot be read, and remarks of assays on their scores are listed. Runs that differ in
 their seed alone and have the assay `codes` are ranked by how far they agree
 (UDR).
 """
@@ -23,9 +23,14 @@ def collect_command(top: Path, out: Path | None = None) -> None:
     join_shards(top)
     path = top / "collected.h5" if out is None else out
     rows = collect(top, path)
+    remarked = sum(bool(row.remark) for row in rows)
     messages.show_runs(
-        f"{top}: {summary(row.state for row in rows)}",
-        [(row.run, row.state, row.error) for row in rows if row.error or row.state != "done"],
+        f"{top}: {summary(row.state for row in rows)}" + (f"; {remarked:,} with a remark" if remarked else ""),
+        [
+            (row.run, row.state, "; ".join(filter(None, (row.error, row.remark))))
+            for row in rows
+            if row.error or row.remark or row.state != "done"
+        ],
     )
     messages.note(f"{path}\n{path.with_suffix('.csv')}")
 

@@ -1,12 +1,14 @@
 """Print a result.h5, or the one in a folder: matrices as heat, scores with their
 errors, settings and provenance. Of a run folder without a result.h5 list
-the results in it, and the command for its report.
+the results in it with their remarks, and the command for its report; while
+there are none, what became of the run.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
+import textwrap
 from pathlib import Path
 
 import h5py
@@ -14,11 +16,14 @@ import h5py
 from lrx.cli.console import messages
 from lrx.core.paths import why_no_file
 from lrx.core.text import join_names
+from lrx.report.commands import commands_of_run, sweep_lines
 from lrx.runs import table_hdf5
-from lrx.runs.catalog import find_measured
+from lrx.runs.catalog import Run, find_measured, summary
 from lrx.storage import results
+from lrx.storage.result_scan import scan
 
 MOST_FILES = 20  # results that are listed
+WIDTH = 80  # columns of a remark
 
 
 def show_command(path: Path) -> None:
@@ -48,12 +53,34 @@ def _commands_for(folder: Path) -> list[str] | None:
     except ValueError:
         return None
     files = [file for run in runs for file in run.result_files]
-    names = [os.path.relpath(file.parent) for file in files]
-    commands = [f"  lrx show {shlex.quote(name)}" for name in names[:MOST_FILES]]
-    more = [f"  and {len(names) - MOST_FILES:,} more"] if len(names) > MOST_FILES else []
-    head = f"no {results.FILENAME} lies in this folder itself; its results:" if files else "nothing is measured yet"
-    page = ["all of it as one page, with curves and pictures:", f"  lrx report {shlex.quote(str(folder))}"]
-    return [head, *commands, *more, *page]
+    lines = [f"no {results.FILENAME} lies in this folder itself; its results:"] if files else _without_results(runs)
+    for file in files[:MOST_FILES]:
+        lines += [f"  lrx show {shlex.quote(os.path.relpath(file.parent))}", *_remarks(file)]
+    lines += [f"  and {len(files) - MOST_FILES:,} more"] if len(files) > MOST_FILES else []
+    if files or not all(run.is_assay for run in runs):
+        lines += ["all of it as one page, with curves and pictures:", f"  lrx report {shlex.quote(str(folder))}"]
+    return lines
+
+
+def _remarks(file: Path) -> list[str]:
+    """Return the remarks of a results file, in lines of a terminal."""
+    try:
+        assays, _ = scan(file)
+    except ValueError as error:
+        return [f"    {error}"]
+    remarks = [f"{name}: {assay.remark}" for name, assay in assays.items() if assay.remark]
+    indents = {"initial_indent": "    remark on ", "subsequent_indent": "    "}
+    return [line for remark in remarks for line in textwrap.wrap(remark, WIDTH, **indents)]
+
+
+def _without_results(runs: list[Run]) -> list[str]:
+    """Return what became of runs that have no result, and the commands that go on with those which ended early."""
+    states = f"{runs[0].state}{f' ({runs[0].why})' if runs[0].why else ''}" if len(runs) == 1 else ""
+    parts = [part for run in runs for part in (run, *run.assays)]
+    ended = [part for part in parts if part.status.state in ("interrupted", "failed")]
+    commands = sweep_lines(command for part in ended for command in commands_of_run(part, started=False))
+    again = ["the same command goes on:", *(f"  {line}" for line in commands)] if commands else []
+    return [f"nothing is measured yet: {states or summary(run.state for run in runs)}", *again]
 
 
 def _table_of_runs(file: Path) -> str | None:

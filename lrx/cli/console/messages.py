@@ -17,7 +17,7 @@ from rich.live import Live
 
 from lrx.cli.console import matrix_table
 from lrx.cli.console.stdout import ascii_fallback, stdout_console
-from lrx.cli.console.tables import Runs, file_parts, runs_table, score_table
+from lrx.cli.console.tables import Runs, file_parts, mark, runs_table, score_table
 from lrx.cli.console.wrap import wrap_text
 from lrx.core.text import humanize, printable, with_error
 
@@ -141,7 +141,7 @@ def _first_score(name: str, result: AssayResult) -> str:
     if not result.scores:
         return humanize(name)
     key, value = next(iter(result.scores.items()))
-    return f"{humanize(name)}, {humanize(key)} {with_error(value, result.scores.get(f'{key}_se'))}"
+    return f"{humanize(name)}, {humanize(key)} {with_error(value, result.scores.get(f'{key}_se'))}{mark(result)}"
 
 
 def _printable_line(line: str) -> str:

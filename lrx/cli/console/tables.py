@@ -56,7 +56,10 @@ def file_parts(stored: Results, width: int) -> Iterator[RenderableType]:
 
 
 def score_table(assays: Mapping[str, AssayResult]) -> Table:
-    """Return all scores with their errors, under the name of their assay where there are several."""
+    """Return all scores with their errors, under the name of their assay where there are several.
+
+    Scores of an assay with a remark are marked `*`.
+    """
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
@@ -65,8 +68,13 @@ def score_table(assays: Mapping[str, AssayResult]) -> Table:
             table.add_row(_text(humanize(name), "bold"))
         for key, value in result.scores.items():
             if not (key.endswith("_se") and key.removesuffix("_se") in result.scores):
-                table.add_row(_text(humanize(key)), with_error(value, result.scores.get(f"{key}_se")))
+                table.add_row(_text(humanize(key)), with_error(value, result.scores.get(f"{key}_se")) + mark(result))
     return table
+
+
+def mark(result: AssayResult) -> str:
+    """Return the mark of scores on which the assay has a remark; empty for others."""
+    return " *" if result.settings.get("remark") else ""
 
 
 def _pairs(title: str, rows: Sequence[tuple[str, str]]) -> Padding:

@@ -31,8 +31,9 @@ function element(name, attributes, parent, text) {
   return made;
 }
 
-function mark(group, x, y, parent) {
-  return element("path", { d: SHAPES[Math.floor(group / COLOURS.length) % SHAPES.length], fill: COLOURS[group % COLOURS.length], "fill-opacity": 0.9, transform: `translate(${x},${y})` }, parent);
+function mark(group, x, y, parent, hollow) {
+  const colour = COLOURS[group % COLOURS.length], shape = SHAPES[Math.floor(group / COLOURS.length) % SHAPES.length];
+  return element("path", { d: shape, fill: colour, "fill-opacity": hollow ? 0 : 0.9, stroke: hollow ? colour : "none", "stroke-width": 1.5, transform: `translate(${x},${y})` }, parent);
 }
 
 function ticks(low, high) {
@@ -81,7 +82,7 @@ function scatter(data) {
     const colour = COLOURS[group % COLOURS.length];
     if (run.errors[x]) element("path", { d: `M${across.at(run.values[x] - run.errors[x])},${v}H${across.at(run.values[x] + run.errors[x])}`, stroke: colour }, drawn);
     if (run.errors[y]) element("path", { d: `M${u},${up.at(run.values[y] - run.errors[y])}V${up.at(run.values[y] + run.errors[y])}`, stroke: colour }, drawn);
-    element("title", {}, mark(group, u, v, drawn), run.name);
+    element("title", {}, mark(group, u, v, drawn, run.remark), run.remark ? `${run.name}: ${run.remark}` : run.name);
   }
 }
 
