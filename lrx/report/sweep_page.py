@@ -169,7 +169,7 @@ def _spreads(rows: Sequence[SweepRun], groups: Sequence[str], main: Sequence[Key
         if len({value for group_values in values.values() for value, _, _ in group_values}) > 1:
             title, meaning = _score_name(key), description_of(key[0]).meaning(key[1])
             with style.plot_style():
-                alt = f"{title}: a dot a run with its error, hollow where it has a remark; a line at the median of a group."
+                alt = f"{title}: a dot a run with its error, hollow with a remark; a line at the median of a group."
                 plots.append(pictures.as_picture(strip_plot.figure(title, values), alt, caption=meaning))
     return plots
 

@@ -1,7 +1,7 @@
 """Table of runs as one HDF5 file with the dimension `run`, for xarray and other netCDF-4 tools.
 
-The root has each run's name, state, error, remarks, settings and provenance; `in_common` has the settings that are the same for
-all, as JSON. A group for each assay, for `train` (the last logged losses) and for `udr` has each score over `run`, its
+The root has each run's name, state, error, remarks, settings and provenance; `in_common` has the settings that are the
+same for all, as JSON. A group for each assay, for `train` (the last logged losses) and for `udr` has each score over `run`, its
 standard error beside it, and as coordinates the settings that differ and the remark of the assay, so that
 xarray.open_dataset(file, engine="h5netcdf", group="metrics").mig.groupby("model_beta").mean() works.
 Names have letters, digits and underscores: `model_beta` is model.beta, which is its long_name.

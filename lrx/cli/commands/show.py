@@ -69,8 +69,8 @@ def _remarks(file: Path) -> list[str]:
     except ValueError as error:
         return [f"    {error}"]
     remarks = [f"{name}: {assay.remark}" for name, assay in assays.items() if assay.remark]
-    indents = {"initial_indent": "    remark on ", "subsequent_indent": "    "}
-    return [line for remark in remarks for line in textwrap.wrap(remark, WIDTH, **indents)]
+    wrapper = textwrap.TextWrapper(WIDTH, initial_indent="    remark on ", subsequent_indent="    ")
+    return [line for remark in remarks for line in wrapper.wrap(remark)]
 
 
 def _without_results(runs: list[Run]) -> list[str]:
