@@ -94,7 +94,7 @@ def status_side(top: str, turns: Turns) -> None:
 
 def collect_side(top: str, turns: Turns) -> None:
     for _ in turns:
-        rows = collect(Path(top), Path(top) / "collected.h5")
+        rows, _ = collect(Path(top), Path(top) / "collected.h5")
         size = (Path(top) / "collected.h5").stat().st_size / 2**20
         turns.found = f"{sum('udr' in row.scores for row in rows)} ranked, {size:.1f} MiB"
 

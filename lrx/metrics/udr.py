@@ -33,7 +33,7 @@ def udr(
             raise ValueError(f"carrying must have one place a latent of {codes_ND.shape}, not {carrying_D.shape}")
         if not np.isfinite(codes_ND).all():
             raise ValueError("codes must be finite")
-    ranks = [_standard_ranks(part[:, columns.astype(bool)]) for part, columns in zip(codes, carrying, strict=True)]
+    ranks = [standard_ranks(part[:, columns.astype(bool)]) for part, columns in zip(codes, carrying, strict=True)]
     pairs = np.full((len(ranks), len(ranks)), math.nan)
     for i, ranks_i in enumerate(ranks):
         for j, ranks_j in enumerate(ranks[:i]):
@@ -58,7 +58,7 @@ def agreement(similarity_DD: np.ndarray) -> float:
     return float(np.concatenate(ratios).mean())
 
 
-def _standard_ranks(codes_ND: np.ndarray) -> np.ndarray:
+def standard_ranks(codes_ND: np.ndarray) -> np.ndarray:
     """Return the ranks of each column (ties share theirs), centred and scaled so that products are correlations."""
     from scipy.stats import rankdata  # takes a second to import
 

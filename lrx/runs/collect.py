@@ -1,7 +1,8 @@
 """Collect the runs of a tree: settings, last losses, every score and error, a row each.
 
-`lrx collect outputs/train/my-sweep` writes collected.h5 and collected.csv there; see lrx.runs.table_hdf5. A file that
-is half-written, foreign or hostile adds one line to the error of its row. Both files are replaced in one step.
+`lrx collect outputs/train/my-sweep` writes collected.h5 and collected.csv there, and collected-seeds.csv, a row for
+each group of runs that differ in their seed alone; see lrx.runs.table_hdf5 and lrx.runs.seeds_table. A file that is
+half-written, foreign or hostile adds one line to the error of its row. Each file is replaced in one step.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from lrx.core.config_text import flatten
 from lrx.core.text import one_line
 from lrx.runs import run_folder
 from lrx.runs.catalog import Run, check_file, find_runs, read_config
-from lrx.runs.grouping import without_seed
+from lrx.runs.grouping import current_config, without_seed
+from lrx.runs.seed_groups import SeedGroup, groups_of_rows
+from lrx.runs.seeds_table import SEEDS_START, write_seeds_csv
 from lrx.runs.table import CSV_START, RANKED, TRAINED, Row, Setting, Table, limit_columns, write_csv
 from lrx.runs.table_hdf5 import is_collected, write_hdf5
 from lrx.storage import results
@@ -35,22 +38,30 @@ MOST_LATENTS = 4096  # of a model whose codes are compared, as each pair of late
 TEXTS = ("config", "checkpoint_config")  # provenance that becomes settings
 
 
-def collect(top: Path, out: Path) -> list[Row]:
-    """Write the runs below a folder to `out`, an .h5 file, and to the .csv file beside it; return the rows.
+def collect(top: Path, out: Path) -> tuple[list[Row], list[SeedGroup]]:
+    """Write the runs below a folder to `out`, an .h5 file, and to .csv files beside it; return rows and groups.
 
-    ValueError when there are no runs, `out` is no .h5 file, or one of the two would replace a file of another kind.
+    ValueError when there are no runs, `out` is no .h5 file, or one of the three would replace a file of another kind.
     """
     check_target(out, ".h5", is_collected)
-    table_file = out.with_suffix(".csv")
-    check_target(table_file, ".csv", lambda path: starts_with(path, CSV_START.encode(), within=len(CSV_START)))
+    table_file, seeds_file = out.with_suffix(".csv"), seeds_csv(out)
+    for file, start in ((table_file, CSV_START), (seeds_file, SEEDS_START)):
+        check_target(file, ".csv", lambda path, head=start.encode(): starts_with(path, head, within=len(head)))  # type: ignore[misc]
     rows = [row for run in find_runs(top) for row in _rows(run, top)]
     _rank(rows)
     limit_columns(rows)
-    table = Table(rows)
-    write_hdf5(out, table)
+    table, groups = Table(rows), groups_of_rows(rows)
+    write_hdf5(out, table, groups)
     with atomic_path(table_file) as beside:
         write_csv(beside, table)
-    return rows
+    with atomic_path(seeds_file) as beside:
+        write_seeds_csv(beside, groups)
+    return rows, groups
+
+
+def seeds_csv(out: Path) -> Path:
+    """Return the file of the table over seeds that belongs to a table of runs."""
+    return out.with_name(f"{out.stem}-seeds.csv")
 
 
 @dataclass
@@ -129,11 +140,17 @@ def _rows(run: Run, top: Path) -> Iterator[Row]:
             repeated.append(part)
         else:
             _add(row, part, run)
-    yield row
+    yield _current(row)
     for part in repeated:
         other = Row(part.run.name, part.run.state, part.run.why, one_line(part.run.status.command))
         _add(other, part, part.run)
-        yield other
+        yield _current(other)
+
+
+def _current(row: Row) -> Row:
+    """Give the settings of a row the names and values that lrx has now."""
+    row.training, row.measuring = (current_config(part, row.provenance) for part in (row.training, row.measuring))
+    return row
 
 
 def _add(row: Row, part: _Part, run: Run) -> None:

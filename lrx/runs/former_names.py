@@ -6,6 +6,9 @@ Run folders, checkpoints and results keep their config with the `_target_`s of t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar, cast
+
+V = TypeVar("V")
 
 # version 0.1.0: one file an assay, whose function had `_partial_: true`
 ASSAYS = (
@@ -19,12 +22,12 @@ GONE = ("need_factors", "need_classes")
 NO_LONGER_PARTIAL = frozenset(f"lrx.assays.{name}.{name}" for name in ASSAYS)
 
 
-def current_flat(flat: Mapping[str, str]) -> dict[str, str]:
-    """Return a config, as dotted keys and values, with the names that lrx has now."""
+def current_flat(flat: Mapping[str, V]) -> dict[str, V]:
+    """Return a config, as dotted keys and scalar values, with the names that lrx has now."""
     partial = {key.replace("_target_", "_partial_") for key, value in flat.items() if value in NO_LONGER_PARTIAL}
     gone = tuple(f"assay.{name}." for name in GONE)
     return {
-        key: TARGETS.get(value, value)
+        key: cast(V, TARGETS[value]) if isinstance(value, str) and value in TARGETS else value
         for key, value in flat.items()
         if key not in partial and not f"{key}.".startswith(gone)
     }

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
-from lrx.runs.run_folder import is_free
+from lrx.runs import former_names
+from lrx.runs.run_folder import AUTO, OFF, is_free
 
 SEEDS = ("seed", "assay.seed")
+INPUTS = ("assay.ckpt", "assay.shard")  # which model an assay measured, and in how many jobs
+KIND = "model.reconstruction"
+V = TypeVar("V")
 
 Config = Mapping[str, object]  # dotted keys and values
 
 
+def current_config(config: Mapping[str, V], provenance: Mapping[str, V]) -> dict[str, V]:
+    """Return a config with the names and values that lrx has now, so that runs of several versions compare.
+
+    `model.reconstruction=auto` becomes what it stands for, where the provenance of a result says it.
+    """
+    current = former_names.current_flat(config)
+    if current.get(KIND) == AUTO and "reconstruction" in provenance:
+        current[KIND] = provenance["reconstruction"]
+    return current
+
+
 def differing_keys(configs: Sequence[Config]) -> set[str]:
-    """Return the keys whose values differ between configs, or that some of them lack."""
-    keys, missing = {key for config in configs for key in config}, object()
-    return {key for key in keys if len({repr(config.get(key, missing)) for config in configs}) > 1}
+    """Return the keys whose values differ between configs, or that some of them lack while others have them on."""
+    keys = {key for config in configs for key in config}
+    return {key for key in keys if len({_value(config, key) for config in configs}) > 1}
 
 
 def varying_keys(configs: Sequence[Config]) -> list[str]:
@@ -23,12 +39,15 @@ def varying_keys(configs: Sequence[Config]) -> list[str]:
     for config in configs:
         for key, value in config.items():
             values.setdefault(key, set()).add(repr(value))
-    return [key for key, several in values.items() if len(several) > 1 and not is_free(key)]
+    return [key for key, several in values.items() if len(several) > 1 and not _is_free(key)]
 
 
 def without_seed(config: Config) -> Hashable:
-    """Return what runs that differ in their seed alone have in common."""
-    return tuple(sorted((key, repr(value)) for key, value in config.items() if key not in SEEDS and not is_free(key)))
+    """Return what runs that differ in their seed alone have in common.
+
+    A key that is off (null or false) is the same as one that is missing, which lrx gained or lost between versions.
+    """
+    return tuple(sorted((k, repr(v)) for k, v in config.items() if k not in SEEDS and not _is_free(k) and not _off(v)))
 
 
 def distinguishing_keys(configs: Sequence[Config], keys: Sequence[str]) -> list[str]:
@@ -64,3 +83,17 @@ def value_text(config: Config, key: str) -> str:
     """Return a value as text, a dash for none; of a `_target_`, the class without its module."""
     value = str(config.get(key, "–"))
     return value.rpartition(".")[2] if key.endswith("_target_") else value
+
+
+def _is_free(key: str) -> bool:
+    """Return whether a key, also of an assay, does not say what is computed, or on which of the models."""
+    return is_free(key.removeprefix("assay.")) or key in INPUTS
+
+
+def _off(value: object) -> bool:
+    return str(value) in OFF
+
+
+def _value(config: Config, key: str) -> str:
+    """Return a value for comparison, that of a key that is off or missing alike."""
+    return "" if key not in config or _off(config[key]) else repr(config[key])

@@ -1,8 +1,8 @@
 """Table of runs as one HDF5 file with the dimension `run`, for xarray and other netCDF-4 tools.
 
 The root has each run's name, state, error, remarks, settings and provenance; `in_common` has the settings that are the
-same for all, as JSON. A group for each assay, for `train` (the last logged losses) and for `udr` has each score over `run`, its
-standard error beside it, and as coordinates the settings that differ and the remark of the assay, so that
+same for all, as JSON. A group for each assay, for `train` (the last logged losses) and for `udr` has each score over
+`run`, its standard error beside it, and as coordinates the settings that differ and the remark of the assay, so that
 xarray.open_dataset(file, engine="h5netcdf", group="metrics").mig.groupby("model_beta").mean() works.
 Names have letters, digits and underscores: `model_beta` is model.beta, which is its long_name.
 Arrays of at most lrx.storage.result_scan.SMALL bytes whose shape and labels are the same in all runs that have the
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,25 +20,27 @@ import h5py
 import numpy as np
 
 import lrx
-from lrx.core.text import one_line
+from lrx.runs.hdf5_variables import Variables, free_name
+from lrx.runs.seed_groups import SeedGroup
+from lrx.runs.seeds_table import write_seeds
 from lrx.runs.table import MOST_COLUMNS, Row, Setting, Table, text
 from lrx.storage import results
 from lrx.storage.result_scan import SMALL, ArrayInfo, ScannedAssay, array_infos, is_valid_name
 
 FORMAT = "lrx-collected-1"
-COMMON = "in_common"
+COMMON, SEEDS = "in_common", "over_seeds"
 MOST_BYTES = 2**30  # of the arrays of one group; what does not fit stays in the runs' own files
 Stack = tuple[np.ndarray, ArrayInfo, dict[str, np.ndarray]]  # values over runs, and the labels of their axes
 
 
-def write_hdf5(path: Path, table: Table) -> None:
-    """Write the table and the stacked arrays of its runs, in place of an older file."""
+def write_hdf5(path: Path, table: Table, groups: Sequence[SeedGroup]) -> None:
+    """Write the table, the stacked arrays of its runs, and the groups of seeds, in place of an older file."""
     with results.new_file(path) as file:
         file.attrs["format"], file.attrs["lrx"] = FORMAT, lrx.__version__
         names: dict[str, str] = {}
         for group in table.scores:
-            names[group] = _free_name(group, {*names.values(), COMMON})
-        root = _OverRuns(file, table.rows, taken={*names.values(), COMMON})
+            names[group] = free_name(group, {*names.values(), COMMON, SEEDS})
+        root = Variables(file, "run", [row.run for row in table.rows], taken={*names.values(), COMMON, SEEDS})
         for key in ("state", "error", "remark", "command"):
             root.put(key, np.array([getattr(row, key) for row in table.rows]), key)
         for key in table.settings:
@@ -52,6 +53,8 @@ def write_hdf5(path: Path, table: Table) -> None:
         common.attrs["long_name"] = "settings that all runs share, as JSON"
         for group, name in names.items():
             _write_group(file.create_group(name), group, table)
+        if groups:
+            write_seeds(file, SEEDS, groups)
 
 
 def is_collected(path: Path) -> bool:
@@ -65,7 +68,8 @@ def is_collected(path: Path) -> bool:
 
 def _write_group(stored: h5py.Group, group: str, table: Table) -> None:
     stacks = _stacked(group, table.rows)
-    over = _OverRuns(stored, table.rows, taken={axis for stack in stacks.values() for axis in stack[1].axes})
+    taken = {axis for stack in stacks.values() for axis in stack[1].axes}
+    over = Variables(stored, "run", [row.run for row in table.rows], taken=taken)
     names = {}
     for name in table.scores[group]:
         values = [math.nan if value == "" else value for value in table.score(group, name)]
@@ -73,7 +77,7 @@ def _write_group(stored: h5py.Group, group: str, table: Table) -> None:
     for name in names:
         if f"{name}_se" in names:
             stored[names[name]].attrs["ancillary_variables"] = names[f"{name}_se"]
-    variables = [*names.values(), *(over.put_stack(name, stack) for name, stack in stacks.items())]
+    variables = [*names.values(), *(_put(over, name, stack) for name, stack in stacks.items())]
     coordinates = [over.put(key, _column(table.setting(key)), key) for key in table.varying]
     if any(group in row.assays for row in table.rows):
         remarks = [row.assays[group].remark if group in row.assays else "" for row in table.rows]
@@ -82,33 +86,9 @@ def _write_group(stored: h5py.Group, group: str, table: Table) -> None:
         stored[variable].attrs["coordinates"] = " ".join(coordinates)
 
 
-class _OverRuns:
-    """Group whose variables have the dimension `run`."""
-
-    def __init__(self, group: h5py.Group, rows: Sequence[Row], *, taken: set[str]) -> None:
-        """Make the dimension; taken: names that no variable may get."""
-        self._group, self._taken = group, taken | {"run"}
-        results.create(group, "run", np.array([row.run for row in rows])).make_scale("run")
-
-    def put(self, name: str, values: np.ndarray, long_name: str) -> str:
-        """Write a variable whose first axis is the runs; return its name in the file."""
-        unique = _free_name(name, self._taken)
-        self._taken.add(unique)
-        stored = results.create(self._group, unique, values)
-        stored.attrs["long_name"] = long_name
-        stored.dims[0].attach_scale(self._group["run"])
-        return unique
-
-    def put_stack(self, name: str, stack: Stack) -> str:
-        """Write arrays of all runs, and the labels of their axes; return the name in the file."""
-        values, info, labels = stack
-        unique = self.put(name, values, one_line(info.text))
-        self._group[unique].attrs["units"] = one_line(info.unit)
-        for position, axis in enumerate(info.axes, start=1):
-            if axis not in self._group:
-                results.create(self._group, axis, labels[axis]).make_scale(axis)
-            self._group[unique].dims[position].attach_scale(self._group[axis])
-        return unique
+def _put(over: Variables, name: str, stack: Stack) -> str:
+    values, info, labels = stack
+    return over.put_array(name, values, info.text, unit=info.unit, axes=[(axis, labels[axis]) for axis in info.axes])
 
 
 def _stacked(group: str, rows: Sequence[Row]) -> dict[str, Stack]:
@@ -146,7 +126,7 @@ def _is_axis(name: str, size: int, parts: Sequence[ScannedAssay]) -> bool:
     first = parts[0].members.get(name)
     if first is None or first.shape != (size,) or not (first.dtype.kind == "U" or _is_shared(first.dtype)):
         return False
-    if not is_valid_name(name) or _free_name(name, {"run"}) != name:
+    if not is_valid_name(name) or free_name(name, {"run"}) != name:
         return False
     others = [part.members.get(name) for part in parts]
     return all(o is not None and o.dtype.kind == first.dtype.kind and np.array_equal(o, first) for o in others)
@@ -163,17 +143,6 @@ def _as_json(settings: Mapping[str, Setting]) -> dict[str, Setting]:
         key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in settings.items()
     }
-
-
-def _free_name(wanted: str, taken: set[str]) -> str:
-    """Return a name that every netCDF tool takes (letters, digits and underscores), and that is not taken."""
-    plain = re.sub(r"[^A-Za-z0-9_]+", "_", wanted)
-    plain = plain if re.match(r"[A-Za-z]", plain) else f"x{plain}"
-    number, name = 1, plain
-    while name in taken:
-        number += 1
-        name = f"{plain}_{number}"
-    return name
 
 
 def _column(values: Sequence[Setting]) -> np.ndarray:

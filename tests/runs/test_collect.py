@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,18 @@ import xarray as xr
 from lrx.core.config_text import flatten
 from lrx.core.types import Array, AssayResult
 from lrx.runs import status
-from lrx.runs.collect import collect
+from lrx.runs.collect import collect as collect_runs
+from lrx.runs.table import Row
 from lrx.storage import results
 from tests.conftest import TINY, Lrx
 
+FILES = ("collected.h5", "collected.csv", "collected-seeds.csv")
 LABELS = {"intervened": np.arange(2), "responding": np.arange(2)}
+
+
+def collect(top: Path, out: Path) -> list[Row]:
+    """The rows of a tree."""
+    return collect_runs(top, out)[0]
 
 
 def result(score: float, *, latents: int = 2) -> dict[str, AssayResult]:
@@ -78,8 +86,11 @@ def test_collect_of_a_sweep(lrx: Lrx, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = lrx("collect", "outputs/train/s")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "outputs/train/s: 2 done"
-    assert done.stderr.split() == ["outputs/train/s/collected.h5", "outputs/train/s/collected.csv"]
+    lines = done.stdout.splitlines()
+    assert [line.rstrip() for line in lines[:2]] == ["outputs/train/s: 2 done", "all runs: 2 seeds"]
+    assert re.match(r"latents as in [\w-]+, by codes of 1,000 images, agreement 0\.", lines[2])
+    assert lines[3].split() == ["mean", "within", "model", "between", "seeds"]
+    assert done.stderr.split() == [f"outputs/train/s/{name}" for name in FILES]
 
     file = tmp_path / "outputs/train/s/collected.h5"
     root, measured, trained = opened(file), opened(file, "response_matrix"), opened(file, "train")
@@ -157,7 +168,8 @@ def test_remarks_are_a_column(lrx: Lrx, tmp_path: Path) -> None:
     assert done.returncode == 0
     heading, *lines = done.stdout.splitlines()
     assert heading.rstrip() == "s: 2 done; 1 with a remark"
-    assert [line.split()[:4] for line in lines] == [["dead", "done", "response_matrix:", "no"]]
+    assert lines[0].split()[:4] == ["dead", "done", "response_matrix:", "no"]
+    assert "all runs: 2 seeds; 1 with a remark *" not in lines  # nothing of these is a main score
     rows = table(tmp_path / "s/collected.csv")
     assert {run: row["remark"] for run, row in rows.items()} == {"dead": f"response_matrix: {remark}", "good": ""}
     assert opened(tmp_path / "s/collected.h5").remark.values.tolist() == [f"response_matrix: {remark}", ""]
@@ -543,7 +555,7 @@ def test_collect_twice_gives_same_files(tmp_path: Path) -> None:
     before = out.with_suffix(".csv").read_text()
     collect(tmp_path, out)
     assert out.with_suffix(".csv").read_text() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "collected.csv", "collected.h5"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", *sorted(FILES)]
 
 
 def test_collect_while_runs_write(tmp_path: Path) -> None:
@@ -579,7 +591,7 @@ def test_collect_while_runs_write(tmp_path: Path) -> None:
 def test_out_option(lrx: Lrx, tmp_path: Path) -> None:
     write_run(tmp_path / "s/a")
     assert lrx("collect", "s", "out=made/here.h5").returncode == 0
-    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["here.csv", "here.h5"]
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["here-seeds.csv", "here.csv", "here.h5"]
     assert not (tmp_path / "s/collected.h5").exists()
 
 

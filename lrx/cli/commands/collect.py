@@ -2,19 +2,22 @@
 them, a sweep of assays, or all of outputs. Write FOLDER/collected.h5, which
 xarray opens (the dimension is `run`, a group an assay), and collected.csv, a
 row a run; or PATH.h5 and PATH.csv. Runs that are unfinished or failed, files
-that cannot be read, and remarks of assays on their scores are listed. Runs that differ in
-their seed alone and have the assay `codes` are ranked by how far they agree
-(UDR).
+that cannot be read, and remarks of assays on their scores are listed. Runs
+that differ in their seed alone are summarised, with their latents aligned, in
+collected-seeds.csv and the group `over_seeds` of collected.h5; those with the
+assay `codes` are ranked by how far they agree (UDR).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from lrx.assays import catalog
 from lrx.cli.console import messages
 from lrx.core.paths import PART
 from lrx.runs.catalog import summary
-from lrx.runs.collect import collect
+from lrx.runs.collect import collect, seeds_csv
+from lrx.runs.over_seeds import Key
 from lrx.storage import results
 
 
@@ -22,7 +25,7 @@ def collect_command(top: Path, out: Path | None = None) -> None:
     """Collect the runs of a folder, and list those that did not end well. ValueError when there are none."""
     join_shards(top)
     path = top / "collected.h5" if out is None else out
-    rows = collect(top, path)
+    rows, groups = collect(top, path)
     remarked = sum(bool(row.remark) for row in rows)
     messages.show_runs(
         f"{top}: {summary(row.state for row in rows)}" + (f"; {remarked:,} with a remark" if remarked else ""),
@@ -32,7 +35,14 @@ def collect_command(top: Path, out: Path | None = None) -> None:
             if row.error or row.remark or row.state != "done"
         ],
     )
-    messages.note(f"{path}\n{path.with_suffix('.csv')}")
+    messages.show_over_seeds(groups, is_main=_is_main)
+    messages.note("\n".join(map(str, [path, path.with_suffix(".csv"), *([seeds_csv(path)] if groups else [])])))
+
+
+def _is_main(key: Key) -> bool:
+    """Return whether a score is one of the main scores of its assay."""
+    description = catalog.describe(key[0])
+    return description is not None and key[1] in description.main_scores
 
 
 def join_shards(top: Path) -> None:

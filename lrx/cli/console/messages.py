@@ -6,7 +6,7 @@ In a job of a sweep, lines begin with the job's name, and its results are the on
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -17,12 +17,14 @@ from rich.live import Live
 
 from lrx.cli.console import matrix_table
 from lrx.cli.console.stdout import ascii_fallback, stdout_console
-from lrx.cli.console.tables import Runs, file_parts, mark, runs_table, score_table
+from lrx.cli.console.tables import Runs, file_parts, mark, runs_table, score_table, seeds_table
 from lrx.cli.console.wrap import wrap_text
 from lrx.core.text import humanize, printable, with_error
 
 if TYPE_CHECKING:
     from lrx.core.types import AssayResult  # which imports torch, and a table of runs needs none
+    from lrx.runs.over_seeds import Key
+    from lrx.runs.seed_groups import SeedGroup
     from lrx.storage.results import Results
 
 WIDEST_TABLE = 10  # latents that fit 80 columns with their errors
@@ -116,6 +118,13 @@ def show_runs(heading: str, runs: Runs) -> None:
     """Print a heading and a table of runs on standard output."""
     console = stdout_console()
     console.print(*runs_table(heading, runs, most=MOST_RUNS, width=console.width), sep="\n")
+
+
+def show_over_seeds(groups: Sequence[SeedGroup], *, is_main: Callable[[Key], bool]) -> None:
+    """Print the main scores of groups of models that differ in their seed alone, on standard output."""
+    if groups:
+        console = stdout_console()
+        console.print(*seeds_table(groups, most=MOST_RUNS, is_main=is_main), sep="\n")
 
 
 def watch_runs(refreshes: Iterator[tuple[str, Runs]]) -> None:

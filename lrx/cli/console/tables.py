@@ -5,8 +5,9 @@ Texts of files are foreign: no markup of rich's and no control character of thei
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -21,6 +22,8 @@ from lrx.core.text import format_value, humanize, printable, with_error
 
 if TYPE_CHECKING:
     from lrx.core.types import AssayResult  # which imports torch, and tables need none
+    from lrx.runs.over_seeds import Key
+    from lrx.runs.seed_groups import SeedGroup
     from lrx.storage.results import Results
 
 LEAST_NAME, LEAST_REST = 20, 56  # columns for the name of a run, and for its state and description
@@ -105,3 +108,26 @@ def runs_table(heading: str, runs: Runs, *, most: int, width: int) -> list[Rende
         table.add_row(_text(short), _text(state, COLOURS.get(state, "dim")), one_line)
     more = [Text(f"and {len(runs) - most:,} more", "dim")] if len(runs) > most else []
     return [_text(heading, "bold"), *([table] if runs else []), *more]
+
+
+def seeds_table(groups: Sequence[SeedGroup], *, most: int, is_main: Callable[[Key], bool]) -> Iterator[RenderableType]:
+    """Yield for each of the first groups that have main scores their models, and a table of these with both errors."""
+    groups = [group for group in groups if any(map(is_main, group.summary.scores))]
+    for group in groups[:most]:
+        summary = group.summary
+        remarked = {run for runs in summary.remarks.values() for run in runs}
+        remarks = f"; {len(remarked)} with a remark *" if remarked else ""
+        yield _text(f"{group.label}: {len(summary.runs)} seeds{remarks}", "bold")
+        latents = f"as in {summary.reference}, by {summary.alignment}, agreement {summary.agreement:.3g}"
+        yield _text(f"latents {latents if summary.reference else summary.alignment}", "dim")
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for head in ("", "mean", "within model", "between seeds"):
+            table.add_column(head, overflow="fold")
+        for key, estimate in summary.scores.items():
+            if is_main(key):
+                name = _text(f"{humanize(key[0])}: {humanize(key[1])}")
+                value = f"{estimate.mean:.4g}{' *' if key[0] in summary.remarks else ''}"
+                table.add_row(name, value, *("–" if math.isnan(se) else f"± {se:.2g}" for se in estimate[1:3]))
+        yield table
+    if len(groups) > most:
+        yield Text(f"and {len(groups) - most:,} more groups of seeds", "dim")
