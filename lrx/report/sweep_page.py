@@ -16,6 +16,7 @@ from lrx.report.pictures import Picture
 from lrx.report.run_page import description_of
 from lrx.report.run_summary import in_brackets
 from lrx.report.sweep_runs import MATRICES, Key, SweepRun, read_run
+from lrx.report.sweep_seeds import SeedsView, seed_views
 from lrx.runs import status
 from lrx.runs.catalog import Run
 from lrx.runs.grouping import SEEDS, distinguishing_keys, group_label, short_key, value_text, varying_keys
@@ -47,6 +48,7 @@ class SweepView(TypedDict):
     plot: dict[str, object]
     chosen: tuple[int, int]
     spreads: list[Picture]
+    seeds: list[SeedsView]
     matrices: list[tuple[str, str, list[tuple[str, Picture]]]]
     commands: list[str]
     faults: list[str]
@@ -70,6 +72,7 @@ def view(title: str, runs: Sequence[Run]) -> SweepView:
     columns = [*group_keys, *(key for key in keys if key in SEEDS)]
     scores = _scores(rows)
     main = [key for key in scores if key[1] in description_of(key[0]).main_scores]
+    seeds, undrawn = seed_views(rows, main)
     states = Counter(row.state for row in rows)
     return SweepView(
         title=title,
@@ -85,13 +88,14 @@ def view(title: str, runs: Sequence[Run]) -> SweepView:
         plot=_plot(rows, groups, scores),
         chosen=_first_axes(rows, scores, main),
         spreads=_spreads(rows, groups, main),
+        seeds=seeds,
         matrices=[
             (name, description_of(name).title, _matrices(rows, name))
             for name in MATRICES
             if any(name in row.matrices for row in rows)
         ],
         commands=commands.sweep_lines(command for row in rows for command in row.commands),
-        faults=faults,
+        faults=[*faults, *undrawn],
     )
 
 
