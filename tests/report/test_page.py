@@ -303,8 +303,9 @@ def test_remarks_mark_rows_and_are_listed(tmp_path: Path) -> None:
     out, _ = page.write(tmp_path, None)
     report = Page(out)
     text = " ".join(report.text.split())
-    assert "vae-1-0 1 0 done response matrix 2 *" in text  # run, beta, seed, state, remark, first score
-    assert "vae-1-1 1 1 done 2" in text
+    assert (
+        "vae-1-0 1 0 done 2 * response matrix vae-1-1 1 1 done 2 vae" in text
+    )  # run, beta, seed, state, score, remark
     assert "vae-1-0 response matrix: no latent answers" in text
     assert [tag.get("class") for name, tag in report.tags if name == "tr"].count("remarked") == 2  # of main, of all
     runs = {run["name"]: run["remark"] for run in json.loads(report.scripts[0])["runs"]}

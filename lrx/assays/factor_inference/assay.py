@@ -8,7 +8,6 @@ Source: Leeb et al. 2022 (arXiv 2106.16091), section 4. F varying factors, D lat
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from lrx.core.factors import FactorSpace
 from lrx.core.settings import Checked, Stored, setting, stored
+from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult, Dataset
 from lrx.core.validation import SettingError, is_number, is_whole
 from lrx.responses.conditioned import conditioned_responses, varying_factors
@@ -144,7 +144,7 @@ def _responses(
         root_GD, variance_GD = groups.rms()
         rows.append(root_GD.mean(0))
         # of a single group, the error over its pairs
-        errors.append(variance_GD[0].sqrt() if len(root_GD) == 1 else root_GD.std(0) / math.sqrt(len(root_GD)))
+        errors.append(variance_GD[0].sqrt() if len(root_GD) == 1 else torch.from_numpy(mean_and_se(root_GD)[1]))
         step()
     return torch.stack(rows), torch.stack(errors)
 
@@ -187,7 +187,7 @@ def _result(
     settings: dict[str, Stored],
 ) -> AssayResult:
     """Result of accuracies (R, F, 3, L); measures: response, response_se and named, each (F, D)."""
-    mean, se = _mean_and_se(accuracies)
+    mean, se = mean_and_se(accuracies)
     chance = np.array([1 / factors.sizes[factor] for factor in varying])
     axes, of_latents = ("factor", "latents", "labels"), ("factor", "latent")
     response, response_se, named_FD = (measures[name].numpy() for name in ("response", "response_se", "named"))
@@ -218,13 +218,6 @@ def _mean_accuracies(accuracies: np.ndarray, names_any_F: np.ndarray, counts: li
         for column, count in enumerate(counts):
             accuracy_RF = accuracies[:, names_any_F, place, column]
             accuracy_R = accuracy_RF.mean(1) if names_any_F.any() else np.full(len(accuracies), np.nan)
-            mean, se = _mean_and_se(accuracy_R)
+            mean, se = mean_and_se(accuracy_R)
             scores[f"accuracy_{kind}_{count}"], scores[f"accuracy_{kind}_{count}_se"] = float(mean), float(se)
     return scores
-
-
-def _mean_and_se(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means over the first axis, of R repeats, and their standard errors; NaN for a single repeat."""
-    repeats = len(values)
-    se = values.std(0, ddof=1) / math.sqrt(repeats) if repeats > 1 else np.full(values.shape[1:], np.nan)
-    return values.mean(0), np.asarray(se)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from lrx.assays.manifold.holes import share, share_beyond
 from lrx.core.settings import Checked, setting, stored
+from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult, Probabilistic
 from lrx.core.validation import SettingError, is_number
 from lrx.responses.encoding import encode_images, image_order, posterior_of_images
@@ -197,7 +198,7 @@ def _scores(measures: Measures, quantile: float) -> dict[str, float]:
     """Means over points, and shares of holes, each with its standard error."""
     prior, posterior = measures["prior"], measures["posterior"]
     pairs = {
-        f"mean_{name}_{source}": _mean_and_se(measures[source][name])
+        f"mean_{name}_{source}": _finite_mean_and_se(measures[source][name])
         for name in ("divergence", "magnitude", "participation", "dimension")
         for source in SOURCES
         if name in measures[source]
@@ -215,12 +216,10 @@ def _scores(measures: Measures, quantile: float) -> dict[str, float]:
     return scores
 
 
-def _mean_and_se(values: np.ndarray) -> tuple[float, float]:
-    """Mean over points where there is a value, and its standard error; NaN where points are too few."""
-    finite = values[np.isfinite(values)]
-    if len(finite) < 2:
-        return float(finite.mean()) if len(finite) else math.nan, math.nan
-    return float(finite.mean()), float(finite.std(ddof=1) / math.sqrt(len(finite)))
+def _finite_mean_and_se(values: np.ndarray) -> tuple[float, float]:
+    """Mean over points where there is a finite value, and its standard error; NaN where points are too few."""
+    mean, se = mean_and_se(values[np.isfinite(values)])
+    return float(mean), float(se)
 
 
 def _remark(measures: Measures) -> str | None:

@@ -7,7 +7,6 @@ active where Var[mu_j(x)] is above a threshold (Burda et al. 2016, section 5). N
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from lrx.core.devices import to_device
 from lrx.core.settings import Checked, setting, stored
+from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult, Probabilistic, as_float
 from lrx.responses.encoding import encode_images, eval_mode, image_order, kl_from_prior, posterior_of_images
 from lrx.responses.measurement import Measurement
@@ -56,10 +56,10 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         if "cross_entropy" in errors:
             errors["negative_elbo"] = errors["cross_entropy"] + errors["kl"]
         arrays["kl_per_latent"] = Array(kl_ND.mean(0).numpy(), ("latent",), "nat", "KL from the prior")
-        arrays["kl_per_latent_se"] = Array(_se(kl_ND).numpy(), ("latent",), "nat", "standard error of kl_per_latent")
+        arrays["kl_per_latent_se"] = Array(mean_and_se(kl_ND)[1], ("latent",), "nat", "standard error of kl_per_latent")
     scores: dict[str, float] = {}
     for name, value_N in errors.items():
-        scores[name], scores[f"{name}_se"] = float(value_N.mean()), float(_se(value_N))
+        scores[name], scores[f"{name}_se"] = float(value_N.mean()), float(mean_and_se(value_N)[1])
     scores["active_units"] = float((variance_D > settings.active).sum())
     axes = ("image", "side", *observation_axes(pairs[0, 0]))
     arrays["pair"] = Array(pairs, axes, observation_unit(pairs[0, 0]), "images and their reconstructions")
@@ -117,8 +117,3 @@ def _remark(variance_D: Tensor, active: float, num_images: int) -> str | None:
         return None
     largest = float(variance_D.max())
     return f"no latent is active, that is varies by more than {active:g} (the largest variance is {largest:.2g})"
-
-
-def _se(value_N: Tensor) -> Tensor:
-    """Standard errors of means over the first axis; NaN for a single image."""
-    return value_N.std(0) / math.sqrt(len(value_N)) if len(value_N) > 1 else torch.full_like(value_N[0], math.nan)

@@ -9,7 +9,6 @@ of h_j over the values, is 1 for an identity and 0 for a latent that causes noth
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from lrx.core.settings import Checked, setting, stored
+from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError, is_whole
 from lrx.responses.encoding import encode_images, image_order
@@ -164,10 +164,10 @@ def _self_response_arrays(matrix: ResponseMatrix, places: list[int]) -> dict[str
 def _scores(following_IW: np.ndarray, walked: list[int], num_informative: int) -> dict[str, float]:
     """Return the numbers of latents, and the mean slope; with two images or more its standard error over images."""
     scores = {"num_walked": float(len(walked)), "num_informative": float(num_informative)}
-    scores["mean_following"] = float(following_IW.mean())
-    mean_I: np.ndarray = following_IW.mean(1)
-    if len(mean_I) > 1:
-        scores["mean_following_se"] = float(mean_I.std(ddof=1) / math.sqrt(len(mean_I)))
+    mean, se = mean_and_se(following_IW.mean(1))
+    scores["mean_following"] = float(mean)
+    if len(following_IW) > 1:
+        scores["mean_following_se"] = float(se)
     return scores
 
 
