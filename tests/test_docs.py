@@ -23,6 +23,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from lrx.cli import main
+from lrx.core.settings import as_yaml
+from scripts.toy_assays import SMALL
 from tests.cli.test_configs import ToyGrid, model_from
 from tests.conftest import Lrx
 from tests.support.foreign_models import FOREIGN, D
@@ -35,27 +37,6 @@ EXTENDING = "extending.md"
 RUN = [page for page, text in PAGES.items() if re.search(r"^```(bash|python)\n", text, re.M) and page != EXTENDING]
 
 TRAIN = ["trainer.steps=2", "trainer.batch_size=4"]
-SMALL = {  # settings of assays that only cost time
-    "num_samples": 32,
-    "num_points": 4,
-    "num_images": 8,
-    "num_groups": 2,
-    "max_pairs": 2,
-    "num_bootstrap": 4,
-    "num_replicates": 4,
-    "num_pairs": 2,
-    "num_nodes": 8,
-    "num_posterior": 8,
-    "probe_steps": 2,
-    "resolution": 8,
-    "decoded": 2,
-    "repeats": 2,
-    "num_test": 16,
-    "steps": 3,
-    "labels": "[20]",
-    "target_se": "null",
-    "cache": "null",
-}
 
 
 def small(words: list[str]) -> list[str]:
@@ -77,7 +58,7 @@ def small(words: list[str]) -> list[str]:
         return [*words, "assay.only=[response_matrix]", "assay.assays.response_matrix.num_samples=4"]
     known = OmegaConf.load(ROOT / "configs" / "assay" / f"{choice}.yaml")
     fast = ["assay.only=[mig]"] if choice == "metrics" else []
-    return [*words, *(f"assay.{key}={value}" for key, value in SMALL.items() if key in known), *fast]
+    return [*words, *(f"assay.{key}={as_yaml(value)}" for key, value in SMALL.items() if key in known), *fast]
 
 
 def commands(text: str) -> list[list[str]]:

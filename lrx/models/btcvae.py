@@ -89,7 +89,7 @@ def log_importance_weights(
         log_weight = -math.log(dataset_size * batch_size)
         return torch.full((batch_size, batch_size), log_weight, dtype=torch.float64, device=device)
     if batch_size < 2:
-        raise SettingError("estimator=stratified needs batches of at least 2 images; raise batch_size")
+        raise SettingError("estimator=stratified needs batches of at least 2 images, not of 1; weighted takes any")
     others = (dataset_size - 1) / (dataset_size * (batch_size - 1))
     weights_BB = torch.full((batch_size, batch_size), others, dtype=torch.float64, device=device)
     return weights_BB.fill_diagonal_(1 / dataset_size).log()

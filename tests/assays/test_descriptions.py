@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from matplotlib import pyplot
@@ -15,35 +12,13 @@ import lrx
 from lrx.assays import catalog
 from lrx.assays.plotting import style
 from lrx.assays.run import run_assay
-from lrx.core.factors import FactorSpace
-from lrx.core.settings import Checked
 from lrx.core.types import AssayResult
-from lrx.data.grid import GridDataset
+from scripts.toy_assays import small, toy
 from tests.cli.test_configs import model_from
 from tests.support.models_for_tests import one_thread as one_thread
 
 ROOT = Path(lrx.__file__).parents[1]
 SHARED = ("plotting", "__pycache__")
-SMALL: Mapping[str, object] = {  # settings that only cost time
-    "num_samples": 32,
-    "num_points": 8,
-    "num_images": 16,
-    "num_groups": 4,
-    "num_bootstrap": 4,
-    "num_replicates": 4,
-    "num_pairs": 2,
-    "num_nodes": 8,
-    "probe_steps": 2,
-    "resolution": 8,
-    "decoded": 2,
-    "repeats": 2,
-    "num_test": 16,
-    "shown": 1,
-    "steps": 3,
-    "labels": [20],
-    "preset": "fast",
-    "cache": None,
-}
 
 
 def missing_files(root: Path) -> list[str]:
@@ -57,22 +32,6 @@ def missing_files(root: Path) -> list[str]:
         paths.append(root / f"docs/assays/{folder.name}.md")
         messages += [f"{path.relative_to(root)} is missing" for path in paths if not path.is_file()]
     return messages
-
-
-def small(name: str) -> Checked:
-    """Settings of an assay that take little time."""
-    settings = catalog.settings_of(name)
-    names = [entry.name for entry in dataclasses.fields(settings) if entry.name in SMALL]
-    return settings(**{key: SMALL[key] for key in names})
-
-
-def toy() -> GridDataset:
-    """64 images of a square, over row, column and shade."""
-    factors = FactorSpace(names=("row", "column", "shade"), sizes=(4, 4, 4))
-    images = np.zeros((64, 1, 8, 8), dtype=np.uint8)
-    for image, (row, column, shade) in zip(images, factors.classes(torch.arange(64)).tolist(), strict=True):
-        image[0, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2] = 60 * (shade + 1)
-    return GridDataset(name="toy", source="made", fingerprint="toy", factors=factors, pixels=images)
 
 
 def test_folders_are_complete() -> None:

@@ -90,6 +90,11 @@ def test_wrong_words_are_one_line(
     assert not list((tmp_path / "outputs").rglob("*.*")), "something was left behind"
 
 
+def test_setting_refused_in_training_has_its_group(lrx: Lrx) -> None:
+    done = lrx("train", *TINY, "model=btcvae", "model.estimator=stratified", "trainer.batch_size=1")
+    assert_refused(done, "lrx: model.estimator=stratified needs batches of at least 2 images")
+
+
 def test_assay_without_factors(lrx: Lrx) -> None:
     assert lrx("train", *TINY, "name=helix").returncode == 0
     refused = lrx("assay", "ckpt=outputs/train/helix", "assay=conditioned_response")

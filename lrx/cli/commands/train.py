@@ -107,11 +107,11 @@ def _train(config: Config, folder: Path, settings: TrainSettings, ranks: Ranks, 
         )
 
     if not ranks.is_main:
-        with _names_of_keys():
+        with _names_of_keys(config):
             fit(None)
         return
     trackers = make_trackers(config.plain("track"), folder, config.text)
-    with run_session(config, folder, "train") as session, _names_of_keys():
+    with run_session(config, folder, "train") as session, _names_of_keys(config):
         run_folder.write_config(folder, config.text)
         if dataset is not all_data:
             _write_split(folder, all_data)
@@ -153,11 +153,13 @@ class StatusUpdates:
 
 
 @contextmanager
-def _names_of_keys() -> Iterator[None]:
-    """Put `trainer.` before the settings that errors of training name."""
+def _names_of_keys(config: Config) -> Iterator[None]:
+    """Put the group of a setting, `trainer` or `model`, before those that errors of training name."""
     try:
         yield
     except DivergedError as error:
         raise DivergedError(re.sub(r"\b(lr|clip)=", r"trainer.\1=", str(error))) from error
     except SettingError as error:
-        raise ValueError(f"trainer.{error}") from error
+        name, flat = re.split(r"\W", str(error), maxsplit=1)[0], config.flat()
+        groups = [group for group in ("trainer", "model", "network") if f"{group}.{name}" in flat]
+        raise ValueError(f"{groups[0] if groups else 'trainer'}.{error}") from error
