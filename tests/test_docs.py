@@ -21,6 +21,7 @@ import yaml
 from omegaconf import OmegaConf
 from PIL import Image
 from safetensors.torch import save_file
+from sklearn.metrics import mutual_info_score
 
 from lrx.cli import main
 from lrx.core.settings import as_yaml
@@ -213,6 +214,26 @@ def test_parameters_of_networks_are_counted(tables: ModuleType) -> None:
     page = tables.networks()  # sizes: Locatello et al. 2019; published weights of Leeb et al. 2022, Burgess et al. 2018
     for name, count in {"conv64": "692,567", "conv5": "510,067", "burgess": "502,005"}.items():
         assert f"**{count} parameters**" in page.partition(f"## {name}\n")[2].partition("\n## ")[0]
+
+
+def test_metric_of_the_page_is_migsup() -> None:
+    """The score is that of Li et al. 2020, over latents that vary, by scikit-learn's information of the same bins."""
+    text = next(text for _, title, text in BLOCK.findall(PAGES[EXTENDING]) if title == "lrx/metrics/migsup.py")
+    page = ModuleType("migsup")
+    exec(compile(text, "migsup.py", "exec"), page.__dict__)
+    random = np.random.default_rng(0)
+    classes = np.stack([random.integers(0, size, 2000) for size in (4, 3, 2)], axis=1)
+    mixed = classes[:, 1] + 3 * classes[:, 2]
+    codes = np.stack([classes[:, 0], mixed, random.normal(size=2000), np.zeros(2000)], axis=1)
+    codes[:, :2] += 0.1 * random.normal(size=(2000, 2))
+    gaps = []
+    for code in codes.T[:3]:
+        bins = np.digitize(code, np.histogram_bin_edges(code, 20)[:-1])
+        shares = sorted(mutual_info_score(bins, labels) / mutual_info_score(labels, labels) for labels in classes.T)
+        gaps.append(shares[-1] - shares[-2])
+    result = page.migsup(codes, classes, bins=20)
+    assert result.migsup == pytest.approx(np.mean(gaps))
+    assert gaps[0] > 0.95 > 0.1 > gaps[1]  # one factor alone, and two in one latent
 
 
 def test_an_assay_tells_what_it_writes(tables: ModuleType) -> None:
