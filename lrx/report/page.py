@@ -16,7 +16,7 @@ from lrx.core.checksum import sha256
 from lrx.report import run_contents, run_page, sweep_page
 from lrx.runs.catalog import find_measured
 from lrx.storage.atomic import atomic_path
-from lrx.storage.overwrite import check_target, starts_with
+from lrx.storage.overwrite import check_target, has_near_start
 
 TEMPLATES = Path(__file__).parent / "templates"
 TITLE_END = "– lrx report</title>"  # of each page, by which an older one is known
@@ -31,7 +31,7 @@ def write(path: Path, out: Path | None) -> tuple[Path, list[str]]:
     """
     runs = find_measured(path)
     out = out or (path if path.is_dir() else path.parent) / "report.html"
-    check_target(out, ".html", lambda page: starts_with(page, TITLE_END.encode()))
+    check_target(out, ".html", has_near_start(TITLE_END, within=4096))
     if len(runs) == 1:
         run_view = run_page.view(run_contents.read(runs[0], strict=path.is_file()))
         page, faults = _render("run.html", **run_view), run_view["faults"]

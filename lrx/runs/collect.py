@@ -29,7 +29,7 @@ from lrx.runs.table import CSV_START, RANKED, TRAINED, Row, Setting, Table, limi
 from lrx.runs.table_hdf5 import is_collected, write_hdf5
 from lrx.storage import results
 from lrx.storage.atomic import atomic_path
-from lrx.storage.overwrite import check_target, starts_with
+from lrx.storage.overwrite import check_target, has_near_start
 from lrx.storage.result_scan import ScannedAssay, scan
 from lrx.training import metrics_log
 
@@ -46,7 +46,7 @@ def collect(top: Path, out: Path) -> tuple[list[Row], list[SeedGroup]]:
     check_target(out, ".h5", is_collected)
     table_file, seeds_file = out.with_suffix(".csv"), seeds_csv(out)
     for file, start in ((table_file, CSV_START), (seeds_file, SEEDS_START)):
-        check_target(file, ".csv", lambda path, head=start.encode(): starts_with(path, head, within=len(head)))  # type: ignore[misc]
+        check_target(file, ".csv", has_near_start(start))
     rows = [row for run in find_runs(top) for row in _rows(run, top)]
     _rank(rows)
     limit_columns(rows)

@@ -19,8 +19,12 @@ def check_target(path: Path, ending: str, is_ours: Callable[[Path], bool], *, se
         raise ValueError(f"{path} is there and lrx did not write it; move it, or give another {setting}=...{ending}")
 
 
-def starts_with(path: Path, *texts: bytes, within: int = 4096) -> bool:
-    """Return whether one of these texts is in the first bytes of a file."""
-    with path.open("rb") as file:
-        head = file.read(within)
-    return any(text in head for text in texts)
+def has_near_start(text: str, *, within: int | None = None) -> Callable[[Path], bool]:
+    """Return a test of files: whether this text is in their first bytes; `within` None for the very start."""
+    wanted = text.encode()
+
+    def is_ours(path: Path) -> bool:
+        with path.open("rb") as file:
+            return wanted in file.read(within or len(wanted))
+
+    return is_ours

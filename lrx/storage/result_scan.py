@@ -20,7 +20,7 @@ from h5py import h5a, h5d, h5g, h5s
 from lrx.core.text import one_line
 from lrx.storage import results
 from lrx.storage.hdf5_members import axes, is_scale, open_member, why_unreadable
-from lrx.storage.result_group import ARRAY_ATTRIBUTES, PROVENANCE, plain, read_attributes
+from lrx.storage.result_group import ARRAY_ATTRIBUTES, PROVENANCE, WORDS, plain, read_attributes
 
 SMALL = 32 * 2**10  # bytes up to which an array is read: 64 x 64 float64
 LARGEST_CODES = 64 * 2**20  # bytes of the codes of one model
@@ -116,7 +116,7 @@ def _remark(group: h5g.GroupID) -> str:
     value = np.empty((), stored.dtype)
     stored.read(value)
     text = one_line(bytes(value.item()).decode("utf-8", "replace"))
-    return "" if text in results.WORDS else text
+    return "" if text in WORDS else text
 
 
 def _checked_name(name: bytes) -> str:

@@ -206,7 +206,7 @@ def _scores(measures: Measures, quantile: float) -> dict[str, float]:
     for source in SOURCES:
         if "participation_bias" in measures[source]:  # the mean over points averages noise out, and no bias
             value, se = pairs[f"mean_participation_{source}"]
-            bias = _mean_and_se(measures[source]["participation_bias"])[0]
+            bias = float(mean_and_se(measures[source]["participation_bias"])[0])
             pairs[f"mean_participation_{source}"] = value, math.hypot(se, bias)
     pairs["holes_by_divergence"] = share(prior["divergence"] >= 0)
     pairs["holes_by_magnitude"] = share_beyond(prior["magnitude"], posterior["magnitude"], quantile)
