@@ -33,7 +33,7 @@ DOORS = {
     "rich": {"cli"},
     "jinja2": {"report"},
     "matplotlib": {"report", "plot.py", "plotting", "catalog.py", "result.py"},  # the last two name its types
-    "safetensors": {"state_dict.py"},
+    "safetensors": {"state_dict_file.py"},
     "wandb": {"trackers.py"},
 }
 

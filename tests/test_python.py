@@ -179,7 +179,7 @@ def test_adapt_logits_and_distributions() -> None:
 
 
 def test_adapt_names_what_there_is() -> None:
-    with pytest.raises(SettingError, match="encode='enc': Theirs has no such attribute; its parts are encoder, net"):
+    with pytest.raises(SettingError, match="encode='enc': Theirs has no such attribute; its parts are infer, encoder, net"):
         lrx.adapt(Theirs(), encode="enc")
     with pytest.raises(TypeError, match="gives dict, not a tensor; name the part to take"):
         lrx.adapt(Theirs(), encode=lambda x: {"mu": x}, decode=lambda z: z).encode(torch.zeros(1, 1, 2, 2))

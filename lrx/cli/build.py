@@ -13,7 +13,8 @@ from torch import nn
 from lrx.cli.config import Config, setting_group
 from lrx.cli.console import messages
 from lrx.cli.console.progress import WorkProgress
-from lrx.core.types import Autoencoder, Dataset
+from lrx.cli.conventions import without_adapter
+from lrx.core.types import Dataset
 from lrx.data.correlation import with_correlation
 from lrx.models.losses.reconstruction import AUTO, resolve_reconstruction
 from lrx.responses.encoding import num_drawn
@@ -38,18 +39,18 @@ def build_model(config: Config, dataset: Dataset) -> nn.Module:
     """Build the model of a config for the shape of a data set, its weights drawn from the config's seed.
 
     A config with a node `autoencoder` has a class of the user's own, which may take the shape and `latent_dim` too.
-    ValueError for a class that is no torch module with `encode` and `decode`.
+    ValueError for a class that is no torch module.
     """
     shapes = {"observation_shape": dataset.observation_shape, "latent_dim": config.value("latent_dim")}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(checked_seed(config))
         if config.value("autoencoder._target_"):
             extra = {key: value for key, value in shapes.items() if config.value(f"autoencoder.{key}") is None}
-            model = config.build("autoencoder", **extra)
+            model = without_adapter(config).build("autoencoder", **extra)
         else:
             network = config.build("network")
             model = config.build("model", network=network, dataset_size=num_drawn(dataset), **shapes)
-    if not isinstance(model, nn.Module) or not isinstance(model, Autoencoder):
+    if not isinstance(model, nn.Module):
         raise ValueError(
             f"autoencoder._target_ makes {type(model).__name__}, which is no torch module with encode and decode"
         )

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from lrx.core.checksum import file_sha256
 from lrx.core.paths import why_no_file
 from lrx.core.validation import SettingError
-from lrx.storage.state_dict import load_weights, read_state_dict
+from lrx.storage.state_dict import load_weights
+from lrx.storage.state_dict_file import read_state_dict
 
 FEATURES = 2048
 SIDE = 299  # pixels of the images that the network was trained on
@@ -103,7 +104,7 @@ def read_inception(path: Path) -> tuple[InceptionV3, str]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"inception={path}: {why_no_file(path)}; give {FILES}")
-    weights = read_state_dict(path)
+    weights = read_state_dict(path).tensors
     is_inception = "Mixed_7c.branch1x1.conv.weight" in weights and "fc.weight" in weights
     shape = tuple(weights["fc.weight"].shape) if is_inception else None
     variant = next((name for name, classes in CLASSES.items() if shape == (classes, FEATURES)), None)

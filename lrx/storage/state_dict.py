@@ -1,59 +1,57 @@
-"""State dicts of published models: read without running their code, and loaded after a check of every key."""
+"""State dicts of published models: their names matched to those of a model, loaded after a check of every key."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from lrx.core.paths import why_no_file
 from lrx.core.text import join_names
-from lrx.storage.tensors import UNREADABLE, read_tensors
 
-# Keys under which training scripts of this field keep the state dict in a larger file.
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
+# Parts of a tensor's name that come from what a network was wrapped in: a module, DataParallel, torch.compile.
+WRAPPING = ("model", "module", "_orig_mod")
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a .safetensors file, or of a .pt file with a state dict at its top or under one of WRAPPERS.
+def match_names(weights: Mapping[str, Tensor], own: Iterable[str]) -> dict[str, Tensor]:
+    """Give tensors the model's own names where these differ in parts of WRAPPING, at any depth, or a shared prefix.
 
-    FileNotFoundError if there is no such file; ValueError if it holds anything but tensors under text keys.
+    The other tensors keep their names. ValueError when two would have one name.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"weights={path}: {why_no_file(path)}")
-    try:
-        if path.suffix == ".safetensors":
-            return dict(safetensors.torch.load_file(path))
-        with path.open("rb") as file:
-            content = read_tensors(file)
-    except (*UNREADABLE, safetensors.SafetensorError) as error:
-        raise ValueError(
-            f"weights={path} is no state dict that loads safely (it is cut, or holds more than tensors)"
-        ) from error
-    for key in WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not content:
-        raise ValueError(f"weights={path} holds {type(content).__name__}, not a state dict")
-    foreign = [str(key) for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
-    if foreign:
-        raise ValueError(f"weights={path} is no state dict: no names, or no tensors under {join_names(foreign)}")
-    return dict(content)
+    names: dict[str, str | None] = {}
+    for name in own:
+        plain = strip_wrapping(name)
+        names[plain] = None if plain in names else name  # None: two of the model's own names differ in nothing else
+    prefix = _shared_prefix([strip_wrapping(key) for key in weights], names)
+    matched: dict[str, Tensor] = {}
+    exact = set(own)
+    for key, value in weights.items():
+        new = key if key in exact else names.get(strip_wrapping(key).removeprefix(prefix)) or key
+        if new in matched:
+            raise ValueError(f"two of its tensors become {new}")
+        matched[new] = value
+    return matched
 
 
-def strip_prefix(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Remove the prefix (`module.`, `model.`, ...) that all keys have before the model's own names, if there is one."""
-    first = next(iter(own))
-    for key in weights:
+def strip_wrapping(key: str) -> str:
+    """Remove the parts of a name that wrappers such as DataParallel, torch.compile and Lightning modules add.
+
+    >>> strip_wrapping("model._orig_mod.encoder._orig_mod.0.weight")
+    'encoder.0.weight'
+    """
+    return ".".join(part for part in key.split(".") if part not in WRAPPING)
+
+
+def _shared_prefix(keys: Sequence[str], names: Iterable[str]) -> str:
+    """Return what all keys have before the model's own names."""
+    first = next(iter(names), "")
+    for key in keys:
         prefix = key.removesuffix(first)
-        if prefix and prefix != key and all(name.startswith(prefix) for name in weights):
-            return {name.removeprefix(prefix): value for name, value in weights.items()}
-    return dict(weights)
+        if prefix != key and all(other.startswith(prefix) for other in keys):
+            return prefix
+    return ""
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:

@@ -8,25 +8,41 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from lrx.core.adapt import Scale
 from lrx.core.text import join_names
+
+# what DataParallel and torch.compile put into names, and Lightning modules of a person's own before them
+WRAPPED = re.compile(r"^(model\.|module\.|_orig_mod\.)+|(?<=\.)((module|_orig_mod)\.)+")
 
 
 class Layout:
-    """Table of renamed and joined keys.
+    """Table of renamed and joined keys, and what a state dict does not say of the code that it comes from.
 
-    rename: regular expressions and their replacements; the first that matches the beginning of a key is applied.
+    rename: regular expressions and their replacements; the first that matches the beginning of a key is applied, after
+        the names of wrappers and a prefix that all keys share are removed.
     join: by key, the keys (after renaming) of the tensors to concatenate along the first axis: two heads of an encoder
         become one.
+    output: activation behind the decoder's last layer, `sigmoid`, `identity` or `tanh`; null: not known.
+    input_mean, input_std: normalisation of the encoder's input.
     """
 
-    def __init__(self, *, rename: Mapping[str, str], join: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        *,
+        rename: Mapping[str, str],
+        join: Mapping[str, Sequence[str]],
+        output: str | None = None,
+        input_mean: Scale = 0.0,
+        input_std: Scale = 1.0,
+    ) -> None:
         self._rename = [(re.compile(pattern), replacement) for pattern, replacement in rename.items()]
         self._join = join
+        self.output, self.input_mean, self.input_std = output, input_mean, input_std
 
     def __call__(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename and join tensors. ValueError when two would have one name, or the parts of a join do not fit."""
         renamed: dict[str, Tensor] = {}
-        for key, value in weights.items():
+        for key, value in self._without_prefix(weights).items():
             new = self._new_key(key)
             if new in renamed:
                 raise ValueError(f"these weights do not have this layout: two of their tensors become {new}")
@@ -43,6 +59,15 @@ class Layout:
             except RuntimeError as error:
                 raise ValueError(f"these weights do not have this layout: {', '.join(parts)} do not join") from error
         return renamed
+
+    def _without_prefix(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return tensors without what stands before the names that `rename` knows."""
+        plain = {WRAPPED.sub("", key): value for key, value in weights.items()}
+        if not self._rename or len(plain) < len(weights):
+            return dict(weights)
+        one_root = len({key.partition(".")[0] for key in plain}) == 1
+        known = any(self._new_key(key) != key for key in plain)
+        return {key.partition(".")[2]: value for key, value in plain.items()} if one_root and not known else plain
 
     def _new_key(self, key: str) -> str:
         for pattern, replacement in self._rename:

@@ -18,7 +18,7 @@ from lrx.data.celeba import celeba
 from lrx.data.folder import folder
 from lrx.data.store.hdf5 import LARGEST_CHUNK
 from lrx.storage import results
-from lrx.storage.state_dict import read_state_dict
+from lrx.storage.state_dict_file import read_state_dict
 from tests.cli.test_hostile import own
 from tests.data.test_celeba import JPEGS, attributes_text, partition_text
 from tests.support import bad_data, bad_runs

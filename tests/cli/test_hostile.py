@@ -14,7 +14,7 @@ from PIL import Image
 
 from lrx.data.arrays import arrays
 from lrx.data.celeba import celeba
-from lrx.storage.state_dict import read_state_dict
+from lrx.storage.state_dict_file import read_state_dict
 from lrx.training import checkpoint
 from tests.conftest import Lrx
 from tests.data.test_celeba import JPEGS, attributes_text, partition_text

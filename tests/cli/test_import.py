@@ -139,7 +139,7 @@ def test_own_class_needs_trust(lrx_process: Lrx, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "response matrix" in done.stdout
 
-    for name, told in (("Nothing", "makes Nothing, which is no torch module"), ("Mute", "with encode and decode")):
+    for name, told in (("Nothing", "makes Nothing, which is no torch module"), ("Mute", "without encode and decode")):
         other = [word.replace("mynet.Net", f"mynet.{name}") for word in words if "gain" not in word]
         other = [word for word in other if "autoencoder.latent_dim" not in word]
         refused = lrx_process(*other, "trust=[mynet]", "hydra.run.dir=elsewhere")

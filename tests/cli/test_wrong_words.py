@@ -134,7 +134,7 @@ def test_foreign_target_in_checkpoint_is_not_run(
     payloads = [
         "_target_: os.system",
         "_target_: lrx.data.helix.np.save",  # what a module of lrx imports is not its own
-        "_target_: lrx.storage.state_dict.read_state_dict",  # and not everything of its own is meant to be built
+        "_target_: lrx.storage.state_dict_file.read_state_dict",  # and not everything of its own is meant to be built
         "extra: ['${oc.create:{_target_: os.system}}']",  # nor is it hidden behind an interpolation in a list
     ]
     for payload in payloads:

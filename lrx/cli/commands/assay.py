@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from lrx.assays import catalog
 from lrx.assays.run import run_assay
@@ -17,6 +18,7 @@ from lrx.cli.build import build_model, checked_seed, open_dataset, run_session
 from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.cli.console.progress import WorkProgress
+from lrx.cli.conventions import as_autoencoder
 from lrx.cli.finished import inputs_of, is_finished, shards_identity
 from lrx.core.checksum import file_sha256
 from lrx.core.data_identity import about_data, observations_fingerprint
@@ -191,10 +193,11 @@ def load_model(
     """Build the model of a stored config with the weights of its checkpoint, on a device and in evaluation mode."""
     model = build_model(stored, dataset)
     load_weights(model, trained.model, path)
-    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model.eval()
-    assert isinstance(model, Autoencoder)
-    return model
+    autoencoder = as_autoencoder(stored, model)
+    assert isinstance(autoencoder, nn.Module)
+    autoencoder.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    autoencoder.eval()
+    return autoencoder
 
 
 def about_checkpoint(trained: checkpoint.Checkpoint, path: Path) -> dict[str, str | int]:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from lrx.cli import conventions
 from lrx.cli.build import build_model, check_folder, open_dataset, run_session
 from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.cli.finished import code_of
+from lrx.core.adapt import describe
 from lrx.core.checksum import file_sha256
 from lrx.core.data_identity import observations_fingerprint
 from lrx.core.paths import CHECKPOINT, expand_user
+from lrx.core.text import join_names
 from lrx.core.types import Autoencoder, Dataset, as_float
 from lrx.runs import run_folder
-from lrx.storage.state_dict import load_weights, read_state_dict, strip_prefix
+from lrx.storage.state_dict import load_weights, match_names
+from lrx.storage.state_dict_file import StateDict, read_state_dict, roots, select
 from lrx.storage.state_dict_layouts import Layout
 from lrx.training import checkpoint
 
@@ -25,19 +30,19 @@ from lrx.training import checkpoint
 def import_command(config: Config, folder: Path) -> None:
     """Make a checkpoint of a state dict that fits the model key by key."""
     config.check_targets()
+    conventions.check_keys(config)
     layout = cast(Layout, config.build("layout"))
     source = expand_user(str(config.value("weights")))
-    weights = read_state_dict(source)
+    key, own_class = config.value("weights_key"), config.value("autoencoder._target_")
+    found = read_state_dict(source, None if key is None else str(key))
     check_folder(folder, config)
     dataset = open_dataset(config)
+    described, told = (config, "") if own_class else conventions.with_conventions(config, layout, dataset)
     model = build_model(config, dataset)
-    try:
-        weights = layout(weights)
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
-    load_weights(model, strip_prefix(weights, model.state_dict()), source)
-    if config.value("autoencoder._target_"):
-        check_autoencoder(model, dataset, str(config.value("autoencoder._target_")))
+    autoencoder = conventions.as_autoencoder(described, model)
+    _load(model, found, layout, source, own_class=bool(own_class))
+    if own_class:
+        check_autoencoder(autoencoder, dataset, str(own_class))
     path = folder / CHECKPOINT
     digest = file_sha256(source)
     code = code_of(config)
@@ -49,16 +54,40 @@ def import_command(config: Config, folder: Path) -> None:
             optimizer=None,
             step=0,
             steps=0,
-            config=config.text,
+            config=described.text,
             data={"name": dataset.name, "source": dataset.source, "fingerprint": observations_fingerprint(dataset)},
             origin=f"{source.name}, sha256 {digest}",
         )
-    messages.note(f"imported {len(weights)} tensors: {path}")
+    entry = f"{found.entry} of {source.name}" if found.entry else source.name
+    beside = f"; left out: {join_names(found.left_out)}" if found.left_out else ""
+    messages.note(f"read {len(found.tensors)} tensors from {entry}{beside}")
+    for line in filter(None, [told, *conventions.constructor_keys(config)]):
+        messages.note(line)
+    messages.note(f"imported: {path}")
 
 
-def check_autoencoder(model: nn.Module, dataset: Dataset, name: str) -> None:
+def _load(model: nn.Module, found: StateDict, layout: Layout, source: Path, *, own_class: bool) -> None:
+    """Load the tensors of a file under the model's own names. ValueError says what does not fit, and what might."""
+
+    def load(content: StateDict) -> None:
+        load_weights(model, match_names(layout(content.tensors), model.state_dict()), source)
+
+    try:
+        load(found)
+    except ValueError as error:
+        remedy = "" if own_class else "; weights of a class of your own need autoencoder._target_=package.Class"
+        for root in roots(found):
+            with suppress(ValueError):
+                load(select(found, root) or found)
+                remedy = f"; those under {root} fit: weights_key={'.'.join(filter(None, [found.entry, root]))}"
+                break
+        line = str(error) if str(source) in str(error) else f"{source}: {error}"
+        raise ValueError(f"{line}{remedy}") from error
+
+
+def check_autoencoder(model: Autoencoder, dataset: Dataset, name: str) -> None:
     """Encode and decode one observation, twice in a batch. ValueError says what a foreign class does wrong."""
-    assert isinstance(model, Autoencoder)
+    assert isinstance(model, nn.Module)
     x = as_float(dataset.raw(torch.tensor([0, 0])))
     model.eval()
     method, given = "encode", tuple(x.shape)
@@ -67,15 +96,12 @@ def check_autoencoder(model: nn.Module, dataset: Dataset, name: str) -> None:
             z = model.encode(x)
             fits = isinstance(z, Tensor) and z.ndim == 2 and len(z) == len(x) and z.is_floating_point()
             if not fits:
-                raise ValueError(f"it gives {_kind(z)}, not codes (2, D)")
+                part = "" if isinstance(z, Tensor) else "; name the mean, as in autoencoder.take=0"
+                raise ValueError(f"it gives {describe(z)}, not codes (2, D){part}")
             method, given = "decode", tuple(z.shape)
             decoded = model.decode(z)
             if not isinstance(decoded, Tensor) or decoded.shape != x.shape:
-                raise ValueError(f"it gives {_kind(decoded)}, not observations {tuple(x.shape)}")
+                raise ValueError(f"it gives {describe(decoded)}, not observations {tuple(x.shape)}")
     except Exception as error:  # whatever foreign code does
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise ValueError(f"{name}.{method} was tried on two of {dataset.name}, {given}: {reason}") from error
-
-
-def _kind(value: object) -> str:
-    return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"

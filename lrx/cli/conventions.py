@@ -1,0 +1,140 @@
+"""Conventions of models that others made: which methods encode and decode, ranges of pixels, and the last activation.
+
+Keys below `autoencoder` say them of a class of the user's own; `output`, `input_mean` and `input_std` of `lrx import`
+say them of weights for a network of lrx, whose layout has defaults.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import cast
+
+import torch
+from torch import nn
+
+from lrx.cli.config import Config, setting_group
+from lrx.cli.targets import import_target, keywords_of
+from lrx.core.adapt import ACTIVATIONS, Scale, adapt, adapt_network, describe_parts
+from lrx.core.types import Autoencoder, Dataset, as_float
+from lrx.storage.state_dict_layouts import Layout
+
+TARGET = "autoencoder._target_"
+ADAPTER = tuple(name for name in inspect.signature(adapt).parameters if name != "model")
+CONVENTIONS = ("output", "input_mean", "input_std")
+LOOKED_AT = 1024  # observations whose range is looked at
+
+
+def as_autoencoder(config: Config, model: nn.Module) -> Autoencoder:
+    """Return a model with encode and decode as a config says; the model itself where it says nothing.
+
+    ValueError for a class of the user's own that lacks them, with what to write.
+    """
+    if config.value(TARGET):
+        given = {key: config.plain(f"autoencoder.{key}") for key in _adapter_keys(config)}
+        given = {key: value for key, value in given.items() if value is not None}
+        if not given and isinstance(model, Autoencoder):
+            return model
+        has = [name for name in ("encode", "decode") if callable(getattr(model, name, None)) or name in given]
+        if len(has) < 2:
+            raise ValueError(_missing_methods(model, has))
+        with setting_group("autoencoder"):
+            return adapt(model, **given)  # type: ignore[arg-type]
+    output, mean, std = (config.plain(key) for key in CONVENTIONS)
+    if output is None:  # trained by lrx, or imported by 0.1.0
+        assert isinstance(model, Autoencoder)
+        return model
+    return adapt_network(model, str(output), cast(Scale, mean), cast(Scale, std))
+
+
+def without_adapter(config: Config) -> Config:
+    """Return a config whose node `autoencoder` has the settings of the class alone."""
+    return functools.reduce(Config.without, (f"autoencoder.{key}" for key in _adapter_keys(config)), config)
+
+
+def check_keys(config: Config) -> None:
+    """Check that the keys of a class and those of a network are not mixed. ValueError says what to write."""
+    node, target = config.plain("autoencoder"), config.value(TARGET)
+    if isinstance(node, str):
+        raise ValueError(f"autoencoder={node} is no node; write {TARGET}={node} trust=[{node.partition('.')[0]}]")
+    given = [key for key, value in cast(dict[str, object], node or {}).items() if value is not None]
+    if not target and (given or config.plain("trust")):
+        typed = " and ".join([f"autoencoder.{key}" for key in given[:2]] + ["trust"] * bool(config.plain("trust")))
+        raise ValueError(f"{typed} is for a class of your own, which {TARGET}=package.Class names; it is missing")
+    mixed = [key for key in CONVENTIONS if config.value(key) is not None]
+    if target and mixed:
+        value = config.plain(mixed[0])
+        value = {"sigmoid": "logits", "identity": "pixels"}.get(str(value), value)
+        raise ValueError(
+            f"{mixed[0]} is for weights of a network of lrx; for your own class write autoencoder.{mixed[0]}={value}"
+        )
+    if not config.value("dataset._target_"):
+        raise ValueError(
+            "lrx import needs dataset=..., the images that the model was trained on: dsprites, 3dshapes, mpi3d, "
+            "celeba, or your own as dataset=folder dataset.path=FOLDER or dataset=arrays dataset.path=FILE"
+        )
+
+
+def with_conventions(config: Config, layout: Layout, dataset: Dataset) -> tuple[Config, str]:
+    """Return the config with activation and normalisation of a network's weights, and a line that says what they are.
+
+    What neither the config nor the layout says is assumed: a sigmoid, or no activation where observations lie outside
+    [0, 1]. ValueError for an activation whose range observations leave.
+    """
+    low, high = observed_range(dataset)
+    outside = low < -1e-6 or high > 1 + 1e-6
+    span = f"observations lie between {low:.4g} and {high:.4g}"
+    output = config.value("output") or layout.output or ("identity" if outside else "sigmoid")
+    if output in ("sigmoid", "tanh") and outside:
+        raise ValueError(f"output={output} gives values in [0, 1], and {span}; give output=identity")
+    said = {"sigmoid": "a sigmoid", "tanh": "tanh", "identity": "nothing"}.get(str(output), str(output))
+    if config.value("output"):
+        source = "output"
+    elif layout.output:
+        source = f"layout={config.choices.get('layout', '...')}; change it by output"
+    else:
+        others = "|".join(name for name in ACTIVATIONS if name != output)
+        source = f"an assumption, since {span} and weights do not say it; else give output={others}"
+    for key, value in zip(CONVENTIONS, (output, layout.input_mean, layout.input_std), strict=True):
+        config = config if config.value(key) is not None else config.replaced(key, value)
+    mean, std = (config.plain(key) for key in CONVENTIONS[1:])
+    scale = f", and the encoder reads (x - {mean}) / {std}" if (mean, std) != (0.0, 1.0) else ""
+    return config, f"{said} follows the decoder's last layer ({source}){scale}"
+
+
+def observed_range(dataset: Dataset) -> tuple[float, float]:
+    """Return the least and the greatest value of observations, of some all over the data set, as models see them."""
+    indices = torch.linspace(0, len(dataset) - 1, min(len(dataset), LOOKED_AT), dtype=torch.float64).long()
+    x = as_float(dataset.raw(indices))
+    return float(x.min()), float(x.max())
+
+
+def constructor_keys(config: Config) -> list[str]:
+    """Return a line about each key that names an adapter's part, but is a setting of the class."""
+    own = set(_adapter_keys(config)) if config.value(TARGET) else set(ADAPTER)
+    keys = [key for key in ADAPTER if key not in own and config.value(f"autoencoder.{key}") is not None]
+    return [f"autoencoder.{key} goes to the constructor, which has a setting of this name" for key in keys]
+
+
+def _adapter_keys(config: Config) -> list[str]:
+    """Return the keys of `autoencoder` that are not settings of the class itself."""
+    target = import_target(TARGET, str(config.value(TARGET)))
+    taken = keywords_of(target) if callable(target) else set()
+    return [key for key in ADAPTER if key not in taken]
+
+
+def _missing_methods(model: nn.Module, has: list[str]) -> str:
+    """Say what a class lacks, and what to write instead."""
+    name = type(model).__name__
+    lacking = " and ".join(part for part in ("encode", "decode") if part not in has)
+    forward = not has and type(model).forward is not nn.Module.forward
+    remedy = "autoencoder.encode=encoder autoencoder.decode=decoder"
+    if forward:
+        remedy = (
+            "autoencoder.encode=forward autoencoder.take=1 autoencoder.decode=decoder where forward gives "
+            "(reconstruction, mean, log_var)"
+        )
+    return (
+        f"{TARGET} makes {name}, a torch module without {lacking}{' but with forward' if forward else ''}; name its "
+        f"parts, as in {remedy}; it has {describe_parts(model)}"
+    )
