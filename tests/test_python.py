@@ -179,10 +179,12 @@ def test_adapt_logits_and_distributions() -> None:
 
 
 def test_adapt_names_what_there_is() -> None:
-    with pytest.raises(SettingError, match="encode='enc': Theirs has no such attribute; its parts are infer, encoder, net"):
+    with pytest.raises(
+        SettingError, match="encode='enc': Theirs has no such attribute; its parts are infer, encoder, net"
+    ):
         lrx.adapt(Theirs(), encode="enc")
-    with pytest.raises(TypeError, match="gives dict, not a tensor; name the part to take"):
-        lrx.adapt(Theirs(), encode=lambda x: {"mu": x}, decode=lambda z: z).encode(torch.zeros(1, 1, 2, 2))
+    with pytest.raises(TypeError, match="gives a dict of mu, log_var, not a tensor; name the part to take"):
+        lrx.adapt(Theirs(), encode=lambda x: {"mu": x, "log_var": x}, decode=lambda z: z).encode(torch.zeros(1, 1, 2, 2))
 
 
 def test_load_gives_what_the_command_line_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,10 @@ def check_keys(config: Config) -> None:
         raise ValueError(
             f"{mixed[0]} is for weights of a network of lrx; for your own class write autoencoder.{mixed[0]}={value}"
         )
+
+
+def check_dataset(config: Config) -> None:
+    """Check that a data set is given. ValueError names them."""
     if not config.value("dataset._target_"):
         raise ValueError(
             "lrx import needs dataset=..., the images that the model was trained on: dsprites, 3dshapes, mpi3d, "
@@ -87,19 +91,22 @@ def with_conventions(config: Config, layout: Layout, dataset: Dataset) -> tuple[
     output = config.value("output") or layout.output or ("identity" if outside else "sigmoid")
     if output in ("sigmoid", "tanh") and outside:
         raise ValueError(f"output={output} gives values in [0, 1], and {span}; give output=identity")
-    said = {"sigmoid": "a sigmoid", "tanh": "tanh", "identity": "nothing"}.get(str(output), str(output))
+    named = {"sigmoid": "a sigmoid", "identity": "no activation"}.get(str(output), str(output))
+    line = f"{named} follows the decoder's last layer: "
     if config.value("output"):
-        source = "output"
+        line += f"output={output}"
     elif layout.output:
-        source = f"layout={config.choices.get('layout', '...')}; change it by output"
+        line += f"layout={config.choices.get('layout', '...')}; output= changes it"
     else:
-        others = "|".join(name for name in ACTIVATIONS if name != output)
-        source = f"an assumption, since {span} and weights do not say it; else give output={others}"
-    for key, value in zip(CONVENTIONS, (output, layout.input_mean, layout.input_std), strict=True):
-        config = config if config.value(key) is not None else config.replaced(key, value)
+        others = " or ".join(f"output={name}" for name in ACTIVATIONS if name != output)
+        line += f"assumed\n(weights do not say it; {span}); if not, give {others}"
+    for key, plain in (("output", output), ("input_mean", 0.0), ("input_std", 1.0)):
+        if config.value(key) is None:
+            stated = getattr(layout, key)
+            config = config.replaced(key, plain if stated is None else stated)
     mean, std = (config.plain(key) for key in CONVENTIONS[1:])
-    scale = f", and the encoder reads (x - {mean}) / {std}" if (mean, std) != (0.0, 1.0) else ""
-    return config, f"{said} follows the decoder's last layer ({source}){scale}"
+    scale = f"\nthe encoder reads (x - {mean}) / {std}" if (mean, std) != (0.0, 1.0) else ""
+    return config, line + scale
 
 
 def observed_range(dataset: Dataset) -> tuple[float, float]:

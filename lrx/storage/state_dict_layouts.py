@@ -23,7 +23,7 @@ class Layout:
     join: by key, the keys (after renaming) of the tensors to concatenate along the first axis: two heads of an encoder
         become one.
     output: activation behind the decoder's last layer, `sigmoid`, `identity` or `tanh`; null: not known.
-    input_mean, input_std: normalisation of the encoder's input.
+    input_mean, input_std: normalisation of the encoder's input; null: it reads pixels as they are.
     """
 
     def __init__(
@@ -32,8 +32,8 @@ class Layout:
         rename: Mapping[str, str],
         join: Mapping[str, Sequence[str]],
         output: str | None = None,
-        input_mean: Scale = 0.0,
-        input_std: Scale = 1.0,
+        input_mean: Scale | None = None,
+        input_std: Scale | None = None,
     ) -> None:
         self._rename = [(re.compile(pattern), replacement) for pattern, replacement in rename.items()]
         self._join = join

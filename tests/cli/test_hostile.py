@@ -69,7 +69,7 @@ def test_pickle_is_not_run(tmp_path: Path, zipped: bool) -> None:
     torch.save({"a": Payload(trap)}, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(ValueError, match="not an lrx checkpoint"):
         checkpoint.load(path)
-    with pytest.raises(ValueError, match="no state dict that loads safely"):
+    with pytest.raises(ValueError, match="no tensors under a" if zipped else "no state dict that loads safely"):
         read_state_dict(path)
     path.rename(tmp_path / "w.safetensors")
     with pytest.raises(ValueError, match="no state dict that loads safely"):

@@ -35,12 +35,17 @@ def import_command(config: Config, folder: Path) -> None:
     source = expand_user(str(config.value("weights")))
     key, own_class = config.value("weights_key"), config.value("autoencoder._target_")
     found = read_state_dict(source, None if key is None else str(key))
+    conventions.check_dataset(config)
     check_folder(folder, config)
     dataset = open_dataset(config)
-    described, told = (config, "") if own_class else conventions.with_conventions(config, layout, dataset)
+    described, told = config, ""
     model = build_model(config, dataset)
-    autoencoder = conventions.as_autoencoder(described, model)
+    if own_class:
+        autoencoder = conventions.as_autoencoder(config, model)
     _load(model, found, layout, source, own_class=bool(own_class))
+    if not own_class:
+        described, told = conventions.with_conventions(config, layout, dataset)
+        autoencoder = conventions.as_autoencoder(described, model)
     if own_class:
         check_autoencoder(autoencoder, dataset, str(own_class))
     path = folder / CHECKPOINT
