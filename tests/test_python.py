@@ -184,7 +184,7 @@ def test_adapt_names_what_there_is() -> None:
     ):
         lrx.adapt(Theirs(), encode="enc")
     with pytest.raises(TypeError, match="gives a dict of mu, log_var, not a tensor; name the part to take"):
-        lrx.adapt(Theirs(), encode=lambda x: {"mu": x, "log_var": x}, decode=lambda z: z).encode(torch.zeros(1, 1, 2, 2))
+        lrx.adapt(Theirs(), encode=lambda x: {"mu": x, "log_var": x}, decode=lambda z: z).encode(torch.zeros(1, 4))
 
 
 def test_load_gives_what_the_command_line_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

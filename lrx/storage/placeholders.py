@@ -41,6 +41,10 @@ class Placeholder:
     name = ""
     state: object = None
 
+    def __new__(cls, *arguments: object, **keywords: object) -> Placeholder:
+        """Return an instance, also where a pickle takes an instance for a class, such as a class within a class."""
+        return object.__new__(cls if isinstance(cls, type) else type(cls))
+
     def __init__(self, *arguments: object, **keywords: object) -> None: ...
 
     def __call__(self, *arguments: object, **keywords: object) -> Placeholder:

@@ -66,7 +66,8 @@ class Layout:
         if not self._rename or len(plain) < len(weights):
             return dict(weights)
         one_root = len({key.partition(".")[0] for key in plain}) == 1
-        known = any(self._new_key(key) != key for key in plain)
+        joined = {part for parts in self._join.values() for part in parts}
+        known = any(self._new_key(key) != key or key in joined for key in plain)
         return {key.partition(".")[2]: value for key, value in plain.items()} if one_root and not known else plain
 
     def _new_key(self, key: str) -> str:

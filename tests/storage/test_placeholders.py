@@ -24,6 +24,11 @@ class Settings(dict):  # type: ignore[type-arg]
     """Hyperparameters as Lightning keeps them: a mapping of its own kind, with attributes."""
 
 
+class Outer:
+    class Inner:
+        """Class within a class, as disent's settings are."""
+
+
 class Kept(list):  # type: ignore[type-arg]
     pass
 
@@ -51,7 +56,9 @@ def test_tensors_are_those_of_torch(tmp_path: Path) -> None:
 
 def test_state_dict_beside_other_classes(tmp_path: Path) -> None:
     weights = {"encoder.weight": torch.ones(2, 3)}
-    settings = Settings(latent_dim=3, kept=Kept([1, 2]), path=Path("x"), kind=nn.Linear, names={"a", "b"})
+    settings = Settings(
+        latent_dim=3, kept=Kept([1, 2]), path=Path("x"), kind=nn.Linear, names={"a", "b"}, cfg=Outer.Inner()
+    )
     settings.more = "text"  # type: ignore[attr-defined]
     torch.save({"state_dict": weights, "hyper_parameters": settings}, tmp_path / "w.ckpt")
     with pytest.raises(pickle.UnpicklingError):
