@@ -65,10 +65,12 @@ class Layout:
         plain = {WRAPPED.sub("", key): value for key, value in weights.items()}
         if not self._rename or len(plain) < len(weights):
             return dict(weights)
-        one_root = len({key.partition(".")[0] for key in plain}) == 1
         joined = {part for parts in self._join.values() for part in parts}
-        known = any(self._new_key(key) != key or key in joined for key in plain)
-        return {key.partition(".")[2]: value for key, value in plain.items()} if one_root and not known else plain
+        while len({key.partition(".")[0] for key in plain}) == 1:
+            if any(self._new_key(key) != key or key in joined for key in plain):
+                break
+            plain = {key.partition(".")[2]: value for key, value in plain.items()}
+        return plain
 
     def _new_key(self, key: str) -> str:
         for pattern, replacement in self._rename:

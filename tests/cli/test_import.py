@@ -10,10 +10,8 @@ import torch
 import xarray
 from torch import nn
 
+import lrx as lrx_package
 from lrx.core.types import Probabilistic
-from lrx.storage.state_dict import load_weights
-from lrx.training import checkpoint
-from tests.cli.test_configs import ToyGrid, model_from
 from tests.conftest import TINY, Lrx
 from tests.support.command_line import assert_refused, assert_same_weights, weights_of
 from tests.support.foreign_models import FOREIGN, D
@@ -35,10 +33,7 @@ def test_imported_model_gives_same_values(layout: str, lrx: Lrx, tmp_path: Path)
     done = lrx("import", "weights=theirs.pt", f"layout={layout}", "dataset=dsprites", "name=theirs", *words)
     assert done.returncode == 0, done.stderr
 
-    ours = model_from(*words, dataset=ToyGrid((1, 64, 64)))
-    path = tmp_path / "outputs/import/theirs/checkpoint.pt"
-    load_weights(ours, checkpoint.load(path).model, path)
-    ours.eval()
+    ours = lrx_package.load(tmp_path / "outputs/import/theirs").model
     assert isinstance(ours, Probabilistic)
     x = torch.rand(3, 1, 64, 64)
     with torch.inference_mode():

@@ -30,7 +30,8 @@ class Disent(nn.Module):
         return mean, log_variance
 
     def reconstruct(self, z: Tensor) -> Tensor:
-        return torch.sigmoid(self._decoder.model(z))
+        pixels: Tensor = self._decoder.model(z)  # its default loss has no activation
+        return pixels
 
 
 class Burgess(nn.Module):
