@@ -86,9 +86,20 @@ def test_images_outside_range_are_refused(images: np.ndarray) -> None:
         lrx.assay("response_matrix", Flat(), images.astype(np.float32) / 127.5 - 1)
 
 
+class ForwardAlone(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.gen = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.gen(x)  # type: ignore[no-any-return]
+
+
 def test_model_without_encode_is_told_of_adapt(images: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"Linear has no encode and decode; wrap it, as in lrx.adapt"):
         lrx.assay("response_matrix", nn.Linear(4, 2), images)
+    with pytest.raises(ValueError, match=r"encode='forward', take=1, decode='gen'\); it has forward, gen"):
+        lrx.assay("response_matrix", ForwardAlone(), images)
     with pytest.raises(ValueError, match="images are needed"):
         lrx.assay("response_matrix", Flat())
 

@@ -12,6 +12,7 @@ from torch import nn
 from lrx.assays import catalog
 from lrx.assays.result import Result
 from lrx.assays.run import run_assay
+from lrx.core.adapt import describe_parts, likely_parts
 from lrx.core.data_identity import about_data
 from lrx.core.devices import configure_backends
 from lrx.core.settings import Checked, from_keywords
@@ -84,9 +85,11 @@ def _subject(model: Run | Autoencoder, data: object) -> tuple[Autoencoder, Datas
         dataset = model.dataset if data is None else as_dataset(data)
         return model.model, dataset, {**model.provenance, **about_data(dataset)}
     if not isinstance(model, Autoencoder):
+        parts = likely_parts(model) if isinstance(model, nn.Module) else {"encode": "encoder", "decode": "decoder"}
+        keywords = ", ".join(f"{key}={value!r}" for key, value in parts.items())
+        has = f"; it has {describe_parts(model)}" if isinstance(model, nn.Module) else ""
         raise ValueError(
-            f"{type(model).__name__} has no encode and decode; wrap it, as in lrx.adapt(model, encode='encoder', "
-            "decode='decoder')"
+            f"{type(model).__name__} has no encode and decode; wrap it, as in lrx.adapt(model, {keywords}){has}"
         )
     if data is None:
         raise ValueError("images are needed: lrx.assay(name, model, images)")

@@ -15,7 +15,7 @@ from torch import nn
 
 from lrx.cli.config import Config, setting_group
 from lrx.cli.targets import import_target, keywords_of
-from lrx.core.adapt import ACTIVATIONS, Scale, adapt, adapt_network, describe_parts
+from lrx.core.adapt import ACTIVATIONS, Scale, adapt, adapt_network, describe_parts, likely_parts
 from lrx.core.types import Autoencoder, Dataset, as_float
 from lrx.storage.state_dict_layouts import Layout
 
@@ -132,16 +132,9 @@ def _adapter_keys(config: Config) -> list[str]:
 
 def _missing_methods(model: nn.Module, has: list[str]) -> str:
     """Say what a class lacks, and what to write instead."""
-    name = type(model).__name__
     lacking = " and ".join(part for part in ("encode", "decode") if part not in has)
-    forward = not has and type(model).forward is not nn.Module.forward
-    remedy = "autoencoder.encode=encoder autoencoder.decode=decoder"
-    if forward:
-        remedy = (
-            "autoencoder.encode=forward autoencoder.take=1 autoencoder.decode=decoder where forward gives "
-            "(reconstruction, mean, log_var)"
-        )
+    keys = " ".join(f"autoencoder.{key}={value}" for key, value in likely_parts(model).items() if key not in has)
     return (
-        f"{TARGET} makes {name}, a torch module without {lacking}{' but with forward' if forward else ''}; name its "
-        f"parts, as in {remedy}; it has {describe_parts(model)}"
+        f"{TARGET} makes {type(model).__module__}.{type(model).__name__}, without {lacking}; name its parts, as in "
+        f"{keys}; it has {describe_parts(model)}"
     )

@@ -173,6 +173,17 @@ def describe_parts(model: nn.Module) -> str:
     return join_names([*dict.fromkeys(methods), *(name for name, _ in model.named_children())], most=12) or "none"
 
 
+def likely_parts(model: nn.Module) -> dict[str, str | int]:
+    """Return keywords of `adapt` that bring in a model of usual names, for a person to change.
+
+    Of a forward of its own, (reconstruction, mean, log_var) is what most give.
+    """
+    names = [name for name, _ in model.named_children() if "dec" in name or "gen" in name]
+    forward = not type(model).__module__.startswith("torch.") and type(model).forward is not nn.Module.forward
+    first: dict[str, str | int] = {"encode": "forward", "take": 1} if forward else {"encode": "encoder"}
+    return {**first, "decode": [*names, "decoder"][0]}
+
+
 def _center(value: object) -> object:
     """Return the mean of a distribution, or else its mode, which diffusers has as a method and torch as a property."""
     mean = getattr(value, "mean", None)
