@@ -49,7 +49,7 @@ def _shared_prefix(keys: Sequence[str], names: Iterable[str]) -> str:
     first = next(iter(names), "")
     for key in keys:
         prefix = key.removesuffix(first)
-        if prefix != key and all(other.startswith(prefix) for other in keys):
+        if prefix != key and prefix.endswith(".") and all(other.startswith(prefix) for other in keys):
             return prefix
     return ""
 

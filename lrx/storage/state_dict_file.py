@@ -55,7 +55,8 @@ def read_state_dict(path: Path, key: str | None = None) -> StateDict:
     if key is not None:
         chosen = select(whole, key.strip(".")) or select(found, key.strip("."))
         if chosen is None:
-            raise ValueError(f"weights={path} has no entry or prefix {key!r}; it has {join_names(roots(found))}")
+            there = join_names(list(dict.fromkeys([*roots(found), *roots(whole)])), most=12)
+            raise ValueError(f"weights={path} has no entry or prefix {key!r}; it has {there}")
         found = _unwrapped(chosen)
     foreign = [str(name) for name, value in found.tensors.items() if not _is_named_tensor(name, value)]
     if foreign:

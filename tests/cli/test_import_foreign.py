@@ -96,3 +96,10 @@ def test_wrapped_disent(wrap: str, lrx: Lrx) -> None:
     torch.save({wrap.format(key).replace("coder.", "coder._orig_mod."): inner[key] for key in inner}, "wrapped.pt")
     model, _ = brought_in(lrx, "wrapped.pt", *DISENT)
     assert_same(model, theirs["x"], theirs["codes"], theirs["reconstruction"], step=2)
+
+
+def test_forgotten_layout_is_refused(lrx: Lrx) -> None:
+    unpacked("disent_betavae")
+    words = [word for word in DISENT if not word.startswith("layout")]
+    done = lrx("import", "weights=disent_betavae.ckpt", *words, "dataset=arrays", "dataset.path=images.npy")
+    assert_refused(done, "does not fit the model", "unexpected: _model._encoder.model.0.weight")

@@ -64,7 +64,7 @@ def import_command(config: Config, folder: Path) -> None:
             origin=f"{source.name}, sha256 {digest}",
         )
     entry = f"{found.entry} of {source.name}" if found.entry else source.name
-    beside = f"; left out: {join_names(found.left_out)}" if found.left_out else ""
+    beside = f"\nleft out: {join_names(found.left_out)}" if found.left_out else ""
     messages.note(f"read {len(found.tensors)} tensors from {entry}{beside}")
     for line in filter(None, [told, *conventions.constructor_keys(config)]):
         messages.note(line)
