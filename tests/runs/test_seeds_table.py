@@ -12,6 +12,7 @@ import xarray as xr
 from lrx.core.types import Array, AssayResult
 from lrx.runs import status
 from lrx.runs.collect import collect
+from lrx.runs.seeds_table import SEEDS_START
 from lrx.storage import results
 from tests.runs.test_over_seeds import CODES_ND, CONDITIONED_FD, KL_D, MATRIX_DD, D, model
 
@@ -133,6 +134,11 @@ def test_no_seeds_leave_the_head_alone(tmp_path: Path) -> None:
     _, groups = collect(tmp_path / "s", tmp_path / "out.h5")
     assert groups == []
     text = (tmp_path / "out-seeds.csv").read_text()
+    assert text.startswith(SEEDS_START)
+    collect(tmp_path / "s", tmp_path / "out.h5")  # which replaces its own table, and no other one
+    (tmp_path / "out-seeds.csv").write_text("my notes")
+    with pytest.raises(ValueError, match=r"out-seeds.csv is there and lrx did not write it"):
+        collect(tmp_path / "s", tmp_path / "out.h5")
     assert text.split() == ["group,num_seeds,runs,repeated_seeds,remark,alignment,reference,agreement"]
 
 
