@@ -20,9 +20,9 @@ from lrx.training import checkpoint
 def inputs_of(config: Config) -> dict[str, str]:
     """Return the inputs of an assay by name: the SHA-256 of the checkpoint, and of the source of a class in `trust`."""
     path = checkpoint.find(str(config.value("ckpt")))
-    stored = config.stored(checkpoint.load(path).config, override="dataset")
-    code = code_of(stored)
-    return {"checkpoint": file_sha256(path), **({"code": code} if code else {})}
+    digest = file_sha256(path)
+    code = code_of(config.stored(checkpoint.load(path).config, override="dataset"))
+    return {"checkpoint": digest, **({"code": code} if code else {})}
 
 
 def code_of(config: Config) -> str:
