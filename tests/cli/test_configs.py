@@ -19,11 +19,12 @@ from omegaconf import DictConfig, OmegaConf
 from lrx.assays.run import run_assay
 from lrx.cli.build import build_model
 from lrx.cli.config import Config
+from lrx.cli.targets import keywords_of
 from lrx.core.factors import FactorSpace
 from lrx.core.settings import default_of
 from lrx.core.types import AssayResult, Dataset, Probabilistic, Trainable, as_float
 from lrx.data.helix import double_helix
-from lrx.models.autoencoder import AutoencoderSettings, NetworkAutoencoder
+from lrx.models.autoencoder import NetworkAutoencoder
 from lrx.training import checkpoint
 from lrx.training.loop import train
 from tests.support.observers import Callbacks
@@ -100,9 +101,7 @@ def test_keys_fit_the_target(group: str, name: str) -> None:
         "official": set(),
         "layout": set(),
     }[group]
-    accepted = set(parameters)
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        accepted |= set(AutoencoderSettings.__annotations__)
+    accepted = keywords_of(target)
     assert keys <= accepted, f"{keys - accepted} are no parameters of {target.__name__}"
     needed = {
         key for key, value in parameters.items() if value.default is value.empty and value.kind is not value.VAR_KEYWORD
