@@ -70,7 +70,7 @@ class Settings(Checked):
         choices=("exact", "hutchinson"),
     )
     num_probes: int = setting(
-        32, "products of a point with hutchinson; their noise blurs holes too", at_least=LEAST_PROBES
+        16, "products of a point with hutchinson; their noise blurs holes too", at_least=LEAST_PROBES
     )
     threshold: float = setting(0.1, "a direction survives where its singular value is above this", at_least=0)
     quantile: float = setting(0.99, "|u| above this quantile of its values at codes of images is a hole")
