@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.factor_inference.assay import Settings, named, probe_accuracy
+from lrx.assays.factor_inference.assay import Settings, mean_and_se_of_repeats, named, probe_accuracy
 from lrx.assays.run import run_assay
 from lrx.core.factors import FactorSpace
 from lrx.core.types import AssayResult
@@ -155,3 +155,15 @@ def test_needs_varying_factors() -> None:
         assay(Mixed(torch.eye(2)), Classes(1, 1))
     with pytest.raises(ValueError, match="needs 4 images or more, and classes has 2"):
         assay(Mixed(torch.eye(2)), Classes(2, 1))
+
+
+def test_error_of_repeats_that_share_images_covers() -> None:
+    """Images are right or wrong by lot: 10 repeats on 20 of the same 60 vary less than other 60 images would."""
+    random, found = np.random.default_rng(0), []
+    for _ in range(300):
+        right = random.random(60) < 0.5
+        repeats = np.array([random.permutation(right)[:20].mean() for _ in range(10)])
+        found.append(mean_and_se_of_repeats(repeats, 20 / 40))
+    means, errors = np.array(found).T
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(means.std(), rel=0.1)
+    assert mean_and_se_of_repeats(np.array([0.0, 1.0]), 0.0)[1] == pytest.approx(0.5)

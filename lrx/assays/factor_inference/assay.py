@@ -58,7 +58,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
 
     Numbers of labels that the data set cannot give beside the test images become the largest that it can. Smaller sets
     are parts of larger ones. Where the data set is too small for repeats that share no image (the setting `disjoint` is
-    false), standard errors are too small.
+    false), standard errors are s sqrt(1 / R + test images / labels), not s / sqrt(R) (Nadeau & Bengio 2003).
 
     Scores: means over factors, such as `accuracy_named_100`, of factors that name a latent; `num_named`, latents that a
     factor names. A factor without any response names none: its accuracies on `named` and `random` are NaN.
@@ -187,7 +187,9 @@ def _result(
     settings: dict[str, Stored],
 ) -> AssayResult:
     """Result of accuracies (R, F, 3, L); measures: response, response_se and named, each (F, D)."""
-    mean, se = mean_and_se(accuracies)
+    num_test = int(settings["num_test"] or 0)
+    overlap_L = np.array([0.0 if settings["disjoint"] else num_test / count for count in counts])
+    mean, se = mean_and_se_of_repeats(accuracies, overlap_L)
     chance = np.array([1 / factors.sizes[factor] for factor in varying])
     axes, of_latents = ("factor", "latents", "labels"), ("factor", "latent")
     response, response_se, named_FD = (measures[name].numpy() for name in ("response", "response_se", "named"))
@@ -205,19 +207,30 @@ def _result(
             "latents": np.array(LATENTS),
             "labels": np.array(counts),
         },
-        scores=_mean_accuracies(accuracies, np.asarray(named_FD.any(1)), counts)
+        scores=_mean_accuracies(accuracies, np.asarray(named_FD.any(1)), dict(zip(counts, overlap_L, strict=True)))
         | {"num_named": float(named_FD.sum(1).mean())},
         settings=settings,
     )
 
 
-def _mean_accuracies(accuracies: np.ndarray, names_any_F: np.ndarray, counts: list[int]) -> dict[str, float]:
+def _mean_accuracies(
+    accuracies: np.ndarray, names_any_F: np.ndarray, overlap_by_count: dict[int, float]
+) -> dict[str, float]:
     """Means of accuracies (R, F, 3, L) over the factors that name a latent, with standard errors over repeats."""
     scores: dict[str, float] = {}
     for place, kind in enumerate(LATENTS):
-        for column, count in enumerate(counts):
+        for column, (count, overlap) in enumerate(overlap_by_count.items()):
             accuracy_RF = accuracies[:, names_any_F, place, column]
             accuracy_R = accuracy_RF.mean(1) if names_any_F.any() else np.full(len(accuracies), np.nan)
-            mean, se = mean_and_se(accuracy_R)
+            mean, se = mean_and_se_of_repeats(accuracy_R, overlap)
             scores[f"accuracy_{kind}_{count}"], scores[f"accuracy_{kind}_{count}_se"] = float(mean), float(se)
     return scores
+
+
+def mean_and_se_of_repeats(values: np.ndarray, overlap: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means over the first axis, of R repeats, and their standard errors; NaN for a single repeat.
+
+    overlap: 0 for repeats that share no image, else test images over labels (Nadeau & Bengio 2003, section 3).
+    """
+    mean, se = mean_and_se(values)
+    return mean, np.asarray(se * np.sqrt(1 + len(values) * np.asarray(overlap)))
