@@ -3,6 +3,7 @@
     run = lrx.load("outputs/train/demo")                                # .model .dataset .config
     result = lrx.assay("response_matrix", run, num_samples=512)         # or lrx.assay(name, model, images)
     result.matrix, result.se("matrix"), result.scores; result.plot(); result.to_xarray(); result.save("r.h5")
+    lrx.metrics(codes, factors)                                         # codes of any origin, without a model
 
 Names are resolved when they are first used, so that `import lrx` takes no time.
 """
@@ -38,6 +39,7 @@ _HOMES = {
     "intervene": "lrx.responses.latent_response",
     "list_assays": "lrx.assays.interface",
     "load": "lrx.cli.load",
+    "metrics": "lrx.metrics",
     "read_results": "lrx.assays.result",
     "respond": "lrx.responses.latent_response",
     "settings": "lrx.assays.interface",
@@ -57,6 +59,7 @@ __all__ = [
     "intervene",
     "list_assays",
     "load",
+    "metrics",
     "read_results",
     "respond",
     "settings",
@@ -68,7 +71,8 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'lrx' has no attribute {name!r}; it has {', '.join(__all__)}")
     attribute = "settings_class" if name == "settings" else name
-    value: object = getattr(importlib.import_module(_HOMES[name]), attribute)
+    home = importlib.import_module(_HOMES[name])
+    value: object = home if name == "metrics" else getattr(home, attribute)  # a package that can be called
     globals()[name] = value
     return value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -18,6 +18,7 @@ from lrx.core.devices import configure_backends
 from lrx.core.settings import Checked, from_keywords
 from lrx.core.source_code import about_code
 from lrx.core.types import AssayResult, Autoencoder, Dataset
+from lrx.data.codes import CodesDataset, named_columns
 from lrx.data.in_memory import as_dataset
 from lrx.responses.encoding import device_and_dtype_of
 from lrx.storage.results import Provenance, environment
@@ -56,6 +57,29 @@ def assay(
     if isinstance(measured, AssayResult):
         return Result(name, measured, provenance)
     return {part: Result(part, result, provenance) for part, result in measured.items()}
+
+
+def metrics(
+    codes: object,
+    factors: object,
+    *,
+    factor_names: Sequence[str] | None = None,
+    seed: int = 0,
+    **settings: object,
+) -> Result:
+    """Score codes (N, D) of any origin against known factors (N, F), as `assay=metrics` does; no model is needed.
+
+    codes, factors: arrays, tensors or lists, a row a point. Factors of whole numbers are classes, all others
+    continuous, unless `continuous=[...]` names those that are.
+    factor_names: of the columns; None for factor_1, factor_2, ...
+    seed: of all draws, such as the split into training and test points. settings: those of the assay, by keyword, such
+    as `preset="fast"`, `only=["mig", "mcc"]`; `help(lrx.settings("metrics"))` shows them.
+    ValueError in one line for what is no array of finite numbers, other lengths, or settings that do not fit.
+    """
+    dataset = CodesDataset(codes, named_columns(factors, factor_names), name="codes", source="arrays in memory")
+    result = assay("metrics", dataset.model(), dataset, seed=seed, **settings)
+    assert isinstance(result, Result)
+    return result
 
 
 def list_assays() -> dict[str, str]:

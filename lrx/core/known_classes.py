@@ -1,4 +1,4 @@
-"""Known classes of images: the factors of a grid, or the labels of a data set that is no grid."""
+"""Known factors of images: those of a grid, the labels of a data set that is no grid, or continuous values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from lrx.core.types import Dataset, FactorDataset, Labelled
+from lrx.core.types import Dataset, FactorDataset, Labelled, Valued
 
 
 @dataclass(frozen=True)
@@ -43,3 +43,23 @@ def known_classes(dataset: Dataset, purpose: str) -> KnownClasses:
     if known is None:
         raise ValueError(f"{purpose} needs known factors of variation or labels, and {dataset.name} has neither")
     return known
+
+
+@dataclass(frozen=True)
+class KnownFactors:
+    """Known factors of every image of a data set: classes, or continuous values.
+
+    names: of F factors. is_continuous: of each. values: indices int64 (B,) to float64 (B, F), on the CPU.
+    """
+
+    names: tuple[str, ...]
+    is_continuous: tuple[bool, ...]
+    values: Callable[[Tensor], Tensor]
+
+
+def known_factors(dataset: Dataset, purpose: str) -> KnownFactors:
+    """Return continuous and other factors, else those of `known_classes`; ValueError where there are none."""
+    if isinstance(dataset, Valued):
+        return KnownFactors(dataset.value_names, dataset.is_continuous, dataset.factor_values)
+    known = known_classes(dataset, purpose)
+    return KnownFactors(known.names, (False,) * len(known.names), lambda images: known.classes(images).double())

@@ -109,6 +109,21 @@ class Labelled(Dataset, Protocol):
         ...
 
 
+@runtime_checkable
+class Valued(Dataset, Protocol):
+    """Data set with known factors of any kind: classes, and continuous values.
+
+    value_names: of F factors. is_continuous: of each, whether it is a value, and not the number of a class.
+    """
+
+    value_names: tuple[str, ...]
+    is_continuous: tuple[bool, ...]
+
+    def factor_values(self, indices: Tensor) -> Tensor:
+        """Indices int64 (B,) to values float64 (B, F), on the CPU."""
+        ...
+
+
 def with_factors(dataset: Dataset, purpose: str) -> FactorDataset:
     """Return the data set if it has known factors; ValueError says that `purpose` ("assay=metrics") needs them."""
     if not isinstance(dataset, FactorDataset):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lrx.core.types import Array
+from lrx.metrics.auroc import area_under_roc
 from lrx.metrics.logistic import fit_logistic, standardise
 from lrx.metrics.points import split_train_test
 from lrx.metrics.record import UNIT_RANGE, Measured, Metric, Points, Score
@@ -46,27 +47,15 @@ def explicitness(codes: np.ndarray | Tensor, classes: np.ndarray | Tensor, *, nu
         converged &= fitted
         probabilities_NK = model.predict_proba(test_ND)
         pairs = zip(model.classes_, probabilities_NK.T, strict=True)
-        areas = [_area(score_N, truth_N == value) for value, score_N in pairs if 0 < (truth_N == value).mean() < 1]
+        areas = [
+            area_under_roc(score_N, truth_N == value) for value, score_N in pairs if 0 < (truth_N == value).mean() < 1
+        ]
         if areas:
             auc_F[factor] = np.mean([area for area, _ in areas])
             influence_N += np.mean([influence for _, influence in areas], axis=0)
     defined = max(1, int(np.isfinite(auc_F).sum()))
     score = float(np.nanmean(auc_F)) if np.isfinite(auc_F).any() else math.nan
     return Explicitness(score, float(np.linalg.norm(influence_N / defined)), auc_F, converged)
-
-
-def _area(score_N: np.ndarray, positive_N: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return the area under the ROC curve, ties counted half, and the influence of each point (N,), whose norm is the
-    standard error."""
-    from scipy.stats import rankdata
-
-    ranks_N, positives = rankdata(score_N), int(positive_N.sum())
-    negatives = len(score_N) - positives
-    placement_N = np.empty(len(score_N))  # share of the other kind that is ranked correctly against a point
-    placement_N[positive_N] = (ranks_N[positive_N] - rankdata(score_N[positive_N])) / negatives
-    placement_N[~positive_N] = 1 - (ranks_N[~positive_N] - rankdata(score_N[~positive_N])) / positives
-    area = float(placement_N[positive_N].mean())
-    return area, (placement_N - area) / np.where(positive_N, positives, negatives)
 
 
 def _measure(points: Points, generator: torch.Generator) -> Measured:

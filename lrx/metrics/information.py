@@ -18,6 +18,14 @@ def discretize(codes_ND: np.ndarray, bins: int) -> np.ndarray:
     return np.stack([np.digitize(column, edge) - 1 for column, edge in zip(codes_ND.T, edges, strict=True)], axis=1)
 
 
+def quantile_bins(values_ND: np.ndarray, bins: int) -> np.ndarray:
+    """Convert columns (N, D) to bins int64 (N, D) from 0, of equal numbers of points; equal values share a bin."""
+    edges = np.quantile(values_ND, np.arange(1, bins) / bins, axis=0)
+    return np.stack(
+        [np.searchsorted(edge, column, "right") for edge, column in zip(edges.T, values_ND.T, strict=True)], axis=1
+    )
+
+
 def pointwise(bins_ND: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
     """Return log p(bin, label) / (p(bin) p(label)) at each point (N, D), whose mean over points is the information.
 
@@ -46,4 +54,4 @@ def surprise(labels_N: np.ndarray) -> np.ndarray:
 
 def information_array(matrix_DF: np.ndarray) -> Array:
     """Return mutual information (D, F) as an array of a result, which MIG and modularity share."""
-    return Array(matrix_DF, LATENT_FACTOR, "nat", "mutual information of the binned latent and the factor")
+    return Array(matrix_DF, LATENT_FACTOR, "nat", "mutual information of the latent and the factor")

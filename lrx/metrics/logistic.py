@@ -24,12 +24,14 @@ def standardise(train_ND: np.ndarray, test_ND: np.ndarray) -> tuple[np.ndarray, 
     return (train_ND - train_ND.mean(axis=0)) / spread_D, (test_ND - train_ND.mean(axis=0)) / spread_D
 
 
-def fit_logistic(train_ND: np.ndarray, labels_N: np.ndarray) -> tuple[LogisticRegression, bool]:
-    """Return the regression with scikit-learn's penalty (C = 1), and whether it converged in `ITERATIONS`."""
+def fit_logistic(
+    train_ND: np.ndarray, labels_N: np.ndarray, *, penalty: float = 1.0
+) -> tuple[LogisticRegression, bool]:
+    """Return the regression, and whether it converged in `ITERATIONS`. penalty: 1/C, scikit-learn's 1 or 0 for none."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(max_iter=ITERATIONS)
+    model = LogisticRegression(C=1 / penalty if penalty else math.inf, max_iter=ITERATIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the result says it instead
         # of few points of a factor of many values; classes they are all the same

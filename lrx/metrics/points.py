@@ -32,6 +32,37 @@ def as_codes_and_classes(codes: np.ndarray | Tensor, classes: np.ndarray | Tenso
     return codes_ND, classes_NF.astype(np.int64)
 
 
+def as_codes_and_factors(codes: np.ndarray | Tensor, factors: np.ndarray | Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return codes and factors float64, (N, D) and (N, F), where factors are classes or continuous values.
+
+    ValueError as `as_codes_and_classes`, except that factors may be any finite numbers.
+    """
+    codes_ND, factors_NF = as_codes(codes), _numpy(factors)
+    if factors_NF.ndim != 2 or len(factors_NF) != len(codes_ND) or not factors_NF.shape[1]:
+        raise ValueError(f"factors must be (points, factors) beside codes {codes_ND.shape}, not {factors_NF.shape}")
+    if factors_NF.dtype.kind not in "iuf" or not np.isfinite(factors_NF).all():
+        raise ValueError(f"factors must be finite numbers, not {factors_NF.dtype} with NaN, infinity or text")
+    check_varying(factors_NF)
+    return codes_ND, factors_NF.astype(np.float64)
+
+
+def as_codes_and_kinds(
+    codes: np.ndarray | Tensor, factors: np.ndarray | Tensor, continuous: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return codes and factors as `as_codes_and_factors`, and which factors are continuous, bool (F,).
+
+    continuous: None for classes alone, which are checked as by `as_codes_and_classes`.
+    """
+    if continuous is None:
+        codes_ND, classes_NF = as_codes_and_classes(codes, classes=factors)
+        return codes_ND, classes_NF.astype(np.float64), np.zeros(classes_NF.shape[1], dtype=bool)
+    codes_ND, factors_NF = as_codes_and_factors(codes, factors)
+    continuous_F = np.asarray(continuous, dtype=bool)
+    if continuous_F.shape != factors_NF.shape[1:]:
+        raise ValueError(f"continuous must have one place a factor of {factors_NF.shape}, not {continuous_F.shape}")
+    return codes_ND, factors_NF, continuous_F
+
+
 def as_codes(codes: np.ndarray | Tensor) -> np.ndarray:
     """Return codes float64 (N, D) as `as_codes_and_classes` does."""
     raw_ND = _numpy(codes)
@@ -67,11 +98,15 @@ def split_train_test(
     ValueError as `as_codes_and_classes`, when no point is left for testing, or a factor has one value among the
     training points.
     """
-    codes_ND, classes_NF = as_codes_and_classes(codes, classes)
+    return split_at(*as_codes_and_classes(codes, classes), num_train)
+
+
+def split_at(codes_ND: np.ndarray, factors_NF: np.ndarray, num_train: int) -> tuple[np.ndarray, ...]:
+    """Return codes and factors of the first `num_train` points, then those of the others, for testing."""
     if not 2 <= num_train < len(codes_ND):
         raise ValueError(f"num_train must be from 2 to {len(codes_ND) - 1}, the points but one, not {num_train}")
-    check_varying(classes_NF[:num_train])
-    return codes_ND[:num_train], classes_NF[:num_train], codes_ND[num_train:], classes_NF[num_train:]
+    check_varying(factors_NF[:num_train])
+    return codes_ND[:num_train], factors_NF[:num_train], codes_ND[num_train:], factors_NF[num_train:]
 
 
 def check_varying(classes_NF: np.ndarray) -> None:

@@ -9,7 +9,7 @@ N images, D latents, F factors or labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -46,20 +46,36 @@ PRESETS = {  # study: Locatello et al. 2019 (arXiv 1811.12359); fast: a fifth of
 
 @dataclass(frozen=True)
 class Points:
-    """Input of a metric: codes and classes of N distinct images in random order, and the split of them.
+    """Input of a metric: codes and factors of N distinct images in random order, and the split of them.
 
+    classes_NF: the factors that the metric takes (`Metric.factors`), int64; of a continuous one, the number of its
+        quantile bin, of `sizes.bins`. factors_NF: the same in float64. continuous_F: which of them are continuous.
     num_train: what is learned is learned from so many images, the first, and tested on the others: no image is on both
         sides, also where there are fewer than `sizes` asks for. Metrics that learn nothing take the first
         `sizes.num_train`, or all.
     trees, num_threads: kind of trees (`lrx.metrics.dci.TREES`), and threads to grow them with.
+    information, pruning: of `lrx.metrics.mig` and `lrx.metrics.infomec`.
     """
 
     codes_ND: np.ndarray
     classes_NF: np.ndarray
+    factors_NF: np.ndarray
+    continuous_F: np.ndarray
     num_train: int
     sizes: Sizes
     trees: str
     num_threads: int
+    information: str
+    pruning: str
+
+    def of(self, columns: np.ndarray) -> Points:
+        """Return the same points with some of the factors."""
+        return replace(
+            self,
+            classes_NF=self.classes_NF[:, columns],
+            factors_NF=self.factors_NF[:, columns],
+            continuous_F=self.continuous_F[columns],
+        )
 
 
 @dataclass(frozen=True)
@@ -79,16 +95,17 @@ class Score:
     """Score of a metric.
 
     meaning: a sentence for reports. label: its name in pictures.
-    range: the least and the largest value, None where there is no upper bound.
-    chance: value for codes without information, where it is not 0; `1/F` for one over the number of factors.
+    range: the least and the largest value, either None where there is no such bound; None for unbounded scores.
+    chance: value for codes without information, where it is not 0; `1/F` for one over the number of factors; or the
+        name of the score that measures it.
     has_se: whether the metric estimates its standard error.
     compares_factors: whether it says nothing of a single factor.
     """
 
     meaning: str
     label: str
-    range: tuple[float, float] | None = None
-    chance: float | Literal["1/F"] | None = None
+    range: tuple[float | None, float | None] | None = None
+    chance: float | str | None = None
     has_se: bool = True
     compares_factors: bool = False
 
@@ -101,6 +118,7 @@ class Metric:
     measure: points and a generator of the metric's own to scores and arrays.
     maps: titles of the arrays (latent, factor) that the picture may show, by name.
     votes: whether it compares images that share a class, which data with rare classes cannot serve.
+    factors: those that it takes: `classes`; `binary`, classes of two values; or `any`, classes and continuous ones.
     position: place in reports, and of its seed among those drawn: the metrics of the study have 1 to 9. None for all
         others, which come after these by name, and whose seeds are made from their names.
     """
@@ -110,4 +128,12 @@ class Metric:
     measure: Callable[[Points, torch.Generator], Measured]
     maps: Mapping[str, str] = field(default_factory=dict)
     votes: bool = False
+    factors: Literal["classes", "binary", "any"] = "classes"
     position: int | None = None
+
+    def takes(self, points: Points) -> np.ndarray:
+        """Return which factors of these points the metric takes, bool (F,)."""
+        if self.factors == "any":
+            return np.ones(len(points.continuous_F), dtype=bool)
+        sizes_F = np.array([len(np.unique(column_N)) for column_N in points.classes_NF.T])
+        return np.asarray(~points.continuous_F & ((sizes_F == 2) | (self.factors == "classes")))

@@ -120,5 +120,6 @@ METRIC = Metric(
         ),
     },
     measure=_measure,
+    factors="any",
     position=9,
 )

@@ -146,7 +146,7 @@ def own_classes() -> Faces:
 
 def test_where_no_images_share_a_class_votes_are_left_out_or_refused() -> None:
     result = assay(own_classes())
-    assert result.settings["metrics_left_out"] == "factorvae, betavae"
+    assert result.settings["metrics_left_out"] == "factorvae, betavae, tad"
     assert not [name for name in result.scores if name.startswith(("factorvae", "betavae"))]
     assert {"mig", "irs", "dci_completeness"} <= set(result.scores)
     said = "compares images that share a class, and 100% of the classes of 12 images of faces are of one image alone"
@@ -161,9 +161,10 @@ def test_single_label_leaves_out_what_compares_labels() -> None:
     one = Faces(faces.points, faces.table[:, 3:4])
     result = assay(one)
     assert result.settings["metrics_left_out"] == "factorvae, betavae, modularity"
-    assert result.settings["scores_left_out"] == "dci_disentanglement"
+    assert result.settings["scores_left_out"] == "dci_disentanglement, infom, infom_floor"
     assert result.settings["remark"] == (
-        "left out factorvae, betavae, modularity, dci_disentanglement: each compares factors, and faces has one"
+        "left out factorvae, betavae, modularity, dci_disentanglement, infom, infom_floor: each compares factors, "
+        "and faces has one"
     )
     assert not {name for name in result.scores if name.startswith(("factorvae", "betavae", "modularity", "dci_dis"))}
     assert {"mig", "sap", "irs", "explicitness", "dci_completeness", "dci_informativeness"} <= set(result.scores)

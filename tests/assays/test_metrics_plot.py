@@ -14,11 +14,10 @@ from lrx.assays.metrics import plot
 from lrx.assays.plotting import drawing
 from lrx.core.types import Array, AssayResult
 from lrx.metrics import catalog
-from lrx.metrics.record import UNIT_RANGE
 from lrx.storage import results
 
 AXES = ("latent", "factor")
-BOUNDED = {name: score.label for name, score in catalog.scores().items() if score.range == UNIT_RANGE}
+BOUNDED = {name: score.label for name, score in catalog.scores().items() if score.range and score.range[1] == 1}
 UNBOUNDED = {name: score.label for name, score in catalog.scores().items() if score.range is None and score.has_se}
 MAPS = {name: title for metric in catalog.metrics().values() for name, title in metric.maps.items()}
 
@@ -59,10 +58,10 @@ def test_scores_are_dots_with_errors_and_matrices_name_their_factors(tmp_path: P
     assert np.allclose(dots, np.arange(len(BOUNDED)) / (len(BOUNDED) + len(UNBOUNDED)))
     said = [text.get_text() for text in scores.texts]
     assert "0.000 ± 0.012" in said
-    assert "0.500" in said  # irs, without error
+    assert "0.333" in said  # irs, without error
     assert "1/5" in said
     assert [label.get_text() for label in information.get_xticklabels()] == [f"factor {k}" for k in range(5)]
-    assert "0.7143 ± 0.012" in said  # without an upper bound
+    assert "0.8095 ± 0.012" in said  # without an upper bound
     assert len(information.texts) == 50
     small_print = " ".join(" ".join(said).split())
     for part in ("BetaVAE", "dsprites (official file)", "preset fast", "3,000 images", "left out: color"):

@@ -7,7 +7,6 @@ no grid. N images, D latents, F factors.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
@@ -15,13 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.assays.metrics.left_out import metrics_left_out, remark_on, scores_left_out
-from lrx.core.known_classes import KnownClasses, known_classes
+from lrx.assays.metrics.left_out import metrics_left_out, remark_on, remark_on_values, remarkable, scores_left_out
+from lrx.core.known_classes import KnownFactors, known_factors
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.text import join_names
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError, check_choice
 from lrx.metrics import catalog
+from lrx.metrics.infomec import PRUNING
+from lrx.metrics.information import quantile_bins
+from lrx.metrics.mig import INFORMATION
 from lrx.metrics.points import as_codes, num_to_train
 from lrx.metrics.record import PRESETS, Points, Sizes
 from lrx.metrics.trees import IMPORTANCE, TREES
@@ -41,6 +43,17 @@ class Settings(Checked):
     only: list[str] | None = setting(None, "such as [mig, dci]; null: all that the images can serve")
     trees: str = setting(
         "lightgbm", "of dci: lightgbm | sklearn, which the study used, many times slower", choices=TREES
+    )
+    continuous: list[str] | None = setting(
+        None, "factors that are values, not classes, such as [x, y]; null: what the data says"
+    )
+    information: str = setting(
+        "quantiles", "of continuous factors, in mig: quantiles (bins) | neighbours (Kraskov)", choices=INFORMATION
+    )
+    pruning: str = setting(
+        "range",
+        "in infomec, latents below: range (1/20 of the largest, Hsu et al. 2023) | iqr (1/10, 2024) | none",
+        choices=PRUNING,
     )
     batch_size: int | None = setting(None, "images per forward pass; null: what fits the memory", at_least=1)
 
@@ -66,40 +79,51 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     ValueError for data without classes or with one value of each, fewer than 4 images, a metric of `only` that the
     images cannot serve, or codes that are not finite.
     """
-    known = known_classes(m.dataset, "assay=metrics")
+    known = _with_kinds(known_factors(m.dataset, "assay=metrics"), settings.continuous)
     sizes = PRESETS[settings.preset]
     total = sizes.num_train + sizes.num_test
     images = image_order(m.dataset, m.generator)[:total]
     seeds = _seeds(m.generator)
-    classes_NF, factors, num_train = _varying_classes(known, images, sizes, m.dataset.name)
-    unserved = metrics_left_out(classes_NF, num_train, settings.only, m.dataset.name)
-    names = [
-        name for name in catalog.metrics() if name in (settings.only or catalog.metrics()) and name not in unserved
-    ]
-
-    m.progress(0, 1 + len(names))
+    factors_NF, columns, num_train = _varying_factors(known, images, sizes, m.dataset.name)
+    factors, continuous_F = [known.names[column] for column in columns], np.array(known.is_continuous)[columns]
     points = Points(
-        codes_ND=encode_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size).cpu().numpy(),
-        classes_NF=classes_NF,
+        codes_ND=np.empty((len(images), 0)),
+        classes_NF=_classes(factors_NF, continuous_F, sizes.bins),
+        factors_NF=factors_NF,
+        continuous_F=continuous_F,
         num_train=num_train,
         sizes=sizes,
         trees=settings.trees,
         num_threads=torch.get_num_threads(),
+        information=settings.information,
+        pruning=settings.pruning,
     )
+    unserved = metrics_left_out(points, settings.only, m.dataset.name)
+    names = [
+        name for name in catalog.metrics() if name in (settings.only or catalog.metrics()) and name not in unserved
+    ]
+    m.progress(0, 1 + len(names))
+    codes = encode_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size)
+    points = replace(points, codes_ND=codes.cpu().numpy())
     scores: dict[str, float] = {}
     arrays: dict[str, Array] = {}
     unfinished: list[str] = []
     for step, name in enumerate(names, start=1):
         m.progress(step, 1 + len(names))
-        measured = catalog.metrics()[name].measure(points, torch.Generator().manual_seed(seeds[name]))
+        metric = catalog.metrics()[name]
+        taken_F = metric.takes(points)
+        measured = metric.measure(points.of(taken_F), torch.Generator().manual_seed(seeds[name]))
         scores.update(measured.scores)
-        arrays.update(measured.arrays)
+        for key, array in measured.arrays.items():  # what an earlier metric has of more factors stays
+            arrays.setdefault(key, _with_all_factors(array, taken_F))
         unfinished += [] if measured.converged else [name]
     m.progress(1 + len(names), 1 + len(names))
     codes_ND = points.codes_ND
     rounded = np.flatnonzero((np.ptp(codes_ND, axis=0) > 0) & (np.ptp(as_codes(codes_ND), axis=0) == 0)).tolist()
     arrays["code_std"] = Array(codes_ND.std(axis=0, dtype=np.float64), ("latent",), "latent", "deviation of the codes")
     meaningless = scores_left_out(names, len(factors), m.dataset.name)
+    values = np.array(factors)[continuous_F].tolist()
+    notes = [remark_on(remarkable(unserved) | meaningless), remark_on_values(names, values)]
     return AssayResult(
         arrays=arrays,
         coordinates={"latent": np.arange(codes_ND.shape[1]), "factor": np.array(factors)},
@@ -108,6 +132,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             settings,
             **vars(replace(sizes, num_train=num_train, num_test=len(images) - num_train)),
             only=None if settings.only is None else ", ".join(names),
+            continuous=", ".join(values) or None,
             importance_type=IMPORTANCE,
             num_threads=points.num_threads,
             num_images=len(images),
@@ -116,7 +141,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             metrics_left_out=", ".join(unserved) or None,
             scores_left_out=", ".join(meaningless) or None,
             not_converged=", ".join(unfinished) or None,
-            remark=_remark(len(images), num_train, total, unfinished, rounded, unserved | meaningless),
+            remark=_remark(len(images), num_train, total, unfinished, rounded, notes),
             **_versions(settings.trees),
             batch_size=m.batch_size,
         ),
@@ -124,10 +149,10 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
 
 
 def _remark(
-    num_images: int, num_train: int, asked: int, unfinished: list[str], rounded: list[int], left_out: Mapping[str, str]
+    num_images: int, num_train: int, asked: int, unfinished: list[str], rounded: list[int], notes: list[str | None]
 ) -> str | None:
     """Return what a reader must know of images, fits and what is left out; None where there is nothing."""
-    parts = [remark_on(left_out)]
+    parts = notes.copy()
     if rounded:
         parts.insert(0, f"latents {join_names([*map(str, rounded)])} vary by rounding alone and count as constant")
     if unfinished:
@@ -150,22 +175,53 @@ def _seeds(generator: torch.Generator) -> dict[str, int]:
     return seeds
 
 
-def _varying_classes(
-    known: KnownClasses, images: Tensor, sizes: Sizes, dataset: str
-) -> tuple[np.ndarray, list[str], int]:
-    """Return the classes (N, F) of factors with two values among the training images, their names, and how many train.
+def _with_kinds(known: KnownFactors, continuous: list[str] | None) -> KnownFactors:
+    """Return the factors with those of these names as the continuous ones. SettingError for another name."""
+    if continuous is None:
+        return known
+    unknown = [name for name in continuous if name not in known.names]
+    if unknown:
+        raise SettingError(f"continuous names {join_names(unknown)}; the factors are {join_names(known.names)}")
+    return replace(known, is_continuous=tuple(name in continuous for name in known.names))
+
+
+def _varying_factors(
+    known: KnownFactors, images: Tensor, sizes: Sizes, dataset: str
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return factors (N, F) with two values among the training images, their columns, and how many images train.
 
     ValueError where no factor has two values, or as `lrx.metrics.points.num_to_train`.
     """
-    classes_NF = known.classes(images).numpy()
+    values_NF = known.values(images).numpy()
     none = ValueError(f"assay=metrics needs a factor or label with two values, and {dataset} has none")
-    if not np.ptp(classes_NF, axis=0).any():
+    if not np.ptp(values_NF, axis=0).any():
         raise none
     num_train = num_to_train(len(images), sizes.num_train, sizes.num_test)
-    varying = np.flatnonzero(np.ptp(classes_NF[:num_train], axis=0))
-    if not len(varying):
+    columns = np.flatnonzero(np.ptp(values_NF[:num_train], axis=0))
+    if not len(columns):
         raise none
-    return classes_NF[:, varying], [known.names[factor] for factor in varying], num_train
+    return values_NF[:, columns], columns, num_train
+
+
+def _classes(factors_NF: np.ndarray, continuous_F: np.ndarray, bins: int) -> np.ndarray:
+    """Return factors as classes int64 (N, F), those of continuous ones being their quantile bins."""
+    columns = [
+        quantile_bins(column_N[:, None], bins)[:, 0] if continuous else np.unique(column_N, return_inverse=True)[1]
+        for column_N, continuous in zip(factors_NF.T, continuous_F, strict=True)
+    ]
+    return np.stack(columns, axis=1).astype(np.int64)
+
+
+def _with_all_factors(array: Array, taken_F: np.ndarray) -> Array:
+    """Return an array of the factors that a metric takes with NaN for all others."""
+    if "factor" not in array.axes or taken_F.all():
+        return array
+    axis = array.axes.index("factor")
+    shape = list(array.values.shape)
+    shape[axis] = len(taken_F)
+    values = np.full(shape, np.nan)
+    np.moveaxis(values, axis, 0)[taken_F] = np.moveaxis(array.values, axis, 0)
+    return replace(array, values=values)
 
 
 def _versions(trees: str) -> dict[str, str | None]:

@@ -6,6 +6,8 @@ another version of lrx, is a number below the dots. D latents, F factors.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,7 +20,7 @@ from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.core.text import humanize, join_names, with_error
 from lrx.core.types import AssayResult
 from lrx.metrics import catalog
-from lrx.metrics.record import UNIT_RANGE, Score
+from lrx.metrics.record import Score
 from lrx.storage import results
 
 ANNOTATED = 16  # up to so many latents and factors, cells hold their numbers
@@ -27,9 +29,9 @@ ROW, LEFT, DOTS, GAP, FOOT = 0.26, 2.0, 3.2, 1.1, 0.9  # inches
 
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """Draw `metrics`: scores in [0, 1] as dots with ± one standard error, others as numbers below, and maps.
+    """Draw `metrics`: scores of at most 1 as dots with ± one standard error, others as numbers below, and maps.
 
-    A dot without a bar has no estimate of its error.
+    A dot without a bar has no estimate of its error; one below 0 stands at 0, with its number beside it.
     """
     bounded, numbers = _bounded(), _numbers(result)
     maps = [name for name in _titles() if name in result.arrays][:SHOWN]
@@ -46,7 +48,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
 
     axes = box(LEFT, DOTS - 0.9, ROW * len(bounded))
     _draw_dots(axes, result, bounded)
-    _draw_chance(axes, bounded, factors)
+    _draw_chance(axes, bounded, result)
     _draw_numbers(figure, axes, result, numbers)
     for place, name in enumerate(maps):
         left = LEFT + DOTS + GAP * 0.55 + place * (wide + GAP)
@@ -57,8 +59,8 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
 
 
 def _bounded() -> dict[str, Score]:
-    """Return the scores that have dots: all those of the records in [0, 1], measured or not."""
-    return {name: score for name, score in catalog.scores().items() if score.range == UNIT_RANGE}
+    """Return the scores that have dots: all those of the records whose largest value is 1, measured or not."""
+    return {name: score for name, score in catalog.scores().items() if score.range and score.range[1] == 1}
 
 
 def _numbers(result: AssayResult) -> dict[str, str]:
@@ -81,9 +83,10 @@ def _draw_dots(axes: Axes, result: AssayResult, bounded: dict[str, Score]) -> No
             axes.text(0.0, row, "not computed", fontsize=7, color=style.QUIET, va="center")
             continue
         value, error = result.scores[name], result.scores.get(f"{name}_se")
-        axes.plot([value], [row], "o", markersize=4.5, color=style.ACCENT, clip_on=False)
+        place = max(0.0, value)
+        axes.plot([place], [row], "o", markersize=4.5, color=style.ACCENT, clip_on=False)
         if error is not None:
-            axes.errorbar([value], [row], xerr=[error], elinewidth=1.2, capsize=2.5, color=style.ACCENT, clip_on=False)
+            axes.errorbar([place], [row], xerr=[error], elinewidth=1.2, capsize=2.5, color=style.ACCENT, clip_on=False)
         text = f"{value:.3f}" if error is None else f"{value:.3f} ± {error_digits(error, 3)}"
         axes.annotate(text, (1, row), (6, 0), ("axes fraction", "data"), "offset points", fontsize=7, va="center")
     axes.set_xlim(0, 1)
@@ -96,14 +99,23 @@ def _draw_dots(axes: Axes, result: AssayResult, bounded: dict[str, Score]) -> No
         axes.spines[side].set_visible(False)
 
 
-def _draw_chance(axes: Axes, bounded: dict[str, Score], factors: int) -> None:
-    """Draw a dotted mark at chance in the rows of scores that have one, and its value once above the axes."""
-    labels: dict[float, str] = {}
+def _draw_chance(axes: Axes, bounded: dict[str, Score], result: AssayResult) -> None:
+    """Draw a dotted mark at chance in the rows of scores that have one, and its value once above the axes.
+
+    Measured levels have no label there: they are among the numbers.
+    """
+    factors, labels = len(result.coordinates["factor"]), dict[float, str]()
     for row, score in enumerate(bounded.values()):
         if score.chance is None:
             continue
-        level = 1 / factors if score.chance == "1/F" else score.chance
-        labels.setdefault(level, f"1/{factors}" if score.chance == "1/F" else f"{level:g}")
+        if score.chance == "1/F":
+            level = 1 / factors
+            labels.setdefault(level, f"1/{factors}")
+        elif isinstance(score.chance, str):
+            level = max(0.0, result.scores.get(score.chance, math.nan))
+        else:
+            level = score.chance
+            labels.setdefault(level, f"{level:g}")
         axes.plot([level] * 2, [row - 0.5, row + 0.5], color=style.QUIET, linewidth=1.0, linestyle=(0, (1, 2)))
     for level, label in labels.items():
         place = level, 1
@@ -142,6 +154,8 @@ def _draw_map(axes: Axes, bar: Axes, result: AssayResult, name: str) -> None:
     if factors > ANNOTATED:
         return
     for (row, column), value in np.ndenumerate(values):
+        if np.isnan(value):
+            continue
         colour = "black" if value > 0.5 * top else "white"
         cell = axes.text(column, row, f"{value:.2f}", fontsize=7, color=colour, ha="center", va="center")
         cell.set_in_layout(False)

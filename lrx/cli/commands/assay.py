@@ -14,7 +14,9 @@ from torch import nn
 
 from lrx.assays import catalog
 from lrx.assays.run import run_assay
+from lrx.cli.assay_output import show_output, write_output
 from lrx.cli.build import build_model, checked_seed, open_dataset, run_session
+from lrx.cli.codes import measure_codes
 from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.cli.console.progress import WorkProgress
@@ -41,6 +43,11 @@ from lrx.training import checkpoint
 def assay_command(config: Config, folder: Path) -> None:
     """Run one assay on a checkpoint, or the shard of it that the key `shard` names."""
     keep_freed_memory()
+    if config.value("codes") is not None:
+        measure_codes(config, folder, _settings(config))
+        return
+    if config.value("ckpt") is None:
+        raise ValueError("lrx assay needs ckpt=..., or codes=... with assay=metrics")
     shard = shards.parse(config.value("shard"))
     if shard is None:
         measure(config, folder, ALL_UNITS)
@@ -151,18 +158,8 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             messages.note(f"{folder / PART}: {f'{count} pieces' if count else 'no piece'} of {name.replace('_', ' ')}")
             return
         by_name = {name: measured} if isinstance(measured, AssayResult) else measured
-        run_folder.write_config(folder, config.text)  # now, so that refused settings do not stay as the folder's
-        results.write(target, by_name, provenance())
-        from lrx.assays.plotting import drawing  # matplotlib takes half a second to import
-
-        pictures = [picture for part in by_name for picture in drawing.draw(part, target, folder)]
-    messages.show_results(by_name)
-    for part, result in by_name.items():
-        if result.settings.get("remark"):
-            messages.warn(f"{part}: {result.settings['remark']}")
-    messages.note(f"data: {dataset.name} ({dataset.source})")
-    for written in (target, *pictures):
-        messages.note(str(written))
+        written = write_output(config, folder, by_name, provenance())
+    show_output(by_name, dataset, written)
 
 
 def _settings(config: Config) -> Checked:
