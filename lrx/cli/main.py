@@ -22,7 +22,7 @@ from lrx.cli.commands.registry import COMMANDS, ConfigCommand
 from lrx.cli.console.streams import stdout_fault, tolerant_streams
 from lrx.cli.console.wrap import wrap_text
 from lrx.cli.hooks import hydra_hooks, one_line_warnings
-from lrx.cli.overrides import check_words, expand_glob, expand_shards, flags_first, swept_keys
+from lrx.cli.overrides import as_typed, check_words, expand_glob, expand_shards, flags_first, swept_keys
 from lrx.cli.task import Task, UserError
 
 HELP = """usage: lrx <command> [key=value ...]
@@ -97,7 +97,7 @@ def run_with_config(command: ConfigCommand, words: list[str]) -> None:
     """Let Hydra compose a command's config and run it, once or as a sweep; or print its help."""
     check_words(command, words)
     is_sweep = bool({"-m", "--multirun"} & set(words))
-    words = expand_shards([expand_glob(word, is_sweep=is_sweep) for word in words])
+    words = expand_shards([expand_glob(as_typed(word), is_sweep=is_sweep) for word in words])
     with hydra_hooks(flags_first(words), swept_keys(words)):
         task = hydra.main(version_base="1.3", config_path="pkg://lrx.configs", config_name=command.name)(
             Task(command.name)

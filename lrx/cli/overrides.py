@@ -16,6 +16,9 @@ FLAGS_WITH_VALUE = {"--config-path", "-cp", "--config-name", "-cn", "--config-di
 FLAGS_WITH_VALUE |= {"--cfg", "-c", "--experimental-rerun"}
 FLAGS = FLAGS_WITH_VALUE | {"--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"}
 FLAGS |= {"--shell-completion", "-sc", "--info", "-i"}
+# Keys whose values are texts, and what Hydra's grammar takes for a number, for truth or for nothing.
+TEXT_KEYS = {"name", "ckpt", "weights", "codes", "dataset.path", "dataset.root", "dataset.images", "dataset.classes"}
+NO_TEXT = re.compile(r"[+-]?(\d[\d_]*(\.[\d_]*)?|\.\d[\d_]*)(e[+-]?\d[\d_]*)?|[+-]?(inf|nan)|true|false", re.I)
 SWEPT = r"(range|interval|choice|shuffle|sort|tag|glob)\("  # functions of Hydra's grammar that give several values
 
 
@@ -26,6 +29,8 @@ def check_words(command: ConfigCommand, words: Sequence[str]) -> None:
     """
     before = ""
     for place, word in enumerate(words):
+        if any("\ud800" <= letter <= "\udfff" for letter in word):  # bytes that python could not decode
+            raise ValueError(f"{word!a} is not UTF-8, which files of lrx cannot hold; rename that file or folder")
         if word.startswith("-") and word.partition("=")[0] not in FLAGS:
             name, _, value = word.lstrip("-").partition("=")
             after = words[place + 1 : place + 2]
@@ -43,9 +48,23 @@ def check_words(command: ConfigCommand, words: Sequence[str]) -> None:
 
 
 def check_name(name: str) -> None:
-    """Check that a run folder of this name lies below outputs. ValueError."""
-    if not name.strip() or "=" in name or name.startswith("/") or ".." in Path(name).parts:
+    """Check that a run folder of this name lies below outputs, and that no part of it is hidden. ValueError."""
+    parts = name.split("/")
+    if not name.strip() or "=" in name or name.startswith("/") or ".." in parts:
         raise ValueError(f"name={name!r} must name a folder below outputs, without '=' and '..'")
+    if any(part.startswith(".") for part in parts):
+        raise ValueError(f"name={name!r} must not begin with a dot: hidden folders are never listed")
+
+
+def as_typed(word: str) -> str:
+    """Return a word whose value is a text, such as a name, quoted where Hydra would take the value for a number.
+
+    >>> as_typed("name=2026_11_29"), as_typed("name=run-1"), as_typed("seed=1_000")
+    ("name='2026_11_29'", 'name=run-1', 'seed=1_000')
+    """
+    key, equals, value = word.partition("=")
+    is_text = NO_TEXT.fullmatch(value) or (key == "name" and value.lower() == "null")
+    return f"{key}{equals}'{value}'" if key.lstrip("+") in TEXT_KEYS and is_text else word
 
 
 def flags_first(words: Sequence[str]) -> list[str]:
@@ -103,9 +122,10 @@ def expand_glob(word: str, *, is_sweep: bool) -> str:
         raise ValueError(f"{word} matches no run folder with a checkpoint and no .pt file")
     if len(matches) > 1 and not is_sweep:
         raise ValueError(f"{word} matches {len(matches):,} runs, which is a sweep: lrx assay -m '{word}' ...")
-    unquotable = [path for path in matches if set("'\\$") & set(str(path))]
+    unquotable = [path for path in matches if re.search(r"['\\$\ud800-\udfff]", str(path))]
     if unquotable:
-        raise ValueError(f"{word} matches {unquotable[0]}, whose name has a quote, a backslash or a dollar; rename it")
+        fault = "a quote, a backslash, a dollar or bytes that are not UTF-8"
+        raise ValueError(f"{word} matches {str(unquotable[0])!a}, whose name has {fault}; rename it")
     return "ckpt=" + ",".join(f"'{path}'" for path in matches)
 
 

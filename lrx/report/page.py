@@ -40,7 +40,7 @@ def write(path: Path, out: Path | None) -> tuple[Path, list[str]]:
         page, faults = _render("sweep.html", **sweep_view), sweep_view["faults"]
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(out) as beside:
-        beside.write_text(page, encoding="utf-8")
+        beside.write_bytes(page.encode("utf-8", errors="replace"))  # a folder's name may be no UTF-8
     return out, faults
 
 

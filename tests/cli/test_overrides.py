@@ -63,3 +63,16 @@ def test_folders_of_a_growing_sweep(lrx: Lrx, tmp_path: Path) -> None:
     assert names == {"0", "1", "2-0", "2-1", "3-0", "3-1"}
     assert lrx("train", *TINY, "seed=0", "name=s", "trainer.lr=0.030000000000000002,0.01", "-m").returncode == 0
     assert list((tmp_path / "outputs/train/s").glob("0.03-*"))
+
+
+@pytest.mark.parametrize("name", ["2026_11_29", "1e5", "0.10", "null", "007", "True", "-inf"])
+def test_names_stay_as_typed(lrx: Lrx, tmp_path: Path, name: str) -> None:
+    assert overrides.as_typed(f"name={name}") == f"name='{name}'"
+    assert overrides.as_typed(f"dataset.path={name}") == f"dataset.path='{name}'" or name == "null"
+    assert overrides.as_typed(f"seed={name}") == f"seed={name}"
+    if name in ("2026_11_29", "null"):
+        assert lrx("train", *TINY, f"name={name}").returncode == 0
+        assert [path.name for path in (tmp_path / "outputs/train").iterdir()] == [name]
+        assert lrx("train", "-m", *TINY, "seed=1,2", f"name={name}s").returncode == 0
+        assert lrx("assay", f"ckpt=outputs/train/{name}", "assay.num_samples=16", f"name={name}").returncode == 0
+        assert (tmp_path / f"outputs/assay/{name}/result.h5").is_file()

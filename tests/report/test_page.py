@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import os
 import shlex
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -384,3 +385,10 @@ def test_markup_in_run_names_is_escaped(tmp_path: Path) -> None:
     assert len(report.scripts) == 2
     assert "alert" not in report.scripts[1]
     assert json.loads(report.scripts[0])["runs"][0]["name"] == "<|script><script>alert(1)<"
+
+
+def test_name_that_is_not_utf8(lrx: Lrx, place: Path) -> None:
+    (place / "outputs/train/run").rename(os.fsdecode(bytes(place) + b"/outputs/train/run\xff"))
+    for path in ("outputs", "outputs/train/run\udcff"):
+        assert lrx("report", path).returncode == 0
+    assert "run?" in (place / "outputs/report.html").read_text()
