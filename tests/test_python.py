@@ -118,6 +118,21 @@ def test_result_prints_and_plots(images: np.ndarray, tmp_path: Path) -> None:
     assert "matrix (intervened 4 x responding 4), latent" in repr(result.matrix)
 
 
+def test_doubts_are_warnings_and_remarks(images: np.ndarray) -> None:
+    class Bright(Flat):
+        def decode(self, z: Tensor) -> Tensor:
+            return super().decode(2 * z - 1)
+
+    with pytest.warns(UserWarning, match="Bright.decode gives -1 to 1 where pixels are in .*output=tanh would fit"):
+        result = lrx.assay("response_matrix", Bright(), images, num_samples=64)
+    assert "output=tanh would fit" in str(result.settings["remark"])
+    assert result.provenance["num_latents"] == 4
+    adapted = lrx.adapt(Bright(), output="tanh")
+    assert lrx.assay("response_matrix", adapted, images, num_samples=64).settings["remark"] is None
+    with pytest.raises(ValueError, match=r"Halved\.decode was tried on .*not observations"):
+        lrx.assay("response_matrix", type("Halved", (Flat,), {"decode": lambda self, z: z[:, :2]})(), images)
+
+
 def test_result_is_saved_and_read(images: np.ndarray, tmp_path: Path) -> None:
     model = Flat()
     result = lrx.assay("response_matrix", model, images, num_samples=64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -15,12 +16,14 @@ from lrx.assays.run import run_assay
 from lrx.core.adapt import describe_parts, likely_parts
 from lrx.core.data_identity import about_data
 from lrx.core.devices import configure_backends
+from lrx.core.foreign_code import is_foreign
 from lrx.core.settings import Checked, from_keywords
 from lrx.core.source_code import about_code
 from lrx.core.types import AssayResult, Autoencoder, Dataset
 from lrx.data.codes import CodesDataset, named_columns
 from lrx.data.in_memory import as_dataset
-from lrx.responses.encoding import device_and_dtype_of
+from lrx.responses.contract import check_contract
+from lrx.responses.encoding import device_and_dtype_of, num_latents
 from lrx.storage.results import Provenance, environment
 from lrx.storage.state_dict import fingerprint
 
@@ -45,15 +48,27 @@ def assay(
         (N, P); a torch Dataset; or a data set of lrx. None takes the data of a run.
     seed: of all draws. settings: those of the assay, by keyword; `help(lrx.settings("response_matrix"))` shows them.
 
-    `paper` gives a result for each assay, by name. ValueError says what was given, what is valid, what to do.
+    `paper` gives a result for each assay, by name. A model that is not lrx's own is tried on a few images: what is
+    doubtful is a warning, and a remark of the result. ValueError says what was given, what is valid, what to do.
     """
     began = time.monotonic()
     autoencoder, dataset, provenance = _subject(model, data)
     chosen = settings_class(name)
     configure_backends(device_and_dtype_of(autoencoder).device, tf32=False, repeatable=False)
     generator = torch.Generator().manual_seed(seed)
-    measured = run_assay(_with_defaults(name, chosen, settings), autoencoder, dataset, generator)
-    provenance = {**provenance, "seed": seed, "wall_time_s": time.monotonic() - began}
+    made = _with_defaults(name, chosen, settings)
+    remarks: list[str] = []
+    if is_foreign(autoencoder) or provenance.get("checkpoint_origin"):
+        remarks = check_contract(autoencoder, dataset)
+    for remark in remarks:
+        warnings.warn(remark, stacklevel=2)
+    measured = run_assay(made, autoencoder, dataset, generator, remarks=remarks)
+    provenance = {
+        **provenance,
+        "num_latents": num_latents(autoencoder, dataset),
+        "seed": seed,
+        "wall_time_s": time.monotonic() - began,
+    }
     if isinstance(measured, AssayResult):
         return Result(name, measured, provenance)
     return {part: Result(part, result, provenance) for part, result in measured.items()}

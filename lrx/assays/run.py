@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -23,11 +23,13 @@ def run_assay(
     progress: Callable[[int, int], None] | None = None,
     share: Share = ALL_UNITS,
     store: ResultStore | None = None,
+    remarks: Sequence[str] = (),
 ) -> AssayResult | Mapping[str, AssayResult]:
     """Measure with the assay that these settings belong to; `paper` gives results by name.
 
     generator: source of all draws. progress: called with what is done and the total. share: see
-    `lrx.responses.work_units`; a shard ends in ShardDone. store: of finished results, for `paper`.
+    `lrx.responses.work_units`; a shard ends in ShardDone. store: of finished results, for `paper`. remarks: on the
+    model, which each result carries before its own.
     SettingError for a setting that model or data cannot serve; ValueError for data or responses that are not usable.
     """
     m = measurement(
@@ -40,4 +42,14 @@ def run_assay(
     )
     if store is not None:
         m = dataclasses.replace(m, store=store)
-    return catalog.measure_of(settings)(m, settings)
+    measured = catalog.measure_of(settings)(m, settings)
+    if isinstance(measured, AssayResult):
+        return _with_remarks(measured, remarks)
+    return {name: _with_remarks(result, remarks) for name, result in measured.items()}
+
+
+def _with_remarks(result: AssayResult, remarks: Sequence[str]) -> AssayResult:
+    """Return a result with these remarks before its own, unless it has them from an earlier run."""
+    own = str(result.settings.get("remark") or "")
+    text = "; ".join(filter(None, [*(remark for remark in remarks if remark not in own), own]))
+    return dataclasses.replace(result, settings={**result.settings, "remark": text}) if remarks else result

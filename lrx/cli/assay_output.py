@@ -24,12 +24,16 @@ def write_output(
     return [target, *(picture for part in by_name for picture in drawing.draw(part, target, folder))]
 
 
-def show_output(by_name: Mapping[str, AssayResult], dataset: Dataset, written: Sequence[Path]) -> None:
-    """Print scores, remarks, the data and the files written."""
+def show_output(
+    by_name: Mapping[str, AssayResult], dataset: Dataset, written: Sequence[Path], told: Sequence[str] = ()
+) -> None:
+    """Print scores, remarks other than those that were told before the work began, the data and the files written."""
     messages.show_results(by_name)
+    before = "; ".join(told)
     for part, result in by_name.items():
-        if result.settings.get("remark"):
-            messages.warn(f"{part}: {result.settings['remark']}")
+        remark = str(result.settings.get("remark") or "").removeprefix(before).removeprefix("; " if before else "")
+        if remark:
+            messages.warn(f"{part}: {remark}")
     messages.note(f"data: {dataset.name} ({dataset.source})")
     for path in written:
         messages.note(str(path))

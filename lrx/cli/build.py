@@ -13,12 +13,15 @@ from torch import nn
 from lrx.cli.config import Config, setting_group
 from lrx.cli.console import messages
 from lrx.cli.console.progress import WorkProgress
-from lrx.cli.conventions import without_adapter
-from lrx.core.types import Dataset
+from lrx.cli.conventions import as_autoencoder, without_adapter
+from lrx.core.foreign_code import is_foreign
+from lrx.core.types import Autoencoder, Dataset
 from lrx.data.correlation import with_correlation
 from lrx.models.losses.reconstruction import AUTO, resolve_reconstruction
 from lrx.responses.encoding import num_drawn
 from lrx.runs import run_folder, status
+from lrx.storage.state_dict import load_weights
+from lrx.training import checkpoint
 
 
 def open_dataset(config: Config) -> Dataset:
@@ -54,6 +57,34 @@ def build_model(config: Config, dataset: Dataset) -> nn.Module:
         raise ValueError(
             f"autoencoder._target_ makes {type(model).__name__}, which is no torch module with encode and decode"
         )
+    return model
+
+
+def load_model(
+    stored: Config,
+    dataset: Dataset,
+    trained: checkpoint.Checkpoint,
+    path: Path,
+    device: torch.device,
+    *,
+    channels_last: object = None,
+) -> Autoencoder:
+    """Build the model of a stored config with the weights of its checkpoint, on a device and in evaluation mode.
+
+    channels_last: memory order of its convolutions; None: of lrx's networks alone, because `x.view(len(x), -1)`, which
+    code of others has, takes no images in that order.
+    """
+    if channels_last is not None and not isinstance(channels_last, bool):
+        raise ValueError(f"channels_last must be null, true or false, not {channels_last!r}")
+    own = build_model(stored, dataset)
+    load_weights(own, trained.model, path)
+    model = as_autoencoder(stored, own)
+    assert isinstance(model, nn.Module)
+    model.to(device)
+    if channels_last or (channels_last is None and not is_foreign(model)):
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.eval()
+    assert isinstance(model, Autoencoder)
     return model
 
 

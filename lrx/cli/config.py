@@ -15,8 +15,9 @@ import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from lrx.cli.targets import check_trusted, import_target, keywords_of, own_targets
+from lrx.cli.targets import check_trusted, import_target, keywords_of, own_targets, with_tuples
 from lrx.core.config_text import has_aliases, leaves
+from lrx.core.foreign_code import ForeignError, foreign_errors
 from lrx.core.text import join_names
 from lrx.core.validation import SettingError
 from lrx.runs.former_names import current_node
@@ -92,8 +93,12 @@ class Config:
         if node.get("_partial_"):
             return _in_group(key, function)
         try:
-            with setting_group(key):
+            with setting_group(key), foreign_errors(_packages_outside(str(node["_target_"]))):
                 return function()
+        except ForeignError as error:
+            lists = [f"{key}.{name}" for name, value in function.keywords.items() if isinstance(value, list)]
+            note = f"; {join_names(lists)} came as a list; a parameter annotated as a tuple gets one" if lists else ""
+            raise ForeignError(f"{key}._target_={node['_target_']}: {error}{note}") from error
         except TypeError as error:
             raise ValueError(f"{key}={self.choices.get(key, '...')}: {error}") from error
 
@@ -128,6 +133,11 @@ def setting_group(key: str) -> Iterator[None]:
         raise ValueError(f"{key}.{error}") from error
 
 
+def _packages_outside(target: str) -> set[str]:
+    """Return the package of a target that is not lrx's own."""
+    return set() if target in own_targets() else {target.partition(".")[0]}
+
+
 def _in_group(key: str, function: functools.partial[object]) -> Callable[..., object]:
     """Return the function, whose SettingErrors name the group."""
 
@@ -145,6 +155,8 @@ def _target_with_settings(key: str, node: DictConfig) -> functools.partial[objec
     if target not in own_targets():
         import_target(f"{key}._target_", target)
     function: functools.partial[object] = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
+    if target not in own_targets():
+        function = functools.partial(function.func, *function.args, **with_tuples(function.func, function.keywords))
     try:
         inspect.signature(function)
     except ValueError as error:  # its keywords do not fit

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from lrx.cli.build import open_dataset
-from lrx.cli.commands.assay import about_checkpoint, load_model, measured_part
+from lrx.cli.build import load_model, open_dataset
+from lrx.cli.commands.assay import about_checkpoint, measured_part
 from lrx.cli.config import Config
 from lrx.cli.finished import code_of
 from lrx.core.devices import choose_device

@@ -6,13 +6,15 @@ import functools
 import importlib
 import inspect
 import os
+import re
 import sys
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import yaml
 
+from lrx.core.foreign_code import located
 from lrx.core.text import join_names
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where PyYAML has libyaml
@@ -85,7 +87,8 @@ def import_target(key: str, target: str) -> object:
             "give package.Class"
         ) from error
     except Exception as error:  # whatever foreign code does while it is imported
-        raise ValueError(f"{setting}: {module} cannot be imported, {type(error).__name__}: {error}") from error
+        reason = located(error, {module.partition(".")[0]})
+        raise ValueError(f"{setting}: {module} cannot be imported, {reason}") from error
     if not hasattr(imported, name):
         own = [key for key, value in vars(imported).items() if inspect.isclass(value) and value.__module__ == module]
         raise ValueError(f"{setting}: {module} has no {name}; its classes are {join_names(own, most=20) or 'none'}")
@@ -107,3 +110,24 @@ def keywords_of(function: Callable[..., object]) -> set[str]:
                 (settings,) = typing.get_args(annotation)
                 names |= set(settings.__required_keys__ | settings.__optional_keys__)
     return names
+
+
+def with_tuples(function: Callable[..., object], keywords: Mapping[str, object]) -> dict[str, object]:
+    """Return keywords of a call, lists as tuples where the parameter is annotated as a tuple or has one as default.
+
+    The command line has lists alone, which equal no tuple and are no key of a mapping.
+    """
+    parameters = inspect.signature(function).parameters
+    return {name: _as_tuples(value) if _is_tuple(parameters.get(name)) else value for name, value in keywords.items()}
+
+
+def _is_tuple(parameter: inspect.Parameter | None) -> bool:
+    if parameter is None or parameter.kind is parameter.VAR_KEYWORD:
+        return False
+    annotation = inspect.formatannotation(parameter.annotation)  # as text: its names may be for type checkers alone
+    stated = re.search(r"\b[Tt]uple\b", annotation) and not re.search(r"\b([Ll]ist|Sequence)\b", annotation)
+    return bool(stated) or isinstance(parameter.default, tuple)
+
+
+def _as_tuples(value: object) -> object:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value

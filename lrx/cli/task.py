@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import re
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +24,11 @@ from lrx.cli.console.streams import tolerant_streams
 from lrx.cli.hooks import one_line_warnings
 from lrx.cli.overrides import check_name
 from lrx.cli.sweep_configs import refusal_of
+from lrx.core.foreign_code import is_out_of_memory
 from lrx.core.text import join_names
 from lrx.runs import status
 
 UserError = (ValueError, OSError, MemoryError, HydraException, OmegaConfBaseException, yaml.YAMLError)
-
-# torch's words, for the computer's memory and for a card's
-OUT_OF_MEMORY = re.compile(r"(not enough|can't allocate|out of) memory", re.I)
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
             CONFIG_COMMANDS["assay"].function(*after)
         return score
     except RuntimeError as error:
-        if not OUT_OF_MEMORY.search(str(error)):
+        if not is_out_of_memory(error):
             raise
         raise MemoryError(f"out of memory, smaller batches may help: {str(error).splitlines()[0]}") from error
     finally:

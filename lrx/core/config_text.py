@@ -9,11 +9,13 @@ import functools
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import TypeVar
 
 import yaml
 
 from lrx.core.text import printable
 
+T = TypeVar("T")
 LARGEST = 2**20  # characters of a config
 MOST_KEYS = 10_000
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where PyYAML has libyaml
@@ -40,6 +42,21 @@ def flatten(text: str, *, split_lists: bool = False) -> dict[str, object]:
     if count > MOST_KEYS:
         raise ValueError(f"has {count:,} keys; at most {MOST_KEYS:,}")
     return flat
+
+
+def stated(flat: Mapping[str, T]) -> dict[str, T]:
+    """Return the keys of a config that say what its model is: lrx's model and network are no part of a foreign class.
+
+    >>> stated({"autoencoder._target_": "mynet.Net", "model.beta": 4.0, "seed": 0})
+    {'autoencoder._target_': 'mynet.Net', 'seed': 0}
+    """
+    unused = ("model.", "network.") if names_foreign_class(flat) else ()
+    return {key: value for key, value in flat.items() if not key.startswith(unused)}
+
+
+def names_foreign_class(flat: Mapping[str, object]) -> bool:
+    """Return whether the model of a config is a class of the user's own."""
+    return flat.get("autoencoder._target_") not in (None, "None")
 
 
 def leaves(node: object, prefix: str = "", *, split_lists: bool = False) -> Iterator[tuple[str, object]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lrx.core.config_text import flatten
+from lrx.core.config_text import flatten, stated
 from lrx.core.text import join_names, one_line
 from lrx.runs import run_folder
 from lrx.runs.catalog import Run, check_file, read_config
@@ -52,7 +52,7 @@ def read(run: Run, *, strict: bool = False) -> Contents:
     configs: list[dict[str, str]] = []
     for reader in (_training_config, _measuring_config):
         try:
-            configs.append({key: str(value) for key, value in reader(run, newest).items()})
+            configs.append({key: str(value) for key, value in stated(reader(run, newest)).items()})
         except UNREADABLE as error:
             configs.append({})
             faults.append(f"{run.trained or run.folder}: {one_line(str(error))}")

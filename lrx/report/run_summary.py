@@ -6,8 +6,11 @@ import math
 from collections.abc import Mapping
 
 from lrx.assays.plotting.figure_caption import in_words
+from lrx.core.config_text import names_foreign_class
 from lrx.report.run_contents import Contents
 from lrx.runs.status import UNKNOWN
+
+CODES = ("codes", "mean_variance")  # arrays of every latent; others may hold some
 
 
 def sentence(summary: Mapping[str, str]) -> str:
@@ -21,18 +24,21 @@ def sentence(summary: Mapping[str, str]) -> str:
 def summarize(contents: Contents) -> dict[str, str]:
     """Return model, network, latents, data, training, seed, state and checkpoint of a run, those that are recorded."""
     config, last = contents.config, list(contents.results.values())[-1].provenance if contents.results else {}
-    model = str(last.get("model") or config.get("model._target_", "model not recorded")).rpartition(".")[2]
+    own_class = names_foreign_class(config)
+    node = "autoencoder" if own_class else "model"
+    model = str(last.get("model") or config.get(f"{node}._target_", "model not recorded")).rpartition(".")[2]
     details = [
         f"{key.partition('.')[2].replace('_', ' ')} "
         f"{last.get('reconstruction', value) if key == 'model.reconstruction' else value}"
         for key, value in config.items()
-        if key.startswith("model.") and not key.endswith("_target_")
+        if key.startswith(f"{node}.") and not key.endswith("_target_") and not (own_class and value == "None")
     ]
     summary = {"model": ", ".join([model, *details])}
     if "network._target_" in config:
         summary["network"] = config["network._target_"].rpartition(".")[2]
-    if "latent_dim" in config:
-        summary["latents"] = config["latent_dim"]
+    latents = _num_latents(contents) or (None if own_class else config.get("latent_dim"))
+    if latents:
+        summary["latents"] = str(latents)
     if "dataset" in last:
         summary["data"] = f"{last['dataset']}: {in_words(str(last.get('dataset_source', 'source not recorded')))}"
     elif "dataset._target_" in config:
@@ -46,7 +52,7 @@ def summarize(contents: Contents) -> dict[str, str]:
         asked = config.get("trainer.steps", "")
         more = f" of {int(asked):,}" if asked.isdecimal() and int(asked) != steps else ""
         summary["training"] = f"trained for {steps:,}{more} steps"
-    if "seed" in config:
+    if "seed" in config and not own_class and not last.get("checkpoint_origin"):  # of a training
         summary["seed"] = config["seed"]
     status = contents.run.status
     if status.state != UNKNOWN:
@@ -54,6 +60,20 @@ def summarize(contents: Contents) -> dict[str, str]:
     if "checkpoint_sha256" in last:
         summary["checkpoint"] = f"sha256 {last['checkpoint_sha256']}"
     return summary
+
+
+def _num_latents(contents: Contents) -> int | None:
+    """Return the number of latents of the codes that were measured last; None where results do not hold it."""
+    for stored in reversed(list(contents.results.values())):
+        counted = stored.provenance.get("num_latents")
+        if isinstance(counted, int):
+            return counted
+        for result in stored.assays.values():
+            for name, array in result.arrays.items():
+                for axis, size in zip(array.axes, array.values.shape, strict=True):
+                    if axis == "responding" or (axis == "latent" and name in CODES):
+                        return int(size)
+    return None
 
 
 def in_brackets(data: str) -> str:

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from lrx.core.devices import to_device
+from lrx.core.foreign_code import is_foreign
 from lrx.core.kl import kl_from_standard
 from lrx.core.types import Autoencoder, Dataset, Probabilistic, Sampled, as_float
+from lrx.responses.finite import why_not_finite
 
 ACTIVATION_BYTES = 384 * 2**20
 
@@ -47,29 +49,58 @@ def encode_images(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, *
 def posterior_of_images(
     autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, *, batch_size: int
 ) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation of the posterior, each (N, D), of images by their indices int64 (N,)."""
+    """Return mean and standard deviation of the posterior, each (N, D), of images by their indices int64 (N,).
+
+    ValueError where one is not a number, or a deviation is negative.
+    """
     assert isinstance(autoencoder, Probabilistic)
     with eval_mode(autoencoder):
         pairs = [autoencoder.posterior(x) for x in _batches(autoencoder, dataset, indices, batch_size)]
-    return torch.cat([mean for mean, _ in pairs]).clone(), torch.cat([std for _, std in pairs]).clone()
+    mean_ND, std_ND = torch.cat([mean for mean, _ in pairs]).clone(), torch.cat([std for _, std in pairs]).clone()
+    check_deviations(std_ND)
+    if mean_ND.isnan().any() or std_ND.isnan().any():
+        raise ValueError(f"the posteriors of the model are not numbers: {why_not_finite(autoencoder)}")
+    return mean_ND, std_ND
+
+
+def check_deviations(std_ND: Tensor) -> None:
+    """Check that no standard deviation (N, D) of a posterior is negative; ValueError says what it probably is."""
+    if (std_ND < 0).any():
+        raise ValueError(
+            f"posterior gives deviations from {float(std_ND.min()):.3g} to {float(std_ND.max()):.3g}; negative "
+            "ones are probably log-variances, whose deviation is (log_variance / 2).exp()"
+        )
 
 
 def kl_from_prior(mean_ND: Tensor, std_ND: Tensor) -> Tensor:
     """Return the KL divergence of the posteriors N(mean, std^2) from the standard normal, in nats (N, D).
 
-    ValueError where it is not a number; it is infinite where a deviation is 0.
+    It is infinite where a deviation is 0. ValueError where it is not a number, as where mean or deviation overflow.
     """
+    check_deviations(std_ND)
     kl_ND = kl_from_standard(mean_ND, 2 * std_ND.log())
     if kl_ND.isnan().any():
-        raise ValueError("the posteriors of the model are not numbers: its weights hold NaN, or its codes overflow")
+        raise ValueError("the posteriors of the model are not numbers, or too large for a KL divergence")
     return kl_ND
 
 
 def _batches(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, batch_size: int) -> Iterator[Tensor]:
-    home = device_and_dtype_of(autoencoder)
     for part in torch.split(indices, batch_size):
-        x_B = to_device(dataset.raw(part), home.device)  # as bytes where the data set has pixels, a quarter of floats
-        yield as_float(x_B).to(home)
+        yield observations(autoencoder, dataset, part)
+
+
+def observations(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor) -> Tensor:
+    """Return observations (B, *shape) by their indices int64 (B,), in the model's dtype and on its device.
+
+    Data sets keep the channels of images last, as lrx's networks take them; a model of another class is given plain
+    memory, which `x.view(len(x), -1)` needs.
+    """
+    home = device_and_dtype_of(autoencoder)
+    raw = to_device(dataset.raw(indices), home.device)  # as bytes where the data set has pixels, a quarter of floats
+    x_B = as_float(raw).to(home)
+    model = autoencoder.autoencoder if isinstance(autoencoder, CachedEncoder) else autoencoder
+    # a clone: with one channel, either order is contiguous to torch
+    return x_B.clone(memory_format=torch.contiguous_format) if is_foreign(model) else x_B
 
 
 def num_latents(autoencoder: Autoencoder, dataset: Dataset) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lrx.core.types import Autoencoder
 from lrx.responses.encoding import eval_mode
+from lrx.responses.finite import why_not_finite
 
 POINTS = 1024  # responses of a work unit, at most, unless one row of a block has more draws
 
@@ -29,7 +30,7 @@ def respond(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> Tenso
                 raise ValueError(f"encode(decode(z)) turns {tuple(z_BD.shape)} into {tuple(h_BD.shape)}, not the same")
             h_ND[start : start + batch_size] = h_BD
     if not torch.isfinite(h_ND).all():
-        raise ValueError("the responses of the model are not finite: its weights hold NaN, or its codes overflow")
+        raise ValueError(f"the responses of the model are not finite: {why_not_finite(autoencoder)}")
     return h_ND
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from lrx.core.checksum import sha256
-from lrx.core.config_text import flatten
+from lrx.core.config_text import flatten, stated
 from lrx.core.text import one_line
 from lrx.runs import run_folder
 from lrx.runs.catalog import Run, check_file, find_runs, read_config
@@ -81,7 +81,7 @@ def _read(run: Run, top: Path) -> _Part:
     part, log, result = _Part(run), run.folder / metrics_log.JSONL, run.folder / results.FILENAME
     if run_folder.FILENAME in run.files:
         with _append_error(part.errors):
-            part.settings = _as_settings(read_config(run.folder, top))
+            part.settings = _as_settings(stated(read_config(run.folder, top)))
     if log.name in run.files:
         with _append_error(part.errors):
             check_file(log, top)
@@ -174,7 +174,7 @@ def _add(row: Row, part: _Part, run: Run) -> None:
         row.scores[TRAINED] = part.losses
     if not row.training and isinstance(text := part.provenance.get("checkpoint_config"), str):
         try:
-            row.training |= _as_settings(flatten(text))
+            row.training |= _as_settings(stated(flatten(text)))
         except ValueError as error:
             row.add_error(f"the checkpoint's config {error}")
     provenance = {key: value for key, value in part.provenance.items() if key not in TEXTS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,10 +120,25 @@ class Store:
 def test_refusal_leaves_the_others() -> None:
     results = run({"first": Looking(), "refused": Refusing(size=9), "last": Looking()}, ToyGrid((1, 2, 2)))
     assert results["refused"].is_empty
-    assert results["refused"].settings == {"size": 9, "remark": "not measured: 9 images are refused"}
+    remark = str(results["refused"].settings["remark"])  # with its place: the package of the model is that of the assay
+    assert re.fullmatch(r"not measured: .*ValueError: 9 images are refused", remark)
     assert np.array_equal(results["first"].arrays["codes"].values, results["last"].arrays["codes"].values)
     with pytest.raises(ValueError, match="9 images are refused"):
         run({"refused": Refusing(size=9), "again": Refusing(size=8)}, ToyGrid((1, 2, 2)))
+
+
+def test_error_of_foreign_code_leaves_the_others() -> None:
+    class Failing(Counting):
+        def encode(self, x: Tensor) -> Tensor:
+            return {3: super().encode(x), 1: super().encode(x)}[len(x)]
+
+    settings = Settings(assays={"first": Looking(), "failing": Looking(size=7), "last": Looking()})
+    results = run_assay(settings, Failing(), ToyGrid((1, 2, 2)), torch.Generator().manual_seed(0), remarks=["Doubt."])
+    assert isinstance(results, Mapping)
+    remark = str(results["failing"].settings["remark"])
+    assert re.fullmatch(r"Doubt\.; not measured: .*test_paper\.py, line \d+, in encode: KeyError: 4", remark)
+    assert results["first"].settings == {"remark": "Doubt."}
+    assert not results["last"].is_empty
 
 
 def test_stored_results_are_not_measured_again() -> None:

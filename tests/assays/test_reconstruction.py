@@ -65,6 +65,18 @@ def test_errors_by_hand() -> None:
     assert "kl" not in scores
 
 
+def test_nothing_is_clamped_in_silence() -> None:
+    class Bright(Dim):
+        def decode(self, z: Tensor) -> Tensor:
+            return super().decode(z) * 4 - 0.25
+
+    result, x = measure(Bright()), pixels()
+    y = 2 * x - 0.25
+    assert result.scores["squared_error"] == pytest.approx(((x - y) ** 2).sum(1).mean(), rel=1e-6)
+    outside = 100 * ((y < 0) | (y > 1)).mean()
+    assert f"{outside:.2g} % of decoded pixels are outside [0, 1]; cross-entropy" in str(result.settings["remark"])
+
+
 def test_kl_agrees_with_torch() -> None:
     result, x = measure(Spread()), torch.from_numpy(pixels())
     mean, std = Spread().posterior(x.view(-1, 1, 2, 2))

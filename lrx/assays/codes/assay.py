@@ -17,6 +17,7 @@ from torch import Tensor
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.types import Array, AssayResult, Probabilistic
 from lrx.responses.encoding import encode_images, image_order, kl_from_prior, posterior_of_images
+from lrx.responses.finite import why_not_finite
 from lrx.responses.measurement import Measurement
 
 THRESHOLD = 0.01  # nat of KL, or squared latent units of variance
@@ -41,7 +42,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     images = image_order(m.dataset, m.generator)[: settings.num_images]
     mean_ND, spread_D, spread = _encode(m, images)
     if not torch.isfinite(mean_ND).all():
-        raise ValueError("codes must be finite: the model's weights hold NaN, or its codes overflow")
+        raise ValueError(f"codes must be finite: {why_not_finite(m.autoencoder)}")
     m.progress(1, 1)
     active_D = spread_D > THRESHOLD
     criterion = f"{'KL' if 'kl' in spread else 'variance'} above {THRESHOLD}"

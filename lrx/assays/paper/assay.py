@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx.assays import catalog
+from lrx.core.foreign_code import foreign_errors, packages_of
 from lrx.core.known_classes import find_classes
 from lrx.core.settings import Checked, Stored, from_keywords, setting, stored
 from lrx.core.types import AssayResult, Autoencoder, Dataset, FactorDataset
@@ -77,7 +78,8 @@ def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
         try:
             if matrix is None and _takes_matrix(own):
                 matrix = _matrix(part, own, settings, state)
-            result = catalog.measure_of(own)(dataclasses.replace(part, matrix=matrix), own)
+            with foreign_errors(packages_of(m.autoencoder)):
+                result = catalog.measure_of(own)(dataclasses.replace(part, matrix=matrix), own)
             assert isinstance(result, AssayResult)
             m.store.put(name, result)
         except (ValueError, MemoryError) as error:

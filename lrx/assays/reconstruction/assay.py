@@ -14,11 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lrx.core.devices import to_device
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.statistics import mean_and_se
-from lrx.core.types import Array, AssayResult, Probabilistic, as_float
-from lrx.responses.encoding import encode_images, eval_mode, image_order, kl_from_prior, posterior_of_images
+from lrx.core.types import Array, AssayResult, Probabilistic
+from lrx.responses.encoding import (
+    encode_images,
+    eval_mode,
+    image_order,
+    kl_from_prior,
+    observations,
+    posterior_of_images,
+)
 from lrx.responses.measurement import Measurement
 from lrx.responses.stored_observations import as_stored, observation_axes, observation_unit
 
@@ -40,13 +46,14 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
 
     Scores: squared_error, cross_entropy (of images only, with entropy, its lower bound), kl and negative_elbo (of a
     model with a posterior), all per image with standard errors over images; active_units.
-    Arrays over latents: mean_variance, kl_per_latent and its error. The setting `remark` says that no unit is active.
-    ValueError for a posterior that is not a number.
+    Arrays over latents: mean_variance, kl_per_latent and its error. The setting `remark` says that no unit is active,
+    and how many decoded pixels lie outside [0, 1]. ValueError for a posterior that is not a number.
     """
     indices_N = image_order(m.dataset, m.generator)[: settings.num_images]
     shown = min(settings.shown, len(indices_N))
     codes_ND = encode_images(m.autoencoder, m.dataset, indices_N, batch_size=m.batch_size)
     errors, pairs = _reconstruct(m, indices_N, codes_ND, shown)
+    outside_N = errors.pop("outside", torch.zeros(1))
     variance_D = codes_ND.double().var(0, correction=0).cpu()
     arrays = {"mean_variance": Array(variance_D.numpy(), ("latent",), "squared latent", "variance of the codes")}
     if isinstance(m.autoencoder, Probabilistic):
@@ -73,7 +80,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             active=float(settings.active),
             shown=shown,
             batch_size=m.batch_size,
-            remark=_remark(variance_D, settings.active, len(indices_N)),
+            remark=_remark(variance_D, settings.active, outside_N),
         ),
     )
 
@@ -86,8 +93,7 @@ def _reconstruct(
     parts: dict[str, list[Tensor]] = {}
     pairs: list[Tensor] = []
     for start in range(0, len(indices_N), m.batch_size):
-        raw = to_device(m.dataset.raw(indices_N[start : start + m.batch_size]), m.device_and_dtype.device)
-        x = as_float(raw).to(m.device_and_dtype)
+        x = observations(m.autoencoder, m.dataset, indices_N[start : start + m.batch_size])
         with eval_mode(m.autoencoder):
             y = m.autoencoder.decode(codes_ND[start : start + m.batch_size])
         for name, value_B in _errors(x, y, are_images).items():
@@ -101,19 +107,27 @@ def _reconstruct(
 
 
 def _errors(x: Tensor, y: Tensor, are_images: bool) -> dict[str, Tensor]:
-    """Errors (B,) of reconstructions y of x, in float64; the entropy is the cross-entropy of x with itself."""
+    """Errors (B,) of reconstructions y of x, in float64; the entropy is the cross-entropy of x with itself.
+
+    The cross-entropy is that of y within [0, 1]; `outside` is the share of pixels that are not.
+    """
     x_BP, y_BP = x.double().flatten(1), y.double().flatten(1)
     errors = {"squared_error": (x_BP - y_BP).square().sum(1)}
     if are_images:
         # torch bounds logarithms at -100: a pixel that is wrong with certainty costs 100 nats
+        errors["outside"] = ((y_BP < 0) | (y_BP > 1)).double().mean(1)
         errors["cross_entropy"] = F.binary_cross_entropy(y_BP.clamp(0, 1), x_BP, reduction="none").sum(1)
         errors["entropy"] = F.binary_cross_entropy(x_BP, x_BP, reduction="none").sum(1)
     return errors
 
 
-def _remark(variance_D: Tensor, active: float, num_images: int) -> str | None:
-    """Remark on codes none of which varies between images; a single image cannot tell."""
-    if num_images < 2 or (variance_D > active).any():
-        return None
-    largest = float(variance_D.max())
-    return f"no latent is active, that is varies by more than {active:g} (the largest variance is {largest:.2g})"
+def _remark(variance_D: Tensor, active: float, outside_N: Tensor) -> str | None:
+    """Remark on codes none of which varies between images, of which one cannot tell; and on pixels outside [0, 1]."""
+    remarks = []
+    if len(outside_N) > 1 and not (variance_D > active).any():
+        largest = f"the largest variance is {float(variance_D.max()):.2g}"
+        remarks.append(f"no latent is active, that is varies by more than {active:g} ({largest})")
+    if outside_N.any():
+        share = f"{100 * float(outside_N.mean()):.2g} % of decoded pixels are outside [0, 1]"
+        remarks.append(f"{share}; cross-entropy and picture take them as 0 or 1, the squared error as they are")
+    return "; ".join(remarks) or None

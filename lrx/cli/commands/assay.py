@@ -10,33 +10,33 @@ import time
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from lrx.assays import catalog
 from lrx.assays.run import run_assay
 from lrx.cli.assay_output import show_output, write_output
-from lrx.cli.build import build_model, checked_seed, open_dataset, run_session
+from lrx.cli.build import checked_seed, load_model, open_dataset, run_session
 from lrx.cli.codes import measure_codes
 from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.cli.console.progress import WorkProgress
-from lrx.cli.conventions import as_autoencoder
 from lrx.cli.finished import inputs_of, is_finished, shards_identity
 from lrx.core.checksum import file_sha256
 from lrx.core.data_identity import about_data, observations_fingerprint
 from lrx.core.devices import choose_device, configure_backends
+from lrx.core.foreign_code import foreign_errors, is_foreign, packages_of
 from lrx.core.malloc import keep_freed_memory
 from lrx.core.paths import PART
 from lrx.core.settings import Checked
-from lrx.core.types import AssayResult, Autoencoder, Dataset
+from lrx.core.types import AssayResult
 from lrx.core.validation import SettingError
 from lrx.data import splits
 from lrx.models.autoencoder import NetworkAutoencoder
+from lrx.responses.contract import check_contract
+from lrx.responses.encoding import num_latents
 from lrx.responses.work_units import ALL_UNITS, Shard, ShardDone, Share
 from lrx.runs import run_folder, shards, status
 from lrx.storage import results
 from lrx.storage.partial import PartialResults
-from lrx.storage.state_dict import load_weights
 from lrx.training import checkpoint
 
 
@@ -112,7 +112,10 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         messages.note(f"{folder} is finished; nothing to do")
         return
 
-    model = load_model(stored, dataset, trained, path, device)
+    model = load_model(stored, dataset, trained, path, device, channels_last=config.value("channels_last"))
+    remarks = check_contract(model, dataset) if is_foreign(model) or trained.origin else []
+    for remark in remarks:
+        messages.warn(remark)
     with run_session(config, folder, "assay", inputs):
         target = folder / results.FILENAME
         seconds, count = (share.seconds, share.count) if isinstance(share, shards.Parts) else (0.0, 1)
@@ -124,6 +127,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             **({"reconstruction": model.reconstruction} if isinstance(model, NetworkAutoencoder) else {}),
             **about_data(dataset),
             **({"code_sha256": inputs["code"]} if "code" in inputs else {}),
+            "num_latents": num_latents(model, dataset),
             "seed": seed,
             "device": str(device),
             "shards": count,
@@ -136,9 +140,11 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         if isinstance(share, shards.Parts):
             share.check(dataset.fingerprint, observations_fingerprint(dataset))
         try:
-            with WorkProgress(name.replace("_", " ")) as progress:
+            with WorkProgress(name.replace("_", " ")) as progress, foreign_errors(packages_of(model)):
                 generator = torch.Generator().manual_seed(seed)
-                measured = run_assay(settings, model, dataset, generator, progress=progress, share=share, store=store)
+                measured = run_assay(
+                    settings, model, dataset, generator, progress=progress, share=share, store=store, remarks=remarks
+                )
         except SettingError as error:
             raise ValueError(f"assay.{error}") from error
         except ShardDone:
@@ -159,7 +165,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             return
         by_name = {name: measured} if isinstance(measured, AssayResult) else measured
         written = write_output(config, folder, by_name, provenance())
-    show_output(by_name, dataset, written)
+    show_output(by_name, dataset, written, told=remarks)
 
 
 def _settings(config: Config) -> Checked:
@@ -182,19 +188,6 @@ def _device(config: Config) -> torch.device:
         messages.warn("tf32=true has no effect on the CPU")
     configure_backends(device, tf32=tf32, repeatable=False)
     return device
-
-
-def load_model(
-    stored: Config, dataset: Dataset, trained: checkpoint.Checkpoint, path: Path, device: torch.device
-) -> Autoencoder:
-    """Build the model of a stored config with the weights of its checkpoint, on a device and in evaluation mode."""
-    model = build_model(stored, dataset)
-    load_weights(model, trained.model, path)
-    autoencoder = as_autoencoder(stored, model)
-    assert isinstance(autoencoder, nn.Module)
-    autoencoder.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    autoencoder.eval()
-    return autoencoder
 
 
 def about_checkpoint(trained: checkpoint.Checkpoint, path: Path) -> dict[str, str | int]:

@@ -1,4 +1,4 @@
-"""`lrx import`: make a checkpoint of published weights; a class of the user's own is tried on one observation."""
+"""`lrx import`: make a checkpoint of published weights, whose model is tried on a few observations."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lrx.cli import conventions
 from lrx.cli.build import build_model, check_folder, open_dataset, run_session
 from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.cli.finished import code_of
-from lrx.core.adapt import describe
 from lrx.core.checksum import file_sha256
 from lrx.core.data_identity import observations_fingerprint
 from lrx.core.paths import CHECKPOINT, expand_user
 from lrx.core.text import join_names
-from lrx.core.types import Autoencoder, Dataset, as_float
+from lrx.responses.contract import check_contract
 from lrx.runs import run_folder
 from lrx.storage.state_dict import load_weights, match_names
 from lrx.storage.state_dict_file import StateDict, read_state_dict, roots, select
@@ -46,8 +44,8 @@ def import_command(config: Config, folder: Path) -> None:
     if not own_class:
         described, told = conventions.with_conventions(config, layout, dataset)
         autoencoder = conventions.as_autoencoder(described, model)
-    if own_class:
-        check_autoencoder(autoencoder, dataset, str(own_class))
+    for remark in check_contract(autoencoder, dataset):
+        messages.warn(remark)
     path = folder / CHECKPOINT
     digest = file_sha256(source)
     code = code_of(config)
@@ -88,25 +86,3 @@ def _load(model: nn.Module, found: StateDict, layout: Layout, source: Path, *, o
                 break
         line = str(error) if str(source) in str(error) else f"{source}: {error}"
         raise ValueError(f"{line}{remedy}") from error
-
-
-def check_autoencoder(model: Autoencoder, dataset: Dataset, name: str) -> None:
-    """Encode and decode one observation, twice in a batch. ValueError says what a foreign class does wrong."""
-    assert isinstance(model, nn.Module)
-    x = as_float(dataset.raw(torch.tensor([0, 0])))
-    model.eval()
-    method, given = "encode", tuple(x.shape)
-    try:
-        with torch.inference_mode():
-            z = model.encode(x)
-            fits = isinstance(z, Tensor) and z.ndim == 2 and len(z) == len(x) and z.is_floating_point()
-            if not fits:
-                part = "" if isinstance(z, Tensor) else "; name the mean, as in autoencoder.take=0"
-                raise ValueError(f"it gives {describe(z)}, not codes (2, D){part}")
-            method, given = "decode", tuple(z.shape)
-            decoded = model.decode(z)
-            if not isinstance(decoded, Tensor) or decoded.shape != x.shape:
-                raise ValueError(f"it gives {describe(decoded)}, not observations {tuple(x.shape)}")
-    except Exception as error:  # whatever foreign code does
-        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise ValueError(f"{name}.{method} was tried on two of {dataset.name}, {given}: {reason}") from error
