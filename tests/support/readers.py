@@ -20,7 +20,7 @@ from lrx.data.official.celeba_lists import attribute_classes
 from lrx.responses.work_units import Shard, WorkUnit
 from lrx.runs import catalog, run_folder, shards, status
 from lrx.storage import result_scan, results
-from lrx.storage.state_dict import read_state_dict
+from lrx.storage.state_dict_file import read_state_dict
 from lrx.training import checkpoint, metrics_log
 
 RANDOM = np.random.default_rng(0)
@@ -140,6 +140,10 @@ READERS = {
     "state dict": Reader(_written("w.pt", lambda path: torch.save(WEIGHTS, path)), read_state_dict),
     "state dict of an old torch": Reader(
         _written("w.pt", lambda path: torch.save(WEIGHTS, path, _use_new_zipfile_serialization=False)), read_state_dict
+    ),
+    "state dict beside objects": Reader(
+        _written("w.ckpt", lambda path: torch.save({"net": WEIGHTS, "other": Path("x")}, path)),
+        read_state_dict,
     ),
     "safetensors": Reader(_written("w.safetensors", lambda path: save_file(WEIGHTS, path)), read_state_dict),
     "npz": Reader(_written("a.npz", _npz(np.savez)), _read_arrays),
