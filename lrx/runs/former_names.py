@@ -17,20 +17,29 @@ ASSAYS = (
 )
 TARGETS = {f"lrx.assays.{name}.{name}": f"lrx.assays.{name}.assay.Settings" for name in ASSAYS}
 TARGETS["lrx.layouts.Layout"] = "lrx.storage.state_dict_layouts.Layout"
+# settings that came later, and the values that stand for what was done without them
+LATER = {
+    "lrx.assays.metrics.assay.Settings": {"information": "quantiles", "pruning": "range"},
+    "lrx.data.folder.folder": {"background": "white", "frames": "first", "labels": "auto"},
+}
 # settings of assay=paper that say what the descriptions of the assays say now
 GONE = ("need_factors", "need_classes")
 NO_LONGER_PARTIAL = frozenset(f"lrx.assays.{name}.{name}" for name in ASSAYS)
 
 
 def current_flat(flat: Mapping[str, V]) -> dict[str, V]:
-    """Return a config, as dotted keys and scalar values, with the names that lrx has now."""
+    """Return a config, as dotted keys and scalar values, with the names and the settings that lrx has now."""
     partial = {key.replace("_target_", "_partial_") for key, value in flat.items() if value in NO_LONGER_PARTIAL}
     gone = tuple(f"assay.{name}." for name in GONE)
-    return {
+    current = {
         key: cast(V, TARGETS[value]) if isinstance(value, str) and value in TARGETS else value
         for key, value in flat.items()
         if key not in partial and not f"{key}.".startswith(gone)
     }
+    for key, target in [*current.items()]:
+        for name, value in LATER.get(str(target), {}).items():
+            current.setdefault(key.replace("_target_", name), cast(V, value))
+    return current
 
 
 def current_node(node: object) -> object:

@@ -79,3 +79,12 @@ def test_auto_equals_the_value_that_it_stands_for(tmp_path: Path) -> None:
     run_folder.check_same(tmp_path, {"kind": "bernoulli"}, auto)
     with pytest.raises(ValueError, match=r"kind .was auto, now gaussian"):
         run_folder.check_same(tmp_path, {"kind": "gaussian"}, auto)
+
+
+def test_settings_that_came_later_are_no_difference(tmp_path: Path) -> None:
+    before = {"dataset._target_": "lrx.data.folder.folder", "dataset.path": "pictures"}
+    (tmp_path / "config.yaml").write_text("dataset: {_target_: lrx.data.folder.folder, path: pictures}\n")
+    later = {"dataset.background": "white", "dataset.frames": "first", "dataset.labels": "auto"}
+    run_folder.check_same(tmp_path, before | later)
+    with pytest.raises(ValueError, match=r"dataset\.frames \(was first, now all\)"):
+        run_folder.check_same(tmp_path, before | later | {"dataset.frames": "all"})
