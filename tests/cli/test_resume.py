@@ -17,7 +17,7 @@ def test_resume_after_kill_gives_same_weights(tmp_path: Path, environment: dict[
     words += ["trainer.checkpoint_every=5", "trainer.log_every=1"]
     assert lrx_process(*words, "name=whole").returncode == 0
     metrics = tmp_path / "outputs/train/killed/metrics.jsonl"
-    for rows in (3, 12, 21):  # before the first checkpoint, and between later ones
+    for rows in (3, 12):  # before the first checkpoint, and between later ones
         process = subprocess.Popen(
             [sys.executable, "-m", "lrx.cli", *words, "name=killed"], cwd=tmp_path, env=environment
         )
