@@ -127,7 +127,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     return AssayResult(
         arrays=arrays,
         coordinates={"latent": np.arange(codes_ND.shape[1]), "factor": np.array(factors)},
-        scores={name: value for name, value in scores.items() if name not in meaningless},
+        scores={name: value for name, value in scores.items() if name.removesuffix("_se") not in meaningless},
         settings=stored(
             settings,
             **vars(replace(sizes, num_train=num_train, num_test=len(images) - num_train)),
