@@ -2,6 +2,8 @@
 
     python scripts/kill.py [kills]        (50 of each command, unless another number is given)
 
+Of `lrx assay`: one assay, several in `assay=paper`, and the metrics of codes.
+
 A server imports lrx and forks a process for each command, so that a kill falls into the work and not into the imports.
 Moments are drawn from a fixed seed, uniformly over the duration of the command. After each kill all existing files must
 be readable; the command is repeated until it completes, and its files must equal those of a run without a kill. Prints
@@ -41,7 +43,7 @@ import torch._dynamo
 from lrx.cli import main as cli
 from lrx.cli.commands import assay, collect, prepare, report, show, status, train
 import lrx.assays.response_matrix.assay, lrx.data.helix, lrx.models.betavae, lrx.models.networks.mlp
-import lrx.assays.response_matrix.plot
+import lrx.assays.response_matrix.plot, lrx.assays.paper.assay, lrx.assays.metrics.assay, lrx.assays.metrics.plot
 print("ready", flush=True)
 for line in sys.stdin:
     words, seconds = json.loads(line)
@@ -62,6 +64,9 @@ for line in sys.stdin:
 TINY = ["experiment=helix", "trainer.steps=40", "trainer.batch_size=32", "trainer.log_every=2"]
 TRAIN = ["train", *TINY, "trainer.checkpoint_every=4", "name=run"]
 ASSAY = ["assay", "ckpt=outputs/train/run", "assay.num_samples=64", "name=run"]
+PAPER = ["assay", "ckpt=outputs/train/run", "assay=paper", "assay.only=[reconstruction,response_matrix,codes]"]
+PAPER += ["assay.assays.response_matrix.num_samples=64", "name=paper"]
+CODES = ["assay", "codes=codes.npz", "assay=metrics", "assay.only=[mig,mcc]", "name=codes"]
 COLLECT = ["collect", "outputs"]
 
 
@@ -85,7 +90,7 @@ class Server:
     """Server that runs `lrx ...` in a folder, in a forked process with all imports done."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._process = subprocess.Popen(
             [sys.executable, "-c", SERVER],
             cwd=folder,
@@ -108,7 +113,7 @@ class Server:
         assert self._process.stdin is not None
         print(json.dumps([words, seconds]), file=self._process.stdin, flush=True)
         ended = int(self._line())
-        assert ended in (0, signal.SIGKILL), (self._folder / "said").read_text()
+        assert ended in (0, signal.SIGKILL), (self.folder / "said").read_text()
         return ended == 0
 
     def _line(self) -> str:
@@ -134,7 +139,8 @@ def same_results(one: Path, other: Path) -> None:
         assert result.scores == second[name].scores
         for key, array in result.arrays.items():
             assert np.array_equal(array.values, second[name].arrays[key].values), key
-    assert (one / "response_matrix.png").read_bytes() == (other / "response_matrix.png").read_bytes()
+    pictures = [{path.name: path.read_bytes() for path in run.glob("*.png")} for run in (one, other)]
+    assert pictures[0] == pictures[1]
 
 
 def same_collections(one: Path, other: Path) -> None:
@@ -166,14 +172,13 @@ def check_whole(place: Path) -> int:
     return len(found)
 
 
-def kill(
-    server: Server, words: list[str], place: Path, made: Path, same: Callable[[Path, Path], None], *, kills: int
-) -> Tally:
+def kill(server: Server, words: list[str], made: Path, same: Callable[[Path, Path], None], *, kills: int) -> Tally:
     """Kill a command `kills` times, and compare each completed run; made: the folder that it writes to."""
+    place, name = server.folder, f"{words[0]} {made.name}"
     began = time.monotonic()
     assert server.run(words)
-    tally, chance = Tally(words[0], time.monotonic() - began), random.Random(f"{SEED} {words[0]}")
-    whole = place / f"{words[0]}-whole"
+    tally, chance = Tally(name, time.monotonic() - began), random.Random(f"{SEED} {name}")
+    whole = place / f"{name}-whole"
     set_aside(made, whole, words)
 
     parts: set[str] = set()
@@ -206,11 +211,15 @@ def set_aside(made: Path, aside: Path, words: list[str]) -> None:
 
 def kill_all(place: Path, *, kills: int) -> list[Tally]:
     """Kill each command `kills` times in an empty folder. AssertionError or ValueError at the first fault."""
+    draw = np.random.default_rng(SEED)
+    np.savez(place / "codes.npz", codes=draw.random((60, 3)), factors=draw.integers(0, 3, (60, 2)))
     with Server(place) as server:
         return [
-            kill(server, TRAIN, place, place / "outputs/train/run", same_training, kills=kills),
-            kill(server, ASSAY, place, place / "outputs/assay/run", same_results, kills=kills),
-            kill(server, COLLECT, place, place / "outputs", same_collections, kills=kills),
+            kill(server, TRAIN, place / "outputs/train/run", same_training, kills=kills),
+            kill(server, ASSAY, place / "outputs/assay/run", same_results, kills=kills),
+            kill(server, PAPER, place / "outputs/assay/paper", same_results, kills=kills),
+            kill(server, CODES, place / "outputs/assay/codes", same_results, kills=kills),
+            kill(server, COLLECT, place / "outputs", same_collections, kills=kills),
         ]
 
 
