@@ -66,7 +66,7 @@ class Layout:
         if not self._rename or len(plain) < len(weights):
             return dict(weights)
         joined = {part for parts in self._join.values() for part in parts}
-        while len({key.partition(".")[0] for key in plain}) == 1:
+        while len({key.partition(".")[0] for key in plain}) == 1 and all("." in key for key in plain):
             if any(self._new_key(key) != key or key in joined for key in plain):
                 break
             plain = {key.partition(".")[2]: value for key, value in plain.items()}
