@@ -6,6 +6,8 @@ is nearer to x than the mean image is; posterior(x) gives the codes, and deviati
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -28,6 +30,7 @@ def check_contract(autoencoder: Autoencoder, dataset: Dataset) -> list[str]:
     """
     if len(dataset) < 1:
         raise ValueError(f"{dataset.name} has no images")
+    name = model_name(autoencoder)
     count = min(NUM_IMAGES, max(2, fitting_batch_size(dataset.observation_shape)))
     x_N = observations(autoencoder, dataset, image_order(dataset, torch.Generator().manual_seed(0))[:count])
     with eval_mode(autoencoder), torch.random.fork_rng(devices=[x_N.device] if x_N.is_cuda else []):
@@ -35,10 +38,12 @@ def check_contract(autoencoder: Autoencoder, dataset: Dataset) -> list[str]:
         y_N = _decode(autoencoder, z_ND, x_N, dataset)
         remarks = _repetition(autoencoder, x_N, z_ND, y_N, dataset)
         if isinstance(autoencoder, Probabilistic):
-            mean_ND = _posterior(autoencoder, x_N, z_ND, dataset)
+            mean_ND, infinite = _posterior(autoencoder, x_N, z_ND, dataset)
             if not remarks and (change := _difference(z_ND, mean_ND)):
-                remarks.append(f"{model_name(autoencoder)}.encode is not the mean that its posterior has: {change}")
-    return [*remarks, *pixel_remarks(model_name(autoencoder), x_N, y_N, foreign=is_foreign(autoencoder))]
+                remarks.append(f"{name}.encode is not the mean that its posterior has: {change}")
+            if infinite:
+                remarks.append(f"{name}.posterior gives {infinite} infinite of {z_ND.numel()} deviations")
+    return [*remarks, *pixel_remarks(name, x_N, y_N, foreign=is_foreign(autoencoder))]
 
 
 def model_name(autoencoder: object) -> str:
@@ -51,7 +56,7 @@ def _encode(autoencoder: Autoencoder, x_N: Tensor, dataset: Dataset) -> Tensor:
     z_ND = _call(autoencoder, "encode", x_N, dataset)
     good = isinstance(z_ND, Tensor) and z_ND.ndim == 2 and len(z_ND) == len(x_N) and z_ND.shape[1] > 0
     if not (good and isinstance(z_ND, Tensor) and z_ND.is_floating_point()):
-        hint = "" if isinstance(z_ND, Tensor) else "; name the mean among them, as in take=0"
+        hint = "" if isinstance(z_ND, Tensor) else "; name the mean, as in autoencoder.take=0 (take=0 of lrx.adapt)"
         raise _wrong(autoencoder, "encode", x_N, dataset, f"it gives {describe(z_ND)}, not codes ({len(x_N)}, D){hint}")
     _check_finite(autoencoder, "encode", x_N, z_ND, dataset)
     return z_ND
@@ -66,8 +71,8 @@ def _decode(autoencoder: Autoencoder, z_ND: Tensor, x_N: Tensor, dataset: Datase
     return y_N
 
 
-def _posterior(autoencoder: Autoencoder, x_N: Tensor, z_ND: Tensor, dataset: Dataset) -> Tensor:
-    """Return the means (N, D) of the posteriors after checking them and their deviations."""
+def _posterior(autoencoder: Autoencoder, x_N: Tensor, z_ND: Tensor, dataset: Dataset) -> tuple[Tensor, int]:
+    """Return the means (N, D) of the posteriors, and how many deviations are infinite, after checking both."""
     pair = _call(autoencoder, "posterior", x_N, dataset)
     parts = list(pair) if isinstance(pair, tuple | list) else [pair]
     tensors = [part for part in parts if isinstance(part, Tensor) and part.shape == z_ND.shape]
@@ -75,12 +80,13 @@ def _posterior(autoencoder: Autoencoder, x_N: Tensor, z_ND: Tensor, dataset: Dat
         reason = f"it gives {describe(pair)}, not mean and standard deviation, each {tuple(z_ND.shape)}"
         raise _wrong(autoencoder, "posterior", x_N, dataset, reason)
     mean_ND, std_ND = tensors
-    _check_finite(autoencoder, "posterior", x_N, torch.cat([mean_ND, std_ND], 1), dataset)
+    # a deviation may overflow, which a remark says
+    _check_finite(autoencoder, "posterior", x_N, torch.cat([mean_ND, std_ND.nan_to_num(math.nan, 0.0)], 1), dataset)
     try:
         check_deviations(std_ND)
     except ValueError as error:
         raise ValueError(f"{model_name(autoencoder)}.{error}") from error
-    return mean_ND
+    return mean_ND, int(std_ND.isinf().sum())
 
 
 def _repetition(autoencoder: Autoencoder, x_N: Tensor, z_ND: Tensor, y_N: Tensor, dataset: Dataset) -> list[str]:

@@ -118,7 +118,7 @@ def test_adapter_keys_of_the_constructor_stay_its_own(lrx: Lrx, weights: dict[st
             ["theirs.Forward", "encode=forward autoencoder.take=1 autoencoder.decode=dec", "up"],
         ),
         (own("Parts", *DATA), ["without encode and decode", "autoencoder.encode=encoder", "encoder, decoder"]),
-        (own("Net", *DATA), ["tuple of float32 (2, 3), float32 (2, 3)", "autoencoder.take=0"]),
+        (own("Net", *DATA), ["tuple of float32 (40, 3), float32 (40, 3)", "autoencoder.take=0"]),
         (own("Net", *DATA, "autoencoder.take=mu"), ["tuple of float32", "take='mu' is no part"]),
         (own("Net", *DATA, "autoencoder.encode=infer"), ["autoencoder.encode='infer'", "encode, decode, encoder"]),
         (own("Net", *DATA, "autoencoder.output=sigmoid"), ["autoencoder.output must be one of pixels, logits"]),

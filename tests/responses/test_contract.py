@@ -76,6 +76,10 @@ def test_training_flag_is_kept(images: Dataset) -> None:
         ({"encode": lambda self, x: F.dropout(x.flatten(1))}, "encode draws, where the mean is meant"),
         ({"decode": lambda self, z: z.view(-1, *SHAPE).bernoulli()}, "decode draws: called again, it differs by"),
         ({"encode": lambda self, x: x.flatten(1) - x.flatten(1).mean(0)}, "encode depends on the other images"),
+        (
+            {"posterior": lambda self, x: (x.flatten(1), torch.full((len(x), 16), math.inf))},
+            "posterior gives 1024 infinite of 1024 deviations",
+        ),
         ({"decode": lambda self, z: (z - z.mean(0)).view(-1, *SHAPE)}, "decode depends on the other codes of a batch"),
         (
             {"posterior": lambda self, x: (2 * x.flatten(1), torch.ones(len(x), 16))},
