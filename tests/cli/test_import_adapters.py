@@ -70,10 +70,10 @@ DATA = ["dataset=arrays", "dataset.path=images.npy"]
 
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
-    """The weights of the classes, in mine.pt and those of Holder in Holder.pt; the classes in theirs.py."""
+    """The weights of the classes, in mine.pt and those of Holder in Holder.pt; the classes in adapted.py."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "theirs.py").write_text(CLASSES)
+    (tmp_path / "adapted.py").write_text(CLASSES)
     np.save("images.npy", np.random.default_rng(0).integers(0, 256, (40, 4, 4), dtype=np.uint8))
     tensors = {"encoder.weight": torch.randn(6, 16), "encoder.bias": torch.randn(6)}
     tensors |= {"decoder.weight": torch.randn(16, 3), "decoder.bias": torch.randn(16)}
@@ -83,7 +83,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.
 
 
 def own(name: str, *words: str, file: str = "mine.pt") -> list[str]:
-    return ["import", f"weights={file}", f"autoencoder._target_=theirs.{name}", "trust=[theirs]", "name=x", *words]
+    return ["import", f"weights={file}", f"autoencoder._target_=adapted.{name}", "trust=[adapted]", "name=x", *words]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -91,14 +91,14 @@ def test_adapter_keys_give_same_values(name: str, lrx: Lrx, weights: dict[str, t
     words = [*CASES[name], "autoencoder.output=logits", "autoencoder.input_mean=0.5", "autoencoder.input_std=0.25"]
     done = lrx(*own(name, *words, *DATA, file="Holder.pt" if name == "Holder" else "mine.pt"))
     assert done.returncode == 0, done.stderr
-    model = lrx_package.load("outputs/import/x", trust=["theirs"]).model
+    model = lrx_package.load("outputs/import/x", trust=["adapted"]).model
     x, z = torch.rand(5, 1, 4, 4), torch.randn(5, 3)
     codes = ((x.flatten(1) - 0.5) / 0.25) @ weights["encoder.weight"][:3].T + weights["encoder.bias"][:3]
     pixels = (z @ weights["decoder.weight"].T + weights["decoder.bias"]).sigmoid().view(5, 1, 4, 4)
     with torch.inference_mode():
         torch.testing.assert_close(model.encode(x), codes, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(model.decode(z), pixels, rtol=1e-4, atol=1e-5)
-    done = lrx("assay", "ckpt=outputs/import/x", "trust=[theirs]", "assay.num_samples=16", "name=a")
+    done = lrx("assay", "ckpt=outputs/import/x", "trust=[adapted]", "assay.num_samples=16", "name=a")
     assert done.returncode == 0, done.stderr
 
 
@@ -106,7 +106,7 @@ def test_adapter_keys_of_the_constructor_stay_its_own(lrx: Lrx, weights: dict[st
     done = lrx(*own("Output", "autoencoder.output=7", *DATA))
     assert done.returncode == 0, done.stderr
     assert "autoencoder.output goes to the constructor" in done.stderr
-    model = lrx_package.load("outputs/import/x", trust=["theirs"]).model
+    model = lrx_package.load("outputs/import/x", trust=["adapted"]).model
     assert model.output == 7  # type: ignore[attr-defined]
 
 
@@ -115,7 +115,7 @@ def test_adapter_keys_of_the_constructor_stay_its_own(lrx: Lrx, weights: dict[st
     [
         (
             own("Forward", *DATA),
-            ["theirs.Forward", "encode=forward autoencoder.take=1 autoencoder.decode=dec", "up"],
+            ["adapted.Forward", "encode=forward autoencoder.take=1 autoencoder.decode=dec", "up"],
         ),
         (own("Parts", *DATA), ["without encode and decode", "autoencoder.encode=encoder", "encoder, decoder"]),
         (own("Net", *DATA), ["tuple of float32 (40, 3), float32 (40, 3)", "autoencoder.take=0"]),
@@ -124,9 +124,9 @@ def test_adapter_keys_of_the_constructor_stay_its_own(lrx: Lrx, weights: dict[st
         (own("Net", *DATA, "autoencoder.output=sigmoid"), ["autoencoder.output must be one of pixels, logits"]),
         (own("Net", *DATA, "output=sigmoid"), ["autoencoder.output=logits"]),
         (own("Net"), ["lrx import needs dataset=", "dataset=folder dataset.path=FOLDER"]),
-        (["import", "weights=mine.pt", *DATA, "trust=[theirs]"], ["autoencoder._target_=package.Class"]),
+        (["import", "weights=mine.pt", *DATA, "trust=[adapted]"], ["autoencoder._target_=package.Class"]),
         (["import", "weights=mine.pt", *DATA, "autoencoder.take=0"], ["autoencoder.take", "autoencoder._target_="]),
-        (["import", "weights=mine.pt", *DATA, "autoencoder=theirs.Net"], ["autoencoder._target_=theirs.Net"]),
+        (["import", "weights=mine.pt", *DATA, "autoencoder=adapted.Net"], ["autoencoder._target_=adapted.Net"]),
         (
             ["import", "weights=mine.pt", *DATA, "network=mlp", "network.hidden=[4]"],
             ["does not fit the model", "autoencoder._target_=package.Class"],

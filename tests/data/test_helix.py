@@ -5,6 +5,7 @@ from math import pi
 import pytest
 import torch
 
+from lrx.core.data_identity import observations_fingerprint
 from lrx.core.types import Dataset, Labelled
 from lrx.data.helix import double_helix
 
@@ -38,9 +39,10 @@ def test_vectors_and_label():
     assert helix.label_classes(torch.arange(1024)).shape == (1024, 1)
 
 
-def test_fingerprint_is_that_of_version_0_1_0():
+def test_fingerprint_of_points_is_that_of_version_0_1_0():
     helix = double_helix(num_points=1024, noise=0.1, seed=0)
-    assert helix.fingerprint == "de01286c3a9ea0f43faae32cbfee6881544fac86295c5fb42d6ae8ee9cb1a50e"
+    assert helix.fingerprint != observations_fingerprint(helix)  # it covers the labels, too
+    assert observations_fingerprint(helix) == "de01286c3a9ea0f43faae32cbfee6881544fac86295c5fb42d6ae8ee9cb1a50e"
 
 
 def test_same_seed_same_points():

@@ -662,5 +662,5 @@ def test_run_names_reach_no_terminal_raw(lrx: Lrx, tmp_path: Path) -> None:
         done = lrx(*command)
         assert done.returncode == 0, done.stderr
         assert "a?]0;title?" in done.stdout
-        assert "top?[31m" in done.stdout + done.stderr
+        assert "top?[31m" in (done.stdout + done.stderr).replace("\n", "")  # a long path is broken
         assert not {"\x1b", "\x07"} & set(done.stdout + done.stderr)
