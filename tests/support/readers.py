@@ -9,12 +9,15 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pyarrow
 import torch
 from PIL import Image
+from pyarrow import parquet
 from safetensors.torch import save_file
 
 from lrx.core.types import Array, AssayResult, Dataset
 from lrx.data.arrays import arrays
+from lrx.data.code_file import read_codes
 from lrx.data.folder import folder as image_folder
 from lrx.data.official.celeba_lists import attribute_classes
 from lrx.responses.work_units import Shard, WorkUnit
@@ -120,7 +123,28 @@ def _status(path: Path) -> None:
     status.write(path.parent, status.Status("done", "train", ("seed=0",)))
 
 
+def _codes_table(path: Path) -> None:
+    columns = {f"z{place}": RANDOM.random(20) for place in range(3)} | {"shape": RANDOM.integers(0, 3, 20)}
+    if path.suffix == ".parquet":
+        parquet.write_table(pyarrow.table(columns), path)
+    else:
+        rows = zip(*columns.values(), strict=True)
+        path.write_text("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]) + "\n")
+
+
+def _codes_file(path: Path) -> None:
+    arrays = {"codes": RANDOM.random((20, 3)), "factors": RANDOM.integers(0, 3, (20, 2))}
+    if path.suffix == ".npz":
+        np.savez(path, **arrays)
+        return
+    with h5py.File(path, "w") as file:
+        for key, values in arrays.items():
+            file[key] = values
+
+
 READERS = {
+    **{f"codes, {ending}": Reader(_written(f"c.{ending}", _codes_table), read_codes) for ending in ("csv", "parquet")},
+    **{f"codes, {ending}": Reader(_written(f"c.{ending}", _codes_file), read_codes) for ending in ("npz", "h5")},
     "checkpoint": Reader(_written("checkpoint.pt", _checkpoint), checkpoint.load),
     "result": Reader(_written("result.h5", _result), results.read),
     "result, for tables": Reader(_written("result.h5", _result), result_scan.scan),
