@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+ADAPTERS = ("lrx.core.adapt", "lrx.core.flat_codes")  # modules whose classes wrap a `model`
 # torch's words, for the computer's memory and for a card's
 OUT_OF_MEMORY = re.compile(r"(not enough|can't allocate|out of) memory", re.I)
 
@@ -22,8 +23,10 @@ def is_foreign(model: object) -> bool:
 
 
 def unwrapped(model: object) -> object:
-    """Return the model that an adapter of `lrx.core.adapt` wraps, or a model itself."""
-    return getattr(model, "model", model) if type(model).__module__ == "lrx.core.adapt" else model
+    """Return the model that adapters of lrx wrap, or a model itself."""
+    while type(model).__module__ in ADAPTERS:
+        model = getattr(model, "model", None)
+    return model
 
 
 def packages_of(model: object) -> set[str]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx.core.devices import to_device
+from lrx.core.flat_codes import check_latent_shape
 from lrx.core.foreign_code import is_foreign
 from lrx.core.kl import kl_from_standard
 from lrx.core.types import Autoencoder, Dataset, Probabilistic, Sampled, as_float
@@ -104,13 +105,21 @@ def observations(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor) ->
 
 
 def num_latents(autoencoder: Autoencoder, dataset: Dataset) -> int:
-    """Return the number of latents D, from encoding the first image: no attribute of the model is needed."""
+    """Return the number of latents D, of codes with a shape that of their elements; see `latent_shape`."""
+    return math.prod(latent_shape(autoencoder, dataset))
+
+
+def latent_shape(autoencoder: Autoencoder, dataset: Dataset) -> tuple[int, ...]:
+    """Return the shape of a code, (D,) or (C, h, w), from encoding the first image: no attribute is needed.
+
+    ValueError for a data set without images, or codes of another shape.
+    """
     if len(dataset) < 1:
         raise ValueError(f"{dataset.name} has no images")
-    z_BD = encode_images(autoencoder, dataset, torch.zeros(1, dtype=torch.int64), batch_size=1)
-    if z_BD.ndim != 2:
-        raise ValueError(f"encode gives {z_BD.ndim}-dimensional codes {tuple(z_BD.shape)}; (batch, latents) is needed")
-    return z_BD.shape[1]
+    z_B = encode_images(autoencoder, dataset, torch.zeros(1, dtype=torch.int64), batch_size=1)
+    shape = tuple(z_B.shape[1:])
+    check_latent_shape(shape)
+    return shape
 
 
 def device_and_dtype_of(autoencoder: Autoencoder) -> Tensor:

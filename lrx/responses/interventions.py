@@ -1,7 +1,7 @@
 """Responses to interventions on every latent, in work units of a block of draws and some rows.
 
 Draws come in blocks (`lrx.responses.draws`); h(z) of a block is computed once for all rows.
-N draws, D latents, R rows: the latents that are set.
+N draws, D latents, R rows: the units that are set, each latent alone or several at once (`lrx.responses.units`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from lrx.core.devices import to_device
 from lrx.core.types import Autoencoder
 from lrx.responses.draws import Block, Draws
 from lrx.responses.latent_response import POINTS, intervene, respond
+from lrx.responses.units import Units
 from lrx.responses.work_units import Values, WorkUnit
 
 
@@ -23,6 +25,7 @@ def row_units(
     blocks: Iterable[Block],
     *,
     rows: Sequence[int],
+    units: Units,
     num_samples: int,
     batch_size: int,
     sums: Callable[[BlockResponses, range], Values],
@@ -36,7 +39,9 @@ def row_units(
     start, first = 0, None
     for number, block in enumerate(blocks):
         size = min(block.size, num_samples - start)
-        responses = BlockResponses(autoencoder, block, rows, size=size, start=start, first=first, batch_size=batch_size)
+        responses = BlockResponses(
+            autoencoder, block, rows, units, size=size, start=start, first=first, batch_size=batch_size
+        )
         first = first or responses
         step = max(1, POINTS // size)
         for place in range(0, len(rows), step):
@@ -51,8 +56,8 @@ def row_units(
 class BlockResponses:
     """Draws of a block and their responses h(z), each computed once, when it is first asked for.
 
-    rows: the latents that are set. start: number of draws before this block. first: the responses of the first block
-    of all, this one or another.
+    rows: the units that are set, by number. start: number of draws before this block. first: the responses of the
+    first block of all, this one or another.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class BlockResponses:
         autoencoder: Autoencoder,
         block: Block,
         rows: Sequence[int],
+        units: Units,
         *,
         size: int,
         start: int,
@@ -67,6 +73,7 @@ class BlockResponses:
         batch_size: int,
     ) -> None:
         self._autoencoder, self._block, self._rows, self._batch_size = autoencoder, block, rows, batch_size
+        self.units = units
         self.size, self.start, self.first = size, start, first or self
 
     @functools.cached_property
@@ -79,12 +86,13 @@ class BlockResponses:
         """Responses (N, D) at the base points, on the CPU."""
         return respond(self._autoencoder, self.draws.z_ND, batch_size=self._batch_size).cpu()
 
-    def latents(self, places: range) -> list[int]:
-        """Return the latents at these places of the rows."""
+    def set_at(self, places: range) -> list[int]:
+        """Return the units at these places of the rows."""
         return [self._rows[place] for place in places]
 
     def after_interventions(self, places: range) -> tuple[Tensor, ...]:
-        """Return the responses (N, D) after do(z_j := v), for each latent j at these places, on the CPU."""
+        """Return the responses (N, D) after do(z_u := v), for each unit u at these places, on the CPU."""
         z_ND, values_ND = self.draws.z_ND, self.draws.values_ND
-        set_ND = torch.cat([intervene(z_ND, j, values_ND[:, j]) for j in self.latents(places)])
+        members = [to_device(self.units.members[unit], z_ND.device) for unit in self.set_at(places)]
+        set_ND = torch.cat([intervene(z_ND, m, values_ND[:, m]) for m in members])
         return torch.split(respond(self._autoencoder, set_ND, batch_size=self._batch_size).cpu(), self.size)

@@ -34,8 +34,9 @@ def respond(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> Tenso
     return h_ND
 
 
-def intervene(z_ND: Tensor, latent: int, values_N: Tensor) -> Tensor:
-    """Return do(z_latent := v): a copy of z (N, D) with one column replaced by the values (N,)."""
+def intervene(z_ND: Tensor, latents: int | Tensor, values: Tensor) -> Tensor:
+    """Return do(z_latents := v): a copy of z (N, D) with one column replaced by values (N,), or m columns, int64 (m,), by
+    values (N, m)."""
     set_ND = z_ND.clone()
-    set_ND[:, latent] = values_N
+    set_ND[:, latents] = values
     return set_ND

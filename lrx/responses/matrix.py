@@ -9,7 +9,9 @@ takes its gradient g by E[f], and the variance of log M is g' Cov[f] g / (n - 1)
 Quasi-random draws come in nets: the mean of a net takes the place of a draw, and as nets are independent, their spread
 gives an honest error (Owen 1997).
 
-N draws, D latents, R rows, T = 4 features, G groups of draws. Sums are in float64 (`lrx.responses.response_sums`).
+Rows and columns are units (`lrx.responses.units`): single latents, or several that are set together, whose d^2 is the
+mean over them. N draws, D latents, U units, R rows, T features, G groups of draws. Sums are in float64
+(`lrx.responses.response_sums`).
 """
 
 from __future__ import annotations
@@ -21,11 +23,12 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lrx.core.types import Array, Autoencoder
+from lrx.core.types import Autoencoder
 from lrx.responses.draws import blocks
 from lrx.responses.interventions import row_units
 from lrx.responses.measurement import Measurement
 from lrx.responses.response_sums import unit_sums
+from lrx.responses.units import Units, elements
 from lrx.responses.work_units import Values
 
 SCALES = ("half", "none", "std")
@@ -39,20 +42,33 @@ ENTRIES = 2**22  # entries of bootstrap replicates held in memory at a time
 class ResponseMatrix:
     """Running sums over draws, from which the response matrix follows on each scale, with its errors and bootstrap.
 
-    base: where the draws come from. rows: the latents that were set, in order. net: draws of a net, 1 for independent
-    draws. A draw and its partner (see `Draws`) share an image, so the variance of a mean over draws from data also
-    needs their covariance: the lagged products.
+    base: where the draws come from. rows: the units that were set, in order. units: U of them. net: draws of a net, 1
+    for independent draws. A draw and its partner (see `Draws`) share an image, so the variance of a mean over draws
+    from data also needs their covariance: the lagged products.
     num_groups: of groups of draws kept for `replicates`, 0 for none.
-    Memory: 32 R D doubles, and num_groups R D more.
+    with_std: whether the scale `std` can be had, of single latents alone: T is 4, else 2.
+    Memory: 2 T^2 R U doubles, and num_groups R U more.
     """
 
     def __init__(
-        self, rows: Sequence[int], latents: int, *, base: str = "prior", net: int = 1, num_groups: int = 0
+        self,
+        rows: Sequence[int],
+        units: Units | int,
+        *,
+        base: str = "prior",
+        net: int = 1,
+        num_groups: int = 0,
+        with_std: bool = True,
     ) -> None:
-        self.rows, self.base, self.net = list(rows), base, net
-        shape = (len(self.rows), latents)
-        self.products_RDTT = torch.zeros(*shape, 4, 4, dtype=torch.float64)
-        self.lagged_RDTT = torch.zeros(*shape, 4, 4, dtype=torch.float64)
+        self.units = elements(units) if isinstance(units, int) else units
+        self.rows, self.base, self.net, self.with_std = list(rows), base, net, with_std
+        shape, features = (len(self.rows), len(self.units)), 4 if with_std else 2
+        latents = len(self.units.unit_D)
+        self.products_RDTT = torch.zeros(*shape, features, features, dtype=torch.float64)
+        self.lagged_RDTT = torch.zeros_like(self.products_RDTT)
+        self.own_R33 = torch.zeros(len(self.rows), 3, 3, dtype=torch.float64)
+        self.own_lagged_R33 = torch.zeros_like(self.own_R33)
+        self.moments_2D = torch.zeros(2, latents, dtype=torch.float64)
         self.rounding_D = torch.zeros(latents, dtype=torch.float64)
         self.squares_GRD = torch.zeros(num_groups, *shape, dtype=torch.float64)
         self.counts_G = torch.zeros(num_groups, dtype=torch.float64)
@@ -72,15 +88,22 @@ class ResponseMatrix:
         return int(self.products_RDTT[0, 0, 0, 0])
 
     def add(self, row: int, sums: Values) -> None:
-        """Add the `feature_sums`, and where there are groups the `group_sums`, of rows from this one on."""
-        products_RDTT, rounding_D, lagged_RDTT, *grouped = sums
+        """Add the `unit_sums`, or the `feature_sums` alone, of rows from this one on."""
+        products_RDTT, lagged_RDTT, rounding_D, *more = sums
         rows = slice(row, row + len(products_RDTT))
         self.products_RDTT[rows] += products_RDTT
         if lagged_RDTT.numel():
             self.lagged_RDTT[rows] += lagged_RDTT
         self.rounding_D = torch.maximum(self.rounding_D, rounding_D)
-        if grouped:
-            groups_g, counts_g, squares_gRD = grouped
+        if more:
+            own_R33, own_lagged_R33, moments_2D = more[:3]
+            self.own_R33[rows] += own_R33
+            if own_lagged_R33.numel():
+                self.own_lagged_R33[rows] += own_lagged_R33
+            if moments_2D.numel():
+                self.moments_2D += moments_2D
+        if more[3:]:
+            groups_g, counts_g, squares_gRD = more[3:]
             self.squares_GRD[groups_g, rows] += squares_gRD
             if row == 0:
                 self.counts_G[groups_g] += counts_g
@@ -90,9 +113,9 @@ class ResponseMatrix:
         return self.products_RDTT[:, :, 0, 1] / self._nets
 
     def response_std(self) -> Tensor:
-        """Return the standard deviation of h(z) (D,)."""
-        mean_DT = self.products_RDTT[0, :, 0] / self._nets
-        return (mean_DT[:, 3] - mean_DT[:, 2].square()).clamp(min=0).sqrt()
+        """Return the standard deviation of h(z) (U,), of a unit the root of the mean variance of its latents."""
+        mean_2D = self.moments_2D / self.num_samples
+        return self.units.pooled((mean_2D[1] - mean_2D[0].square()).clamp(min=0)).sqrt()
 
     def on_scale(self, scale: str) -> tuple[Tensor, Tensor]:
         """Return the matrix (R, D) on one of SCALES and its standard errors (R, D), by the delta method.
@@ -108,15 +131,14 @@ class ResponseMatrix:
         gradient_RDT = torch.zeros_like(mean_RDT)  # of log M by E[f]
         gradient_RDT[..., 1] = torch.where(mean_RDT[..., 1] > 0, 0.5 / mean_RDT[..., 1], 0.0)
         if scale == "std":
-            std_D = self.response_std()
+            assert self.with_std
+            std_D = (mean_RDT[0, :, 3] - mean_RDT[0, :, 2].square()).clamp(min=0).sqrt()
             varies_D = std_D > self.rounding_D
             gradient_RDT[..., 2] = torch.where(varies_D, mean_RDT[..., 2] / std_D.square(), 0.0)
             gradient_RDT[..., 3] = torch.where(varies_D, -0.5 / std_D.square(), 0.0)
             constant_RD = torch.where(matrix_RD > self.rounding_D, math.inf, 0.0)
             matrix_RD = torch.where(varies_D, matrix_RD / std_D, constant_RD)
-        spread_RD = _variance(self.products_RDTT / self._nets, mean_RDT, gradient_RDT)
-        shared_RD = _variance(self.lagged_RDTT / self._nets, mean_RDT, gradient_RDT)
-        relative_RD = ((spread_RD + 2 * shared_RD) / (self._nets - 1)).sqrt()
+        relative_RD = self._relative_error(self.products_RDTT, self.lagged_RDTT, gradient_RDT)
         return matrix_RD, torch.where(matrix_RD.isinf(), math.inf, matrix_RD * relative_RD)
 
     def self_responses(self, scale: str) -> tuple[Tensor, Tensor]:
@@ -125,10 +147,35 @@ class ResponseMatrix:
         matrix_RD, se_RD = self.on_scale(scale)
         return matrix_RD[places], se_RD[places]
 
+    def step(self, scale: str) -> Tensor:
+        """Return the root mean square of the step v - z of each row (R,), on a scale other than `std`."""
+        return (self.own_R33[:, 0, 2] / self._nets * (1.0 if scale == "none" else 0.5)).sqrt()
+
+    def read_back(self) -> tuple[Tensor, Tensor]:
+        """Return M_uu / step_u of the rows (R,) and its standard errors (R,): 1 is a unit that is read as it was set.
+
+        A unit that no draw moved has none: NaN.
+        """
+        mean_R3 = self.own_R33[:, 0] / self._nets
+        ratio_R = (mean_R3[:, 1] / mean_R3[:, 2]).sqrt()
+        gradient_R3 = torch.zeros_like(mean_R3)  # of the log of the ratio
+        for feature, sign in ((1, 0.5), (2, -0.5)):
+            gradient_R3[:, feature] = torch.where(mean_R3[:, feature] > 0, sign / mean_R3[:, feature], 0.0)
+        return ratio_R, ratio_R * self._relative_error(self.own_R33, self.own_lagged_R33, gradient_R3)
+
+    def _relative_error(self, products_xTT: Tensor, lagged_xTT: Tensor, gradient_xT: Tensor) -> Tensor:
+        """Return the standard error (...) of what has this gradient by the mean features, given its sums."""
+        mean_xT = products_xTT[..., 0, :] / self._nets
+        spread_x = _variance(products_xTT / self._nets, mean_xT, gradient_xT)
+        shared_x = _variance(lagged_xTT / self._nets, mean_xT, gradient_xT)
+        return ((spread_x + 2 * shared_x) / (self._nets - 1)).sqrt()
+
     def of_rows(self, rows: Sequence[int]) -> ResponseMatrix:
-        """Return the sums of these latents alone. ValueError for one that was not set."""
+        """Return the sums of these units alone. ValueError for one that was not set."""
         places = [self.rows.index(row) for row in rows]
-        part = ResponseMatrix(rows, len(self.rounding_D), base=self.base, net=self.net)
+        part = ResponseMatrix(rows, self.units, base=self.base, net=self.net, with_std=self.with_std)
+        part.own_R33, part.own_lagged_R33 = self.own_R33[places], self.own_lagged_R33[places]
+        part.moments_2D = self.moments_2D
         part.products_RDTT, part.lagged_RDTT = self.products_RDTT[places], self.lagged_RDTT[places]
         part.squares_GRD, part.counts_G = self.squares_GRD[:, places], self.counts_G
         part.rounding_D = self.rounding_D
@@ -155,6 +202,7 @@ def measure_matrix(
     num_samples: int,
     net: int = 1,
     rows: Sequence[int] | None = None,
+    units: Units | None = None,
     num_groups: int = 0,
     autoencoder: Autoencoder | None = None,
     enough: Callable[[ResponseMatrix], bool] = lambda matrix: False,
@@ -162,61 +210,33 @@ def measure_matrix(
     """Measure rows of the response matrix over `num_samples` draws, each used by every row.
 
     base, net: see `lrx.responses.draws.blocks`; with nets, num_samples is a multiple of `net`.
-    rows: the latents to set, None for all. num_groups: see `ResponseMatrix`, at most one for each net.
+    rows: the units to set, None for all. units: None for single latents. num_groups: see `ResponseMatrix`, at most
+        one for each net. The scale `std` can be had of vectors whose latents are set alone.
     autoencoder: the model in another form, such as in bf16; draws still come from the measurement's own.
     enough: called whenever all rows have seen the same draws; True ends the sampling.
     The measurement's progress hears of the responses computed, of (R + 1) num_samples; its share says which to compute.
     ValueError for a base that model or data cannot give, or responses that are not finite.
     """
-    rows = list(range(m.num_latents)) if rows is None else list(rows)
+    units = units or elements(m.num_latents)
+    rows = list(range(len(units))) if rows is None else list(rows)
     num_groups = min(num_groups, GROUPS, num_samples // net)
-    matrix = ResponseMatrix(rows, m.num_latents, base=base, net=net, num_groups=num_groups)
-    drawn = blocks(m, base=base, net=net)
-    sums = functools.partial(unit_sums, net=net, num_groups=num_groups, num_samples=num_samples)
-    units = row_units(
-        autoencoder or m.autoencoder, drawn, rows=rows, num_samples=num_samples, batch_size=m.batch_size, sums=sums
+    with_std = units.kind == "element"
+    matrix = ResponseMatrix(rows, units, base=base, net=net, num_groups=num_groups, with_std=with_std)
+    work = row_units(
+        autoencoder or m.autoencoder,
+        blocks(m, base=base, net=net, units=units),
+        rows=rows,
+        units=units,
+        num_samples=num_samples,
+        batch_size=m.batch_size,
+        sums=functools.partial(unit_sums, net=net, num_groups=num_groups, num_samples=num_samples, with_std=with_std),
     )
     total = num_samples * (len(rows) + 1)
-    for (_, row), values in m.share.values(units, total=total, progress=lambda done: m.progress(done, total)):
+    for (_, row), values in m.share.values(work, total=total, progress=lambda done: m.progress(done, total)):
         matrix.add(row, values)
         if row + len(values[0]) == len(rows) and enough(matrix):  # all rows have seen the block
             break
     return matrix
-
-
-def shared_or_measured(
-    m: Measurement,
-    *,
-    num_samples: int | None,
-    default: int,
-    base: str = "prior",
-    rows: Sequence[int] | None = None,
-    num_groups: int = 0,
-) -> ResponseMatrix:
-    """Return the matrix measured in this run where num_samples is None and the base is the same; else measure one.
-
-    default: the number of independent draws where num_samples is None and there is no such matrix.
-    rows, num_groups: see `measure_matrix`; a matrix of this run has all rows, and the groups it has.
-    """
-    if m.matrix is not None and serves(m, num_samples=num_samples, base=base):
-        return m.matrix if rows is None else m.matrix.of_rows(rows)
-    count = num_samples or default
-    return measure_matrix(m, base=base, num_samples=count, rows=rows, num_groups=num_groups)
-
-
-def matrix_arrays(matrix: ResponseMatrix, scale: str) -> dict[str, Array]:
-    """Return `matrix` and `matrix_se` (R, D) of a result, on one of SCALES, which their descriptions name."""
-    matrix_RD, se_RD = matrix.on_scale(scale)
-    unit = "std of response" if scale == "std" else "latent"
-    return {
-        "matrix": Array(matrix_RD.numpy(), AXES, unit, f"latent response matrix, normalization {scale}"),
-        "matrix_se": Array(se_RD.numpy(), AXES, unit, "standard error of the latent response matrix"),
-    }
-
-
-def serves(m: Measurement, *, num_samples: int | None, base: str = "prior") -> bool:
-    """Return whether `shared_or_measured` takes the matrix measured in this run, and computes no response."""
-    return num_samples is None and m.matrix is not None and m.matrix.base == base
 
 
 def net_size(num_samples: int) -> int:
@@ -227,8 +247,8 @@ def net_size(num_samples: int) -> int:
     return 1 if num_samples < LEAST_QUASI else min(32, 1 << ((num_samples // 32).bit_length() - 1))
 
 
-def _variance(products_RDTT: Tensor, mean_RDT: Tensor, gradient_RDT: Tensor) -> Tensor:
-    """Return the variance (R, D) along the gradient, from mean products of features; noise below 0 is cut off."""
-    right_RDTT = products_RDTT - products_RDTT[..., :, :1] * mean_RDT[..., None, :]
-    centred_RDTT = right_RDTT - mean_RDT[..., :, None] * right_RDTT[..., :1, :]
-    return torch.einsum("jks,jkst,jkt->jk", gradient_RDT, centred_RDTT, gradient_RDT).clamp(min=0)
+def _variance(products_xTT: Tensor, mean_xT: Tensor, gradient_xT: Tensor) -> Tensor:
+    """Return the variance (...) along the gradient, from mean products of features; noise below 0 is cut off."""
+    right_xTT = products_xTT - products_xTT[..., :, :1] * mean_xT[..., None, :]
+    centred_xTT = right_xTT - mean_xT[..., :, None] * right_xTT[..., :1, :]
+    return torch.einsum("...s,...st,...t->...", gradient_xT, centred_xTT, gradient_xT).clamp(min=0)

@@ -5,6 +5,7 @@ D latents. Device, number of latents and batch size are determined once for all 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
+from lrx.core.flat_codes import with_flat_codes
 from lrx.core.types import AssayResult, Autoencoder, Dataset
-from lrx.responses.encoding import device_and_dtype_of, fitting_batch_size, num_latents
+from lrx.responses.encoding import device_and_dtype_of, fitting_batch_size, latent_shape
 from lrx.responses.work_units import ALL_UNITS, Share
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ class Measurement:
 
     generator: the source of all random draws of the assay.
     batch_size: observations or latents per forward pass; changes no result beyond rounding.
-    num_latents: D. device_and_dtype: an empty tensor on the model's device and in its dtype.
+    num_latents: D. latent_shape: of one code as the model gives it, (D,) or (C, h, w); the autoencoder here has flat
+        codes (B, D). device_and_dtype: an empty tensor on the model's device and in its dtype.
     progress: called with what is done and the total, in units of the assay's choice.
     share: which work units this process evaluates (`lrx.responses.work_units`).
     matrix: the response matrix that was already measured in this run, or None.
@@ -70,6 +73,7 @@ class Measurement:
     share: Share = ALL_UNITS
     matrix: ResponseMatrix | None = None
     store: ResultStore = NO_STORE
+    latent_shape: tuple[int, ...] = ()
 
 
 def measurement(
@@ -85,16 +89,18 @@ def measurement(
     """Prepare a measurement; encodes one image to learn the number of latents.
 
     batch_size: None for one that fits the memory (`fitting_batch_size`).
-    ValueError for a data set without images or codes that are not (batch, latents).
+    ValueError for a data set without images, or codes that are neither (batch, D) nor (batch, C, h, w).
     """
+    shape = latent_shape(autoencoder, dataset)
     return Measurement(
-        autoencoder,
+        with_flat_codes(autoencoder, shape),
         dataset,
         generator,
         batch_size=batch_size or fitting_batch_size(dataset.observation_shape),
-        num_latents=num_latents(autoencoder, dataset),
+        num_latents=math.prod(shape),
         device_and_dtype=device_and_dtype_of(autoencoder),
         progress=progress or no_progress,
         share=share,
         matrix=matrix,
+        latent_shape=shape,
     )

@@ -1,6 +1,7 @@
 """Sums over draws that a `ResponseMatrix` adds up: products of features of responses, and squares by groups of draws.
 
-N draws, D latents, R rows, T = 4 features, g groups of draws that a block reaches. Sums are in float64.
+N draws, D latents, R rows, U columns: units, whose latents are pooled. T features: 1 and d^2, and where columns are
+single latents also e and e^2. g groups of draws that a block reaches. Sums are in float64.
 """
 
 from __future__ import annotations
@@ -13,19 +14,30 @@ from torch import Tensor
 from lrx.responses.interventions import BlockResponses
 from lrx.responses.work_units import Values
 
+EMPTY = torch.zeros(0, dtype=torch.float64)
 
-def unit_sums(block: BlockResponses, rows: range, *, net: int, num_groups: int, num_samples: int) -> Values:
+
+def unit_sums(
+    block: BlockResponses, rows: range, *, net: int, num_groups: int, num_samples: int, with_std: bool = True
+) -> Values:
     """Return what `ResponseMatrix.add` takes of a block of draws and some rows."""
-    partners_ND, after = block.draws.partners_ND, block.after_interventions(rows)
-    partners_NR = None if partners_ND is None else partners_ND[:, block.latents(rows)]
-    centre_D = block.first.h_ND.double().mean(0)
-    sums = feature_sums(block.h_ND, after, partners_NR, centre_D=centre_D, net=net)
+    units, partners_ND, after = block.units, block.draws.partners_ND, block.after_interventions(rows)
+    firsts = torch.stack([units.members[unit][0] for unit in block.set_at(rows)])
+    partners_NR = None if partners_ND is None else partners_ND[:, firsts]
+    e_ND = block.h_ND.double() - block.first.h_ND.double().mean(0)
+    pooled = [units.pooled((after_ND.double() - block.h_ND.double()).square()) for after_ND in after]
+    sums = (
+        *_products(pooled, e_ND if with_std else None, partners_NR, net=net),
+        rounding(block.h_ND),
+        *own_sums(block, rows, pooled, partners_NR, net=net),
+        torch.stack([e_ND.sum(0), e_ND.square().sum(0)]) if rows.start == 0 else EMPTY,
+    )
     if not num_groups:
         return sums
     place_N = (torch.arange(block.start, block.start + block.size) // net) * num_groups // (num_samples // net)
     if partners_ND is not None:  # draws of the block share images: it goes whole to the group of its first draw
         place_N = place_N[:1].expand(block.size)
-    return (*sums, *group_sums(block.h_ND, after, place_N))
+    return (*sums, *group_sums(pooled, place_N))
 
 
 def feature_sums(
@@ -33,30 +45,62 @@ def feature_sums(
 ) -> Values:
     """Sum products of features of responses (N, D) at base points, and (N, D) after each of R interventions.
 
-    Returns products (R, D, T, T), rounding (D,), and with partners int64 (N, R), as in `Draws`, lagged products
-    (R, D, T, T), else an empty tensor. Any centre near h(z) keeps the digits of responses that hardly vary.
+    Returns products (R, D, T, T), with partners int64 (N, R), as in `Draws`, lagged products (R, D, T, T), else an
+    empty tensor, and rounding (D,). Any centre near h(z) keeps the digits of responses that hardly vary.
     net: number of draws that are averaged first.
     """
+    squares = [(after_ND.double() - h_ND.double()).square() for after_ND in after]
+    return *_products(squares, h_ND.double() - centre_D, partners_NR, net=net), rounding(h_ND)
+
+
+def rounding(h_ND: Tensor) -> Tensor:
+    """Return by how much rounding may move responses (N, D), as (D,)."""
+    return 16 * torch.finfo(h_ND.dtype).eps * h_ND.abs().amax(0).double()
+
+
+def own_sums(
+    block: BlockResponses, rows: range, pooled: Sequence[Tensor], partners_NR: Tensor | None, *, net: int
+) -> Values:
+    """Return products (R, 3, 3), and lagged ones or an empty tensor, of the features 1, d^2 and s^2 of the unit that
+    was set: its response, and the step v - z that it was set by, both pooled."""
+    draws, units = block.draws, block.units
     products, lagged = [], []
-    for row, after_ND in enumerate(after):
-        d_ND, e_ND = after_ND.double() - h_ND.double(), h_ND.double() - centre_D
-        features_NDT = torch.stack([torch.ones_like(d_ND), d_ND.square(), e_ND, e_ND.square()], dim=-1)
-        if net > 1:
-            features_NDT = features_NDT.view(-1, net, *features_NDT.shape[1:]).mean(1)
-        products.append(torch.einsum("nks,nkt->kst", features_NDT, features_NDT))
-        if partners_NR is not None:
-            partners_N = partners_NR[:, row]
-            draw = (partners_N < len(h_ND)).nonzero()[:, 0]
-            pair = features_NDT[draw], features_NDT[partners_N[draw]]
-            lagged.append(torch.einsum("nks,nkt->kst", *pair))
-    rounding_D = 16 * torch.finfo(h_ND.dtype).eps * h_ND.abs().amax(0).double()
-    return torch.stack(products), rounding_D, torch.stack(lagged) if lagged else torch.zeros(0)
+    for row, unit in enumerate(block.set_at(rows)):
+        members = units.members[unit]
+        step_N = (draws.values_ND[:, members].double() - draws.z_ND[:, members].double()).square().mean(1).cpu()
+        features_N1T = torch.stack([torch.ones_like(step_N), pooled[row][:, unit], step_N], dim=-1)[:, None]
+        pair = _products_of_row(features_N1T, None if partners_NR is None else partners_NR[:, row], net=net)
+        products.append(pair[0][0])
+        lagged.append(pair[1][0] if pair[1].numel() else EMPTY)
+    return torch.stack(products), torch.stack(lagged)
 
 
-def group_sums(h_ND: Tensor, after: Sequence[Tensor], place_N: Tensor) -> Values:
-    """Return the groups int64 (g,) of draws, how many draws each has (g,), and sums of d^2 (g, R, D)."""
+def group_sums(pooled: Sequence[Tensor], place_N: Tensor) -> Values:
+    """Return the groups int64 (g,) of draws, how many draws each has (g,), and sums of d^2 (g, R, U)."""
     groups_g, place_N, counts_g = torch.unique(place_N, return_inverse=True, return_counts=True)
-    squares_gRD = torch.zeros(len(groups_g), len(after), h_ND.shape[1], dtype=torch.float64)
-    for row, after_ND in enumerate(after):
-        squares_gRD[:, row].index_add_(0, place_N, (after_ND.double() - h_ND.double()).square())
-    return groups_g, counts_g, squares_gRD
+    squares_gRU = torch.zeros(len(groups_g), len(pooled), pooled[0].shape[1], dtype=torch.float64)
+    for row, squares_NU in enumerate(pooled):
+        squares_gRU[:, row].index_add_(0, place_N, squares_NU)
+    return groups_g, counts_g, squares_gRU
+
+
+def _products(squares: Sequence[Tensor], e_NU: Tensor | None, partners_NR: Tensor | None, *, net: int) -> Values:
+    """Return products (R, U, T, T) and lagged ones, or an empty tensor, of rows of d^2 (N, U)."""
+    products, lagged = [], []
+    for row, squares_NU in enumerate(squares):
+        parts = [torch.ones_like(squares_NU), squares_NU, *([] if e_NU is None else [e_NU, e_NU.square()])]
+        partners_N = None if partners_NR is None else partners_NR[:, row]
+        pair = _products_of_row(torch.stack(parts, dim=-1), partners_N, net=net)
+        products.append(pair[0])
+        lagged.append(pair[1])
+    return torch.stack(products), torch.stack(lagged) if partners_NR is not None else EMPTY
+
+
+def _products_of_row(features_NUT: Tensor, partners_N: Tensor | None, *, net: int) -> tuple[Tensor, Tensor]:
+    if net > 1:
+        features_NUT = features_NUT.view(-1, net, *features_NUT.shape[1:]).mean(1)
+    products_UTT = torch.einsum("nks,nkt->kst", features_NUT, features_NUT)
+    if partners_N is None:
+        return products_UTT, EMPTY
+    draw = (partners_N < len(features_NUT)).nonzero()[:, 0]
+    return products_UTT, torch.einsum("nks,nkt->kst", features_NUT[draw], features_NUT[partners_N[draw]])

@@ -17,6 +17,7 @@ from lrx.responses.latent_response import intervene
 from lrx.responses.matrix import ResponseMatrix
 from lrx.responses.measurement import measurement
 from lrx.responses.response_sums import feature_sums, unit_sums
+from lrx.responses.units import elements
 from tests.assays.test_response_matrix import A, Curved, assay
 from tests.support.models_for_tests import Linear, Vectors, values
 from tests.support.models_for_tests import one_thread as one_thread
@@ -26,7 +27,9 @@ def matrix_over(model: nn.Module, given: Iterable[Block], num_samples: int) -> R
     """Return the response matrix of three latents over the first draws of these blocks."""
     matrix = ResponseMatrix(range(3), 3)
     sums = functools.partial(unit_sums, net=1, num_groups=0, num_samples=num_samples)
-    for unit in row_units(model, given, rows=range(3), num_samples=num_samples, batch_size=512, sums=sums):
+    for unit in row_units(
+        model, given, rows=range(3), units=elements(3), num_samples=num_samples, batch_size=512, sums=sums
+    ):
         matrix.add(unit.key[1], unit.evaluate())
     return matrix
 

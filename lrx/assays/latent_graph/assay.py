@@ -25,8 +25,9 @@ from lrx.core.types import Array, AssayResult
 from lrx.core.validation import check_whole
 from lrx.responses.draws import BASES, BLOCK
 from lrx.responses.informative import informative_array, remark_on
-from lrx.responses.matrix import AXES, GROUPS, SCALE, ResponseMatrix, matrix_arrays, shared_or_measured
+from lrx.responses.matrix import AXES, GROUPS, SCALE, ResponseMatrix
 from lrx.responses.measurement import Measurement
+from lrx.responses.shared_matrix import matrix_arrays, shared_or_measured
 
 NUM_SAMPLES = 4096
 LEAST = 8  # groups of draws, at least: with fewer a bootstrap says little

@@ -26,8 +26,9 @@ from lrx.core.validation import SettingError, is_number, is_whole
 from lrx.responses.encoding import encode_images, image_order
 from lrx.responses.jacobian import jacobian_columns, loop_of
 from lrx.responses.latent_response import respond
-from lrx.responses.matrix import SCALE, ResponseMatrix, matrix_arrays, serves, shared_or_measured
+from lrx.responses.matrix import SCALE, ResponseMatrix
 from lrx.responses.measurement import Measurement
+from lrx.responses.shared_matrix import matrix_arrays, serves, shared_or_measured
 from lrx.responses.stored_observations import decoded, observation_axes, observation_unit
 from lrx.responses.vector_field import MAPS, SMALLEST, plane, plane_field
 from lrx.responses.work_units import ALL_UNITS, Values, WorkUnit

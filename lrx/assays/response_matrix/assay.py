@@ -19,17 +19,9 @@ from lrx.responses.bf16 import InBf16
 from lrx.responses.draws import BASES
 from lrx.responses.encoding import image_order, kl_from_prior, posterior_of_images
 from lrx.responses.informative import informative_array, remark_on
-from lrx.responses.matrix import (
-    AXES,
-    LEAST_QUASI,
-    SCALE,
-    SCALES,
-    ResponseMatrix,
-    matrix_arrays,
-    measure_matrix,
-    net_size,
-)
+from lrx.responses.matrix import AXES, LEAST_QUASI, SCALE, SCALES, ResponseMatrix, measure_matrix, net_size
 from lrx.responses.measurement import Measurement, no_progress
+from lrx.responses.shared_matrix import matrix_arrays
 from lrx.responses.work_units import ALL_UNITS
 
 ROUNDING_DRAWS = 16  # on which the rounding of bf16 is measured; with more it averages out and is smaller

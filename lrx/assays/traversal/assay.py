@@ -23,8 +23,9 @@ from lrx.core.validation import SettingError, is_whole
 from lrx.responses.encoding import encode_images, image_order
 from lrx.responses.informative import criterion, informative_array, informative_by_self_response
 from lrx.responses.latent_response import intervene, respond
-from lrx.responses.matrix import SCALE, ResponseMatrix, serves, shared_or_measured
+from lrx.responses.matrix import SCALE, ResponseMatrix
 from lrx.responses.measurement import Measurement
+from lrx.responses.shared_matrix import serves, shared_or_measured
 from lrx.responses.stored_observations import decoded, observation_axes, observation_unit
 
 CHOICES = ("informative", "all")

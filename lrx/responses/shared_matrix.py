@@ -1,0 +1,48 @@
+"""Response matrix of a run: measured once and handed on, or measured by the assay that needs one; and as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lrx.core.types import Array
+from lrx.responses.matrix import AXES, ResponseMatrix, measure_matrix
+from lrx.responses.measurement import Measurement
+from lrx.responses.units import Units, elements
+
+
+def shared_or_measured(
+    m: Measurement,
+    *,
+    num_samples: int | None,
+    default: int,
+    base: str = "prior",
+    rows: Sequence[int] | None = None,
+    units: Units | None = None,
+    num_groups: int = 0,
+) -> ResponseMatrix:
+    """Return the matrix measured in this run where num_samples is None, and base and units are the same; else measure
+    one.
+
+    default: the number of independent draws where num_samples is None and there is no such matrix.
+    rows, num_groups: see `measure_matrix`; a matrix of this run has all rows, and the groups it has.
+    """
+    if m.matrix is not None and serves(m, num_samples=num_samples, base=base, units=units):
+        return m.matrix if rows is None else m.matrix.of_rows(rows)
+    count = num_samples or default
+    return measure_matrix(m, base=base, num_samples=count, rows=rows, units=units, num_groups=num_groups)
+
+
+def matrix_arrays(matrix: ResponseMatrix, scale: str) -> dict[str, Array]:
+    """Return `matrix` and `matrix_se` (R, D) of a result, on one of SCALES, which their descriptions name."""
+    matrix_RD, se_RD = matrix.on_scale(scale)
+    unit = "std of response" if scale == "std" else "latent"
+    return {
+        "matrix": Array(matrix_RD.numpy(), AXES, unit, f"latent response matrix, normalization {scale}"),
+        "matrix_se": Array(se_RD.numpy(), AXES, unit, "standard error of the latent response matrix"),
+    }
+
+
+def serves(m: Measurement, *, num_samples: int | None, base: str = "prior", units: Units | None = None) -> bool:
+    """Return whether `shared_or_measured` takes the matrix measured in this run, and computes no response."""
+    same_units = m.matrix is not None and m.matrix.units.is_same(units or elements(m.num_latents))
+    return num_samples is None and m.matrix is not None and m.matrix.base == base and same_units
