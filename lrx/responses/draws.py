@@ -22,7 +22,11 @@ from lrx.responses.encoding import encode_images, image_order, num_drawn, poster
 from lrx.responses.measurement import Measurement
 from lrx.responses.units import Units, elements
 
+AUTO = "auto"
 BASES = ("prior", "posterior", "posterior_sample")
+BASE_MEANING = "source of base points and values: prior | posterior | posterior_sample; auto: prior, or posterior of "
+BASE_MEANING += "codes (channel, y, x) without one"
+LEAST_QUASI = 256  # draws from which on the spread of nets is no larger than that of independent draws
 BLOCK = 128  # draws that share one cyclic shift; also the unit in which `draws` yields
 
 
@@ -56,6 +60,20 @@ class Block:
     draws: Callable[[], Draws]
 
 
+def base_of(m: Measurement, base: str) -> str:
+    """Return the base that `auto` stands for: the prior, or `posterior` where codes have a shape and no posterior.
+
+    SettingError for the prior of such codes: a standard normal is no prior of theirs.
+    """
+    has_prior = len(m.latent_shape) == 1 or isinstance(m.autoencoder, Probabilistic)
+    if base == "prior" and not has_prior:
+        raise SettingError(
+            f"base=prior: no prior is known of codes {m.latent_shape} of a model without posterior; "
+            "give base=posterior, whose values come from other images"
+        )
+    return base if base != AUTO else "prior" if has_prior else "posterior"
+
+
 def draws(m: Measurement, *, base: str, units: Units | None = None) -> Iterator[Draws]:
     """Yield endless blocks of at most `BLOCK` draws; the first n draws are the same for any number that is read.
 
@@ -86,6 +104,14 @@ def blocks(m: Measurement, *, base: str, net: int = 1, units: Units | None = Non
     if base == "prior":
         return _prior_blocks(m)
     return _data_blocks(m, units, sample=base == "posterior_sample")
+
+
+def net_size(num_samples: int) -> int:
+    """Return the draws of a net: a power of two of at most 32, so that at least 32 nets give a fair error.
+
+    1, for independent draws, below `LEAST_QUASI`: nets of 2 or 4 points spread wider than independent ones.
+    """
+    return 1 if num_samples < LEAST_QUASI else min(32, 1 << ((num_samples // 32).bit_length() - 1))
 
 
 def _prior_blocks(m: Measurement) -> Iterator[Block]:

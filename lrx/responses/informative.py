@@ -12,12 +12,35 @@ from torch import Tensor
 from lrx.core.types import Array
 
 THRESHOLD = 0.5  # of the response of a latent to itself, on the scale `none`
+READ_BACK = 0.5  # of a unit's response to itself over the step that it was set by
 CAUSES = "a decoder that ignores its latents, a collapsed posterior, or too little training"  # of small responses
 
 
 def informative_by_self_response(own_R: Tensor, threshold: float = THRESHOLD) -> Tensor:
     """Return which latents are informative, bool (R,), by their responses to themselves (R,) on the scale `none`."""
     return own_R > threshold
+
+
+def informative_by_read_back(read_back_R: Tensor, threshold: float = READ_BACK) -> Tensor:
+    """Return which units are informative, bool (R,), by M_uu / step_u (R,): codes of a map have scales of their own."""
+    return read_back_R > threshold
+
+
+def read_back_array(read_back_R: Tensor, axis: str) -> Array:
+    """Return which units are informative by what is read back, as an array of a result, uint8 (R,)."""
+    values_R = informative_by_read_back(read_back_R).cpu().numpy().astype(np.uint8)
+    return Array(values_R, (axis,), "1", f"1 where informative: M_uu / step_u > {READ_BACK:g}")
+
+
+def remark_on_read_back(read_back_R: Tensor) -> str | None:
+    """Return the remark for a reader of units of which none is informative; None where some are."""
+    if informative_by_read_back(read_back_R).any():
+        return None
+    largest = float(read_back_R.max())
+    return (
+        f"no unit is informative, that is M_uu / step_u > {READ_BACK:g} (the largest is {largest:.2g}): "
+        "its decoder ignores it, or its neighbours overrule it; units=patch:3 sets neighbours together"
+    )
 
 
 def criterion(threshold: float = THRESHOLD) -> str:

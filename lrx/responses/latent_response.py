@@ -35,8 +35,8 @@ def respond(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> Tenso
 
 
 def intervene(z_ND: Tensor, latents: int | Tensor, values: Tensor) -> Tensor:
-    """Return do(z_latents := v): a copy of z (N, D) with one column replaced by values (N,), or m columns, int64 (m,), by
-    values (N, m)."""
+    """Return do(z_latents := v): a copy of z (N, D) with one column replaced by values (N,), or m columns, given as
+    int64 (m,), by values (N, m)."""
     set_ND = z_ND.clone()
     set_ND[:, latents] = values
     return set_ND

@@ -34,7 +34,6 @@ from lrx.responses.work_units import Values
 SCALES = ("half", "none", "std")
 SCALE = "half"  # on which results show responses, but for a response matrix that is asked for on another
 AXES = ("intervened", "responding")
-LEAST_QUASI = 256  # draws from which on the spread of nets is no larger than that of independent draws
 GROUPS = 128  # groups of draws that a bootstrap draws from, at most
 ENTRIES = 2**22  # entries of bootstrap replicates held in memory at a time
 
@@ -237,14 +236,6 @@ def measure_matrix(
         if row + len(values[0]) == len(rows) and enough(matrix):  # all rows have seen the block
             break
     return matrix
-
-
-def net_size(num_samples: int) -> int:
-    """Return the draws of a net: a power of two of at most 32, so that at least 32 nets give a fair error.
-
-    1, for independent draws, below `LEAST_QUASI`: nets of 2 or 4 points spread wider than independent ones.
-    """
-    return 1 if num_samples < LEAST_QUASI else min(32, 1 << ((num_samples // 32).bit_length() - 1))
 
 
 def _variance(products_xTT: Tensor, mean_xT: Tensor, gradient_xT: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lrx.core.types import Array
-from lrx.responses.matrix import AXES, ResponseMatrix, measure_matrix
+from lrx.responses.matrix import AXES, SCALE, ResponseMatrix, measure_matrix
 from lrx.responses.measurement import Measurement
 from lrx.responses.units import Units, elements
 
@@ -39,6 +39,17 @@ def matrix_arrays(matrix: ResponseMatrix, scale: str) -> dict[str, Array]:
     return {
         "matrix": Array(matrix_RD.numpy(), AXES, unit, f"latent response matrix, normalization {scale}"),
         "matrix_se": Array(se_RD.numpy(), AXES, unit, "standard error of the latent response matrix"),
+    }
+
+
+def step_arrays(matrix: ResponseMatrix) -> dict[str, Array]:
+    """Return `step`, `read_back` and `read_back_se` (R,) of a result."""
+    ratio_R, se_R = matrix.read_back()
+    step = f"root mean square of the step v - z, normalization {SCALE}"
+    return {
+        "step": Array(matrix.step(SCALE).numpy(), AXES[:1], "latent", step),
+        "read_back": Array(ratio_R.numpy(), AXES[:1], "1", "M_uu over the step: 1 where a unit is read as it was set"),
+        "read_back_se": Array(se_R.numpy(), AXES[:1], "1", "its standard error"),
     }
 
 

@@ -27,9 +27,8 @@ def matrix_over(model: nn.Module, given: Iterable[Block], num_samples: int) -> R
     """Return the response matrix of three latents over the first draws of these blocks."""
     matrix = ResponseMatrix(range(3), 3)
     sums = functools.partial(unit_sums, net=1, num_groups=0, num_samples=num_samples)
-    for unit in row_units(
-        model, given, rows=range(3), units=elements(3), num_samples=num_samples, batch_size=512, sums=sums
-    ):
+    work = row_units(model, given, rows=range(3), units=elements(3), num_samples=num_samples, batch_size=512, sums=sums)
+    for unit in work:
         matrix.add(unit.key[1], unit.evaluate())
     return matrix
 

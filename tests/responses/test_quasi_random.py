@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from lrx.responses.draws import BLOCK, blocks, sobol_net
-from lrx.responses.matrix import LEAST_QUASI, measure_matrix, net_size
+from lrx.responses.draws import BLOCK, LEAST_QUASI, blocks, net_size, sobol_net
+from lrx.responses.matrix import measure_matrix
 from lrx.responses.measurement import measurement
 from tests.assays.test_response_matrix import A, Curved, Linear, Vectors, assay, values, within
 

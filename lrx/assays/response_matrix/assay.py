@@ -1,7 +1,8 @@
 """Latent response matrix: how far each latent's response moves when another latent is set.
 
 M_jk = sqrt(c E[(h_k(do(z_j := v)) - h_k(z))^2]), row j intervened, column k responding (`lrx.responses.matrix`).
-Source: Leeb et al. 2022 (arXiv 2106.16091), section 3. N draws, D latents.
+Source: Leeb et al. 2022 (arXiv 2106.16091), section 3. N draws, D latents, U units: latents that are set together, each
+alone by default (`lrx.responses.units`).
 """
 
 from __future__ import annotations
@@ -9,21 +10,23 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-import numpy as np
+import torch
 from torch import Tensor
 
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.types import Array, AssayResult, Probabilistic
 from lrx.core.validation import SettingError, check_whole
 from lrx.responses.bf16 import InBf16
-from lrx.responses.draws import BASES
+from lrx.responses.draws import AUTO, BASE_MEANING, BASES, LEAST_QUASI, base_of, net_size
 from lrx.responses.encoding import image_order, kl_from_prior, posterior_of_images
-from lrx.responses.informative import informative_array, remark_on
-from lrx.responses.matrix import AXES, LEAST_QUASI, SCALE, SCALES, ResponseMatrix, measure_matrix, net_size
+from lrx.responses.informative import informative_array, read_back_array, remark_on, remark_on_read_back
+from lrx.responses.matrix import AXES, SCALE, SCALES, ResponseMatrix, measure_matrix
 from lrx.responses.measurement import Measurement, no_progress
-from lrx.responses.shared_matrix import matrix_arrays
+from lrx.responses.shared_matrix import matrix_arrays, step_arrays
+from lrx.responses.units import MEANING, Units, units_of
 from lrx.responses.work_units import ALL_UNITS
 
+MOST_DIMENSIONS = torch.quasirandom.SobolEngine.MAXDIM
 ROUNDING_DRAWS = 16  # on which the rounding of bf16 is measured; with more it averages out and is smaller
 ACTIVE = 0.01  # a unit is active above this variance of its posterior mean (Burda et al. 2016, section 5)
 IMAGES = 1024  # images for the KL of each latent, at most
@@ -33,9 +36,8 @@ IMAGES = 1024  # images for the KL of each latent, at most
 class Settings(Checked):
     """Settings of the response matrix."""
 
-    base: str = setting(
-        "prior", "source of base points and values: prior | posterior | posterior_sample", choices=BASES
-    )
+    units: str | list[list[int]] | None = setting(None, MEANING)
+    base: str = setting(AUTO, BASE_MEANING, choices=(AUTO, *BASES))
     num_samples: int = setting(1024, "draws, each used by every row; with target_se the least number", at_least=2)
     normalization: str = setting(
         SCALE, "half: a perfect code gives the identity | none: the authors' scale | std", choices=SCALES
@@ -55,7 +57,9 @@ class Settings(Checked):
     batch_size: int | None = setting(None, "responses per forward pass; null: what fits the memory", at_least=1)
 
     def check(self) -> None:
-        """Check the limit of draws."""
+        """Check the limit of draws, and a scale that only single latents have."""
+        if self.normalization == "std" and self.units not in (None, "element"):
+            raise SettingError("normalization=std is of single latents; give half or none with units")
         if self.target_se is not None:
             check_whole("max_samples", self.max_samples, self.num_samples, reason=", as num_samples")
 
@@ -69,11 +73,16 @@ def estimate(m: Measurement, settings: Settings, *, num_groups: int = 0) -> Resp
         raise SettingError(
             f"target_se={settings.target_se} looks at all draws, which no shard has; set num_samples instead"
         )
-    net = net_size(settings.num_samples) if settings.draws == "quasi" and settings.base == "prior" else 1
+    base, units = base_of(m, settings.base), units_of(m.latent_shape, settings.units)
+    if settings.normalization == "std" and units.kind != "element":
+        raise SettingError(f"normalization=std is of single latents, not of units={units.kind}; give half or none")
+    fits = m.num_latents + int(units.sizes_U.max()) <= MOST_DIMENSIONS
+    net = net_size(settings.num_samples) if settings.draws == "quasi" and base == "prior" and fits else 1
     limit = settings.num_samples if settings.target_se is None else settings.max_samples
     return measure_matrix(
         m,
-        base=settings.base,
+        base=base,
+        units=units,
         num_samples=-(-limit // net) * net,
         net=net,
         num_groups=num_groups,
@@ -83,21 +92,25 @@ def estimate(m: Measurement, settings: Settings, *, num_groups: int = 0) -> Resp
 
 
 def measure(m: Measurement, settings: Settings) -> AssayResult:
-    """Measure the response matrix (D, D), the standard error of each entry, and which latents are informative.
+    """Measure the response matrix (U, U), the standard error of each entry, and which units are informative.
 
-    Arrays: matrix, matrix_se, mean_square (D, D), response_std, informative (D,), of a model with a posterior kl (D,),
-    with bf16 rounding (D, D): the difference that it makes on some draws.
+    Arrays: matrix, matrix_se, mean_square (U, U), response_std, informative, step, read_back, read_back_se (U,), where
+    the units lie, of a model with a posterior kl (U,), with bf16 rounding (U, U): the difference that it makes on some
+    draws.
     Scores: num_informative (`lrx.responses.informative`), largest_se, num_active, rounding_error (largest rounding).
     Settings stored: what was done, such as num_samples and target_reached; `remark` where no latent is informative.
     """
     matrix = m.matrix or estimate(m, settings)
     scale = settings.normalization
-    own_D = matrix.self_responses("none")[0]
+    own_U, read_back_U = matrix.self_responses("none")[0], matrix.read_back()[0]
+    is_map = len(m.latent_shape) > 1
     arrays = {
         **matrix_arrays(matrix, scale),
         "mean_square": Array(matrix.mean_square().numpy(), AXES, "latent^2", "mean square of the change of response"),
         "response_std": Array(matrix.response_std().numpy(), AXES[1:], "latent", "standard deviation of h(z)"),
-        "informative": informative_array(own_D, "responding"),
+        "informative": read_back_array(read_back_U, AXES[1]) if is_map else informative_array(own_U, AXES[1]),
+        **step_arrays(matrix),
+        **matrix.units.arrays(),
     }
     scores = {
         "num_informative": float(arrays["informative"].values.sum()),
@@ -109,20 +122,22 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         arrays["rounding"] = Array(rounding_DD.numpy(), AXES, arrays["matrix"].unit, description)
         scores["rounding_error"] = float(rounding_DD.max())
     if isinstance(m.autoencoder, Probabilistic):
-        arrays["kl"], scores["num_active"] = _posterior(m, min(settings.num_samples, IMAGES))
-    labels = np.arange(m.num_latents)
+        arrays["kl"], scores["num_active"] = _posterior(m, matrix.units, min(settings.num_samples, IMAGES))
+    labels = matrix.units.labels
     return AssayResult(
         arrays=arrays,
         coordinates={"intervened": labels, "responding": labels},
         scores=scores,
         settings=stored(
             settings,
+            units=matrix.units.kind,
+            base=matrix.base,
             draws="quasi" if matrix.net > 1 else "independent",
             net=matrix.net,
             num_samples=matrix.num_samples,
             target_reached=None if settings.target_se is None else _reached(matrix, settings),
             batch_size=m.batch_size,
-            remark=remark_on(own_D),
+            remark=remark_on_read_back(read_back_U) if is_map else remark_on(own_U),
         ),
     )
 
@@ -135,7 +150,8 @@ def rounding_error(m: Measurement, settings: Settings) -> Tensor:
         m.generator.set_state(state)  # the same draws for both
         matrix = measure_matrix(
             dataclasses.replace(m, share=ALL_UNITS, progress=no_progress),
-            base=settings.base,
+            base=base_of(m, settings.base),
+            units=units_of(m.latent_shape, settings.units),
             num_samples=ROUNDING_DRAWS,
             autoencoder=autoencoder,
         )
@@ -148,12 +164,12 @@ def _reached(matrix: ResponseMatrix, settings: Settings) -> bool:
     return target is not None and bool(matrix.on_scale(settings.normalization)[1].max() <= target)
 
 
-def _posterior(m: Measurement, num_images: int) -> tuple[Array, float]:
-    """Return the KL of each latent's posterior (D,), and the number of active units."""
+def _posterior(m: Measurement, units: Units, num_images: int) -> tuple[Array, float]:
+    """Return the KL of each unit's posterior (U,), and the number of active units."""
     images = image_order(m.dataset, m.generator)[:num_images]
     posterior = posterior_of_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size)
     mean_ND, std_ND = (part.cpu().double() for part in posterior)
-    kl_D = kl_from_prior(mean_ND, std_ND).mean(0)
+    kl_U = units.pooled(kl_from_prior(mean_ND, std_ND).mean(0)) * units.sizes_U
     description = "KL of the posterior from the standard normal"
-    num_active = float((mean_ND.var(0, correction=0) > ACTIVE).sum())
-    return Array(kl_D.numpy(), ("responding",), "nat", description), num_active
+    num_active = float((units.pooled(mean_ND.var(0, correction=0)) > ACTIVE).sum())
+    return Array(kl_U.numpy(), ("responding",), "nat", description), num_active
