@@ -74,6 +74,15 @@ def base_of(m: Measurement, base: str) -> str:
     return base if base != AUTO else "prior" if has_prior else "posterior"
 
 
+def check_prior(m: Measurement) -> None:
+    """Check that the codes have a prior to draw from. ValueError says why not."""
+    if base_of(m, AUTO) != "prior":
+        raise ValueError(
+            f"this assay draws latents from the standard normal, which is no prior of codes {m.latent_shape} of a "
+            "model without posterior; response_matrix, traversal and spatial_response take values of other images"
+        )
+
+
 def draws(m: Measurement, *, base: str, units: Units | None = None) -> Iterator[Draws]:
     """Yield endless blocks of at most `BLOCK` draws; the first n draws are the same for any number that is read.
 

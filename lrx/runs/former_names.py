@@ -22,6 +22,8 @@ LATER = {
     "lrx.assays.metrics.assay.Settings": {"information": "quantiles", "pruning": "range"},
     "lrx.data.folder.folder": {"background": "white", "frames": "first", "labels": "auto"},
 }
+# before there were units, the default `base` was the prior, which is what `auto` means for vectors
+BASE_WAS_PRIOR = ("lrx.assays.response_matrix.assay.Settings", "lrx.assays.latent_graph.assay.Settings")
 # settings of assay=paper that say what the descriptions of the assays say now
 GONE = ("need_factors", "need_classes")
 NO_LONGER_PARTIAL = frozenset(f"lrx.assays.{name}.{name}" for name in ASSAYS)
@@ -37,6 +39,9 @@ def current_flat(flat: Mapping[str, V]) -> dict[str, V]:
         if key not in partial and not f"{key}.".startswith(gone)
     }
     for key, target in [*current.items()]:
+        base, units = (key.replace("_target_", name) for name in ("base", "units"))
+        if target in BASE_WAS_PRIOR and units not in current and current.get(base) == "prior":
+            current[base] = cast(V, "auto")
         for name, value in LATER.get(str(target), {}).items():
             current.setdefault(key.replace("_target_", name), cast(V, value))
     return current

@@ -78,7 +78,7 @@ def check_same(folder: Path, flat: Mapping[str, str], auto: Mapping[str, Callabl
         f"{key} (was {before.get(key, 'not there')}, now {flat.get(key, 'not there')})"
         for key in sorted({*before, *flat})
         if not is_free(key)
-        and not _is_same(*_resolve_auto(before.get(key), flat.get(key), (auto or {}).get(key)))
+        and not _is_same(*_resolve_auto(before.get(key), flat.get(key), (auto or {}).get(key, _auto_base(key))))
         and not (key == STEPS and _trains_on(before, flat))
     ]
     if different:
@@ -112,6 +112,11 @@ def _resolve_auto(
     if meaning is None or one == other or AUTO not in (one, other) or None in (one, other):
         return one, other
     return (meaning(), other) if one == AUTO else (one, meaning())
+
+
+def _auto_base(key: str) -> Callable[[], str] | None:
+    """Return a function that gives what `auto` stands for as the base of an assay of vectors; None for other keys."""
+    return (lambda: "prior") if key.startswith("assay.") and key.endswith(".base") else None
 
 
 def is_free(key: str) -> bool:

@@ -241,7 +241,7 @@ def test_nan_weights_raise() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"base": "foo"}, "base must be one of prior, posterior, posterior_sample, not 'foo'"),
+        ({"base": "foo"}, "base must be one of auto, prior, posterior, posterior_sample, not 'foo'"),
         ({"normalization": 1}, "normalization must be one of half, none, std, not 1"),
         ({"num_samples": 1}, "num_samples must be a whole number of at least 2, not 1"),
         ({"num_samples": 10.0}, "num_samples must be a whole number of at least 2, not 10.0"),

@@ -23,6 +23,7 @@ from lrx.core.types import Array, AssayResult
 from lrx.responses.conditioned import GroupResponses, combine, group_units, num_responses, varying_factors
 from lrx.responses.informative import CAUSES
 from lrx.responses.measurement import Measurement
+from lrx.responses.units import MEANING, units_of
 from lrx.responses.work_units import Values
 
 RESPONSIVE = 0.5  # a latent is responsive to a factor above this, as it is informative above this response to itself
@@ -34,6 +35,7 @@ RESAMPLED = 2**22  # resampled groups in memory at once
 class Settings(Checked):
     """Settings of the conditioned response matrix."""
 
+    units: str | list[list[int]] | None = setting(None, MEANING)
     num_groups: int = setting(64, "groups of each factor, without replacement; at most all of the grid", at_least=2)
     max_pairs: int = setting(12, "ordered pairs for each group and latent: all of a 4-valued factor", at_least=2)
     reduction: str = setting(
@@ -62,10 +64,11 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     """
     factors, varying = varying_factors(m.dataset, "assay=conditioned_response")
     limits = {"num_groups": settings.num_groups, "max_pairs": settings.max_pairs}
-    units = itertools.chain.from_iterable(group_units(m, factor, **limits) for factor in varying)
-    total = sum(num_responses(factors, factor, m.num_latents, **limits) for factor in varying)
+    units = units_of(m.latent_shape, settings.units)
+    work = itertools.chain.from_iterable(group_units(m, factor, units, **limits) for factor in varying)
+    total = sum(num_responses(factors, factor, len(units), **limits) for factor in varying)
     by_factor: dict[int, list[Values]] = {factor: [] for factor in varying}
-    for (factor, _), values in m.share.values(units, total=total, progress=lambda done: m.progress(done, total)):
+    for (factor, _), values in m.share.values(work, total=total, progress=lambda done: m.progress(done, total)):
         by_factor[factor].append(values)
     groups = [combine(factors, factor, values, max_pairs=settings.max_pairs) for factor, values in by_factor.items()]
     matrix_FD, replicates_BFD = bootstrap(
@@ -80,11 +83,12 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         },
         coordinates={
             "factor": np.array([factors.names[factor] for factor in varying]),
-            "latent": np.arange(m.num_latents),
+            "latent": units.labels,
         },
         scores=_with_errors(_told(scores_of(matrix_FD, threshold), len(varying)), scores_of(replicates_BFD, threshold)),
         settings=stored(
             settings,
+            units=units.kind,
             batch_size=m.batch_size,
             left_out=", ".join(name for name, size in zip(factors.names, factors.sizes, strict=True) if size == 1),
             num_responses=sum(factor.num_responses for factor in groups),

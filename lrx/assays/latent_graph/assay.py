@@ -8,7 +8,10 @@ surely a response passes a threshold is what the stability says.
 Source: Leeb et al. 2022 (arXiv 2106.16091), section 3, for matrix and thresholds; that two-way comes first, the
 significance and the bootstrap are ours.
 
-N draws, D latents, B bootstrap replicates. Memory: 160 D^2 doubles.
+Nodes are units (`lrx.responses.units`): single latents, or several that are set together; responses of codes
+(channel, y, x) count in steps of the unit that responds.
+
+N draws, D units, B bootstrap replicates. Memory: 160 D^2 doubles.
 """
 
 from __future__ import annotations
@@ -16,18 +19,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import check_whole
-from lrx.responses.draws import BASES, BLOCK
+from lrx.responses.draws import AUTO, BASE_MEANING, BASES, BLOCK, base_of
 from lrx.responses.informative import informative_array, remark_on
 from lrx.responses.matrix import AXES, GROUPS, SCALE, ResponseMatrix
 from lrx.responses.measurement import Measurement
 from lrx.responses.shared_matrix import matrix_arrays, shared_or_measured
+from lrx.responses.units import MEANING, units_of
 
 NUM_SAMPLES = 4096
 LEAST = 8  # groups of draws, at least: with fewer a bootstrap says little
@@ -39,9 +42,8 @@ COUNTS = ("num_informative", "num_unidirectional", "num_bidirectional")
 class Settings(Checked):
     """Settings of the latent graph; thresholds are on the scale `none`."""
 
-    base: str = setting(
-        "prior", "source of base points and values: prior | posterior | posterior_sample", choices=BASES
-    )
+    units: str | list[list[int]] | None = setting(None, MEANING)
+    base: str = setting(AUTO, BASE_MEANING, choices=(AUTO, *BASES))
     num_samples: int | None = setting(
         NUM_SAMPLES,
         "draws, each used by every row; null: the matrix of this run (assay=paper)",
@@ -62,7 +64,7 @@ class Settings(Checked):
 
     def check(self) -> None:
         """Check that draws from data fill some groups: those of one block share images, so they stay together."""
-        if self.base != "prior" and self.num_samples is not None:
+        if self.base not in ("prior", AUTO) and self.num_samples is not None:
             reason = f" ({LEAST} blocks of draws from data)"
             check_whole("num_samples", self.num_samples, LEAST * BLOCK, reason=reason)
 
@@ -78,21 +80,28 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     SettingError for a base that model or data cannot give, ValueError for responses that are not finite.
     """
     matrix = shared_or_measured(
-        m, num_samples=settings.num_samples, default=NUM_SAMPLES, base=settings.base, num_groups=GROUPS
+        m,
+        num_samples=settings.num_samples,
+        default=NUM_SAMPLES,
+        base=base_of(m, settings.base),
+        units=units_of(m.latent_shape, settings.units),
+        num_groups=GROUPS,
     )
-    matrix_DD, se_DD = matrix.on_scale("none")
+    scale_D = _scale(m, matrix)
+    matrix_DD, se_DD = (part / scale_D for part in matrix.on_scale("none"))
     edge_DD, node_D = edges(matrix_DD, se_DD, settings)
-    stability_DD, errors = bootstrap(matrix, edge_DD, settings, m.generator)
+    stability_DD, errors = bootstrap(matrix, scale_D, edge_DD, settings, m.generator)
     scores = dict(zip(COUNTS, _counts(edge_DD[None], node_D[None])[0].tolist(), strict=True))
     scores |= {f"{name}_se": error for name, error in zip(COUNTS, errors, strict=True)}
     once_DD = (edge_DD == UNIDIRECTIONAL) | (edge_DD == BIDIRECTIONAL).triu()
     scores["mean_stability"] = float(stability_DD[once_DD].mean()) if once_DD.any() else math.nan
-    labels = np.arange(m.num_latents)
+    labels = matrix.units.labels
     kinds = "0 none, 1 unidirectional (intervened -> responding), 2 bidirectional (in both places)"
     share = "share of bootstrap replicates with this edge; without an edge, with any edge; diagonal: informative"
     return AssayResult(
         arrays={
             **matrix_arrays(matrix, SCALE),
+            **matrix.units.arrays(),
             "edge": Array(edge_DD.numpy(), AXES, "1", f"kind of edge: {kinds}"),
             "stability": Array(stability_DD.numpy(), AXES, "1", share),
             "informative": informative_array(matrix_DD.diagonal(), "responding", settings.informative),
@@ -101,10 +110,12 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         scores=scores,
         settings=stored(
             settings,
+            units=matrix.units.kind,
+            base=matrix.base,
             num_samples=matrix.num_samples,
             num_groups=matrix.num_groups,
             batch_size=m.batch_size,
-            remark=_remark(matrix, settings),
+            remark=_remark(matrix, matrix_DD.diagonal(), settings),
         ),
     )
 
@@ -125,17 +136,17 @@ def edges(matrix_BDD: Tensor, se_DD: Tensor, settings: Settings) -> tuple[Tensor
 
 
 def bootstrap(
-    matrix: ResponseMatrix, edge_DD: Tensor, settings: Settings, generator: torch.Generator
+    matrix: ResponseMatrix, scale_D: Tensor, edge_DD: Tensor, settings: Settings, generator: torch.Generator
 ) -> tuple[Tensor, list[float]]:
     """Return the stability (D, D) of edges and nodes, and the standard errors of COUNTS.
 
     The thresholds are applied anew to each replicate, with the standard errors of the whole matrix.
     """
-    se_DD = matrix.on_scale("none")[1]
+    se_DD = matrix.on_scale("none")[1] / scale_D
     stability_DD = torch.zeros_like(se_DD)
     counts = []
     for matrix_BDD in matrix.replicates(settings.num_replicates, generator):
-        edge_BDD, node_BD = edges(matrix_BDD, se_DD, settings)
+        edge_BDD, node_BD = edges(matrix_BDD / scale_D, se_DD, settings)
         same_BDD = torch.where(edge_DD > 0, edge_BDD == edge_DD, edge_BDD > 0)
         stability_DD += (same_BDD | torch.diag_embed(node_BD)).sum(0) / settings.num_replicates
         counts.append(_counts(edge_BDD, node_BD))
@@ -148,8 +159,14 @@ def _counts(edge_BDD: Tensor, node_BD: Tensor) -> Tensor:
     return torch.stack([node_BD.sum(1), single_B, both_B // 2], dim=1).double()
 
 
-def _remark(matrix: ResponseMatrix, settings: Settings) -> str | None:
+def _scale(m: Measurement, matrix: ResponseMatrix) -> Tensor:
+    """Return what responses (D,) are divided by before thresholds: 1, or of codes of a map the step of each unit, so
+    that the thresholds, which are for standard normal latents, hold for channels of any scale."""
+    return matrix.step("half") if len(m.latent_shape) > 1 else torch.ones(len(matrix.units), dtype=torch.float64)
+
+
+def _remark(matrix: ResponseMatrix, own_D: Tensor, settings: Settings) -> str | None:
     """Return what a reader must know: no latent is informative, or a shared matrix has too few groups of draws."""
     if matrix.num_groups < LEAST:
         return f"stability and errors rest on {matrix.num_groups} groups of draws, and {LEAST} or more are needed"
-    return remark_on(matrix.self_responses("none")[0], settings.informative)
+    return remark_on(own_D, settings.informative)

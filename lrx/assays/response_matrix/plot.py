@@ -12,6 +12,7 @@ from lrx.assays.plotting import style
 from lrx.assays.plotting.annotations import annotate
 from lrx.assays.plotting.figure_caption import figure_caption, informative
 from lrx.assays.plotting.response_scale import identity_response
+from lrx.assays.plotting.unit_words import unit_word
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
@@ -42,8 +43,9 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
 
 
 def _label(axes: Axes, result: AssayResult) -> None:
-    axes.set_xlabel("responding latent")
-    axes.set_ylabel("intervened latent")
+    word = unit_word(result) or "unit"
+    axes.set_xlabel(f"responding {word}")
+    axes.set_ylabel(f"intervened {word}")
     for axis, name in ((axes.xaxis, "responding"), (axes.yaxis, "intervened")):
         labels = result.coordinates[name]
         if len(labels) <= ANNOTATED:

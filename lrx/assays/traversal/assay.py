@@ -3,40 +3,53 @@
 A walk sets latent j to each of S values and leaves the others at the code of an image. h_j along the walk follows the
 value where the latent acts freely, and stays behind where the response saturates: `following`, the least-squares slope
 of h_j over the values, is 1 for an identity and 0 for a latent that causes nothing. Source: Leeb et al. 2022
-(arXiv 2106.16091), section 3. I images, W latents that are walked, S steps, D latents, R latents to choose from.
+(arXiv 2106.16091), section 3. A unit of several latents (`lrx.responses.units`) is set as one; latents of a map move
+in standard deviations over images from their mean, and the response of a unit is the mean over its latents on that
+scale. I images, W latents that are walked, S steps, D latents, R latents to choose from.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.core.flat_codes import AXES
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError, is_whole
+from lrx.responses.draws import AUTO, base_of
 from lrx.responses.encoding import encode_images, image_order
-from lrx.responses.informative import criterion, informative_array, informative_by_self_response
+from lrx.responses.informative import (
+    criterion,
+    informative_array,
+    informative_by_read_back,
+    informative_by_self_response,
+    read_back_array,
+)
 from lrx.responses.latent_response import intervene, respond
 from lrx.responses.matrix import SCALE, ResponseMatrix
 from lrx.responses.measurement import Measurement
 from lrx.responses.shared_matrix import serves, shared_or_measured
 from lrx.responses.stored_observations import decoded, observation_axes, observation_unit
+from lrx.responses.units import MEANING, Units, units_of
 
 CHOICES = ("informative", "all")
 WALKS = ("image", "latent", "step")
 NUM_SAMPLES = 256
+SPREAD_IMAGES = 256  # on which mean and standard deviation of codes of a map are taken, at most
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Checked):
     """Settings of the traversals."""
 
+    units: str | list[list[int]] | None = setting(None, MEANING)
     latents: str | list[int] = setting(
         "informative", "informative | all | a list such as [0,3]; rows are ordered by response"
     )
@@ -45,7 +58,7 @@ class Settings(Checked):
     steps: int = setting(11, "values of each latent", at_least=2)
     num_samples: int | None = setting(
         NUM_SAMPLES,
-        "prior draws of the responses that order the latents; null: the matrix of this run (assay=paper)",
+        "draws of the responses that order the latents; null: the matrix of this run (assay=paper)",
         at_least=2,
     )
     batch_size: int | None = setting(None, "latents per forward pass; null: what fits the memory", at_least=1)
@@ -67,70 +80,96 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     the setting `remark` say. Walks are stored as uint8 pixels, vectors as float32; self_response on the scale `half`.
     SettingError for latents or images that there are not.
     """
-    _check(settings, m)
+    units = units_of(m.latent_shape, settings.units)
+    _check(settings, m, len(units))
     order = image_order(m.dataset, m.generator)
     indices_I = torch.tensor(settings.images) if isinstance(settings.images, list) else order[: settings.images]
     codes_ID = encode_images(m.autoencoder, m.dataset, indices_I, batch_size=m.batch_size)
 
-    rows = settings.latents if isinstance(settings.latents, list) else list(range(m.num_latents))
+    rows = settings.latents if isinstance(settings.latents, list) else list(range(len(units)))
     points = len(codes_ID) * settings.steps  # of one latent, each decoded and responded to
-    matrix = _matrix(m, settings, rows, points * len(rows))
-    own_R = matrix.self_responses("none")[0]
-    places = _order(own_R, only_informative=settings.latents == "informative")
+    matrix = _matrix(m, settings, units, rows, points * len(rows))
+    is_map = len(m.latent_shape) > 1
+    own_R = matrix.read_back()[0] if is_map else matrix.self_responses("none")[0]
+    informative_R = informative_by_read_back(own_R) if is_map else informative_by_self_response(own_R)
+    places = _order(own_R, informative_R, only_informative=settings.latents == "informative")
     walked = [rows[place] for place in places]
 
-    draws = 0 if serves(m, num_samples=settings.num_samples) else matrix.num_samples * (len(rows) + 1)
+    served = serves(m, num_samples=settings.num_samples, base=base_of(m, AUTO), units=units)
+    draws = 0 if served else matrix.num_samples * (len(rows) + 1)
     total = draws + points * len(walked)
     values_S = torch.linspace(-settings.extent, settings.extent, settings.steps, dtype=torch.float64)
-    walks, response_IWSD = walk(m, codes_ID, walked, values_S, progress=lambda done: m.progress(draws + done, total))
-    own_IWS = np.stack([response_IWSD[:, place, :, latent] for place, latent in enumerate(walked)], axis=1)
+    centre_D, spread_D = _centre_and_spread(m, order)
+    targets_SD = torch.stack([centre_D + spread_D * value for value in values_S])
+    walked_members = [units.members[unit] for unit in walked]
+    walks, response_IWSD = walk(
+        m, codes_ID, walked_members, targets_SD, progress=lambda done: m.progress(draws + done, total)
+    )
+    scaled_IWSD = (response_IWSD - centre_D.numpy()) / spread_D.numpy()
+    own_IWS = np.stack(
+        [scaled_IWSD[:, w][..., members.numpy()].mean(-1) for w, members in enumerate(walked_members)], axis=1
+    )
     following_IW = own_IWS @ values_S.numpy() / float(values_S.square().sum())  # values are symmetric about 0
 
-    num_informative = int(informative_by_self_response(own_R).sum())
+    num_informative = int(informative_R.sum())
     observation, unit = observation_axes(walks[0, 0, 0]), observation_unit(walks)
+    code_axes = ("latent_channel", *AXES[1:]) if is_map else ("responding",)
     originals = decoded(m.autoencoder, codes_ID, batch_size=m.batch_size)
     slope = "slope of the own response over the values: 1 for an identity"
     arrays = {
         "walk": Array(walks, (*WALKS, *observation), unit, "observations decoded along each latent"),
         "reconstruction": Array(originals, ("image", *observation), unit, "decode of the code of each image"),
-        "code": Array(codes_ID.double().cpu().numpy(), ("image", "responding"), "latent", "code of each image"),
-        "response": Array(response_IWSD, (*WALKS, "responding"), "latent", "response h along the walks"),
+        "code": Array(
+            codes_ID.double().cpu().numpy().reshape(-1, *m.latent_shape),
+            ("image", *code_axes),
+            "latent",
+            "code of each image",
+        ),
+        "response": Array(
+            response_IWSD.reshape(*response_IWSD.shape[:3], *m.latent_shape),
+            (*WALKS, *code_axes),
+            "latent",
+            "response h along the walks",
+        ),
         "own_response": Array(own_IWS, WALKS, "latent", "response of the walked latent along the walks"),
         "following": Array(following_IW, WALKS[:2], "1", slope),
         **_self_response_arrays(matrix, places),
-        "informative": informative_array(own_R[places], "latent"),
+        "informative": (read_back_array if is_map else informative_array)(own_R[places], "latent"),
     }
     return AssayResult(
         arrays=arrays,
         coordinates={
             "image": indices_I.numpy(),
-            "latent": np.array(walked),
+            "latent": units.labels[walked],
             "step": values_S.numpy(),
-            "responding": np.arange(m.num_latents),
+            **({} if is_map else {"responding": np.arange(m.num_latents)}),
         },
         scores=_scores(following_IW, walked, num_informative),
         settings=stored(
             settings,
+            units=units.kind,
             num_images=len(codes_ID),
             extent=float(settings.extent),
             num_samples=matrix.num_samples,
             batch_size=m.batch_size,
-            remark=None if num_informative else f"no latent walked is informative, that is {criterion()}",
+            remark=None if num_informative else f"no latent walked is informative: {criterion()}",
         ),
     )
 
 
 def walk(
-    m: Measurement, codes_ID: Tensor, latents: list[int], values_S: Tensor, *, progress: Callable[[int], None]
+    m: Measurement, codes_ID: Tensor, members: Sequence[Tensor], targets_SD: Tensor, *, progress: Callable[[int], None]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return decoded observations (I, W, S, ...) and responses (I, W, S, D) where each latent is set to each value.
+    """Return decoded observations (I, W, S, ...) and responses (I, W, S, D) where the latents int64 (m,) of each walk
+    are set to each of the values that targets (S, D) have for them.
 
     progress: called with the number of points that are done.
     """
-    images, steps = len(codes_ID), len(values_S)
+    images, steps = len(codes_ID), len(targets_SD)
+    values_ND = targets_SD.to(codes_ID).repeat(images, 1)
     observations, responses = [], []
-    for number, latent in enumerate(latents):
-        z_ND = intervene(codes_ID.repeat_interleave(steps, 0), latent, values_S.to(codes_ID).repeat(images))
+    for number, latents in enumerate(members):
+        z_ND = intervene(codes_ID.repeat_interleave(steps, 0), latents, values_ND[:, latents])
         x_N = decoded(m.autoencoder, z_ND, batch_size=m.batch_size)
         observations.append(x_N.reshape(images, steps, *x_N.shape[1:]))
         h_ND = respond(m.autoencoder, z_ND, batch_size=m.batch_size)
@@ -139,15 +178,33 @@ def walk(
     return np.stack(observations, axis=1), np.stack(responses, axis=1)
 
 
-def _matrix(m: Measurement, settings: Settings, rows: list[int], remaining: int) -> ResponseMatrix:
+def _centre_and_spread(m: Measurement, order: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what the values of a walk are relative to: 0 and 1 (D,) of a vector, mean and standard deviation of each
+    latent over images of codes of a map, whose scales are their own. ValueError for latents that do not vary."""
+    if len(m.latent_shape) == 1:
+        return torch.zeros(m.num_latents, dtype=torch.float64), torch.ones(m.num_latents, dtype=torch.float64)
+    codes_ND = encode_images(m.autoencoder, m.dataset, order[:SPREAD_IMAGES], batch_size=m.batch_size).double().cpu()
+    spread_D = codes_ND.std(0, correction=0)
+    if not bool((spread_D > 0).all()):
+        raise ValueError("the codes of some latents are the same for all images, so no walk along them has a scale")
+    return codes_ND.mean(0), spread_D
+
+
+def _matrix(m: Measurement, settings: Settings, units: Units, rows: list[int], remaining: int) -> ResponseMatrix:
     """Return these rows of the response matrix; progress counts the points that remain after it."""
     part = dataclasses.replace(m, progress=lambda done, total: m.progress(done, total + remaining))
-    return shared_or_measured(part, num_samples=settings.num_samples, default=NUM_SAMPLES, rows=rows)
+    return shared_or_measured(
+        part,
+        num_samples=settings.num_samples,
+        default=NUM_SAMPLES,
+        base=base_of(m, AUTO),
+        rows=rows,
+        units=units,
+    )
 
 
-def _order(own_R: Tensor, *, only_informative: bool) -> list[int]:
+def _order(own_R: Tensor, informative_R: Tensor, *, only_informative: bool) -> list[int]:
     """Return the places in own_R to walk, the largest response first: the informative ones, or all where none is."""
-    informative_R = informative_by_self_response(own_R)
     some = only_informative and bool(informative_R.any())
     places = [place for place in range(len(own_R)) if informative_R[place] or not some]
     return sorted(places, key=lambda place: -float(own_R[place]))
@@ -172,10 +229,10 @@ def _scores(following_IW: np.ndarray, walked: list[int], num_informative: int) -
     return scores
 
 
-def _check(settings: Settings, m: Measurement) -> None:
+def _check(settings: Settings, m: Measurement, num_units: int) -> None:
     latents, images, available = settings.latents, settings.images, len(m.dataset)
-    if isinstance(latents, list) and not _are_different(latents, m.num_latents):
-        raise SettingError(f"latents must be different ones of 0 to {m.num_latents - 1}, not {latents}")
+    if isinstance(latents, list) and not _are_different(latents, num_units):
+        raise SettingError(f"latents must be different ones of 0 to {num_units - 1}, not {latents}")
     if isinstance(images, list) and not _are_different(images, available):
         raise SettingError(f"images must be a number, or different indices of 0 to {available - 1}, not {images}")
 

@@ -13,6 +13,7 @@ from lrx.assays.plotting.annotations import error_digits
 from lrx.assays.plotting.figure_caption import MARK, figure_caption, informative
 from lrx.assays.plotting.image_grid import is_image, show_lines, show_sheet
 from lrx.assays.plotting.response_scale import scale_of
+from lrx.assays.plotting.unit_words import unit_label
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
@@ -85,7 +86,7 @@ def _name(axes: Axes, result: AssayResult, row: int) -> None:
     colour = "black" if is_informative else style.QUIET
     latent = result.coordinates["latent"][row]
     shift = -15 if is_image(result.arrays["walk"].values) else -33
-    _annotate(axes, f"latent {latent}", (0, 0.5), (shift, 1), 8, colour, "right", "bottom")
+    _annotate(axes, unit_label(result, latent), (0, 0.5), (shift, 1), 8, colour, "right", "bottom")
     _annotate(axes, f"{value:.2f} ± {error_digits(error)}", (0, 0.5), (shift, -1), 7, colour, "right", "top")
     if is_informative:
         _annotate(axes, MARK, (0, 0.5), (shift + 11, 1), 8, style.ACCENT, "right", "bottom")
