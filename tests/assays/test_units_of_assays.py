@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays import conditioned_response, latent_graph, traversal
+from lrx.assays.catalog import settings_of
 from lrx.assays.conditioned_response.assay import Settings as Conditioned
 from lrx.assays.latent_graph.assay import Settings as Graph
 from lrx.assays.run import run_assay
 from lrx.assays.traversal.assay import Settings as Traversal
 from lrx.core.settings import Checked
 from lrx.core.types import AssayResult, Dataset
-from lrx.data.in_memory import as_dataset
+from tests.assays.test_conditioned_response import spread
 from tests.responses.test_units import Majority
+from tests.support.class_grid import ClassGrid, LinearPair
 from tests.support.maps_for_tests import Noise, Smoothing, SpaceToDepth
-from tests.support.models_for_tests import ToyGrid, values
+from tests.support.models_for_tests import Vectors, values
 from tests.support.models_for_tests import one_thread as one_thread
 
 
@@ -25,3 +28,59 @@ def measured(settings: Checked, model: nn.Module, data: Dataset) -> AssayResult:
     result = run_assay(settings, model, data, torch.Generator().manual_seed(0))
     assert isinstance(result, AssayResult)
     return result
+
+
+def test_conditioned_response_of_a_pair_is_that_of_its_plane() -> None:
+    turned = torch.eye(3, dtype=torch.float64)
+    turned[:2, :2] = torch.tensor([[0.8, 0.6], [-0.6, 0.8]])
+    settings = Conditioned(num_groups=1000, max_pairs=1000, units=[[0, 1]])
+    result = measured(settings, LinearPair(turned.float()), ClassGrid(4, 3, 5))
+    plane, rest = [spread(4) / math.sqrt(2), spread(3) / math.sqrt(2)], spread(5)
+    assert np.allclose(values(result), [[plane[0], 0], [plane[1], 0], [0, rest]], atol=1e-6)
+    assert result.coordinates["latent"].tolist() == ["0+1", "2"]
+
+
+class Scaled(Smoothing):
+    """Smoothing whose codes have channel 0 a hundred times as large."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(x) * self.scale(x)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return super().decode(z / self.scale(z))
+
+    def scale(self, like: Tensor) -> Tensor:
+        return torch.tensor([100.0, 1, 1, 1]).to(like)[:, None, None]
+
+
+@pytest.mark.parametrize("kind", [Smoothing, Scaled])
+def test_graph_of_channels_does_not_depend_on_their_scale(kind: type[Smoothing]) -> None:
+    kernel = torch.eye(4, dtype=torch.float64)[:, :, None, None].clone()
+    kernel[1, 0] = 0.6
+    result = measured(Graph(num_samples=1024), kind(kernel), Noise())
+    expected = np.zeros((4, 4))
+    expected[0, 1] = 1
+    assert np.array_equal(values(result, "edge"), expected)
+    assert values(result, "stability")[0, 1] == 1
+
+
+@pytest.mark.parametrize("units", ["channel", "site", "patch:2"])
+def test_walks_along_units_of_an_identity_are_followed(units: str) -> None:
+    result = measured(Traversal(units=units, num_samples=64), SpaceToDepth(), Noise())
+    assert np.allclose(values(result, "following"), 1, atol=1e-12)
+    code, response = result.arrays["code"], result.arrays["response"]
+    assert code.axes == ("image", "latent_channel", "y", "x")
+    assert response.values.shape[3:] == code.values.shape[1:] == (4, 2, 2)
+
+
+def test_walk_along_a_group_moves_what_no_single_latent_does() -> None:
+    single = measured(Traversal(latents=[0, 1, 2]), Majority(), Vectors(dim=2))
+    group = measured(Traversal(latents=[0], units=[[0, 1, 2]]), Majority(), Vectors(dim=2))
+    assert np.abs(values(single, "following")).max() < 0.5
+    assert np.allclose(values(group, "following"), 1, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["response_map", "manifold", "generation"])
+def test_assay_of_the_prior_refuses_codes_without_one(name: str) -> None:
+    with pytest.raises(ValueError, match=r"no prior of codes \(4, 2, 2\) of a model without posterior"):
+        measured(settings_of(name)(), SpaceToDepth(), Noise())

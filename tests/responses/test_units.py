@@ -124,9 +124,7 @@ def test_fixed_convolution_moves_channels_by_its_weights() -> None:
 def test_pair_answers_where_no_single_latent_does() -> None:
     single = matrix(Agreeing(), Signs(), base="posterior", normalization="none")
     assert values(single, "informative").tolist() == [0, 0, 1]
-    assert np.allclose(
-        values(single, "read_back"), [0.5, 0.5, 1], atol=1e-12
-    )
+    assert np.allclose(values(single, "read_back"), [0.5, 0.5, 1], atol=1e-12)
     pair = matrix(Agreeing(), Signs(), base="posterior", normalization="none", units=[[0, 1]])
     assert values(pair, "informative").tolist() == [1, 1]
     assert np.allclose(values(pair, "read_back"), 1, atol=1e-12)
