@@ -22,7 +22,6 @@ from lrx.core.types import Dataset, FactorDataset, with_factors
 from lrx.responses.encoding import encode_images
 from lrx.responses.latent_response import POINTS, respond
 from lrx.responses.measurement import Measurement
-from lrx.responses.units import Units, elements
 from lrx.responses.work_units import Values, WorkUnit
 
 PAIRS = 2**16  # pairs in memory at once
@@ -66,20 +65,18 @@ def varying_factors(dataset: Dataset, purpose: str) -> tuple[FactorSpace, list[i
     return factors, varying
 
 
-def conditioned_responses(
-    m: Measurement, factor: int, *, num_groups: int, max_pairs: int, units: Units | None = None
-) -> GroupResponses:
+def conditioned_responses(m: Measurement, factor: int, *, num_groups: int, max_pairs: int) -> GroupResponses:
     """Measure the responses of every unit to one factor, over groups drawn without replacement (at most all).
 
     max_pairs: pairs for each group and latent. All are taken where K (K - 1) is no more, otherwise this many are drawn
     without replacement. Latents that do not vary within a group, beyond rounding, have d = 0 and are not decoded.
     Memory: a few batches, the codes of a group and `PAIRS` pairs, whatever D, and 16 G D bytes of results.
     """
-    work = group_units(m, factor, units or elements(m.num_latents), num_groups=num_groups, max_pairs=max_pairs)
+    work = group_units(m, factor, num_groups=num_groups, max_pairs=max_pairs)
     return combine(_factors(m), factor, [unit.evaluate() for unit in work], max_pairs=max_pairs)
 
 
-def group_units(m: Measurement, factor: int, units: Units, *, num_groups: int, max_pairs: int) -> Iterator[WorkUnit]:
+def group_units(m: Measurement, factor: int, *, num_groups: int, max_pairs: int) -> Iterator[WorkUnit]:
     """Yield the work of `conditioned_responses`: units of as many groups as fit `POINTS` responses.
 
     Their keys are (factor, first group). Each draws its pairs, where not all are taken, from a seed of its own. Values
@@ -89,11 +86,11 @@ def group_units(m: Measurement, factor: int, units: Units, *, num_groups: int, m
     size = factors.sizes[factor]
     pairs = _num_pairs(size, max_pairs)
     chosen = torch.randperm(factors.num_points // size, generator=m.generator)[:num_groups]
-    step = max(1, POINTS // (size + len(units) * pairs))
+    step = max(1, POINTS // (size + len(m.units) * pairs))
     for first, numbers in enumerate(torch.split(chosen, step)):
         seed = int(torch.randint(2**62, (), generator=m.generator)) if pairs < _num_pairs(size) else 0
-        evaluate = functools.partial(_evaluate, m, units, group_indices(factors, factor, numbers), pairs, seed)
-        yield WorkUnit((factor, first * step), len(numbers) * (size + len(units) * pairs), evaluate)
+        evaluate = functools.partial(_evaluate, m, group_indices(factors, factor, numbers), pairs, seed)
+        yield WorkUnit((factor, first * step), len(numbers) * (size + len(m.units) * pairs), evaluate)
 
 
 def num_responses(factors: FactorSpace, factor: int, latents: int, *, num_groups: int, max_pairs: int) -> int:
@@ -125,13 +122,13 @@ def _num_pairs(size: int, most: int | None = None) -> int:
     return size * (size - 1) if most is None else min(most, size * (size - 1))
 
 
-def _evaluate(m: Measurement, units: Units, indices_GK: Tensor, num_pairs: int, seed: int) -> Values:
+def _evaluate(m: Measurement, indices_GK: Tensor, num_pairs: int, seed: int) -> Values:
     """Values of a work unit; see `group_units`."""
     groups, size = indices_GK.shape
     generator = torch.Generator().manual_seed(seed)
     codes_ND = encode_images(m.autoencoder, m.dataset, indices_GK.flatten(), batch_size=m.batch_size)
     codes_GKD = codes_ND.view(groups, size, -1)
-    varies_GD = units.pooled(varies(codes_GKD).double().cpu()) > 0
+    varies_GD = m.units.pooled(varies(codes_GKD).double().cpu()) > 0
     responding = varies_GD.any(1)
     h_GKD = torch.zeros_like(codes_GKD)
     h_ND = respond(m.autoencoder, codes_GKD[responding].flatten(0, 1), batch_size=m.batch_size)
@@ -139,11 +136,11 @@ def _evaluate(m: Measurement, units: Units, indices_GK: Tensor, num_pairs: int, 
     computed = len(h_ND)
     mean_square_GD = torch.zeros(varies_GD.shape, dtype=torch.float64)
     variance_GD = torch.zeros_like(mean_square_GD)
-    for latents in torch.split(torch.arange(len(units)), max(1, PAIRS // (groups * num_pairs))):
+    for latents in torch.split(torch.arange(len(m.units)), max(1, PAIRS // (groups * num_pairs))):
         pairs_RP = draw_pairs(size, groups * len(latents), num_pairs, generator)
         rows = varies_GD[:, latents].flatten().cpu().nonzero()[:, 0]
         groups_R, latents_R = rows // len(latents), latents[rows % len(latents)]
-        d_RP = _differences(m, units, codes_GKD, h_GKD, groups_R, latents_R, pairs_RP[rows])
+        d_RP = _differences(m, codes_GKD, h_GKD, groups_R, latents_R, pairs_RP[rows])
         mean_square_GD[groups_R, latents_R] = d_RP.mean(1)
         if num_pairs < _num_pairs(size) and len(rows):  # torch warns of the variance of an empty tensor
             remaining = 1 - num_pairs / _num_pairs(size)
@@ -191,7 +188,6 @@ def ends(pairs: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 def _differences(
     m: Measurement,
-    units: Units,
     codes_GKD: Tensor,
     h_GKD: Tensor,
     groups_R: Tensor,
@@ -199,7 +195,7 @@ def _differences(
     pairs_RP: Tensor,
 ) -> Tensor:
     """Return d^2 (R, P), of a unit the mean over its latents, float64 on the CPU."""
-    unit_D = to_device(units.unit_D, codes_GKD.device)
+    unit_D = to_device(m.units.unit_D, codes_GKD.device)
     d_N = torch.empty(pairs_RP.numel(), dtype=torch.float64)
     points = max(1, POINTS // m.batch_size) * m.batch_size
     for start in range(0, len(d_N), points):

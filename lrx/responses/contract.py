@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from lrx.core.adapt import describe
-from lrx.core.flat_codes import check_latent_shape
 from lrx.core.foreign_code import is_foreign, is_out_of_memory, located, packages_of, unwrapped
 from lrx.core.types import Autoencoder, Dataset, Probabilistic
 from lrx.responses.encoding import check_deviations, eval_mode, fitting_batch_size, image_order, observations
@@ -55,11 +54,16 @@ def model_name(autoencoder: object) -> str:
 
 def _encode(autoencoder: Autoencoder, x_N: Tensor, dataset: Dataset) -> Tensor:
     z_ND = _call(autoencoder, "encode", x_N, dataset)
-    good = isinstance(z_ND, Tensor) and z_ND.ndim >= 2 and len(z_ND) == len(x_N) and z_ND.numel() > 0
+    good = isinstance(z_ND, Tensor) and z_ND.ndim in (2, 4) and len(z_ND) == len(x_N) and z_ND.numel() > 0
     if not (good and isinstance(z_ND, Tensor) and z_ND.is_floating_point()):
         hint = "" if isinstance(z_ND, Tensor) else "; name the mean, as in autoencoder.take=0 (take=0 of lrx.adapt)"
-        raise _wrong(autoencoder, "encode", x_N, dataset, f"it gives {describe(z_ND)}, not codes ({len(x_N)}, D){hint}")
-    check_latent_shape(tuple(z_ND.shape[1:]))
+        raise _wrong(
+            autoencoder,
+            "encode",
+            x_N,
+            dataset,
+            f"it gives {describe(z_ND)}, not codes ({len(x_N)}, D) or ({len(x_N)}, C, h, w){hint}",
+        )
     _check_finite(autoencoder, "encode", x_N, z_ND, dataset)
     return z_ND
 

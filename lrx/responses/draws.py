@@ -20,7 +20,6 @@ from lrx.core.types import Probabilistic
 from lrx.core.validation import SettingError, check_choice
 from lrx.responses.encoding import encode_images, image_order, num_drawn, posterior_of_images
 from lrx.responses.measurement import Measurement
-from lrx.responses.units import Units, elements
 
 AUTO = "auto"
 BASES = ("prior", "posterior", "posterior_sample")
@@ -83,7 +82,7 @@ def check_prior(m: Measurement) -> None:
         )
 
 
-def draws(m: Measurement, *, base: str, units: Units | None = None) -> Iterator[Draws]:
+def draws(m: Measurement, *, base: str) -> Iterator[Draws]:
     """Yield endless blocks of at most `BLOCK` draws; the first n draws are the same for any number that is read.
 
     base: `prior`, z and v standard normal; `posterior`, z the encoder's mean of an image; `posterior_sample`, z drawn
@@ -91,17 +90,16 @@ def draws(m: Measurement, *, base: str, units: Units | None = None) -> Iterator[
     come in random order, each once before any comes again.
     SettingError for another base, a model without posterior, or a data set with fewer than 2 images.
     """
-    return (block.draws() for block in blocks(m, base=base, units=units))
+    return (block.draws() for block in blocks(m, base=base))
 
 
-def blocks(m: Measurement, *, base: str, net: int = 1, units: Units | None = None) -> Iterator[Block]:
+def blocks(m: Measurement, *, base: str, net: int = 1) -> Iterator[Block]:
     """Yield the blocks of `draws`, whose images are encoded only when `Block.draws` is called.
 
     net: above 1, a power of two that divides BLOCK, prior draws come as nets of this many points (`sobol_net`). Nets
     are independent of each other, the points of one are not.
-    units: what is set together, and so takes its values from one image; None for each latent alone.
+    The latents of a unit of the measurement are set together, and so take their values from one image.
     """
-    units = units or elements(m.num_latents)
     check_choice("base", base, BASES)
     if base == "posterior_sample" and not isinstance(m.autoencoder, Probabilistic):
         raise SettingError(f"base=posterior_sample needs a posterior, and {type(m.autoencoder).__name__} has none")
@@ -109,10 +107,10 @@ def blocks(m: Measurement, *, base: str, net: int = 1, units: Units | None = Non
     if base != "prior" and available < 2:
         raise SettingError(f"base={base} takes values from other images, and {m.dataset.name} has {available}")
     if base == "prior" and net > 1:
-        return _net_blocks(m, net, units)
+        return _net_blocks(m, net)
     if base == "prior":
         return _prior_blocks(m)
-    return _data_blocks(m, units, sample=base == "posterior_sample")
+    return _data_blocks(m, sample=base == "posterior_sample")
 
 
 def net_size(num_samples: int) -> int:
@@ -131,12 +129,12 @@ def _prior_blocks(m: Measurement) -> Iterator[Block]:
         yield Block(BLOCK, functools.partial(Draws, z_ND, values_ND))
 
 
-def _net_blocks(m: Measurement, net: int, units: Units) -> Iterator[Block]:
+def _net_blocks(m: Measurement, net: int) -> Iterator[Block]:
     like, latents = m.device_and_dtype, m.num_latents
-    value_D = latents + units.rank_D  # rows share values, the latents of a unit do not
+    value_D = latents + m.units.rank_D  # rows share values, the latents of a unit do not
 
     def draw(seeds: list[int]) -> Draws:
-        nets = torch.cat([sobol_net(net, latents + int(units.sizes_U.max()), seed) for seed in seeds])
+        nets = torch.cat([sobol_net(net, latents + int(m.units.sizes_U.max()), seed) for seed in seeds])
         points = to_device(nets.to(like.dtype), like.device)
         return Draws(points[:, :latents], points[:, value_D])
 
@@ -156,7 +154,7 @@ def sobol_net(count: int, dimensions: int, seed: int) -> Tensor:
     return normal
 
 
-def _data_blocks(m: Measurement, units: Units, *, sample: bool) -> Iterator[Block]:
+def _data_blocks(m: Measurement, *, sample: bool) -> Iterator[Block]:
     def encode(indices: Tensor, noise_ND: Tensor | None, partners_ND: Tensor) -> Draws:
         if noise_ND is None:
             z_ND = encode_images(m.autoencoder, m.dataset, indices, batch_size=m.batch_size)
@@ -169,7 +167,7 @@ def _data_blocks(m: Measurement, units: Units, *, sample: bool) -> Iterator[Bloc
         order = image_order(m.dataset, m.generator)
         for indices in torch.tensor_split(order, math.ceil(len(order) / BLOCK)):  # even parts: none is a single image
             noise_ND = _normal(len(indices), m.num_latents, generator=m.generator) if sample else None
-            partners_ND = cyclic_partners(len(indices), len(units), generator=m.generator)[:, units.unit_D]
+            partners_ND = cyclic_partners(len(indices), len(m.units), generator=m.generator)[:, m.units.unit_D]
             yield Block(len(indices), functools.partial(encode, indices, noise_ND, partners_ND))
 
 

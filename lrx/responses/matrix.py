@@ -201,7 +201,6 @@ def measure_matrix(
     num_samples: int,
     net: int = 1,
     rows: Sequence[int] | None = None,
-    units: Units | None = None,
     num_groups: int = 0,
     autoencoder: Autoencoder | None = None,
     enough: Callable[[ResponseMatrix], bool] = lambda matrix: False,
@@ -209,21 +208,21 @@ def measure_matrix(
     """Measure rows of the response matrix over `num_samples` draws, each used by every row.
 
     base, net: see `lrx.responses.draws.blocks`; with nets, num_samples is a multiple of `net`.
-    rows: the units to set, None for all. units: None for single latents. num_groups: see `ResponseMatrix`, at most
+    rows: the units to set, None for all. num_groups: see `ResponseMatrix`, at most
         one for each net. The scale `std` can be had of vectors whose latents are set alone.
     autoencoder: the model in another form, such as in bf16; draws still come from the measurement's own.
     enough: called whenever all rows have seen the same draws; True ends the sampling.
     The measurement's progress hears of the responses computed, of (R + 1) num_samples; its share says which to compute.
     ValueError for a base that model or data cannot give, or responses that are not finite.
     """
-    units = units or elements(m.num_latents)
+    units = m.units
     rows = list(range(len(units))) if rows is None else list(rows)
     num_groups = min(num_groups, GROUPS, num_samples // net)
     with_std = units.kind == "element"
     matrix = ResponseMatrix(rows, units, base=base, net=net, num_groups=num_groups, with_std=with_std)
     work = row_units(
         autoencoder or m.autoencoder,
-        blocks(m, base=base, net=net, units=units),
+        blocks(m, base=base, net=net),
         rows=rows,
         units=units,
         num_samples=num_samples,

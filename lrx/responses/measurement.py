@@ -5,9 +5,10 @@ D latents. Device, number of latents and batch size are determined once for all 
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from lrx.core.flat_codes import with_flat_codes
 from lrx.core.types import AssayResult, Autoencoder, Dataset
 from lrx.responses.encoding import device_and_dtype_of, fitting_batch_size, latent_shape
+from lrx.responses.units import Units, elements, units_of
 from lrx.responses.work_units import ALL_UNITS, Share
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class Measurement:
     share: which work units this process evaluates (`lrx.responses.work_units`).
     matrix: the response matrix that was already measured in this run, or None.
     store: of the results of a run of several assays.
+    units: what is set together: each latent of a vector, each channel of a map, unless `with_units` says otherwise.
     """
 
     autoencoder: Autoencoder
@@ -74,6 +77,11 @@ class Measurement:
     matrix: ResponseMatrix | None = None
     store: ResultStore = NO_STORE
     latent_shape: tuple[int, ...] = ()
+    units: Units = field(default_factory=lambda: elements(0))
+
+    def with_units(self, chosen: str | Sequence[Sequence[int]] | None) -> Measurement:
+        """Return this measurement with the units that the setting `units` names. SettingError for others."""
+        return dataclasses.replace(self, units=units_of(self.latent_shape, chosen))
 
 
 def measurement(
@@ -103,4 +111,5 @@ def measurement(
         share=share,
         matrix=matrix,
         latent_shape=shape,
+        units=units_of(shape, None),
     )

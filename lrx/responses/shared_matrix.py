@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from lrx.core.types import Array
 from lrx.responses.matrix import AXES, SCALE, ResponseMatrix, measure_matrix
 from lrx.responses.measurement import Measurement
-from lrx.responses.units import Units, elements
 
 
 def shared_or_measured(
@@ -17,7 +16,6 @@ def shared_or_measured(
     default: int,
     base: str = "prior",
     rows: Sequence[int] | None = None,
-    units: Units | None = None,
     num_groups: int = 0,
 ) -> ResponseMatrix:
     """Return the matrix measured in this run where num_samples is None, and base and units are the same; else measure
@@ -26,10 +24,10 @@ def shared_or_measured(
     default: the number of independent draws where num_samples is None and there is no such matrix.
     rows, num_groups: see `measure_matrix`; a matrix of this run has all rows, and the groups it has.
     """
-    if m.matrix is not None and serves(m, num_samples=num_samples, base=base, units=units):
+    if m.matrix is not None and serves(m, num_samples=num_samples, base=base):
         return m.matrix if rows is None else m.matrix.of_rows(rows)
     count = num_samples or default
-    return measure_matrix(m, base=base, num_samples=count, rows=rows, units=units, num_groups=num_groups)
+    return measure_matrix(m, base=base, num_samples=count, rows=rows, num_groups=num_groups)
 
 
 def matrix_arrays(matrix: ResponseMatrix, scale: str) -> dict[str, Array]:
@@ -53,7 +51,7 @@ def step_arrays(matrix: ResponseMatrix) -> dict[str, Array]:
     }
 
 
-def serves(m: Measurement, *, num_samples: int | None, base: str = "prior", units: Units | None = None) -> bool:
+def serves(m: Measurement, *, num_samples: int | None, base: str = "prior") -> bool:
     """Return whether `shared_or_measured` takes the matrix measured in this run, and computes no response."""
-    same_units = m.matrix is not None and m.matrix.units.is_same(units or elements(m.num_latents))
+    same_units = m.matrix is not None and m.matrix.units.is_same(m.units)
     return num_samples is None and m.matrix is not None and m.matrix.base == base and same_units

@@ -140,9 +140,9 @@ def test_group_answers_whose_latents_are_each_overruled() -> None:
 
 def test_unit_takes_its_values_from_one_image() -> None:
     m = measurement(Linear(torch.eye(4, dtype=torch.float64)), Vectors(300, dim=4), torch.Generator().manual_seed(1))
-    units = units_of((4,), [[0, 2], [1, 3]])
-    block = next(draws(m, base="posterior", units=units))
-    for members in units.members:
+    m = m.with_units([[0, 2], [1, 3]])
+    block = next(draws(m, base="posterior"))
+    for members in m.units.members:
         taken = block.values_ND[:, members]
         same = (taken[:, None] == block.z_ND[None][:, :, members]).all(-1)  # of which draw are both latents?
         assert same.sum(1).tolist() == [1] * len(taken)

@@ -23,7 +23,7 @@ from lrx.core.types import Array, AssayResult
 from lrx.responses.conditioned import GroupResponses, combine, group_units, num_responses, varying_factors
 from lrx.responses.informative import CAUSES
 from lrx.responses.measurement import Measurement
-from lrx.responses.units import MEANING, units_of
+from lrx.responses.units import MEANING
 from lrx.responses.work_units import Values
 
 RESPONSIVE = 0.5  # a latent is responsive to a factor above this, as it is informative above this response to itself
@@ -64,9 +64,9 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     """
     factors, varying = varying_factors(m.dataset, "assay=conditioned_response")
     limits = {"num_groups": settings.num_groups, "max_pairs": settings.max_pairs}
-    units = units_of(m.latent_shape, settings.units)
-    work = itertools.chain.from_iterable(group_units(m, factor, units, **limits) for factor in varying)
-    total = sum(num_responses(factors, factor, len(units), **limits) for factor in varying)
+    m = m.with_units(settings.units)
+    work = itertools.chain.from_iterable(group_units(m, factor, **limits) for factor in varying)
+    total = sum(num_responses(factors, factor, len(m.units), **limits) for factor in varying)
     by_factor: dict[int, list[Values]] = {factor: [] for factor in varying}
     for (factor, _), values in m.share.values(work, total=total, progress=lambda done: m.progress(done, total)):
         by_factor[factor].append(values)
@@ -83,12 +83,12 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         },
         coordinates={
             "factor": np.array([factors.names[factor] for factor in varying]),
-            "latent": units.labels,
+            "latent": m.units.labels,
         },
         scores=_with_errors(_told(scores_of(matrix_FD, threshold), len(varying)), scores_of(replicates_BFD, threshold)),
         settings=stored(
             settings,
-            units=units.kind,
+            units=m.units.kind,
             batch_size=m.batch_size,
             left_out=", ".join(name for name, size in zip(factors.names, factors.sizes, strict=True) if size == 1),
             num_responses=sum(factor.num_responses for factor in groups),

@@ -30,7 +30,7 @@ from lrx.responses.informative import informative_array, remark_on
 from lrx.responses.matrix import AXES, GROUPS, SCALE, ResponseMatrix
 from lrx.responses.measurement import Measurement
 from lrx.responses.shared_matrix import matrix_arrays, shared_or_measured
-from lrx.responses.units import MEANING, units_of
+from lrx.responses.units import MEANING
 
 NUM_SAMPLES = 4096
 LEAST = 8  # groups of draws, at least: with fewer a bootstrap says little
@@ -79,12 +79,12 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     Settings stored: what was done, such as num_samples and num_groups; `remark` where no latent is informative.
     SettingError for a base that model or data cannot give, ValueError for responses that are not finite.
     """
+    m = m.with_units(settings.units)
     matrix = shared_or_measured(
         m,
         num_samples=settings.num_samples,
         default=NUM_SAMPLES,
         base=base_of(m, settings.base),
-        units=units_of(m.latent_shape, settings.units),
         num_groups=GROUPS,
     )
     scale_D = _scale(m, matrix)

@@ -23,7 +23,7 @@ from lrx.responses.informative import informative_array, read_back_array, remark
 from lrx.responses.matrix import AXES, SCALE, SCALES, ResponseMatrix, measure_matrix
 from lrx.responses.measurement import Measurement, no_progress
 from lrx.responses.shared_matrix import matrix_arrays, step_arrays
-from lrx.responses.units import MEANING, Units, units_of
+from lrx.responses.units import MEANING, Units
 from lrx.responses.work_units import ALL_UNITS
 
 MOST_DIMENSIONS = torch.quasirandom.SobolEngine.MAXDIM
@@ -73,16 +73,15 @@ def estimate(m: Measurement, settings: Settings, *, num_groups: int = 0) -> Resp
         raise SettingError(
             f"target_se={settings.target_se} looks at all draws, which no shard has; set num_samples instead"
         )
-    base, units = base_of(m, settings.base), units_of(m.latent_shape, settings.units)
-    if settings.normalization == "std" and units.kind != "element":
-        raise SettingError(f"normalization=std is of single latents, not of units={units.kind}; give half or none")
-    fits = m.num_latents + int(units.sizes_U.max()) <= MOST_DIMENSIONS
+    base, m = base_of(m, settings.base), m.with_units(settings.units)
+    if settings.normalization == "std" and m.units.kind != "element":
+        raise SettingError(f"normalization=std is of single latents, not of units={m.units.kind}; give half or none")
+    fits = m.num_latents + int(m.units.sizes_U.max()) <= MOST_DIMENSIONS
     net = net_size(settings.num_samples) if settings.draws == "quasi" and base == "prior" and fits else 1
     limit = settings.num_samples if settings.target_se is None else settings.max_samples
     return measure_matrix(
         m,
         base=base,
-        units=units,
         num_samples=-(-limit // net) * net,
         net=net,
         num_groups=num_groups,
@@ -149,9 +148,8 @@ def rounding_error(m: Measurement, settings: Settings) -> Tensor:
     for autoencoder in (m.autoencoder, InBf16(m.autoencoder)):
         m.generator.set_state(state)  # the same draws for both
         matrix = measure_matrix(
-            dataclasses.replace(m, share=ALL_UNITS, progress=no_progress),
+            dataclasses.replace(m.with_units(settings.units), share=ALL_UNITS, progress=no_progress),
             base=base_of(m, settings.base),
-            units=units_of(m.latent_shape, settings.units),
             num_samples=ROUNDING_DRAWS,
             autoencoder=autoencoder,
         )

@@ -37,7 +37,7 @@ from lrx.responses.matrix import SCALE, ResponseMatrix
 from lrx.responses.measurement import Measurement
 from lrx.responses.shared_matrix import serves, shared_or_measured
 from lrx.responses.stored_observations import decoded, observation_axes, observation_unit
-from lrx.responses.units import MEANING, Units, units_of
+from lrx.responses.units import MEANING
 
 CHOICES = ("informative", "all")
 WALKS = ("image", "latent", "step")
@@ -80,22 +80,23 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     the setting `remark` say. Walks are stored as uint8 pixels, vectors as float32; self_response on the scale `half`.
     SettingError for latents or images that there are not.
     """
-    units = units_of(m.latent_shape, settings.units)
-    _check(settings, m, len(units))
+    m = m.with_units(settings.units)
+    units = m.units
+    _check(settings, m)
     order = image_order(m.dataset, m.generator)
     indices_I = torch.tensor(settings.images) if isinstance(settings.images, list) else order[: settings.images]
     codes_ID = encode_images(m.autoencoder, m.dataset, indices_I, batch_size=m.batch_size)
 
     rows = settings.latents if isinstance(settings.latents, list) else list(range(len(units)))
     points = len(codes_ID) * settings.steps  # of one latent, each decoded and responded to
-    matrix = _matrix(m, settings, units, rows, points * len(rows))
+    matrix = _matrix(m, settings, rows, points * len(rows))
     is_map = len(m.latent_shape) > 1
     own_R = matrix.read_back()[0] if is_map else matrix.self_responses("none")[0]
     informative_R = informative_by_read_back(own_R) if is_map else informative_by_self_response(own_R)
     places = _order(own_R, informative_R, only_informative=settings.latents == "informative")
     walked = [rows[place] for place in places]
 
-    served = serves(m, num_samples=settings.num_samples, base=base_of(m, AUTO), units=units)
+    served = serves(m, num_samples=settings.num_samples, base=base_of(m, AUTO))
     draws = 0 if served else matrix.num_samples * (len(rows) + 1)
     total = draws + points * len(walked)
     values_S = torch.linspace(-settings.extent, settings.extent, settings.steps, dtype=torch.float64)
@@ -190,7 +191,7 @@ def _centre_and_spread(m: Measurement, order: Tensor) -> tuple[Tensor, Tensor]:
     return codes_ND.mean(0), spread_D
 
 
-def _matrix(m: Measurement, settings: Settings, units: Units, rows: list[int], remaining: int) -> ResponseMatrix:
+def _matrix(m: Measurement, settings: Settings, rows: list[int], remaining: int) -> ResponseMatrix:
     """Return these rows of the response matrix; progress counts the points that remain after it."""
     part = dataclasses.replace(m, progress=lambda done, total: m.progress(done, total + remaining))
     return shared_or_measured(
@@ -199,7 +200,6 @@ def _matrix(m: Measurement, settings: Settings, units: Units, rows: list[int], r
         default=NUM_SAMPLES,
         base=base_of(m, AUTO),
         rows=rows,
-        units=units,
     )
 
 
@@ -229,10 +229,10 @@ def _scores(following_IW: np.ndarray, walked: list[int], num_informative: int) -
     return scores
 
 
-def _check(settings: Settings, m: Measurement, num_units: int) -> None:
+def _check(settings: Settings, m: Measurement) -> None:
     latents, images, available = settings.latents, settings.images, len(m.dataset)
-    if isinstance(latents, list) and not _are_different(latents, num_units):
-        raise SettingError(f"latents must be different ones of 0 to {num_units - 1}, not {latents}")
+    if isinstance(latents, list) and not _are_different(latents, len(m.units)):
+        raise SettingError(f"latents must be different ones of 0 to {len(m.units) - 1}, not {latents}")
     if isinstance(images, list) and not _are_different(images, available):
         raise SettingError(f"images must be a number, or different indices of 0 to {available - 1}, not {images}")
 
