@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from lrx.core.types import Autoencoder
+from lrx.responses.delta_method import standard_error
 from lrx.responses.draws import blocks
 from lrx.responses.interventions import row_units
 from lrx.responses.measurement import Measurement
@@ -137,7 +138,7 @@ class ResponseMatrix:
             gradient_RDT[..., 3] = torch.where(varies_D, -0.5 / std_D.square(), 0.0)
             constant_RD = torch.where(matrix_RD > self.rounding_D, math.inf, 0.0)
             matrix_RD = torch.where(varies_D, matrix_RD / std_D, constant_RD)
-        relative_RD = self._relative_error(self.products_RDTT, self.lagged_RDTT, gradient_RDT)
+        relative_RD = standard_error(self.products_RDTT, self.lagged_RDTT, gradient_RDT)
         return matrix_RD, torch.where(matrix_RD.isinf(), math.inf, matrix_RD * relative_RD)
 
     def self_responses(self, scale: str) -> tuple[Tensor, Tensor]:
@@ -160,14 +161,7 @@ class ResponseMatrix:
         gradient_R3 = torch.zeros_like(mean_R3)  # of the log of the ratio
         for feature, sign in ((1, 0.5), (2, -0.5)):
             gradient_R3[:, feature] = torch.where(mean_R3[:, feature] > 0, sign / mean_R3[:, feature], 0.0)
-        return ratio_R, ratio_R * self._relative_error(self.own_R33, self.own_lagged_R33, gradient_R3)
-
-    def _relative_error(self, products_xTT: Tensor, lagged_xTT: Tensor, gradient_xT: Tensor) -> Tensor:
-        """Return the standard error (...) of what has this gradient by the mean features, given its sums."""
-        mean_xT = products_xTT[..., 0, :] / self._nets
-        spread_x = _variance(products_xTT / self._nets, mean_xT, gradient_xT)
-        shared_x = _variance(lagged_xTT / self._nets, mean_xT, gradient_xT)
-        return ((spread_x + 2 * shared_x) / (self._nets - 1)).sqrt()
+        return ratio_R, ratio_R * standard_error(self.own_R33, self.own_lagged_R33, gradient_R3)
 
     def of_rows(self, rows: Sequence[int]) -> ResponseMatrix:
         """Return the sums of these units alone. ValueError for one that was not set."""
@@ -235,10 +229,3 @@ def measure_matrix(
         if row + len(values[0]) == len(rows) and enough(matrix):  # all rows have seen the block
             break
     return matrix
-
-
-def _variance(products_xTT: Tensor, mean_xT: Tensor, gradient_xT: Tensor) -> Tensor:
-    """Return the variance (...) along the gradient, from mean products of features; noise below 0 is cut off."""
-    right_xTT = products_xTT - products_xTT[..., :, :1] * mean_xT[..., None, :]
-    centred_xTT = right_xTT - mean_xT[..., :, None] * right_xTT[..., :1, :]
-    return torch.einsum("...s,...st,...t->...", gradient_xT, centred_xTT, gradient_xT).clamp(min=0)

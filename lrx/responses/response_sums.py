@@ -69,7 +69,7 @@ def own_sums(
         members = units.members[unit]
         step_N = (draws.values_ND[:, members].double() - draws.z_ND[:, members].double()).square().mean(1).cpu()
         features_N1T = torch.stack([torch.ones_like(step_N), pooled[row][:, unit], step_N], dim=-1)[:, None]
-        pair = _products_of_row(features_N1T, None if partners_NR is None else partners_NR[:, row], net=net)
+        pair = products_of_row(features_N1T, None if partners_NR is None else partners_NR[:, row], net=net)
         products.append(pair[0][0])
         lagged.append(pair[1][0] if pair[1].numel() else EMPTY)
     return torch.stack(products), torch.stack(lagged)
@@ -90,13 +90,17 @@ def _products(squares: Sequence[Tensor], e_NU: Tensor | None, partners_NR: Tenso
     for row, squares_NU in enumerate(squares):
         parts = [torch.ones_like(squares_NU), squares_NU, *([] if e_NU is None else [e_NU, e_NU.square()])]
         partners_N = None if partners_NR is None else partners_NR[:, row]
-        pair = _products_of_row(torch.stack(parts, dim=-1), partners_N, net=net)
+        pair = products_of_row(torch.stack(parts, dim=-1), partners_N, net=net)
         products.append(pair[0])
         lagged.append(pair[1])
     return torch.stack(products), torch.stack(lagged) if partners_NR is not None else EMPTY
 
 
-def _products_of_row(features_NUT: Tensor, partners_N: Tensor | None, *, net: int) -> tuple[Tensor, Tensor]:
+def products_of_row(features_NUT: Tensor, partners_N: Tensor | None, *, net: int) -> tuple[Tensor, Tensor]:
+    """Return products (U, T, T) of features (N, U, T) summed over draws, and those of draws with their partners.
+
+    partners: int64 (N,); None for an empty tensor. net: number of draws that are averaged first.
+    """
     if net > 1:
         features_NUT = features_NUT.view(-1, net, *features_NUT.shape[1:]).mean(1)
     products_UTT = torch.einsum("nks,nkt->kst", features_NUT, features_NUT)

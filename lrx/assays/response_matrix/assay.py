@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,12 +18,20 @@ from lrx.core.settings import Checked, setting, stored
 from lrx.core.types import Array, AssayResult, Probabilistic
 from lrx.core.validation import SettingError, check_whole
 from lrx.responses.bf16 import InBf16
+from lrx.responses.controls import NUM_DRAWS, measure_controls
 from lrx.responses.draws import AUTO, BASE_MEANING, BASES, LEAST_QUASI, base_of, net_size
 from lrx.responses.encoding import image_order, kl_from_prior, posterior_of_images
-from lrx.responses.informative import informative_array, read_back_array, remark_on, remark_on_read_back
+from lrx.responses.informative import (
+    informative_array,
+    informative_by_self_response,
+    read_back_array,
+    remark_on,
+    remark_on_read_back,
+)
 from lrx.responses.matrix import AXES, SCALE, SCALES, ResponseMatrix, measure_matrix
 from lrx.responses.measurement import Measurement, no_progress
 from lrx.responses.shared_matrix import matrix_arrays, step_arrays
+from lrx.responses.signed_rows import measure_signed
 from lrx.responses.units import MEANING, Units
 from lrx.responses.work_units import ALL_UNITS
 
@@ -54,12 +63,16 @@ class Settings(Checked):
     )
     target_se: float | None = setting(None, "sample until no standard error is above this", positive=True)
     max_samples: int = setting(16384, "upper limit of draws with target_se", at_least=2)
+    signed: bool = setting(False, "also the mean change of each response where v is above z, and below; N (D + 1) more")
+    controls: int = setting(0, "also steps along this number of random directions: are the axes special?", at_least=0)
     batch_size: int | None = setting(None, "responses per forward pass; null: what fits the memory", at_least=1)
 
     def check(self) -> None:
         """Check the limit of draws, and a scale that only single latents have."""
         if self.normalization == "std" and self.units not in (None, "element"):
             raise SettingError("normalization=std is of single latents; give half or none with units")
+        if self.controls == 1:
+            raise SettingError("controls must be 0 or at least 2 random directions, such as 20, not 1")
         if self.target_se is not None:
             check_whole("max_samples", self.max_samples, self.num_samples, reason=", as num_samples")
 
@@ -120,12 +133,13 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         description = f"difference that bf16 makes, on {ROUNDING_DRAWS} further independent draws"
         arrays["rounding"] = Array(rounding_DD.numpy(), AXES, arrays["matrix"].unit, description)
         scores["rounding_error"] = float(rounding_DD.max())
+    arrays |= further_rows(m.with_units(settings.units), settings, matrix)
     if isinstance(m.autoencoder, Probabilistic):
         arrays["kl"], scores["num_active"] = _posterior(m, matrix.units, min(settings.num_samples, IMAGES))
     labels = matrix.units.labels
     return AssayResult(
         arrays=arrays,
-        coordinates={"intervened": labels, "responding": labels},
+        coordinates=_coordinates(labels, settings.controls if "axis_p" in arrays else 0),
         scores=scores,
         settings=stored(
             settings,
@@ -136,9 +150,49 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             num_samples=matrix.num_samples,
             target_reached=None if settings.target_se is None else _reached(matrix, settings),
             batch_size=m.batch_size,
-            remark=remark_on_read_back(read_back_U) if is_map else remark_on(own_U),
+            remark=_remark(own_U, read_back_U, settings, is_map=is_map),
         ),
     )
+
+
+def further_rows(m: Measurement, settings: Settings, matrix: ResponseMatrix) -> dict[str, Array]:
+    """Return the arrays of signed rows and of controls, on draws of their own. SettingError where units have several
+    latents. Of fewer than two informative latents there are no controls."""
+    if (settings.signed or settings.controls) and m.units.kind != "element":
+        name = "signed" if settings.signed else "controls"
+        raise SettingError(f"{name} is of single latents of vectors, not of units={m.units.kind}")
+    alone = dataclasses.replace(m, share=ALL_UNITS)
+    arrays: dict[str, Array] = {}
+    if settings.signed:
+        arrays |= measure_signed(alone, base=matrix.base, num_samples=settings.num_samples)
+    latents = _informative(matrix)
+    if settings.controls and len(latents) > 1:
+        arrays |= measure_controls(
+            alone,
+            base=matrix.base,
+            latents=latents,
+            num_controls=settings.controls,
+            num_samples=min(settings.num_samples, NUM_DRAWS),
+        )
+    return arrays
+
+
+def _informative(matrix: ResponseMatrix) -> list[int]:
+    own_D = matrix.self_responses("none")[0]
+    return [int(latent) for latent in informative_by_self_response(own_D).nonzero()[:, 0]]
+
+
+def _coordinates(labels: np.ndarray, num_controls: int) -> dict[str, np.ndarray]:
+    controls = {"control": np.arange(num_controls)} if num_controls else {}
+    return {"intervened": labels, "responding": labels, **controls}
+
+
+def _remark(own_U: Tensor, read_back_U: Tensor, settings: Settings, *, is_map: bool) -> str | None:
+    """Return what a reader must know: no unit is informative, or controls lack a plane to turn in."""
+    remark = remark_on_read_back(read_back_U) if is_map else remark_on(own_U)
+    if settings.controls and not is_map and int(informative_by_self_response(own_U).sum()) < 2:
+        remark = "; ".join(filter(None, [remark, "no controls: random directions need two informative latents"]))
+    return remark
 
 
 def rounding_error(m: Measurement, settings: Settings) -> Tensor:
