@@ -204,8 +204,8 @@ def test_the_tables_have_every_key_of_every_config(tables: ModuleType) -> None:
 
 def test_a_row_of_a_table_says_default_type_and_meaning(tables: ModuleType) -> None:
     rows = tables.settings("assay/response_matrix").splitlines()
-    meaning = "source of base points and values: prior \\| posterior \\| posterior\\_sample"
-    assert f"| `assay.base` | `prior` | `str` | {meaning} |" in rows
+    meaning = "source of base points and values: prior \\| posterior \\| posterior\\_sample; auto: prior"
+    assert any(row.startswith(f"| `assay.base` | `auto` | `str` | {meaning}") for row in rows)
     assert any(row.startswith("| `assay.target_se` | `null` | `float | None` |") for row in rows)
     assert "| `model.beta` | `4.0` | `float` |" in tables.settings("model/betavae")
     assert "| `model.variance` | `1.0` | `float` | of the gaussian |" in tables.settings("model/betavae")

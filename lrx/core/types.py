@@ -124,6 +124,13 @@ class Valued(Dataset, Protocol):
         ...
 
 
+@runtime_checkable
+class Named(Dataset, Protocol):
+    """Data set of vectors whose P columns may have names, such as genes or sensors; () where they have none."""
+
+    column_names: tuple[str, ...]
+
+
 def with_factors(dataset: Dataset, purpose: str) -> FactorDataset:
     """Return the data set if it has known factors; ValueError says that `purpose` ("assay=metrics") needs them."""
     if not isinstance(dataset, FactorDataset):

@@ -12,6 +12,7 @@ from lrx.core.checksum import sha256
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
 from lrx.core.validation import SettingError, check_choice
+from lrx.data.column_names import read_column_names
 from lrx.data.labelled import StoreDataset
 from lrx.data.store.array_file import StoredArray, find_array, pixel_blocks, vector_blocks
 from lrx.data.store.cache import Cache, Origin, Progress, Recipe, open_or_convert
@@ -32,6 +33,7 @@ def arrays(
     layout: str,
     classes: str | None,
     factor_names: Sequence[str] | None,
+    names: str | Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> StoreDataset:
     """Return the observations of an array file: images (C, H, W) or vectors (P,).
@@ -44,6 +46,7 @@ def arrays(
     classes: the name of an array of whole numbers (N, F) or (N,), from 0; None for no classes. If each combination is
         there once, the data set is a full grid, in whatever order it is stored; otherwise its classes are labels.
     factor_names: of the F columns of classes; None for factor_1, factor_2, ..., or of one column the array's own name.
+    names: of the P columns of vectors, such as genes: a list, or the name of an array of texts; None for none.
     progress: called with (rows done, rows in all).
     ValueError for arrays that are not as described, FileNotFoundError where there is no file, OSError where the
     observations cannot be kept.
@@ -53,6 +56,7 @@ def arrays(
     axis = _channel_axis(array, layout)
     class_labels = read_classes(file, classes, factor_names, num_rows=array.shape[0])
 
+    column_names = read_column_names(file, names, shape=array.shape)
     status = file.stat()
     what = f"array {images} of {file}, channels on axis {axis}"
     origin = Origin(details=f"{what}, {status.st_size} bytes, changed {status.st_mtime_ns}")
@@ -60,7 +64,9 @@ def arrays(
     open_them = _open_vectors if len(array.shape) == 2 else _open_images
     cache, pixels = open_them(array, axis, stem, origin, progress)
     source = ", ".join((f"array {images!r} of {file.name}", *cache.notes))
-    return with_classes(class_labels, name=file.stem, source=source, fingerprint=cache.fingerprint, pixels=pixels)
+    made = with_classes(class_labels, name=file.stem, source=source, fingerprint=cache.fingerprint, pixels=pixels)
+    made.column_names = column_names
+    return made
 
 
 class MappedVectors:

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from lrx.core.text import join_names
 from lrx.data.codes import CodesDataset, named_columns
 from lrx.data.store.array_file import HDF5, NPZ, find_array
+from lrx.data.store.text_array import read_texts
 
 PARQUET = b"PAR1"
 CODE = re.compile(r"(?:z|codes?|latents?)[ _.\[]?(\d+)\]?", re.I)
@@ -60,21 +60,9 @@ def _arrays(file: Path) -> _Content:
     """Read the arrays of an npz or HDF5 file."""
     read = [np.concatenate(list(find_array(file, key).rows())) for key in ("codes", "factors")]
     try:
-        return _Content(read[0], named_columns(read[1], _names(file)), "arrays codes and factors")
+        return _Content(read[0], named_columns(read[1], read_texts(file, NAMES)), "arrays codes and factors")
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
-
-
-def _names(file: Path) -> list[str] | None:
-    """Return the array `factor_names` as texts; None where there is none."""
-    try:
-        if h5py.is_hdf5(file):
-            with h5py.File(file, "r") as opened:
-                return None if NAMES not in opened else [str(name) for name in opened[NAMES].asstr()[()]]
-        with np.load(file, allow_pickle=False) as arrays:
-            return None if NAMES not in arrays else [str(name) for name in arrays[NAMES]]
-    except (TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"{NAMES} must be an array of texts, one a column of factors ({error})") from error
 
 
 def _split(file: Path, columns: Mapping[str, np.ndarray]) -> _Content:

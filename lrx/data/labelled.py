@@ -21,11 +21,13 @@ class StoreDataset:
     Its `sample`, int64 (M,), names the images that training and evaluation draw from, see lrx.data.subset; None: all.
     observations_fingerprint: the fingerprint without known classes, see lrx.core.data_identity.
     class_names: by factor or label, the name of each class, where they have names.
+    column_names: of the columns of vectors, such as genes; () where they have none.
     remark: what whoever opens it should know, such as what was left out; also part of `source`.
     """
 
     class_names: Mapping[str, tuple[str, ...]] = {}
     remark = ""
+    column_names: tuple[str, ...] = ()
 
     def __init__(self, *, name: str, source: str, fingerprint: str, pixels: PixelStore) -> None:
         """Take the shape of the observations from the first one."""

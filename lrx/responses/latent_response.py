@@ -34,9 +34,11 @@ def respond(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> Tenso
     return h_ND
 
 
-def intervene(z_ND: Tensor, latents: int | Tensor, values: Tensor) -> Tensor:
-    """Return do(z_latents := v): a copy of z (N, D) with one column replaced by values (N,), or m columns, given as
-    int64 (m,), by values (N, m)."""
+def intervene(z_ND: Tensor, latent: int | Tensor, values_N: Tensor) -> Tensor:
+    """Return do(z_latent := v): a copy of z (N, D) with one column replaced by the values (N,).
+
+    latent: also several, int64 (m,), with values (N, m).
+    """
     set_ND = z_ND.clone()
-    set_ND[:, latents] = values
+    set_ND[:, latent] = values_N
     return set_ND

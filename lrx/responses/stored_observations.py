@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.core.types import Autoencoder
+from lrx.core.types import Autoencoder, Dataset, Named
 from lrx.responses.encoding import eval_mode
 
 
@@ -28,6 +28,12 @@ def observation_axes(observation: np.ndarray) -> tuple[str, ...]:
     if observation.ndim == 3:
         return ("channel", "height", "width")
     return ("dimension",) if observation.ndim == 1 else tuple(f"dimension_{i}" for i in range(observation.ndim))
+
+
+def named_columns_of(dataset: Dataset, axes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Return the labels of the axis `dimension` of vectors whose columns have names; nothing for others."""
+    names = dataset.column_names if isinstance(dataset, Named) else ()
+    return {"dimension": np.array(names)} if names and axes == ("dimension",) else {}
 
 
 def observation_unit(observation: np.ndarray) -> str:

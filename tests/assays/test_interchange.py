@@ -41,8 +41,8 @@ def test_axis_aligned_model_passes() -> None:
     assert values(result, "named").tolist() == np.eye(3).tolist()
     for name in ("cause", "isolation"):
         assert np.array_equal(values(result, name), np.ones(3))
-        assert result.scores[name] == result.scores[f"ceiling_{name}"] == 1
-        assert result.scores[f"{name}_se"] == 0
+        assert result.scores[f"mean_{name}"] == result.scores[f"mean_ceiling_{name}"] == 1
+        assert result.scores[f"mean_{name}_se"] == 0
     assert result.settings["remark"] is None
 
 
@@ -52,7 +52,7 @@ def test_rotated_model_fails() -> None:
     assert max(cause[:2]) < 0.3  # half of the change arrives: another class
     assert cause[2] == isolation[2] == 1  # its own latent is not turned
     assert max(isolation[:2]) < 0.8  # a half of the other factors, in the plane, moves too
-    assert result.scores["ceiling_cause"] == result.scores["ceiling_isolation"] == 1
+    assert result.scores["mean_ceiling_cause"] == result.scores["mean_ceiling_isolation"] == 1
 
 
 def test_both_latents_of_a_plane_cause_without_isolating() -> None:
@@ -68,13 +68,13 @@ def test_factor_without_response_is_named() -> None:
     result = assay(LinearPair(ignoring, ignoring))
     assert math.isnan(values(result, "cause")[2])
     assert result.settings["remark"] == "no latent responds to c: nothing to exchange"
-    assert result.scores["cause"] == 1
+    assert result.scores["mean_cause"] == 1
 
 
 def test_error_matches_spread_over_pairs() -> None:
     model = LinearPair(turned(0.35))
     drawn = [assay(model, seed=seed, num_groups=2, num_pairs=60, latents={"a": [0], "b": [1]}) for seed in range(60)]
-    for name in ("cause", "isolation", "balance"):
+    for name in ("mean_cause", "mean_isolation", "balance"):
         spread = np.std([result.scores[name] for result in drawn], ddof=1)
         error = np.mean([result.scores[f"{name}_se"] for result in drawn])
         assert error / spread == pytest.approx(1, abs=0.35), name  # the spread of 60 is known to 9 %

@@ -43,8 +43,8 @@ def test_axes_of_an_aligned_code_are_special() -> None:
 
 def test_axes_of_a_turned_code_are_not() -> None:
     result = matrix(Squashed(turned(math.pi / 4, dim=2)), Vectors(dim=2), controls=19, num_samples=128)
-    assert values(result, "axis_p").min() > 0.5
-    assert values(result, "axis_spread").min() > 5 * values(result, "axis_spread_se").max()
+    assert values(result, "axis_p").min() > 0.2
+    assert values(result, "axis_spread").min() > 3 * values(result, "axis_spread_se").max()
 
 
 def test_axis_outside_a_turned_plane_is_special() -> None:

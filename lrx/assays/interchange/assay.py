@@ -196,11 +196,14 @@ def _scores(ratios: Mapping[str, Sequence[Ratio]], has_latents: Tensor) -> dict[
     """Return means over the factors with latents, with errors: all factors share the pairs."""
     chosen = has_latents.nonzero()[:, 0].tolist()
     if not chosen:
-        return {name: math.nan for score in (*ratios, "balance") for name in (score, f"{score}_se")}
-    values = {name: float(np.mean([part[f].value for f in chosen])) for name, part in ratios.items()}
-    influence = {name: torch.stack([part[f].influence_P for f in chosen]).mean(0) for name, part in ratios.items()}
-    values["balance"] = (values["cause"] + values["isolation"]) / 2
-    influence["balance"] = (influence["cause"] + influence["isolation"]) / 2
+        scores = (*(f"mean_{name}" for name in ratios), "balance")
+        return {name: math.nan for score in scores for name in (score, f"{score}_se")}
+    values = {f"mean_{name}": float(np.mean([part[f].value for f in chosen])) for name, part in ratios.items()}
+    influence = {
+        f"mean_{name}": torch.stack([part[f].influence_P for f in chosen]).mean(0) for name, part in ratios.items()
+    }
+    values["balance"] = (values["mean_cause"] + values["mean_isolation"]) / 2
+    influence["balance"] = (influence["mean_cause"] + influence["mean_isolation"]) / 2
     return values | {f"{name}_se": standard_error(influence[name]) for name in values}
 
 

@@ -11,13 +11,13 @@ scale. I images, W latents that are walked, S steps, D latents, R latents to cho
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.assays.traversal.walks import centre_and_spread, moved_arrays, walk
 from lrx.core.flat_codes import AXES
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.statistics import mean_and_se
@@ -32,17 +32,15 @@ from lrx.responses.informative import (
     informative_by_self_response,
     read_back_array,
 )
-from lrx.responses.latent_response import intervene, respond
 from lrx.responses.matrix import SCALE, ResponseMatrix
 from lrx.responses.measurement import Measurement
 from lrx.responses.shared_matrix import serves, shared_or_measured
-from lrx.responses.stored_observations import decoded, observation_axes, observation_unit
+from lrx.responses.stored_observations import decoded, named_columns_of, observation_axes, observation_unit
 from lrx.responses.units import MEANING
 
 CHOICES = ("informative", "all")
 WALKS = ("image", "latent", "step")
 NUM_SAMPLES = 256
-SPREAD_IMAGES = 256  # on which mean and standard deviation of codes of a map are taken, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +98,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     draws = 0 if served else matrix.num_samples * (len(rows) + 1)
     total = draws + points * len(walked)
     values_S = torch.linspace(-settings.extent, settings.extent, settings.steps, dtype=torch.float64)
-    centre_D, spread_D = _centre_and_spread(m, order)
+    centre_D, spread_D = centre_and_spread(m, order)
     targets_SD = torch.stack([centre_D + spread_D * value for value in values_S])
     walked_members = [units.members[unit] for unit in walked]
     walks, response_IWSD = walk(
@@ -135,6 +133,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         "own_response": Array(own_IWS, WALKS, "latent", "response of the walked latent along the walks"),
         "following": Array(following_IW, WALKS[:2], "1", slope),
         **_self_response_arrays(matrix, places),
+        **moved_arrays(walks, values_S),
         "informative": (read_back_array if is_map else informative_array)(own_R[places], "latent"),
     }
     return AssayResult(
@@ -144,6 +143,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             "latent": units.labels[walked],
             "step": values_S.numpy(),
             **({} if is_map else {"responding": np.arange(m.num_latents)}),
+            **named_columns_of(m.dataset, observation),
         },
         scores=_scores(following_IW, walked, num_informative),
         settings=stored(
@@ -156,39 +156,6 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             remark=None if num_informative else f"no latent walked is informative: {criterion()}",
         ),
     )
-
-
-def walk(
-    m: Measurement, codes_ID: Tensor, members: Sequence[Tensor], targets_SD: Tensor, *, progress: Callable[[int], None]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return decoded observations (I, W, S, ...) and responses (I, W, S, D) where the latents int64 (m,) of each walk
-    are set to each of the values that targets (S, D) have for them.
-
-    progress: called with the number of points that are done.
-    """
-    images, steps = len(codes_ID), len(targets_SD)
-    values_ND = targets_SD.to(codes_ID).repeat(images, 1)
-    observations, responses = [], []
-    for number, latents in enumerate(members):
-        z_ND = intervene(codes_ID.repeat_interleave(steps, 0), latents, values_ND[:, latents])
-        x_N = decoded(m.autoencoder, z_ND, batch_size=m.batch_size)
-        observations.append(x_N.reshape(images, steps, *x_N.shape[1:]))
-        h_ND = respond(m.autoencoder, z_ND, batch_size=m.batch_size)
-        responses.append(h_ND.double().cpu().numpy().reshape(images, steps, m.num_latents))
-        progress(images * steps * (number + 1))
-    return np.stack(observations, axis=1), np.stack(responses, axis=1)
-
-
-def _centre_and_spread(m: Measurement, order: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what the values of a walk are relative to: 0 and 1 (D,) of a vector, mean and standard deviation of each
-    latent over images of codes of a map, whose scales are their own. ValueError for latents that do not vary."""
-    if len(m.latent_shape) == 1:
-        return torch.zeros(m.num_latents, dtype=torch.float64), torch.ones(m.num_latents, dtype=torch.float64)
-    codes_ND = encode_images(m.autoencoder, m.dataset, order[:SPREAD_IMAGES], batch_size=m.batch_size).double().cpu()
-    spread_D = codes_ND.std(0, correction=0)
-    if not bool((spread_D > 0).all()):
-        raise ValueError("the codes of some latents are the same for all images, so no walk along them has a scale")
-    return codes_ND.mean(0), spread_D
 
 
 def _matrix(m: Measurement, settings: Settings, rows: list[int], remaining: int) -> ResponseMatrix:

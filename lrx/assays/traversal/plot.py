@@ -19,6 +19,7 @@ from lrx.storage import results
 
 ROWS = 16  # latents that are drawn, the most responding first
 IMAGES = 3  # images that are drawn beside each other
+COLUMNS = 3  # named, of those that a row moves most
 CELL = 0.36  # inches of an image
 CURVE = 0.95  # inches of the panel of the response
 GAP = 0.14
@@ -48,6 +49,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
                 _annotate(axes, label, (0, 1), (0, 2), 7, style.QUIET, "left", "bottom")
             if image == 0:
                 _name(axes, result, row)
+                _name_columns(axes, result, row)
             elif not pictures:
                 axes.set_yticklabels([])
         left = width - CURVE
@@ -57,6 +59,17 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     caption = _caption(result, provenance, rows, images)
     style.title(first, "Traversals along latents", caption, characters=max(50, int(17 * (width - 0.9))), above=4)
     return {"traversal": figure}
+
+
+def _name_columns(axes: Axes, result: AssayResult, row: int) -> None:
+    """Name the columns that a row moves most, with their slopes, where columns have names."""
+    names = result.coordinates.get("dimension")
+    if names is None or "moved" not in result.arrays:
+        return
+    slopes = result.arrays["moved"].values[row]
+    most = np.argsort(-np.abs(slopes))[:COLUMNS]
+    text = ", ".join(f"{names[column]} {slopes[column]:+.2g}" for column in most)
+    _annotate(axes, text, (1, 1), (-3, -3), 6, style.QUIET, "right", "top")
 
 
 def _strip(axes: Axes, result: AssayResult, walk: np.ndarray, *, last: bool) -> None:

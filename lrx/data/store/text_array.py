@@ -1,0 +1,23 @@
+"""Array of texts, such as names of factors or genes, beside the numbers of an npz or HDF5 file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+
+def read_texts(file: Path, key: str) -> list[str] | None:
+    """Return the array `key` as texts; None where there is none. ValueError for anything but a row of texts."""
+    try:
+        if h5py.is_hdf5(file):
+            with h5py.File(file, "r") as opened:
+                return None if key not in opened else [str(name) for name in opened[key].asstr()[()]]
+        with np.load(file, allow_pickle=False) as arrays:
+            texts = arrays.get(key)
+        if texts is not None and (texts.ndim != 1 or texts.dtype.kind not in "SU"):
+            raise ValueError(f"it is {texts.dtype} {texts.shape}")
+        return None if texts is None else [str(name) for name in texts.astype(np.str_).tolist()]
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{key} must be an array of texts, one a column ({error})") from error
