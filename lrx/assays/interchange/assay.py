@@ -35,8 +35,8 @@ class Settings(Checked):
     """Settings of interchange interventions."""
 
     num_pairs: int = setting(512, "pairs of different images; at most half of the images", at_least=2)
-    latents: dict[str, list[int]] = setting(
-        {}, "latents of a factor, such as {shape: [0, 3]}; others by responses", in_yaml="{}"
+    latents: dict[str, list[int]] | None = setting(
+        None, "latents of some factors, such as {shape: [0, 3]}; null, and others: by responses"
     )
     threshold: float = setting(0.5, "a factor names latents from this share of its largest conditioned response")
     num_groups: int = setting(16, "groups of the conditioned response, for each factor", at_least=1)
@@ -131,15 +131,16 @@ def _named(m: Measurement, factors: FactorSpace, varying: Sequence[int], setting
     """Return the latents of each varying factor, bool (F, D): those given, others by conditioned responses; and the
     number of responses that were computed."""
     names = [factors.names[factor] for factor in varying]
-    unknown = [name for name in settings.latents if name not in names]
+    by_hand = settings.latents or {}
+    unknown = [name for name in by_hand if name not in names]
     if unknown:
         raise SettingError(f"latents must name factors of {', '.join(names)}, not {unknown[0]}")
     limits = {"num_groups": settings.num_groups, "max_pairs": settings.max_pairs}
-    rows, measured = [], [factor for factor in varying if factors.names[factor] not in settings.latents]
+    rows, measured = [], [factor for factor in varying if factors.names[factor] not in by_hand]
     counts = {factor: num_responses(factors, factor, m.num_latents, **limits) for factor in measured}
     done = 0
     for factor in varying:
-        given = settings.latents.get(factors.names[factor])
+        given = by_hand.get(factors.names[factor])
         if given is not None:
             rows.append(_given(given, factors.names[factor], m.num_latents))
             continue
