@@ -176,12 +176,18 @@ def describe_parts(model: nn.Module) -> str:
 def likely_parts(model: nn.Module) -> dict[str, str | int]:
     """Return keywords of `adapt` that bring in a model of usual names, for a person to change.
 
-    Of a forward of its own, (reconstruction, mean, log_var) is what most give.
+    A method that is named after encoding comes first; of a forward of its own, (reconstruction, mean, log_var) is what
+    most give. Modules are found at any depth, the outermost first.
     """
-    names = [name for name, _ in model.named_children() if "dec" in name or "gen" in name]
-    forward = not type(model).__module__.startswith("torch.") and type(model).forward is not nn.Module.forward
-    first: dict[str, str | int] = {"encode": "forward", "take": 1} if forward else {"encode": "encoder"}
-    return {**first, "decode": [*names, "decoder"][0]}
+    own = [kind for kind in type(model).__mro__ if not kind.__module__.startswith("torch.") and kind is not object]
+    methods = [name for kind in own for name, part in vars(kind).items() if callable(part) and name[0] != "_"]
+    modules = sorted((name for name, _ in model.named_modules() if name), key=lambda name: name.count("."))
+    encoding = [name for name in methods if name.startswith("enc")]
+    decoding = [name for name in (*methods, *modules) if name.rpartition(".")[2].startswith(("dec", "gen"))]
+    first: dict[str, str | int] = {"encode": encoding[0]} if encoding else {"encode": "encoder"}
+    if not encoding and "forward" in methods:
+        first = {"encode": "forward", "take": 1}
+    return {**first, "decode": [*decoding, "decoder"][0]}
 
 
 def _center(value: object) -> object:

@@ -24,11 +24,11 @@ class Autoencoder(Protocol):
     """Anything with encode and decode can be assayed."""
 
     def encode(self, x: Tensor) -> Tensor:
-        """Observations (B, *observation_shape) to the posterior mean (B, D)."""
+        """Observations (B, *observation_shape) to the posterior mean (B, D), or to codes with a shape (B, C, h, w)."""
         ...
 
     def decode(self, z: Tensor) -> Tensor:
-        """Latents (B, D) to observations (B, *observation_shape): pixels in [0, 1], never logits."""
+        """Latents, as encode gives them, to observations (B, *observation_shape): pixels in [0, 1], never logits."""
         ...
 
 
