@@ -76,6 +76,12 @@ def conditioned_responses(m: Measurement, factor: int, *, num_groups: int, max_p
     return combine(_factors(m), factor, [unit.evaluate() for unit in work], max_pairs=max_pairs)
 
 
+def named(response_FD: Tensor, threshold: float) -> Tensor:
+    """Return the latents that each factor names, bool (F, D): responses from `threshold` times the factor's largest."""
+    largest_F1 = response_FD.amax(1, keepdim=True)
+    return (response_FD >= threshold * largest_F1) & (largest_F1 > 0)
+
+
 def group_units(m: Measurement, factor: int, *, num_groups: int, max_pairs: int) -> Iterator[WorkUnit]:
     """Yield the work of `conditioned_responses`: units of as many groups as fit `POINTS` responses.
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lrx.assays.factor_inference.assay import Settings, mean_and_se_of_repeats, named, probe_accuracy
+from lrx.assays.factor_inference.assay import Settings, mean_and_se_of_repeats, probe_accuracy
 from lrx.assays.run import run_assay
 from lrx.core.factors import FactorSpace
 from lrx.core.types import AssayResult
+from lrx.responses.conditioned import named
 from tests.support.models_for_tests import one_thread as one_thread
 
 SETTINGS: dict[str, Any] = {

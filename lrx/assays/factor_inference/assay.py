@@ -23,7 +23,7 @@ from lrx.core.settings import Checked, Stored, setting, stored
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult, Dataset
 from lrx.core.validation import SettingError, is_number, is_whole
-from lrx.responses.conditioned import conditioned_responses, varying_factors
+from lrx.responses.conditioned import conditioned_responses, named, varying_factors
 from lrx.responses.encoding import encode_images, image_order, num_drawn
 from lrx.responses.measurement import Measurement
 
@@ -94,12 +94,6 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             probe=f"logistic regression, penalty {PENALTY:g}, at most {ITERATIONS} iterations",
         ),
     )
-
-
-def named(response_FD: Tensor, threshold: float) -> Tensor:
-    """Return the latents that each factor names, bool (F, D): responses from `threshold` times the factor's largest."""
-    largest_F1 = response_FD.amax(1, keepdim=True)
-    return (response_FD >= threshold * largest_F1) & (largest_F1 > 0)
 
 
 def probe_accuracy(codes_NK: np.ndarray, classes_N: np.ndarray, count: int, num_test: int) -> float:

@@ -4,8 +4,7 @@ Sources: `prior`, standard normal; `hybrid`, each latent of encoded images shuff
 n times to the same prior samples; `posterior`, encoder means of images, which decode to reconstructions;
 `posterior_sample`, a draw from each of their posteriors. A sixth, `data`, is those images themselves: the score of a
 perfect generator with so many samples. All are compared with other images, in a space of features.
-Source: Leeb et al. 2022 (arXiv 2106.16091), sections 3 and 5; distances: `lrx.sample_quality.distances`.
-N samples of each source, D latents, K features.
+Source: Leeb et al. 2022 (arXiv 2106.16091), sections 3 and 5. N samples of each source, D latents, K features.
 """
 
 from __future__ import annotations

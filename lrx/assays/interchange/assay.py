@@ -17,13 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.assays.factor_inference.assay import named
 from lrx.assays.interchange.reader import Reader, reader_of
 from lrx.core.factors import FactorSpace
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.types import Array, AssayResult, with_factors
 from lrx.core.validation import SettingError, is_whole
-from lrx.responses.conditioned import conditioned_responses, num_responses, varying_factors
+from lrx.responses.conditioned import conditioned_responses, named, num_responses, varying_factors
 from lrx.responses.encoding import encode_images, eval_mode, image_order, num_drawn
 from lrx.responses.latent_response import intervene
 from lrx.responses.measurement import Measurement
