@@ -50,7 +50,7 @@ def adapt(
         `normalised`, in the units of the encoder's input.
     input_mean, input_std: the encoder is given (x - mean) / std of pixels x in [0, 1]; numbers, or one a channel. A
         model of images in [-1, 1] takes 0.5 and 0.5.
-    A model with `encode` and `posterior` keeps its posterior, given the same input.
+    A model with `encode` and `posterior` keeps its posterior, given the same input; one with `latent_values` those.
     SettingError for a name that the model does not have, and for other values.
 
     >>> net = nn.Module()
@@ -97,6 +97,8 @@ class Adapted(nn.Module):
         super().__init__()
         self.model = model
         self._encode, self._decode, self._take, self._output = encode, decode, take, output
+        if callable(getattr(model, "latent_values", None)):  # see lrx.core.types.Quantized
+            self.latent_values = model.latent_values
         for name, value in zip(("mean", "std"), scale, strict=True):
             self.register_buffer(name, value, persistent=False)
 

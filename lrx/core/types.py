@@ -42,6 +42,15 @@ class Probabilistic(Autoencoder, Protocol):
 
 
 @runtime_checkable
+class Quantized(Autoencoder, Protocol):
+    """Autoencoder whose codes take one of V values in each latent, so that an intervention can set each of them."""
+
+    def latent_values(self) -> Tensor:
+        """Return the values of each latent (D, V), ascending."""
+        ...
+
+
+@runtime_checkable
 class Trainable(Autoencoder, Protocol):
     """Autoencoder that train() can fit."""
 
@@ -58,7 +67,7 @@ class Grouped(Trainable, Protocol):
     """Trainable whose parameters are not all trained alike."""
 
     def parameter_groups(self) -> list[dict[str, object]]:
-        """Groups for the optimiser: `params`, and `lr` and `betas` of their own where they are not the trainer's."""
+        """Groups for Adam: `params`, and what is not the trainer's, such as `lr`, `betas` or `weight_decay`."""
         ...
 
 

@@ -19,6 +19,7 @@ from lrx.core.devices import to_device
 from lrx.core.types import Probabilistic
 from lrx.core.validation import SettingError, check_choice
 from lrx.responses.encoding import encode_images, image_order, num_drawn, posterior_of_images
+from lrx.responses.enumeration import Enumeration, of_prior
 from lrx.responses.measurement import Measurement
 
 AUTO = "auto"
@@ -53,10 +54,14 @@ class Draws:
 
 @dataclass(frozen=True)
 class Block:
-    """Block of `size` draws, whose random numbers are drawn already; images are encoded when `draws` is called."""
+    """Block of `size` draws, whose random numbers are drawn already; images are encoded when `draws` is called.
+
+    enumeration: of quantised latents, whose values are all set and not drawn.
+    """
 
     size: int
     draws: Callable[[], Draws]
+    enumeration: Enumeration | None = None
 
 
 def base_of(m: Measurement, base: str) -> str:
@@ -113,6 +118,22 @@ def blocks(m: Measurement, *, base: str, net: int = 1) -> Iterator[Block]:
     return _data_blocks(m, sample=base == "posterior_sample")
 
 
+def enumerated(drawn: Iterator[Block], enumeration: Enumeration | None) -> Iterator[Block]:
+    """Yield these blocks with all values of quantised latents in place of v; without an enumeration, as they were.
+
+    As values they have z and the root mean square of the step v - z.
+    """
+
+    def points(block: Block) -> Draws:
+        z_ND = block.draws().z_ND
+        assert enumeration
+        return Draws(z_ND, z_ND + enumeration.step(z_ND))
+
+    if enumeration is None:
+        return drawn
+    return (Block(block.size, functools.partial(points, block), enumeration) for block in drawn)
+
+
 def net_size(num_samples: int) -> int:
     """Return the draws of a net: a power of two of at most 32, so that at least 32 nets give a fair error.
 
@@ -125,7 +146,7 @@ def _prior_blocks(m: Measurement) -> Iterator[Block]:
     like = m.device_and_dtype
     while True:
         noise = _normal(2, BLOCK, m.num_latents, generator=m.generator)
-        z_ND, values_ND = to_device(noise.to(like.dtype), like.device)
+        z_ND, values_ND = of_prior(m, to_device(noise.to(like.dtype), like.device))
         yield Block(BLOCK, functools.partial(Draws, z_ND, values_ND))
 
 
@@ -136,7 +157,7 @@ def _net_blocks(m: Measurement, net: int) -> Iterator[Block]:
     def draw(seeds: list[int]) -> Draws:
         nets = torch.cat([sobol_net(net, latents + int(m.units.sizes_U.max()), seed) for seed in seeds])
         points = to_device(nets.to(like.dtype), like.device)
-        return Draws(points[:, :latents], points[:, value_D])
+        return Draws(of_prior(m, points[:, :latents]), of_prior(m, points[:, value_D]))
 
     while True:
         seeds = torch.randint(2**62, (BLOCK // net,), generator=m.generator).tolist()

@@ -16,7 +16,7 @@ from lrx.core.devices import to_device
 from lrx.core.flat_codes import check_latent_shape
 from lrx.core.foreign_code import is_foreign
 from lrx.core.kl import kl_from_standard
-from lrx.core.types import Autoencoder, Dataset, Probabilistic, Sampled, as_float
+from lrx.core.types import Autoencoder, Dataset, Probabilistic, Quantized, Sampled, as_float
 from lrx.responses.finite import why_not_finite
 
 ACTIVATION_BYTES = 384 * 2**20
@@ -160,8 +160,9 @@ def fitting_batch_size(observation_shape: tuple[int, ...]) -> int:
 class CachedEncoder(nn.Module):
     """Autoencoder that encodes each image of one data set once, for all assays of a run.
 
-    encode, decode and posterior are those of the wrapped model; only `encode_images` looks codes up. Assays that draw
-    the same images (a permutation from the same seed) share their codes. Memory: D floats an image of the data set.
+    encode, decode, posterior and latent_values are those of the wrapped model; only `encode_images` looks codes up.
+    Assays that draw the same images (a permutation from the same seed) share their codes. Memory: D floats an image of
+    the data set.
     """
 
     def __init__(self, autoencoder: nn.Module, dataset: Dataset) -> None:
@@ -171,6 +172,8 @@ class CachedEncoder(nn.Module):
         self.encode, self.decode = autoencoder.encode, autoencoder.decode
         if isinstance(autoencoder, Probabilistic):
             self.posterior = autoencoder.posterior
+        if isinstance(autoencoder, Quantized):
+            self.latent_values = autoencoder.latent_values
         self._is_encoded = torch.zeros(len(dataset), dtype=torch.bool)
         self._codes = torch.empty(0)
 

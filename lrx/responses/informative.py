@@ -22,7 +22,8 @@ def informative_by_self_response(own_R: Tensor, threshold: float = THRESHOLD) ->
 
 
 def informative_by_read_back(read_back_R: Tensor, threshold: float = READ_BACK) -> Tensor:
-    """Return which units are informative, bool (R,), by M_uu / step_u (R,): codes of a map have scales of their own."""
+    """Return which units are informative, bool (R,), by M_uu / step_u (R,): codes of a map, and quantised
+    ones, have scales of their own."""
     return read_back_R > threshold
 
 
@@ -32,15 +33,15 @@ def read_back_array(read_back_R: Tensor, axis: str) -> Array:
     return Array(values_R, (axis,), "1", f"1 where informative: M_uu / step_u > {READ_BACK:g}")
 
 
-def remark_on_read_back(read_back_R: Tensor) -> str | None:
-    """Return the remark for a reader of units of which none is informative; None where some are."""
+def remark_on_read_back(read_back_R: Tensor, *, of_map: bool) -> str | None:
+    """Return the remark for a reader of units, of a map or not, of which none is informative; None where some are."""
     if informative_by_read_back(read_back_R).any():
         return None
     largest = float(read_back_R.max())
-    return (
-        f"no unit is informative, that is M_uu / step_u > {READ_BACK:g} (the largest is {largest:.2g}): "
-        "its decoder ignores it, or its neighbours overrule it; units=patch:3 sets neighbours together"
-    )
+    rule = f"no unit is informative, that is M_uu / step_u > {READ_BACK:g} (the largest is {largest:.2g})"
+    if not of_map:
+        return f"{rule}, as of {CAUSES}"
+    return f"{rule}: its decoder ignores it, or its neighbours overrule it; units=patch:3 sets neighbours together"
 
 
 def criterion(threshold: float = THRESHOLD) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 from lrx.core.devices import to_device
 from lrx.core.types import Autoencoder
 from lrx.responses.draws import Block, Draws
+from lrx.responses.enumeration import num_values
 from lrx.responses.latent_response import POINTS, intervene, respond
 from lrx.responses.units import Units
 from lrx.responses.work_units import Values, WorkUnit
@@ -30,7 +31,7 @@ def row_units(
     batch_size: int,
     sums: Callable[[BlockResponses, range], Values],
 ) -> Iterator[WorkUnit]:
-    """Yield units for the first `num_samples` draws: (R + 1) num_samples responses in all.
+    """Yield units for the first `num_samples` draws: (R + 1) num_samples responses in all, (R V + 1) of V set values.
 
     A unit, of the key (block, first row), is a block of N draws and as many rows as fit `POINTS`; its values are
     `sums(block, places)`, places being those in `rows`. h(z) is computed once for the units of a block that are
@@ -43,10 +44,11 @@ def row_units(
             autoencoder, block, rows, units, size=size, start=start, first=first, batch_size=batch_size
         )
         first = first or responses
-        step = max(1, POINTS // size)
+        passes = num_values(block.enumeration)
+        step = max(1, POINTS // (size * passes))
         for place in range(0, len(rows), step):
             places = range(place, min(place + step, len(rows)))
-            count = size * (len(places) + (place == 0))  # h(z) counts once
+            count = size * (len(places) * passes + (place == 0))  # h(z) counts once
             yield WorkUnit((number, place), count, functools.partial(sums, responses, places))
         start += size
         if start == num_samples:
@@ -91,8 +93,14 @@ class BlockResponses:
         return [self._rows[place] for place in places]
 
     def after_interventions(self, places: range) -> tuple[Tensor, ...]:
-        """Return the responses (N, D) after do(z_u := v), for each unit u at these places, on the CPU."""
-        z_ND, values_ND = self.draws.z_ND, self.draws.values_ND
+        """Return the responses (N, D) after do(z_u := v), for each unit u at these places, on the CPU.
+
+        Of quantised latents, responses that are changed by the root mean square over v: `Enumeration.changed`.
+        """
+        z_ND, values_ND, enumeration = self.draws.z_ND, self.draws.values_ND, self._block.enumeration
+        if enumeration:
+            latents = [int(self.units.members[unit]) for unit in self.set_at(places)]
+            return enumeration.changed(self._autoencoder, z_ND, self.h_ND, latents, batch_size=self._batch_size)
         members = [to_device(self.units.members[unit], z_ND.device) for unit in self.set_at(places)]
         set_ND = torch.cat([intervene(z_ND, m, values_ND[:, m]) for m in members])
         return torch.split(respond(self._autoencoder, set_ND, batch_size=self._batch_size).cpu(), self.size)

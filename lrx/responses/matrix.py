@@ -25,7 +25,8 @@ from torch import Tensor
 
 from lrx.core.types import Autoencoder
 from lrx.responses.delta_method import standard_error
-from lrx.responses.draws import blocks
+from lrx.responses.draws import blocks, enumerated
+from lrx.responses.enumeration import Enumeration, enumeration, num_values
 from lrx.responses.interventions import row_units
 from lrx.responses.measurement import Measurement
 from lrx.responses.response_sums import unit_sums
@@ -45,7 +46,7 @@ class ResponseMatrix:
     base: where the draws come from. rows: the units that were set, in order. units: U of them. net: draws of a net, 1
     for independent draws. A draw and its partner (see `Draws`) share an image, so the variance of a mean over draws
     from data also needs their covariance: the lagged products.
-    num_groups: of groups of draws kept for `replicates`, 0 for none.
+    num_groups: of groups of draws kept for `replicates`, 0 for none. values: of quantised latents, which are all set.
     with_std: whether the scale `std` can be had, of single latents alone: T is 4, else 2.
     Memory: 2 T^2 R U doubles, and num_groups R U more.
     """
@@ -61,6 +62,7 @@ class ResponseMatrix:
         with_std: bool = True,
     ) -> None:
         self.units = elements(units) if isinstance(units, int) else units
+        self.values: Enumeration | None = None
         self.rows, self.base, self.net, self.with_std = list(rows), base, net, with_std
         shape, features = (len(self.rows), len(self.units)), 4 if with_std else 2
         latents = len(self.units.unit_D)
@@ -171,7 +173,7 @@ class ResponseMatrix:
         part.moments_2D = self.moments_2D
         part.products_RDTT, part.lagged_RDTT = self.products_RDTT[places], self.lagged_RDTT[places]
         part.squares_GRD, part.counts_G = self.squares_GRD[:, places], self.counts_G
-        part.rounding_D = self.rounding_D
+        part.rounding_D, part.values = self.rounding_D, self.values
         return part
 
     def replicates(self, number: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -214,16 +216,18 @@ def measure_matrix(
     num_groups = min(num_groups, GROUPS, num_samples // net)
     with_std = units.kind == "element"
     matrix = ResponseMatrix(rows, units, base=base, net=net, num_groups=num_groups, with_std=with_std)
+    drawn = blocks(m, base=base, net=net)
+    matrix.values = enumeration(m, base=base, num_samples=num_samples)
     work = row_units(
         autoencoder or m.autoencoder,
-        blocks(m, base=base, net=net),
+        enumerated(drawn, matrix.values),
         rows=rows,
         units=units,
         num_samples=num_samples,
         batch_size=m.batch_size,
         sums=functools.partial(unit_sums, net=net, num_groups=num_groups, num_samples=num_samples, with_std=with_std),
     )
-    total = num_samples * (len(rows) + 1)
+    total = num_samples * (len(rows) * num_values(matrix.values) + 1)
     for (_, row), values in m.share.values(work, total=total, progress=lambda done: m.progress(done, total)):
         matrix.add(row, values)
         if row + len(values[0]) == len(rows) and enough(matrix):  # all rows have seen the block

@@ -21,6 +21,7 @@ from torch import Tensor
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.responses.conditioned import GroupResponses, combine, group_units, num_responses, varying_factors
+from lrx.responses.enumeration import latent_values, unit_of
 from lrx.responses.informative import CAUSES
 from lrx.responses.measurement import Measurement
 from lrx.responses.units import MEANING
@@ -74,7 +75,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     matrix_FD, replicates_BFD = bootstrap(
         groups, reduction=settings.reduction, count=settings.num_bootstrap, generator=m.generator
     )
-    threshold, axes = settings.threshold, ("factor", "latent")
+    threshold, axes, unit = settings.threshold, ("factor", "latent"), unit_of(latent_values(m))
     return AssayResult(
         arrays={
             "matrix": Array(matrix_FD.numpy(), axes, "latent", f"conditioned response matrix, {settings.reduction}"),
@@ -85,19 +86,21 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             "factor": np.array([factors.names[factor] for factor in varying]),
             "latent": m.units.labels,
         },
-        scores=_with_errors(_told(scores_of(matrix_FD, threshold), len(varying)), scores_of(replicates_BFD, threshold)),
+        scores=_with_errors(
+            _told(scores_of(matrix_FD, threshold, unit), len(varying)), scores_of(replicates_BFD, threshold, unit)
+        ),
         settings=stored(
             settings,
             units=m.units.kind,
             batch_size=m.batch_size,
             left_out=", ".join(name for name, size in zip(factors.names, factors.sizes, strict=True) if size == 1),
             num_responses=sum(factor.num_responses for factor in groups),
-            remark=_remark(matrix_FD, threshold),
+            remark=_remark(matrix_FD / unit, threshold),
         ),
     )
 
 
-def scores_of(matrix_xFD: Tensor, threshold: float) -> dict[str, Tensor]:
+def scores_of(matrix_xFD: Tensor, threshold: float, unit: Tensor | float = 1.0) -> dict[str, Tensor]:
     """Return the scores (...) of conditioned response matrices (..., F, D).
 
     cds: sum_j max_c C_cj / sum_cj C_cj, the share of each latent's response that is to one factor; NaN where the matrix
@@ -105,8 +108,8 @@ def scores_of(matrix_xFD: Tensor, threshold: float) -> dict[str, Tensor]:
     cds_corrected: (cds - 1 / F) / (1 - 1 / F), 0 where every latent responds to all factors alike; NaN for one factor.
     completeness: mean over factors of max_j C_cj / sum_j C_cj, the share of a factor's responses in one latent; 0 for a
         factor without any response.
-    num_responsive: latents j with max_c C_cj above `RESPONSIVE`.
-    num_uncovered: factors c with max_j C_cj at most the threshold.
+    num_responsive: latents j with max_c C_cj above `RESPONSIVE`, in their unit (`lrx.responses.enumeration.unit_of`).
+    num_uncovered: factors c with max_j C_cj at most the threshold, likewise.
     """
     factors = matrix_xFD.shape[-2]
     cds = matrix_xFD.amax(-2).sum(-1) / matrix_xFD.sum((-2, -1))
@@ -115,8 +118,8 @@ def scores_of(matrix_xFD: Tensor, threshold: float) -> dict[str, Tensor]:
         "cds": cds,
         "cds_corrected": (cds - 1 / factors) / (1 - 1 / factors) if factors > 1 else torch.full_like(cds, math.nan),
         "completeness": torch.where(total > 0, largest / total, 0.0).mean(-1),
-        "num_responsive": (matrix_xFD > RESPONSIVE).any(-2).sum(-1).double(),
-        "num_uncovered": (largest <= threshold).sum(-1).double(),
+        "num_responsive": (matrix_xFD / unit > RESPONSIVE).any(-2).sum(-1).double(),
+        "num_uncovered": ((matrix_xFD / unit).amax(-1) <= threshold).sum(-1).double(),
     }
 
 

@@ -1,10 +1,10 @@
 """Generation: distance of decoded samples from images, for each source of latents.
 
-Sources: `prior`, standard normal; `hybrid`, each latent of encoded images shuffled independently; `refined`, h applied
-n times to the same prior samples; `posterior`, encoder means of images, which decode to reconstructions;
-`posterior_sample`, a draw from each of their posteriors. A sixth, `data`, is those images themselves: the score of a
-perfect generator with so many samples. All are compared with other images, in a space of features.
-Source: Leeb et al. 2022 (arXiv 2106.16091), sections 3 and 5. N samples of each source, D latents, K features.
+Sources: `prior` (`lrx.responses.enumeration.of_prior`); `hybrid`, each latent of encoded images shuffled independently;
+`refined`, h applied n times to the same prior samples; `posterior`, encoder means of images, which decode to
+reconstructions; `posterior_sample`, a draw from each of their posteriors. A sixth, `data`, is those images themselves:
+the score of a perfect generator. All are compared with other images, in a space of features. Source: Leeb et al. 2022
+(arXiv 2106.16091), sections 3 and 5. N samples of each source, D latents, K features.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from lrx.core.types import Array, AssayResult, Autoencoder, Probabilistic, as_fl
 from lrx.core.validation import SettingError
 from lrx.responses.draws import check_prior
 from lrx.responses.encoding import encode_images, eval_mode, image_order, num_drawn, posterior_of_images
+from lrx.responses.enumeration import of_prior
 from lrx.responses.latent_response import respond
 from lrx.responses.measurement import Measurement
 from lrx.responses.stored_observations import as_stored, observation_axes, observation_unit
@@ -152,8 +153,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
 def sample_latents(m: Measurement, indices: Tensor, refinements: int) -> dict[str, Tensor]:
     """Return latents (N, D) by their source; the images with these indices (N,) give those of the posterior."""
     codes_ND = encode_images(m.autoencoder, m.dataset, indices, batch_size=m.batch_size)
-    noise_ND = torch.randn(codes_ND.shape, generator=m.generator, dtype=torch.float64)
-    prior_ND = noise_ND.to(m.device_and_dtype)
+    prior_ND = of_prior(m, torch.randn(codes_ND.shape, generator=m.generator, dtype=torch.float64))
     latents = {
         "prior": prior_ND,
         "hybrid": shuffle_latents(codes_ND, m.generator),

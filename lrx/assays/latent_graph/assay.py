@@ -26,6 +26,7 @@ from lrx.core.settings import Checked, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import check_whole
 from lrx.responses.draws import AUTO, BASE_MEANING, BASES, BLOCK, base_of
+from lrx.responses.enumeration import has_own_scale, weighting
 from lrx.responses.informative import informative_array, remark_on
 from lrx.responses.matrix import AXES, GROUPS, SCALE, ResponseMatrix
 from lrx.responses.measurement import Measurement
@@ -114,6 +115,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             base=matrix.base,
             num_samples=matrix.num_samples,
             num_groups=matrix.num_groups,
+            **weighting(matrix.values),
             batch_size=m.batch_size,
             remark=_remark(matrix, matrix_DD.diagonal(), settings),
         ),
@@ -160,9 +162,10 @@ def _counts(edge_BDD: Tensor, node_BD: Tensor) -> Tensor:
 
 
 def _scale(m: Measurement, matrix: ResponseMatrix) -> Tensor:
-    """Return what responses (D,) are divided by before thresholds: 1, or of codes of a map the step of each unit, so
-    that the thresholds, which are for standard normal latents, hold for channels of any scale."""
-    return matrix.step("half") if len(m.latent_shape) > 1 else torch.ones(len(matrix.units), dtype=torch.float64)
+    """Return what responses (D,) are divided by before thresholds: 1, or of codes with scales of their own the step of
+    each unit, so that the thresholds, which are for standard normal latents, hold for any scale."""
+    ones_D = torch.ones(len(matrix.units), dtype=torch.float64)
+    return torch.where(matrix.step("half") > 0, matrix.step("half"), ones_D) if has_own_scale(m) else ones_D
 
 
 def _remark(matrix: ResponseMatrix, own_D: Tensor, settings: Settings) -> str | None:

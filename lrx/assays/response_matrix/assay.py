@@ -21,6 +21,7 @@ from lrx.responses.bf16 import InBf16
 from lrx.responses.controls import NUM_DRAWS, measure_controls
 from lrx.responses.draws import AUTO, BASE_MEANING, BASES, LEAST_QUASI, base_of, net_size
 from lrx.responses.encoding import image_order, kl_from_prior, posterior_of_images
+from lrx.responses.enumeration import check_continuous, has_own_scale, weighting
 from lrx.responses.informative import (
     informative_array,
     informative_by_self_response,
@@ -115,12 +116,12 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     matrix = m.matrix or estimate(m, settings)
     scale = settings.normalization
     own_U, read_back_U = matrix.self_responses("none")[0], matrix.read_back()[0]
-    is_map = len(m.latent_shape) > 1
+    own_scale = has_own_scale(m)
     arrays = {
         **matrix_arrays(matrix, scale),
         "mean_square": Array(matrix.mean_square().numpy(), AXES, "latent^2", "mean square of the change of response"),
         "response_std": Array(matrix.response_std().numpy(), AXES[1:], "latent", "standard deviation of h(z)"),
-        "informative": read_back_array(read_back_U, AXES[1]) if is_map else informative_array(own_U, AXES[1]),
+        "informative": read_back_array(read_back_U, AXES[1]) if own_scale else informative_array(own_U, AXES[1]),
         **step_arrays(matrix),
         **matrix.units.arrays(),
     }
@@ -149,8 +150,9 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             net=matrix.net,
             num_samples=matrix.num_samples,
             target_reached=None if settings.target_se is None else _reached(matrix, settings),
+            **weighting(matrix.values),
             batch_size=m.batch_size,
-            remark=_remark(own_U, read_back_U, settings, is_map=is_map),
+            remark=_remark(m, own_U, read_back_U, settings),
         ),
     )
 
@@ -161,6 +163,8 @@ def further_rows(m: Measurement, settings: Settings, matrix: ResponseMatrix) -> 
     if (settings.signed or settings.controls) and m.units.kind != "element":
         name = "signed" if settings.signed else "controls"
         raise SettingError(f"{name} is of single latents of vectors, not of units={m.units.kind}")
+    if settings.controls:
+        check_continuous(m, f"controls={settings.controls}", "steps along random directions")
     alone = dataclasses.replace(m, share=ALL_UNITS)
     arrays: dict[str, Array] = {}
     if settings.signed:
@@ -187,10 +191,12 @@ def _coordinates(labels: np.ndarray, num_controls: int) -> dict[str, np.ndarray]
     return {"intervened": labels, "responding": labels, **controls}
 
 
-def _remark(own_U: Tensor, read_back_U: Tensor, settings: Settings, *, is_map: bool) -> str | None:
+def _remark(m: Measurement, own_U: Tensor, read_back_U: Tensor, settings: Settings) -> str | None:
     """Return what a reader must know: no unit is informative, or controls lack a plane to turn in."""
-    remark = remark_on_read_back(read_back_U) if is_map else remark_on(own_U)
-    if settings.controls and not is_map and int(informative_by_self_response(own_U).sum()) < 2:
+    if has_own_scale(m):
+        return remark_on_read_back(read_back_U, of_map=len(m.latent_shape) > 1)
+    remark = remark_on(own_U)
+    if settings.controls and int(informative_by_self_response(own_U).sum()) < 2:
         remark = "; ".join(filter(None, [remark, "no controls: random directions need two informative latents"]))
     return remark
 

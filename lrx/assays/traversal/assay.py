@@ -5,7 +5,8 @@ value where the latent acts freely, and stays behind where the response saturate
 of h_j over the values, is 1 for an identity and 0 for a latent that causes nothing. Source: Leeb et al. 2022
 (arXiv 2106.16091), section 3. A unit of several latents (`lrx.responses.units`) is set as one; latents of a map move
 in standard deviations over images from their mean, and the response of a unit is the mean over its latents on that
-scale. I images, W latents that are walked, S steps, D latents, R latents to choose from.
+scale. A quantised latent is set to each of its values. I images, W latents that are walked, S steps, D latents, R
+latents to choose from.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.assays.traversal.walks import centre_and_spread, moved_arrays, walk
+from lrx.assays.traversal.targets import EXTENT, STEPS, targets
+from lrx.assays.traversal.walks import moved_arrays, slope_over, walk
 from lrx.core.flat_codes import AXES
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.statistics import mean_and_se
-from lrx.core.types import Array, AssayResult
+from lrx.core.types import Array, AssayResult, Quantized
 from lrx.core.validation import SettingError, is_whole
 from lrx.responses.draws import AUTO, base_of
 from lrx.responses.encoding import encode_images, image_order
+from lrx.responses.enumeration import has_own_scale, num_values, weighting
 from lrx.responses.informative import (
+    READ_BACK,
     criterion,
     informative_array,
     informative_by_read_back,
@@ -52,8 +56,8 @@ class Settings(Checked):
         "informative", "informative | all | a list such as [0,3]; rows are ordered by response"
     )
     images: int | list[int] = setting(3, "number of images, drawn from the seed, or a list of indices such as [17,4]")
-    extent: float = setting(3.0, "each latent from -extent to extent", positive=True)
-    steps: int = setting(11, "values of each latent", at_least=2)
+    extent: float = setting(EXTENT, "each latent from -extent to extent", positive=True)
+    steps: int = setting(STEPS, "values of each latent", at_least=2)
     num_samples: int | None = setting(
         NUM_SAMPLES,
         "draws of the responses that order the latents; null: the matrix of this run (assay=paper)",
@@ -86,20 +90,18 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     codes_ID = encode_images(m.autoencoder, m.dataset, indices_I, batch_size=m.batch_size)
 
     rows = settings.latents if isinstance(settings.latents, list) else list(range(len(units)))
-    points = len(codes_ID) * settings.steps  # of one latent, each decoded and responded to
+    step_S, targets_SD, centre_D, spread_D = targets(m, order, extent=settings.extent, steps=settings.steps)
+    points = len(codes_ID) * len(step_S)  # of one latent, each decoded and responded to
     matrix = _matrix(m, settings, rows, points * len(rows))
-    is_map = len(m.latent_shape) > 1
-    own_R = matrix.read_back()[0] if is_map else matrix.self_responses("none")[0]
-    informative_R = informative_by_read_back(own_R) if is_map else informative_by_self_response(own_R)
+    is_map, own_scale = len(m.latent_shape) > 1, has_own_scale(m)
+    own_R = matrix.read_back()[0] if own_scale else matrix.self_responses("none")[0]
+    informative_R = informative_by_read_back(own_R) if own_scale else informative_by_self_response(own_R)
     places = _order(own_R, informative_R, only_informative=settings.latents == "informative")
     walked = [rows[place] for place in places]
 
     served = serves(m, num_samples=settings.num_samples, base=base_of(m, AUTO))
-    draws = 0 if served else matrix.num_samples * (len(rows) + 1)
+    draws = 0 if served else matrix.num_samples * (len(rows) * num_values(matrix.values) + 1)
     total = draws + points * len(walked)
-    values_S = torch.linspace(-settings.extent, settings.extent, settings.steps, dtype=torch.float64)
-    centre_D, spread_D = centre_and_spread(m, order)
-    targets_SD = torch.stack([centre_D + spread_D * value for value in values_S])
     walked_members = [units.members[unit] for unit in walked]
     walks, response_IWSD = walk(
         m, codes_ID, walked_members, targets_SD, progress=lambda done: m.progress(draws + done, total)
@@ -108,9 +110,12 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     own_IWS = np.stack(
         [scaled_IWSD[:, w][..., members.numpy()].mean(-1) for w, members in enumerate(walked_members)], axis=1
     )
-    following_IW = own_IWS @ values_S.numpy() / float(values_S.square().sum())  # values are symmetric about 0
+    scaled_SD = (targets_SD - centre_D) / spread_D
+    values_WS = torch.stack([scaled_SD[:, members].mean(1) for members in walked_members]).numpy()
+    following_IW = slope_over(own_IWS, values_WS)
 
-    num_informative = int(informative_R.sum())
+    num_informative, is_quantized = int(informative_R.sum()), isinstance(m.autoencoder, Quantized)
+    rule = f"M_uu / step_u > {READ_BACK:g}" if own_scale else criterion()
     observation, unit = observation_axes(walks[0, 0, 0]), observation_unit(walks)
     code_axes = ("latent_channel", *AXES[1:]) if is_map else ("responding",)
     originals = decoded(m.autoencoder, codes_ID, batch_size=m.batch_size)
@@ -133,15 +138,17 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         "own_response": Array(own_IWS, WALKS, "latent", "response of the walked latent along the walks"),
         "following": Array(following_IW, WALKS[:2], "1", slope),
         **_self_response_arrays(matrix, places),
-        **moved_arrays(walks, values_S),
-        "informative": (read_back_array if is_map else informative_array)(own_R[places], "latent"),
+        **moved_arrays(walks, values_WS),
+        "informative": (read_back_array if own_scale else informative_array)(own_R[places], "latent"),
     }
+    if is_quantized:
+        arrays["value"] = Array(values_WS, WALKS[1:], "latent", "value that each step sets a latent to")
     return AssayResult(
         arrays=arrays,
         coordinates={
             "image": indices_I.numpy(),
             "latent": units.labels[walked],
-            "step": values_S.numpy(),
+            "step": step_S.numpy(),
             **({} if is_map else {"responding": np.arange(m.num_latents)}),
             **named_columns_of(m.dataset, observation),
         },
@@ -150,10 +157,12 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             settings,
             units=units.kind,
             num_images=len(codes_ID),
-            extent=float(settings.extent),
+            extent=None if is_quantized else float(settings.extent),
+            steps=len(step_S),
             num_samples=matrix.num_samples,
+            **weighting(matrix.values),
             batch_size=m.batch_size,
-            remark=None if num_informative else f"no latent walked is informative: {criterion()}",
+            remark=None if num_informative else f"no latent walked is informative: {rule}",
         ),
     )
 

@@ -43,7 +43,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
             left = 0.9 + image * (strip + GAP)
             axes = figure.add_axes((left / width, bottom / height, strip / width, row_height / height))
             first = first or axes
-            _strip(axes, result, walks[image, row], last=row == rows - 1)
+            _strip(axes, result, walks[image, row], _values(result, row), last=row == rows - 1)
             if row == 0:
                 label = f"image {result.coordinates['image'][image]}"
                 _annotate(axes, label, (0, 1), (0, 2), 7, style.QUIET, "left", "bottom")
@@ -72,15 +72,24 @@ def _name_columns(axes: Axes, result: AssayResult, row: int) -> None:
     _annotate(axes, text, (1, 1), (-3, -3), 6, style.QUIET, "right", "top")
 
 
-def _strip(axes: Axes, result: AssayResult, walk: np.ndarray, *, last: bool) -> None:
-    """Draw one walk (S, ...): images side by side, or the components of vectors as lines."""
-    values = result.coordinates["step"]
+def _values(result: AssayResult, row: int) -> np.ndarray:
+    """Return the values that a walk sets its latent to: those of the steps, or of a quantised latent its own."""
+    own = result.arrays.get("value")
+    values: np.ndarray = result.coordinates["step"] if own is None else own.values[row]
+    return values
+
+
+def _strip(axes: Axes, result: AssayResult, walk: np.ndarray, values: np.ndarray, *, last: bool) -> None:
+    """Draw one walk (S, ...) over its values (S,): images side by side, or the components of vectors as lines."""
     if is_image(walk):
         show_sheet(axes, walk[None], gap=max(1, walk.shape[-1] // 32))
         if last:
             left, right = axes.get_xlim()
             ends = np.array([0.5, len(values) / 2, len(values) - 0.5]) / len(values)
-            axes.set_xticks(left + (right - left) * ends, [f"{values[0]:+g}", "0", f"{values[-1]:+g}"])
+            labels = [f"{values[0]:+g}", "0", f"{values[-1]:+g}"]
+            if "value" in result.arrays:  # each latent has its own
+                labels = ["least", "", "largest"]
+            axes.set_xticks(left + (right - left) * ends, labels)
             axes.tick_params(length=0)
         return
     show_lines(axes, values, walk.reshape(len(walk), -1))
@@ -131,15 +140,16 @@ def _annotate(
 
 def _response(axes: Axes, result: AssayResult, row: int, *, last: bool) -> None:
     """Plot the latent's own response along the walk of each image, against the values set."""
-    values = result.coordinates["step"]
+    values = _values(result, row)
     axes.plot(values, values, color=style.QUIET, linewidth=0.7, linestyle=(0, (4, 3)))
     for own in result.arrays["own_response"].values[:, row]:
         axes.plot(values, own, color=style.ACCENT, linewidth=0.9, alpha=0.8)
     axes.set_xlim(values[0], values[-1])
     every = result.arrays["own_response"].values[:IMAGES, :ROWS]
     axes.set_ylim(1.1 * min(values[0], every.min()), 1.1 * max(values[-1], every.max()))
-    axes.set_xticks([values[0], 0, values[-1]] if last else [])
-    axes.set_yticks([values[0], 0, values[-1]])
+    ticks = [values[0], 0, values[-1]] if "value" not in result.arrays else [round(values[0], 2), round(values[-1], 2)]
+    axes.set_xticks(ticks if last else [])
+    axes.set_yticks(ticks)
     axes.tick_params(labelsize=7, length=2)
     axes.yaxis.tick_right()
     if row == 0:
@@ -148,6 +158,7 @@ def _response(axes: Axes, result: AssayResult, row: int, *, last: bool) -> None:
 
 def _caption(result: AssayResult, provenance: results.Provenance, rows: int, images: int) -> str:
     settings, walked = result.settings, len(result.coordinates["latent"])
+    extent = settings["extent"]
     more = images < len(result.coordinates["image"])
     scale = scale_of(result.arrays["self_response"])
     return figure_caption(
@@ -155,7 +166,7 @@ def _caption(result: AssayResult, provenance: results.Provenance, rows: int, ima
         provenance,
         f"latents {settings['latents']}, most responding first" + (f", {rows} of {walked}" if rows < walked else ""),
         f"{images} of {settings['num_images']} images" if more else "",
-        f"values from {-float(settings['extent'] or 0):g} to {settings['extent']:g}",
+        f"values from {-float(extent):g} to {extent:g}" if extent else f"each of {settings['steps']} values",
         f"below each latent its response to itself ± standard error, normalization {scale}",
         informative(result, str(result.arrays["informative"].values.sum())),
     )

@@ -54,16 +54,23 @@ def walk(
     return np.stack(observations, axis=1), np.stack(responses, axis=1)
 
 
-def moved_arrays(walks: np.ndarray, values_S: Tensor) -> dict[str, Array]:
+def moved_arrays(walks: np.ndarray, values_WS: np.ndarray) -> dict[str, Array]:
     """Return how much each column of a vector moves with each walked unit, `moved` and `moved_se` (W, P): the slope of
     the column over the value, and its standard error over images (NaN of a single one); nothing of images."""
     if walks.ndim != 4:
         return {}
-    square = float(values_S.square().sum())
-    slope_IWP = np.einsum("iwsp,s->iwp", walks.astype(np.float64), values_S.numpy()) / square
+    slope_IWP = slope_over(walks.astype(np.float64).transpose(3, 0, 1, 2), values_WS).transpose(1, 2, 0)
     mean_WP, se_WP = mean_and_se(slope_IWP)
     axes, what = ("latent", "dimension"), "slope of each column over the value that is set, mean over images"
     return {
         "moved": Array(mean_WP, axes, "unit of the data", what),
         "moved_se": Array(se_WP, axes, "unit of the data", "its standard error over images"),
     }
+
+
+def slope_over(own_xWS: np.ndarray, values_WS: np.ndarray) -> np.ndarray:
+    """Return least-squares slopes (..., W) of responses (..., W, S) over values (W, S); NaN where values are equal."""
+    deviation_WS = values_WS - values_WS.mean(1, keepdims=True)
+    square_W = np.square(deviation_WS).sum(1)
+    slope_xW: np.ndarray = np.einsum("...ws,ws->...w", own_xWS, deviation_WS) / np.where(square_W > 0, square_W, np.nan)
+    return slope_xW
