@@ -29,13 +29,15 @@ SETTINGS = ("steps", "batch size", "latents", "rate", "seed", "source", "lrx")
 
 HEAD = """# Results of fifteen minutes on one core
 
-Six objectives on two data sets, each trained from one seed with `experiment=fifteen_minutes`: the network conv64,
-twelve latents, {steps} steps of {batch} images, Adam at {rate}. Values have their standard errors, where known: the
-error of measuring this one model, without the variation between training seeds. The commands:
+Six objectives on two data sets, and two with quantised latents on one, each trained from one seed with
+`experiment=fifteen_minutes`: the network conv64, twelve latents, {steps} steps of {batch} images, Adam at {rate}.
+Values have their standard errors, where known: the error of measuring this one model, without the variation between
+training seeds. The commands:
 
 ```
 lrx train -m experiment=fifteen_minutes name=fifteen dataset=dsprites,3dshapes \\
     model=vae,betavae,factorvae,btcvae,sae,vlae
+lrx train -m experiment=fifteen_minutes name=fifteen dataset=3dshapes model=qlae,fsq
 lrx assay -m 'ckpt=glob(outputs/train/fifteen/*)' assay=paper \\
     'assay.only=[reconstruction,response_matrix,conditioned_response,metrics]' name=fifteen
 python scripts/results_table.py outputs/assay/fifteen/*/result.h5
@@ -43,7 +45,7 @@ python scripts/results_table.py outputs/assay/fifteen/*/result.h5
 
 The images are those of lrx ({source}). Cross-entropy is summed over the pixels of an image and taken at the mean of its
 code; its minimum is the entropy of the pixels: {entropy}. A latent is informative above a
-response of 0.5 to itself. CDS is the Causal Disentanglement Score of conditioned responses; DCI the disentanglement of
+response of 0.5 to itself, a quantised one above half the step that it is set by. CDS is the Causal Disentanglement Score of conditioned responses; DCI the disentanglement of
 boosted trees; DCI and MIG use the fast preset. A CDS near 1 with few informative latents is a collapsed model, not a
 good one.
 """

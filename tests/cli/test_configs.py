@@ -136,7 +136,7 @@ def test_sweeps_in_comments_compose() -> None:
         for model in next(word for word in words if word.startswith("model=")).removeprefix("model=").split(","):
             last = [re.sub(r"=.*,", "=", word) for word in words if not word.startswith(("model=", "seed="))]
             node = composed("train", f"model={model}", *last)
-            assert {"levels", "beta", "c_max", "gamma", "lambda_od"} & set(node.model) or model in (
+            assert {"levels", "values", "beta", "c_max", "gamma", "lambda_od"} & set(node.model) or model in (
                 "ae",
                 "vae",
                 "wae_mmd",
