@@ -75,10 +75,10 @@ def test_qlae_losses_by_hand() -> None:
     reconstruction = np.square(output - x.numpy()).sum() / B  # over twice the variance, which is 1
     squares = np.square(code - quantized).mean()
     losses = {name: value.item() for name, value in loss_of(model, x).items()}
-    assert losses["reconstruction"] == pytest.approx(reconstruction, rel=1e-12)
+    assert losses["reconstruction"] == pytest.approx(reconstruction, rel=1e-6)  # which is taken in float32
     assert losses["quantization"] == pytest.approx(squares, rel=1e-12)
     assert losses["commitment"] == pytest.approx(squares, rel=1e-12)
-    assert losses["loss"] == pytest.approx(reconstruction + P * (0.03 + 0.02) * squares, rel=1e-12)
+    assert losses["loss"] == pytest.approx(losses["reconstruction"] + P * (0.03 + 0.02) * squares, rel=1e-12)
 
 
 def test_codebook_gradient_by_hand() -> None:
@@ -104,7 +104,7 @@ def test_encoder_gradient_by_hand(kind: type[NetworkAutoencoder], own: dict[str,
     else:
         expected = (by_input + P * 0.02 * 2 * (raw - given.detach()) / (B * D)).sum(0)
     loss_of(model, x)["loss"].backward()
-    torch.testing.assert_close(model.encoder[-1].bias.grad, expected, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(model.encoder[-1].bias.grad, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_straight_through_is_exact_and_passes_gradient() -> None:
