@@ -45,9 +45,9 @@ python scripts/results_table.py outputs/assay/fifteen/*/result.h5
 
 The images are those of lrx ({source}). Cross-entropy is summed over the pixels of an image and taken at the mean of its
 code; its minimum is the entropy of the pixels: {entropy}. A latent is informative above a
-response of 0.5 to itself, a quantised one above half the step that it is set by. CDS is the Causal Disentanglement Score of conditioned responses; DCI the disentanglement of
-boosted trees; DCI and MIG use the fast preset. A CDS near 1 with few informative latents is a collapsed model, not a
-good one.
+response of 0.5 to itself, a quantised one above half the step that it is set by. CDS is the Causal Disentanglement
+Score of conditioned responses; DCI the disentanglement of boosted trees; DCI and MIG use the fast preset. A CDS near 1
+with few informative latents is a collapsed model, not a good one.
 """
 
 
