@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lrx.assays import catalog
 from lrx.assays.paper.assay import Settings as Paper
 from lrx.assays.run import run_assay
+from lrx.assays.traversal.plot import figures as draw_traversal
 from lrx.core.types import AssayResult
+from tests.assays.test_traversal import Rows
 from tests.responses.test_enumeration import VALUES, Dead, Drawn, Grid
 from tests.support.models_for_tests import Vectors, values
 from tests.support.models_for_tests import one_thread as one_thread
@@ -78,3 +80,25 @@ def test_paper_refuses_one_by_one() -> None:
     results = run_assay(Paper(only=names, assays=own), Grid(), Vectors(400), torch.Generator().manual_seed(0))
     assert "differentiates h" in results["manifold"].settings["remark"]
     assert results["traversal"].settings["values"] == results["response_matrix"].settings["values"]
+
+
+class Row(Grid):
+    """The same through images of one row, whose pixels are sigmoids of the codes."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(torch.logit(x[:, 0, 0]))
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z.sigmoid()[:, None, None]
+
+
+def test_traversal_picture_labels_values() -> None:
+    own = catalog.settings_of("traversal")(latents="all", images=2, num_samples=64)
+    for model, data in ((Grid(), Vectors(40)), (Row(VALUES[[0, 1, 2, 2]]), Rows())):
+        result = run_assay(own, model, data, torch.Generator().manual_seed(0))
+        assert values(result, "following") == pytest.approx(np.ones((2, len(model.latent_values()))))
+        drawn = draw_traversal(result, {})["traversal"]
+        texts = " ".join(" ".join(text.get_text().split()) for axes in drawn.axes for text in axes.texts)
+        assert "each of 4 values" in texts
+    labels = [label.get_text() for axes in drawn.axes for label in axes.get_xticklabels()]
+    assert labels.count("least") == labels.count("largest") == 2  # below the walks of the last row
