@@ -66,6 +66,13 @@ def test_assays_of_continuous_latents_refuse(name: str) -> None:
         assay(name, Grid())
 
 
+@pytest.mark.parametrize("settings", [{"controls": 4}, {"signed": True}])
+def test_rows_of_continuous_latents_refuse(settings: dict[str, Any]) -> None:
+    name = next(iter(settings))
+    with pytest.raises(ValueError, match=rf"^{name}=\w+ .*latents of this model take 4 values each"):
+        assay("response_matrix", Grid(), num_samples=64, **settings)
+
+
 def test_units_of_several_latents_draw_their_values() -> None:
     """Values of both latents come from one image, or are each drawn from the prior: codes stay on the grid."""
     for base in ("prior", "posterior"):

@@ -113,6 +113,10 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     Scores: num_informative (`lrx.responses.informative`), largest_se, num_active, rounding_error (largest rounding).
     Settings stored: what was done, such as num_samples and target_reached; `remark` where no latent is informative.
     """
+    if settings.signed:
+        check_continuous(m, "signed=true", "takes values above and below that of z, never equal")
+    if settings.controls:
+        check_continuous(m, f"controls={settings.controls}", "steps along random directions")
     matrix = m.matrix or estimate(m, settings)
     scale = settings.normalization
     own_U, read_back_U = matrix.self_responses("none")[0], matrix.read_back()[0]
@@ -163,8 +167,6 @@ def further_rows(m: Measurement, settings: Settings, matrix: ResponseMatrix) -> 
     if (settings.signed or settings.controls) and m.units.kind != "element":
         name = "signed" if settings.signed else "controls"
         raise SettingError(f"{name} is of single latents of vectors, not of units={m.units.kind}")
-    if settings.controls:
-        check_continuous(m, f"controls={settings.controls}", "steps along random directions")
     alone = dataclasses.replace(m, share=ALL_UNITS)
     arrays: dict[str, Array] = {}
     if settings.signed:
