@@ -55,7 +55,7 @@ def sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_script_has_a_measure_of_the_same_form(script: Script, name: str) -> None:
+def test_every_script_has_measure(script: Script, name: str) -> None:
     parameters = inspect.signature(getattr(script, name).measure).parameters
     assert list(parameters) == ["quick", "threads"]
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
@@ -99,7 +99,7 @@ def section_of(script: Script, **more: object) -> object:
     return script.benchtable.Section("Title", "Text.", "ms", rows, **more)
 
 
-def test_a_table_leaves_out_columns_that_no_row_fills(script: Script) -> None:
+def test_table_without_empty_columns(script: Script) -> None:
     assert script.benchtable.cells(section_of(script)) == [
         ("", "ms", "times as fast", "of the matrix rate", "demanded", ""),
         ("plain", "10", "", "", "", ""),
@@ -118,7 +118,7 @@ def test_markdown_has_title_text_table_remarks_and_picture(script: Script) -> No
     assert lines[-3:] == ["Note.", "", "![Title](images/a.png)"]
 
 
-def test_a_page_says_what_was_missed_and_what_failed(script: Script) -> None:
+def test_page_names_missing_and_failed(script: Script) -> None:
     sections = {"train": section_of(script)}
     written = script.bench.page(sections, ["data"], {"cores": "2"}, "make bench", quick=False)
     assert "- Title: slow, 2 where 4 is demanded (why)\n- data: failed, and was not measured\n" in written
@@ -127,9 +127,7 @@ def test_a_page_says_what_was_missed_and_what_failed(script: Script) -> None:
     assert "```bash" not in written  # which test_docs.py would run
 
 
-def test_a_section_that_fails_does_not_lose_the_others(
-    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_section_keeps_others(script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script.bench, "SCRIPTS", tmp_path)
     (tmp_path / "bench_broken.py").write_text("raise SystemExit(1)\n")
     for name in ("one", "two"):
@@ -143,7 +141,7 @@ def test_a_section_that_fails_does_not_lose_the_others(
     assert (found, failed) == ({"one": "one", "kept": "kept", "two": "two"}, ["broken"])
 
 
-def test_the_rate_counts_two_operations_to_a_multiply_add(script: Script) -> None:
+def test_rate_of_multiply_adds(script: Script) -> None:
     a, b = torch.zeros(3, 5), torch.zeros(5, 7)
     assert script.benchrate.operations(lambda: a @ b) == 2 * 3 * 5 * 7
 
@@ -153,7 +151,7 @@ def test_an_exponent_is_that_of_a_power(script: Script) -> None:
     assert script.bench_curves.exponent(sizes, [3 * size**1.5 for size in sizes]) == pytest.approx(1.5)
 
 
-def test_the_published_procedure_gives_the_matrix_of_a_linear_loop(script: Script) -> None:
+def test_published_procedure_on_linear_loop(script: Script) -> None:
     class Linear(torch.nn.Module):  # encode(decode(z)) = z A, so that the response matrix is |A|
         a = torch.tensor([[1.0, 0.5], [0.0, -0.25]], dtype=torch.float64)
 

@@ -89,7 +89,7 @@ def fit(path: Path, device: torch.device, settings: TrainSettings = SETTINGS, **
 
 @on_each_device
 @pytest.mark.parametrize("tf32", [False, True])
-def test_tf32_is_on_for_all_products_or_for_none(device: torch.device, tf32: bool) -> None:
+def test_tf32_for_all_products_or_none(device: torch.device, tf32: bool) -> None:
     configure_backends(device, tf32=not tf32, repeatable=False)
     configure_backends(device, tf32=tf32, repeatable=False)
     assert torch.backends.cuda.matmul.allow_tf32 is tf32
@@ -131,9 +131,7 @@ def test_the_response_matrix_is_that_of_the_cpu(device: torch.device) -> None:
 
 @on_each_device
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_a_killed_run_ends_bit_for_bit_as_one_that_was_not(
-    device: torch.device, precision: str, tmp_path: Path
-) -> None:
+def test_killed_run_equals_uninterrupted(device: torch.device, precision: str, tmp_path: Path) -> None:
     settings = replace(SETTINGS, precision=precision, clip=1.0)
     whole = fit(tmp_path / "whole.pt", device, settings)
     with pytest.raises(Killed):

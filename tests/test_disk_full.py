@@ -78,7 +78,7 @@ FULL = r"cannot write .*{name}: (no space left on device|file too large) \([0-9,
 
 
 @pytest.mark.parametrize(("put", "name"), [(save, "checkpoint.pt"), (write, "result.h5")])
-def test_the_old_file_stays_when_the_disk_is_full(put: object, name: str, tmp_path: Path) -> None:
+def test_old_file_stays_on_full_disk(put: object, name: str, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk"):
         path = tmp_path / "disk" / name
         assert callable(put)
@@ -91,7 +91,7 @@ def test_the_old_file_stays_when_the_disk_is_full(put: object, name: str, tmp_pa
         assert [left.name for left in path.parent.iterdir()] == [name]
 
 
-def test_a_block_that_writes_by_itself_is_explained_too(tmp_path: Path) -> None:
+def test_block_that_writes_names_path(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk"):
         path = tmp_path / "disk/x"
         with (
@@ -102,7 +102,7 @@ def test_a_block_that_writes_by_itself_is_explained_too(tmp_path: Path) -> None:
         assert list(path.parent.iterdir()) == []
 
 
-def test_a_row_that_finds_no_room_is_one_line_and_the_rows_before_it_stay(tmp_path: Path) -> None:
+def test_table_row_on_full_disk(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk"):
         rows = MetricsLog(tmp_path / "disk")
         rows.start(0)
@@ -120,7 +120,7 @@ def test_a_row_that_finds_no_room_is_one_line_and_the_rows_before_it_stay(tmp_pa
         assert kept[: step - 1] == list(range(1, step))
 
 
-def test_training_on_a_disk_that_fills_up_keeps_its_last_checkpoint(lrx: Lrx, tmp_path: Path, place: Path) -> None:
+def test_training_on_full_disk_keeps_checkpoint(lrx: Lrx, tmp_path: Path, place: Path) -> None:
     size = (place / "outputs/train/run/checkpoint.pt").stat().st_size
     assert size < ROOM - (16 << 10) < 2 * size  # so that there is room for one, and not for another beside it
     words = ["train", *TINY, "hydra.run.dir=disk", "trainer.checkpoint_every=5"]
@@ -136,7 +136,7 @@ def test_training_on_a_disk_that_fills_up_keeps_its_last_checkpoint(lrx: Lrx, tm
         assert "bytes free" in status.read(place / "disk").error
 
 
-def test_an_assay_on_a_full_disk_leaves_no_result(lrx: Lrx, place: Path) -> None:
+def test_assay_on_full_disk_leaves_no_result(lrx: Lrx, place: Path) -> None:
     assert (place / "outputs/assay/run/result.h5").stat().st_size > 12 << 10
     with small_disk(place / "disk", room=20 << 10):
         words = ["assay", "ckpt=outputs/train/run", "assay.num_samples=16", "hydra.run.dir=disk/assay"]
@@ -149,7 +149,7 @@ def test_an_assay_on_a_full_disk_leaves_no_result(lrx: Lrx, place: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["run", "new"])
-def test_a_read_only_folder_of_results_is_one_line(name: str, lrx: Lrx, place: Path) -> None:
+def test_read_only_results_are_one_line(name: str, lrx: Lrx, place: Path) -> None:
     (place / "outputs/train/run/status.json").unlink()
     with read_only(place / "outputs"):
         done = lrx("train", *TINY, f"name={name}")
@@ -158,7 +158,7 @@ def test_a_read_only_folder_of_results_is_one_line(name: str, lrx: Lrx, place: P
     assert "outputs/train" in done.stderr
 
 
-def test_a_read_only_folder_of_data_is_one_line(lrx: Lrx, place: Path) -> None:
+def test_read_only_data_is_one_line(lrx: Lrx, place: Path) -> None:
     np.savez(place / "mine.npz", images=np.zeros((8, 4, 4), np.uint8))
     with read_only(place / "data"):
         done = lrx("train", "dataset=arrays", "dataset.path=mine.npz", "network=mlp", "trainer.steps=1", "name=new")
@@ -182,7 +182,7 @@ def test_sweep_on_a_full_disk_tells_each_job(lrx: Lrx, place: Path) -> None:
     assert all(f"cannot write disk/{number}/" in line for number, line in enumerate(lines[:2], 1))
 
 
-def test_sweep_without_room_for_its_settings_names_the_file(lrx: Lrx, place: Path) -> None:
+def test_sweep_without_room_names_file(lrx: Lrx, place: Path) -> None:
     with small_disk(place / "disk"):
         fill(place / "disk/fill")
         done = lrx("assay", "-m", "ckpt=outputs/train/run", "seed=1,2", "hydra.sweep.dir=disk")

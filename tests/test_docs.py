@@ -117,7 +117,7 @@ def test_what_a_page_says_runs(page: str, lrx: Lrx, workplace: Path) -> None:
                     assert done.returncode == 0, (words, done.stderr)
 
 
-def test_the_parts_of_the_page_on_extending_work_in_a_copy(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_extending_page_works_in_copy(tmp_path: Path, environment: dict[str, str]) -> None:
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "lrx", tmp_path / "lrx", ignore=ignore)
     shutil.copytree(ROOT / "configs", tmp_path / "lrx" / "configs", ignore=ignore)
@@ -166,7 +166,7 @@ def pages_of(nav: object) -> Iterator[str]:
         yield from pages_of(entry)
 
 
-def test_every_page_is_in_the_navigation_and_every_assay_has_one(tables: ModuleType) -> None:
+def test_pages_and_assays_are_in_navigation(tables: ModuleType) -> None:
     found = re.search(r"^nav:.*", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.S | re.M)
     assert found
     nav = set(pages_of(yaml.safe_load(found[0])["nav"]))
@@ -202,7 +202,7 @@ def test_the_tables_have_every_key_of_every_config(tables: ModuleType) -> None:
             assert any(leaf == key or leaf.startswith(f"{key}.") for key in listed), f"{path}: {leaf}"
 
 
-def test_a_row_of_a_table_says_default_type_and_meaning(tables: ModuleType) -> None:
+def test_settings_row_has_default_type_meaning(tables: ModuleType) -> None:
     rows = tables.settings("assay/response_matrix").splitlines()
     meaning = "source of base points and values: prior \\| posterior \\| posterior\\_sample; auto: prior"
     assert any(row.startswith(f"| `assay.base` | `auto` | `str` | {meaning}") for row in rows)

@@ -10,7 +10,7 @@ from pathlib import Path
 from scripts.kill import kill_all
 
 
-def test_train_assay_and_collect_survive_a_kill_at_any_moment(tmp_path: Path) -> None:
+def test_commands_survive_kill(tmp_path: Path) -> None:
     tallies = kill_all(tmp_path, kills=2)
     assert [tally.command for tally in tallies] == [
         *("train run", "assay run", "assay paper", "assay codes", "collect outputs")

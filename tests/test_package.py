@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_a_wheel_trains_and_assays_away_from_the_checkout(tmp_path: Path) -> None:
+def test_wheel_works_outside_checkout(tmp_path: Path) -> None:
     def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         environment = os.environ | {"PYTHONPATH": str(site), "LRX_DATA": str(tmp_path / "data")}
         done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)

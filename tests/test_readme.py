@@ -39,9 +39,7 @@ def small(words: list[str]) -> list[str]:
     return [*words, *SMALL.get(words[0], [])]
 
 
-def test_the_commands_of_the_readme_run_in_their_order(
-    lrx: Lrx, lrx_process: Lrx, tmp_path: Path, environment: dict[str, str]
-) -> None:
+def test_readme_commands_run(lrx: Lrx, lrx_process: Lrx, tmp_path: Path, environment: dict[str, str]) -> None:
     found = [words[1:] for text in blocks("bash") for words in commands(text) if words[0] == "lrx"]
     assert len(found) >= 8
     for words in found:

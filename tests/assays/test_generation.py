@@ -66,14 +66,14 @@ def of(result: AssayResult, name: str) -> dict[str, float]:
     return dict(zip(result.coordinates["source"].tolist(), result.arrays[name].values.tolist(), strict=True))
 
 
-def test_a_hybrid_keeps_every_marginal_and_breaks_what_ties_them() -> None:
+def test_hybrids_keep_marginals_and_break_dependence() -> None:
     codes = Tied().points
     hybrid = shuffle_latents(codes, torch.Generator().manual_seed(1))
     assert torch.equal(hybrid.sort(dim=0).values, codes.sort(dim=0).values)
     assert abs(float(torch.corrcoef(hybrid.T)[0, 1])) < 0.2 < float(torch.corrcoef(codes.T)[0, 1])
 
 
-def test_refining_applies_h_so_often_and_the_identity_changes_nothing() -> None:
+def test_refinement_applies_h_repeatedly() -> None:
     z = Tied().points
     assert torch.equal(refine(Pulled(1.0), z, 5, batch_size=7), z)
     assert torch.allclose(refine(Pulled(0.5), z, 3, batch_size=7), z / 8)
@@ -97,12 +97,12 @@ def test_the_identity_reconstructs_its_data_and_refines_nothing() -> None:
     assert result.settings["features"] == "pixels"
 
 
-def test_features_other_than_inceptions_say_that_its_file_is_not_read() -> None:
+def test_remark_on_unread_inception_file() -> None:
     with pytest.warns(UserWarning, match=r"inception is not read with features=auto"):
         assay(Pulled(), inception="w.pth")
 
 
-def test_mean_u_is_that_of_the_model_and_has_the_error_of_a_mean() -> None:
+def test_mean_u_and_its_error() -> None:
     result = assay(Pulled(0.5), refinements=1)
     found, errors = of(result, "mean_u"), of(result, "mean_u_se")
     assert found["refined"] == pytest.approx(found["prior"] / 2)
@@ -117,7 +117,7 @@ def test_a_posterior_is_sampled_with_its_spread() -> None:
     assert of(result, "frechet")["posterior_sample"] > of(result, "frechet")["posterior"]
 
 
-def test_the_seed_decides_and_the_batch_size_does_not() -> None:
+def test_seed_matters_and_batch_size_does_not() -> None:
     first, again, other = assay(Spread()), assay(Spread(), batch_size=13), assay(Spread(), seed=1)
     for name, array in first.arrays.items():
         assert np.allclose(array.values, again.arrays[name].values, rtol=1e-9, atol=1e-12, equal_nan=True), name
@@ -126,7 +126,7 @@ def test_the_seed_decides_and_the_batch_size_does_not() -> None:
     assert first.arrays["samples"].axes == ("source", "shown", "dimension")
 
 
-def test_one_latent_and_few_images_are_enough_and_fewer_are_refused() -> None:
+def test_smallest_latents_and_images() -> None:
     result = assay(Pulled(), data=Vectors(11, 1), shown=20)
     assert result.settings["num_samples"] == 5
     assert result.arrays["samples"].values.shape == (5, 5, 1)

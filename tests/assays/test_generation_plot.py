@@ -83,7 +83,7 @@ def test_paths_are_strips_with_scores(tmp_path: Path, figures: list[Figure], ima
     assert "from image 70 to image 71" in text
 
 
-def test_ways_that_gave_the_same_strip_are_told_of(tmp_path: Path, figures: list[Figure]) -> None:
+def test_remark_on_equal_strips(tmp_path: Path, figures: list[Figure]) -> None:
     decoded, axes = observations(True, 4, 2, 7)
     decoded[1] += 1  # `response` is like `straight` in no pair, `graph` in the first, `relaxed` in both
     decoded[2, 1, 3] += 1

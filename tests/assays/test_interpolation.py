@@ -113,7 +113,7 @@ def values(result: AssayResult, name: str) -> dict[str, np.ndarray]:
     return dict(zip(PATHS, result.arrays[name].values, strict=True))
 
 
-def test_on_the_identity_every_way_but_the_graphs_is_straight_and_free() -> None:
+def test_paths_of_identity_are_straight_and_free() -> None:
     result = assay(Identity())
     assert result.coordinates["path"].tolist() == PATHS
     assert not result.arrays["u"].values.any()
@@ -127,7 +127,7 @@ def test_on_the_identity_every_way_but_the_graphs_is_straight_and_free() -> None
     assert "kept_graph" not in result.scores
 
 
-def test_on_a_circle_responses_lie_on_it_and_relaxed_paths_never_cost_more_than_straight_ones() -> None:
+def test_responses_and_relaxed_paths_on_circle() -> None:
     result = assay(Circle(), num_nodes=150)
     points, cost = values(result, "points"), values(result, "cost")
     for path, far in (("response", 1e-12), ("graph", 0.02)):
@@ -145,7 +145,7 @@ def test_on_a_circle_responses_lie_on_it_and_relaxed_paths_never_cost_more_than_
         assert np.allclose(points[path][:, [0, -1]], ends)
 
 
-def test_the_slope_of_u_is_that_of_finite_differences() -> None:
+def test_slope_of_u_equals_finite_differences() -> None:
     model = Circle()
     z = torch.randn(20, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     size, slope = magnitude_and_gradient(loop_of(model), z, batch_size=6)
@@ -158,7 +158,7 @@ def test_the_slope_of_u_is_that_of_finite_differences() -> None:
     assert not magnitude_and_gradient(loop_of(Identity()), z, batch_size=64)[1].any()
 
 
-def test_means_over_pairs_have_the_error_of_a_mean() -> None:
+def test_error_of_mean_over_pairs() -> None:
     result = assay(Circle())
     for name in ("mean_u", "jump", "length", "cost"):
         for path, found in values(result, name).items():
@@ -178,7 +178,7 @@ class Exact:
         return torch.stack([x.sum((1, 3)).argmax(1) // 2, x.sum((1, 2)).argmax(1) // 2], dim=1)
 
 
-def test_factors_that_both_ends_share_are_kept_on_straight_ways_over_a_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_factors_are_kept_on_straight_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lrx.assays.interpolation.assay.factor_probe", lambda *_, **__: Exact())
     result = assay(Pixel(), data=Squares(), probe_steps=60, num_nodes=0, steps=3, num_pairs=8, share=0.9)
     assert result.scores["probe_accuracy"] == 1
@@ -208,7 +208,7 @@ class LabelledSquares:
         return Squares.factors.classes(indices)
 
 
-def test_labels_that_both_ends_share_are_read_like_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_labels_are_read_like_factors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lrx.assays.interpolation.assay.factor_probe", lambda *_, **__: Exact())
     given = {"probe_steps": 60, "num_nodes": 0, "steps": 3, "num_pairs": 8}
     result = assay(Pixel(), data=LabelledSquares(), share=0.9, **given)
@@ -224,7 +224,7 @@ def test_labels_that_both_ends_share_are_read_like_factors(monkeypatch: pytest.M
     assert np.array_equal(grid.arrays["kept"].values, result.arrays["kept"].values, equal_nan=True)
 
 
-def test_a_factor_that_changes_and_comes_back_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_factor_that_changes_and_returns_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     class Restless(Exact):
         """Reads row 3 wherever the column is neither that of the first nor of the last class."""
 
@@ -242,7 +242,7 @@ def test_a_factor_that_changes_and_comes_back_is_not_kept(monkeypatch: pytest.Mo
             assert 0 < kept[pair] < 0.7
 
 
-def test_factors_are_shared_as_often_as_asked_and_never_all() -> None:
+def test_number_of_shared_factors() -> None:
     space = FactorSpace(("a", "b", "c"), (10, 10, 10))
     a, b = torch.randint(1000, (2, 4000), generator=torch.Generator().manual_seed(0))
     b = torch.where(a == b, (b + 1) % 1000, b)
@@ -253,14 +253,14 @@ def test_factors_are_shared_as_often_as_asked_and_never_all() -> None:
     assert torch.equal(share_factors(space, a, b, 0.0, torch.Generator()), b)
 
 
-def test_the_seed_decides_and_the_batch_size_does_not() -> None:
+def test_seed_matters_and_batch_size_does_not() -> None:
     first, again, other = assay(Circle()), assay(Circle(), batch_size=7), assay(Circle(), seed=1)
     for name, array in first.arrays.items():
         assert np.allclose(array.values, again.arrays[name].values, rtol=1e-8, atol=1e-9), name
     assert first.scores != other.scores
 
 
-def test_two_images_three_points_and_one_latent_are_enough() -> None:
+def test_two_images_three_points_one_latent() -> None:
     class Line(Ring):
         observation_shape = (1,)
 
@@ -277,7 +277,7 @@ def test_two_images_three_points_and_one_latent_are_enough() -> None:
         assay(Identity(), data=one)
 
 
-def test_a_model_that_passes_no_gradients_on_is_refused() -> None:
+def test_model_without_gradients_is_refused() -> None:
     class Closed(Circle):
         @torch.no_grad()
         def decode(self, z: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ def test_graphml_round_trip(tmp_path: Path) -> None:
     assert graph.graph["normalization"] == "half"
 
 
-def test_results_of_version_0_1_0_are_on_scale_none(tmp_path: Path) -> None:
+def test_former_results_are_on_scale_none(tmp_path: Path) -> None:
     widths = []
     for scale, factor in (("half", 1.0), ("none", 2**0.5)):
         path = written(tmp_path, 4, [0, 1, 3], SOME, scale)

@@ -85,7 +85,7 @@ def of_classes() -> list[str]:
     return [name for name, metric in catalog.metrics().items() if metric.factors != "binary"]
 
 
-def test_a_model_with_a_latent_for_each_factor_is_disentangled() -> None:
+def test_latent_for_each_factor_is_disentangled() -> None:
     result = assay()
     scores = result.scores
     for name in ("dci_disentanglement", "dci_completeness", "factorvae", "betavae", "irs", "modularity"):
@@ -107,7 +107,7 @@ def test_errors_stand_beside_every_score_but_the_named() -> None:
     assert all(np.isfinite(value) for value in scores.values())
 
 
-def test_axes_are_named_and_one_valued_factors_left_out() -> None:
+def test_axis_names_without_one_valued_factors() -> None:
     result = assay()
     assert result.coordinates["factor"].tolist() == ["a", "c", "d", "e"]
     assert result.coordinates["latent"].tolist() == [0, 1, 2, 3, 4]
@@ -135,7 +135,7 @@ def test_images_are_drawn_first_and_encoded_once() -> None:
     assert sum(map(len, again.read)) == 600
 
 
-def test_a_score_does_not_depend_on_what_else_is_computed() -> None:
+def test_score_is_independent_of_other_metrics() -> None:
     whole = assay(Scaled(torch.eye(5) + 0.3))
     for name in of_classes():
         alone = assay(Scaled(torch.eye(5) + 0.3), only=[name])

@@ -28,7 +28,7 @@ def measured(codes: Any = CODES, factors: Any = FACTORS, **settings: Any) -> Res
     return result
 
 
-def test_code_for_each_factor_of_either_kind_scores_high() -> None:
+def test_code_for_each_factor_scores_high() -> None:
     result = measured()
     assert result.scores["mig"] > 0.8
     for name in ("dci_disentanglement", "dci_completeness", "infom", "infoc", "mcc_pearson", "r2_linear"):
@@ -40,7 +40,7 @@ def test_code_for_each_factor_of_either_kind_scores_high() -> None:
     assert matrix.argmax(axis=0).tolist() == [2, 1, 0]
 
 
-def test_metrics_of_classes_are_without_values_and_say_so() -> None:
+def test_metrics_of_classes_are_undefined_with_remark() -> None:
     result = measured(only=["mig", "factorvae", "irs", "tad"])
     assert "factorvae, irs, tad take classes: they are without x" in str(result.settings["remark"])
     assert np.isnan(result.array("irs_matrix").values).tolist() == [[False, False, True]] * 3

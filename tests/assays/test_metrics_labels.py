@@ -74,7 +74,7 @@ def assay(data: Dataset, model: nn.Module | None = None, seed: int = 0, **settin
 
 
 @pytest.mark.parametrize("sizes", [(4, 1, 5, 3, 12), (4, 1, 3, 3)])
-def test_a_grid_and_its_labelled_twin_score_the_same(sizes: tuple[int, ...]) -> None:
+def test_grid_and_labelled_twin_score_equal(sizes: tuple[int, ...]) -> None:
     grid, mixed = Grid(sizes), Scaled(torch.eye(len(sizes)) + 0.3)
     faces = twin(grid)
     assert isinstance(faces, Labelled)
@@ -125,7 +125,7 @@ def test_sklearns_trees_take_rare_labels_too() -> None:
     assert found.importance_DF[:, 2].argmax() == 0
 
 
-def test_a_label_with_one_value_among_the_training_points_is_left_out_by_name() -> None:
+def test_label_of_one_training_value_is_left_out() -> None:
     faces = rare()
     last = torch.randperm(1000, generator=torch.Generator().manual_seed(0))[599]  # a test point
     faces.table[:, 1] = 0
@@ -144,7 +144,7 @@ def own_classes() -> Faces:
     return Faces(points, torch.stack([torch.arange(12), torch.arange(12).flip(0)], 1), (12, 12))
 
 
-def test_where_no_images_share_a_class_votes_are_left_out_or_refused() -> None:
+def test_votes_without_images_of_one_class() -> None:
     result = assay(own_classes())
     assert result.settings["metrics_left_out"] == "factorvae, betavae, tad"
     assert not [name for name in result.scores if name.startswith(("factorvae", "betavae"))]
@@ -179,7 +179,7 @@ def test_the_share_that_stands_alone_by_hand() -> None:
     assert singleton_fraction(np.array([[0, 0], [0, 1], [1, 1], [2, 1]])) == pytest.approx((2 / 4 + 1 / 4) / 2)
 
 
-def test_a_part_of_labelled_data_is_all_that_is_read() -> None:
+def test_only_part_of_labelled_data_is_read() -> None:
     whole = rare()
     test = part(whole, "test")
     assay(test, only=["mig"])

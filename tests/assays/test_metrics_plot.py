@@ -50,7 +50,7 @@ def test_any_size_becomes_a_picture(tmp_path: Path, latents: int, factors: int, 
     assert (pixels[:, [0, -1]] == 1).all()
 
 
-def test_scores_are_dots_with_errors_and_matrices_name_their_factors(tmp_path: Path, figures: list[Figure]) -> None:
+def test_score_dots_and_matrix_factor_names(tmp_path: Path, figures: list[Figure]) -> None:
     drawing.draw("metrics", written(tmp_path), tmp_path)
     scores, information, *_ = figures[0].axes
     assert [label.get_text() for label in scores.get_yticklabels()] == list(BOUNDED.values())

@@ -152,7 +152,7 @@ def test_wrapped_module_gives_same_matrix() -> None:
         assert np.array_equal(values(assay(inner)), values(assay(Foreign(inner))))
 
 
-def test_base_responses_are_computed_once_and_progress_is_complete() -> None:
+def test_base_responses_once_and_full_progress() -> None:
     rows: list[int] = []
 
     class Counting(Linear):

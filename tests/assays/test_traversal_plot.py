@@ -63,7 +63,7 @@ def test_marks_and_caption(tmp_path: Path, figures: list[Figure]) -> None:
     assert any("response to itself ± standard error, normalization half" in text for text in texts)
 
 
-def test_results_of_version_0_1_0_are_on_scale_none(tmp_path: Path, figures: list[Figure]) -> None:
+def test_former_results_are_on_scale_none(tmp_path: Path, figures: list[Figure]) -> None:
     draw(written(tmp_path, 1, 5, scale="M_jj of the response matrix, none"), tmp_path)
     texts = [" ".join(text.get_text().split()) for axes in figures[0].axes for text in axes.texts]
     assert any("response to itself ± standard error, normalization none" in text for text in texts)

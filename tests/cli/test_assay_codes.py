@@ -40,7 +40,7 @@ def test_result_is_written_shown_collected_and_reported(folder: Path, lrx: Lrx) 
     assert "mcc pearson" in page.read_text(encoding="utf-8")
 
 
-def test_finished_run_is_left_and_other_codes_are_measured_anew(folder: Path, lrx: Lrx) -> None:
+def test_finished_run_and_other_codes(folder: Path, lrx: Lrx) -> None:
     lrx(*MEASURE, "name=one")
     again = lrx(*MEASURE, "name=one")
     assert "outputs/assay/one is finished; nothing to do" in again.stdout + again.stderr

@@ -114,7 +114,7 @@ def test_resume_after_interrupt_gives_same_weights(lrx: Lrx, tmp_path: Path, mon
         assert (resumed / name).read_text() == (whole / name).read_text()
 
 
-def test_more_steps_give_the_weights_of_a_longer_run(lrx: Lrx, tmp_path: Path) -> None:
+def test_more_steps_equal_longer_run(lrx: Lrx, tmp_path: Path) -> None:
     assert lrx("train", *TINY, "name=grown").returncode == 0
     again = lrx("train", *TINY, "name=grown")
     assert "trainer.steps=40 trains on" in again.stderr

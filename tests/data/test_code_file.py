@@ -47,7 +47,7 @@ def test_every_kind_of_file_holds_the_same(tmp_path: Path, kind: str) -> None:
     assert f"mine.{kind}; continuous factors: x" in data.source
 
 
-def test_names_are_optional_and_code_columns_have_several_names(tmp_path: Path) -> None:
+def test_optional_names_and_code_column_names(tmp_path: Path) -> None:
     np.savez(tmp_path / "plain.npz", codes=CODES, factors=FACTORS[:, 0])
     assert read_codes(tmp_path / "plain.npz").value_names == ("factor_1",)
     TABLE.rename(columns={"z0": "latent_0", "z1": "Code[1]", "z2": "codes 10"}).to_csv(tmp_path / "a.csv", index=False)

@@ -29,7 +29,7 @@ def test_codes_and_values_come_back_by_index() -> None:
     assert data.raw(index).dtype == data.model().encode(data.raw(index)).dtype == torch.float64
 
 
-def test_only_values_that_are_not_whole_are_continuous_and_the_source_names_them() -> None:
+def test_only_fractional_values_are_continuous() -> None:
     data = opened()
     assert dict(zip(data.value_names, data.is_continuous, strict=True)) == {
         "class": False,
@@ -40,7 +40,7 @@ def test_only_values_that_are_not_whole_are_continuous_and_the_source_names_them
     assert data.source == "made in the test; continuous factors: x"
 
 
-def test_single_precision_stays_and_lists_and_tensors_are_taken() -> None:
+def test_codes_from_float32_lists_and_tensors() -> None:
     single = opened(CODES.astype(np.float32))
     assert single.raw(torch.tensor([0])).dtype == torch.float32
     assert opened(torch.from_numpy(CODES)).fingerprint == opened(CODES.tolist()).fingerprint == opened().fingerprint

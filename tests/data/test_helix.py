@@ -39,7 +39,7 @@ def test_vectors_and_label():
     assert helix.label_classes(torch.arange(1024)).shape == (1024, 1)
 
 
-def test_fingerprint_of_points_is_that_of_version_0_1_0():
+def test_fingerprint_of_points_equals_former():
     helix = double_helix(num_points=1024, noise=0.1, seed=0)
     assert helix.fingerprint != observations_fingerprint(helix)  # it covers the labels, too
     assert observations_fingerprint(helix) == "de01286c3a9ea0f43faae32cbfee6881544fac86295c5fb42d6ae8ee9cb1a50e"

@@ -70,7 +70,7 @@ def test_records_load_without_heavy_libraries() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_metric_of_one_file_is_run_drawn_reported_and_chosen(tmp_path: Path) -> None:
+def test_metric_of_one_file_in_copy(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "lrx", tmp_path / "tree" / "lrx", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "configs", tmp_path / "tree" / "lrx" / "configs", dirs_exist_ok=True)
     (tmp_path / "tree" / "lrx" / "metrics" / "shine.py").write_text(NEW, encoding="utf-8")

@@ -34,7 +34,7 @@ def separated(codes: np.ndarray, factors: np.ndarray = VALUES, continuous: np.nd
 
 
 @pytest.mark.parametrize("information", ["quantiles", "neighbours"])
-def test_gap_of_copies_is_1_of_a_rotation_and_noise_0(information: str) -> None:
+def test_gap_of_copies_rotation_and_noise(information: str) -> None:
     turned = VALUES @ np.array([[1.0, -1.0], [1.0, 1.0]])
     copies = gap(np.exp(VALUES[:, ::-1]) if information == "quantiles" else 2 - VALUES, information=information)
     assert copies.mig == pytest.approx(1, abs=0.03)
@@ -44,7 +44,7 @@ def test_gap_of_copies_is_1_of_a_rotation_and_noise_0(information: str) -> None:
     assert gap(VALUES[:, :1], information=information).gap_F == pytest.approx([1, 0], abs=0.03)
 
 
-def test_information_is_that_of_scikit_learn_and_of_gaussians() -> None:
+def test_information_equals_scikit_learn_and_gaussians() -> None:
     codes = 0.8 * VALUES + 0.6 * NOISE[:, :2]
     near = gap(codes, information="neighbours").mutual_information_DF
     expected = [mutual_info_regression(codes, v, n_neighbors=3, random_state=0) for v in VALUES.T]

@@ -37,7 +37,7 @@ def test_latent_for_each_source_scores_1() -> None:
     assert found.converged
 
 
-def test_source_in_two_latents_is_not_compact_and_two_sources_in_one_not_modular() -> None:
+def test_shared_latents_lower_compactness_or_modularity() -> None:
     doubled = measured(np.column_stack([GRID[:, 0], GRID[:, 0], GRID[:, 1]]) + 0.01 * NOISE[:, :3])
     assert doubled.infom == pytest.approx(1, abs=0.03)
     assert doubled.infoc == pytest.approx(((1 / 2 - 1 / 3) / (1 - 1 / 3) + 1) / 2, abs=0.03)
@@ -113,7 +113,7 @@ def test_errors_are_the_spread_over_samples() -> None:
     assert scores[:, 1::2].mean(axis=0) == pytest.approx(scores[:, ::2].std(axis=0, ddof=1), rel=0.35)
 
 
-def test_unknown_pruning_and_classes_that_are_not_whole_are_refused() -> None:
+def test_unknown_pruning_and_fractional_classes_are_refused() -> None:
     with pytest.raises(ValueError, match="pruning must be one of range, iqr, none, not 'half'"):
         measured(NOISE, pruning="half")
     with pytest.raises(ValueError, match="classes must be whole numbers, not float64"):

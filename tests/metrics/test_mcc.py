@@ -43,7 +43,7 @@ def test_rotation_by_45_degrees_gives_root_one_half() -> None:
     assert mcc(turned, factors).pearson == pytest.approx(math.sqrt(0.5), abs=1e-12)
 
 
-def test_factor_without_a_latent_counts_0_and_dead_latents_match_by_0() -> None:
+def test_unmatched_factors_and_dead_latents_count_0() -> None:
     factors = normal(2)
     assert mcc(factors[:, :1], factors).pearson == pytest.approx(0.5, abs=1e-12)
     assert mcc(factors[:, :1], factors).latent_F.tolist() == [0, -1]

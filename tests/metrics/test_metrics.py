@@ -120,13 +120,13 @@ def test_perfect_permuted_random_and_collapsed_codes(name: str) -> None:
         assert score(np.full((len(classes), 3), 0.7), classes) == pytest.approx(collapsed, abs=tolerance)
 
 
-def test_sap_of_two_valued_factors_is_the_whole_gap_to_chance() -> None:
+def test_sap_of_two_valued_factors() -> None:
     classes = grid(300, (2, 2))
     assert separated(standardised(classes), classes).sap == pytest.approx(0.5, abs=0.05)
     assert separated(standardised(classes), classes).accuracy_DF.diagonal().tolist() == [1, 1]
 
 
-def test_a_rotation_by_45_degrees_hides_two_equal_factors() -> None:
+def test_rotation_by_45_degrees_hides_factors() -> None:
     codes, classes = rotated(45)
     codes = codes + 0.01 * noise(len(codes), 2)  # else rounding breaks the ties of FactorVAE's votes
     assert SCORES["mig"](codes, classes) == pytest.approx(0, abs=0.01)
@@ -139,7 +139,7 @@ def test_a_rotation_by_45_degrees_hides_two_equal_factors() -> None:
     assert SCORES["explicitness"](codes, classes) > 0.99  # a linear classifier turns it back
 
 
-def test_trees_are_seeded_and_neither_global_seeds_nor_threads_change_them() -> None:
+def test_trees_ignore_global_seeds_and_threads() -> None:
     codes, classes = rotated(15, size=2, repeats=30)
     codes = codes + 0.1 * noise(len(codes), 2)
     ways = (("lightgbm", 1), ("lightgbm", 2), ("sklearn", 1))
@@ -170,7 +170,7 @@ def test_mutual_information_is_that_of_scikit_learn() -> None:
         assert np.allclose(mutual_information(bins, labels), expected, atol=1e-12)
 
 
-def test_irs_counts_latents_and_does_not_sum_their_values() -> None:
+def test_irs_counts_latents() -> None:
     classes = grid()
     codes = np.concatenate([standardised(classes), np.full((len(classes), 2), 3.7)], axis=1)
     found = irs(codes - 100, classes, quantile=0.99)
@@ -181,19 +181,19 @@ def test_irs_counts_latents_and_does_not_sum_their_values() -> None:
     assert irs(opposite, classes, quantile=0.99).num_active == 2  # their values sum to 0
 
 
-def test_irs_of_a_latent_of_two_factors_by_hand() -> None:
+def test_irs_of_two_factors_by_hand() -> None:
     classes = grid(1, (3, 3))
     codes = classes.sum(axis=1, keepdims=True).astype(float)  # deviation 2 at most, 1 while either is fixed
     assert irs(codes, classes, quantile=1.0).irs_DF.tolist() == [[0.5, 0.5]]
 
 
-def test_irs_counts_a_value_by_its_share_of_the_points() -> None:
+def test_irs_weights_values_by_share() -> None:
     codes = np.array([-1.0, 1.0] * 4)[:, None]
     classes = np.array([0] * 7 + [1])[:, None]  # 7 points deviate from -1/7 by up to 8/7, one from itself by nothing
     assert irs(codes, classes, quantile=1.0).irs_DF == pytest.approx(1 - (7 / 8 * 8 / 7 + 1 / 8 * 0))
 
 
-def test_explicitness_keeps_the_columns_that_it_was_trained_with() -> None:
+def test_explicitness_keeps_training_columns() -> None:
     classes = np.array([0, 1, 2] * 100 + [1, 2] * 50)[:, None]
     classes = np.concatenate([classes, np.random.default_rng(0).integers(2, size=classes.shape)], axis=1)
     found = explicitness(classes + 0.01 * noise(400, 2), classes, num_train=300)  # no test point has value 0
@@ -270,7 +270,7 @@ def drawn(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarr
     return codes, classes
 
 
-def test_standard_errors_over_points_are_the_spread_of_repeated_estimates() -> None:
+def test_standard_errors_over_points_match_repeats() -> None:
     def of_points(random: np.random.Generator) -> Sequence[float]:
         codes, classes = drawn(random, 1000)
         of_modularity = modularity(codes, classes, bins=20, generator=seeded())
@@ -279,7 +279,7 @@ def test_standard_errors_over_points_are_the_spread_of_repeated_estimates() -> N
     assert error_over_spread(of_points) == pytest.approx(np.ones(6), abs=0.25)
 
 
-def test_standard_errors_over_test_points_are_the_spread_at_one_training_set() -> None:
+def test_standard_errors_over_test_points_match_repeats() -> None:
     train = drawn(np.random.default_rng(1000), 300)
 
     def tested(random: np.random.Generator) -> Sequence[float]:
@@ -360,7 +360,7 @@ def test_what_is_no_codes_and_classes_is_refused(codes: np.ndarray, classes: np.
         mig(codes, classes, bins=20)
 
 
-def test_a_split_needs_points_on_both_sides_and_known_trees() -> None:
+def test_empty_split_and_unknown_trees_are_refused() -> None:
     classes = grid(1)
     codes = standardised(classes)
     for num_train in (1, len(classes)):

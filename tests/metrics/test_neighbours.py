@@ -35,7 +35,7 @@ def test_information_is_that_of_scikit_learn(neighbours: int) -> None:
     assert np.allclose(found.clip(min=0), mutual_info_regression(z, values, **given), atol=1e-10)
 
 
-def test_information_with_classes_is_the_sum_of_ross_written_out() -> None:
+def test_information_with_classes_equals_ross_sum() -> None:
     labels, k = np.array([0, 0, 0, 1, 1, 1, 1, 2]), 2  # the one point of class 2 is left out of all counts
     z = random(3).standard_normal(8)
     kept, terms = np.flatnonzero(labels < 2), []

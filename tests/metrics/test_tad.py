@@ -14,7 +14,7 @@ GRID = np.array(list(itertools.product([0, 1], repeat=3)) * 100)  # exactly inde
 NOISE = np.random.default_rng(0).standard_normal((800, 3))
 
 
-def test_latent_for_each_attribute_scores_their_number_by_one_half() -> None:
+def test_latent_for_each_attribute_scores_half() -> None:
     found = tad(np.where(GRID, 1.0, -1.0) * [1, -2, 3], GRID)
     assert found.tad == pytest.approx(1.5, abs=1e-12)  # 1 beyond the 0.5 of latents that know nothing, three times
     assert found.counted_F.all()
@@ -22,7 +22,7 @@ def test_latent_for_each_attribute_scores_their_number_by_one_half() -> None:
     assert tad(GRID[:, :1].astype(float), GRID[:, :1]).tad == pytest.approx(0.5)  # one latent, compared with none
 
 
-def test_attribute_in_two_latents_has_no_gap_and_noise_is_not_counted() -> None:
+def test_attribute_in_two_latents_and_noise() -> None:
     twice = tad(np.stack([GRID[:, 0], -GRID[:, 0]], axis=1).astype(float), GRID)
     assert twice.tad == 0
     assert twice.counted_F.tolist() == [True, False, False]

@@ -22,7 +22,7 @@ def all_of(*models: np.ndarray) -> list[np.ndarray]:
     return [np.ones(model.shape[1], dtype=bool) for model in models]
 
 
-def test_codes_that_agree_up_to_order_sign_and_a_monotone_map_score_1() -> None:
+def test_codes_equal_up_to_order_and_sign() -> None:
     one = ORTHOGONAL
     other = np.stack([-one[:, 2], np.exp(one[:, 0]), 3 * one[:, 1] + 1], axis=1)
     scores, partners = udr([one, other, one], all_of(one, other, one), [0, 1, 2])
@@ -61,7 +61,7 @@ def test_collapsed_latents_are_ignored() -> None:
     assert (counted < 0.9).all()
 
 
-def test_a_model_that_has_nothing_to_say_scores_0() -> None:
+def test_uninformative_model_scores_0() -> None:
     one, empty = ORTHOGONAL, np.zeros((N, 3))
     scores, partners = udr([one, empty, empty], [np.ones(3), np.zeros(3), np.ones(3)], [0, 1, 2])
     assert scores.tolist() == [0.0, 0.0, 0.0]

@@ -43,7 +43,7 @@ def test_loss_by_hand() -> None:
         assert found["loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_settings_that_make_no_sense_are_refused_by_name() -> None:
+def test_bad_settings_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"gamma must be a number of at least 0, not -1"):
         annealed(gamma=-1)
     with pytest.raises(ValueError, match=r"c_max must be a number of at least 0, not inf"):

@@ -169,7 +169,7 @@ def test_estimate_is_float32_under_autocast() -> None:
         assert torch.equal(torch.stack(plain), torch.stack(decompose(z, mean, log_std, weights)))
 
 
-def test_settings_that_make_no_sense_are_refused_by_name() -> None:
+def test_bad_settings_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"beta must be a number of at least 0, not -1"):
         losses(BTCVAE, beta=-1, estimator="weighted", dataset_size=12)
     with pytest.raises(ValueError, match=r"estimator must be one of weighted, stratified, not 'mws'"):

@@ -131,7 +131,7 @@ def test_every_score_and_picture_is_described(tmp_path: Path, monkeypatch: pytes
         assert all(len(one.alt) > 20 and one.width > 100 for one in drawn)
 
 
-def test_part_of_a_score_has_its_word_in_the_meaning() -> None:
+def test_meaning_names_part_of_score() -> None:
     generation, factor_inference = (catalog.descriptions()[name] for name in ("generation", "factor_inference"))
     assert "draws from the prior" in generation.meaning("frechet_prior")
     assert "all latents, learned from 1000 labels" in factor_inference.meaning("accuracy_all_1000")

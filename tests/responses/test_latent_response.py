@@ -166,7 +166,7 @@ def test_prior_draws_are_standard_normal() -> None:
 
 
 @pytest.mark.parametrize("base", ["prior", "posterior", "posterior_sample"])
-def test_draws_do_not_depend_on_batch_size_or_number(base: str) -> None:
+def test_draws_are_independent_of_batch_and_number(base: str) -> None:
     long, short = take(base, count=500), take(base, count=200, batch_size=3)
     assert torch.equal(long.z_ND[:200], short.z_ND)
     assert torch.equal(long.values_ND[:200], short.values_ND)

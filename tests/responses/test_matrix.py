@@ -116,7 +116,7 @@ def test_std_of_constant_response_that_moves_is_infinite() -> None:
     assert sums.on_scale("none")[0].item() == 1
 
 
-def test_error_of_one_move_in_many_is_half_its_size() -> None:
+def test_error_of_one_move_is_half_size() -> None:
     sums = ResponseMatrix([0], 1)
     after = torch.zeros(1000, 1, dtype=torch.float64)
     after[3] = 2

@@ -38,7 +38,7 @@ def size(path: Tensor) -> Tensor:
     return (path.norm(dim=-1) - 1).abs()
 
 
-def test_a_straight_path_has_its_ends_and_equal_pieces() -> None:
+def test_straight_path_has_equal_pieces() -> None:
     a, b = at(0, 10), at(90, 200)
     path = straight_paths(a, b, num_points=7)
     assert torch.equal(path[:, 0], a)
@@ -46,7 +46,7 @@ def test_a_straight_path_has_its_ends_and_equal_pieces() -> None:
     assert torch.allclose(segment_lengths(path), (b - a).norm(dim=1)[:, None] / 6)
 
 
-def test_pulled_points_lie_on_the_circle_and_the_identity_leaves_them() -> None:
+def test_pulled_points_lie_on_circle() -> None:
     path = straight_paths(at(0), 2 * at(100), num_points=9)
     on = pull_inner_points(path, circle, times=1)
     assert torch.allclose(on[:, 1:-1].norm(dim=-1), torch.ones(1, 7).double())
@@ -55,7 +55,7 @@ def test_pulled_points_lie_on_the_circle_and_the_identity_leaves_them() -> None:
     assert torch.equal(pull_inner_points(path, lambda z: z / 2, times=0), path)
 
 
-def test_the_cost_of_a_chord_is_the_integral_along_it() -> None:
+def test_cost_of_chord_is_integral() -> None:
     path = straight_paths(at(0), at(90), num_points=2001)
     found = path_cost(path, size(path), weight=3.0)
     half = math.sqrt(0.5)  # the chord's distance from the centre, and half its length
@@ -74,7 +74,7 @@ def test_evenly_keeps_the_polygon_and_its_ends() -> None:
     assert torch.allclose(resample_evenly(corner[:, [0, 0, 1]], num_points=4)[0, :, 0], torch.arange(4.0).double())
 
 
-def test_the_graph_goes_round_where_the_middle_is_dear_and_through_it_where_it_is_free() -> None:
+def test_graph_path_avoids_costly_middle() -> None:
     nodes = torch.cat([at(*range(0, 360, 5)), at(*range(0, 360, 5)) * 0.1, at(*range(0, 360, 15)) * 0.55])
     a, b = at(0, 30), at(179, 100)
     dear = graph_paths(a, b, nodes, circle, neighbours=40, weight=20.0, num_points=41)
@@ -86,7 +86,7 @@ def test_the_graph_goes_round_where_the_middle_is_dear_and_through_it_where_it_i
     assert float(segment_lengths(free).sum(1)[0]) < 2.2
 
 
-def test_a_graph_in_two_parts_is_joined_and_equal_nodes_do_no_harm() -> None:
+def test_graph_of_two_parts_and_equal_nodes() -> None:
     nodes = torch.cat([at(0).expand(9, -1), at(90).expand(9, -1)])
     path = graph_paths(at(0), at(90), nodes, circle, neighbours=2, weight=1.0, num_points=5)
     assert torch.allclose(path, straight_paths(at(0), at(90), num_points=5))
@@ -94,7 +94,7 @@ def test_a_graph_in_two_parts_is_joined_and_equal_nodes_do_no_harm() -> None:
     assert torch.equal(one, at(0).expand(1, 3, -1))
 
 
-def test_relaxing_lowers_the_cost_at_every_step_and_ends_at_the_circle() -> None:
+def test_relaxation_lowers_cost_to_circle() -> None:
     start = straight_paths(at(0, 0), at(90, 150), num_points=15)
     path, costs = relax(start, distance_and_gradient, steps=150, weight=20.0)
     assert (costs[1:] <= costs[:-1]).all()

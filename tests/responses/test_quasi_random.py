@@ -110,7 +110,7 @@ def test_target_se_needs_fewer_draws() -> None:
     assert quasi.settings["num_samples"] < plain.settings["num_samples"]
 
 
-def test_data_draws_are_independent_and_num_samples_is_rounded_up() -> None:
+def test_independent_data_draws_and_rounded_number() -> None:
     assert assay(Curved(), base="posterior", **QUASI).settings["draws"] == "independent"
     result = assay(Curved(), **{**QUASI, "num_samples": 1025})
     assert result.settings["num_samples"] == 1056

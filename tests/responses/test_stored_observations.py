@@ -19,7 +19,7 @@ class Flat(nn.Module):
         return z[:, :1, None, None].expand(-1, 2, 3, 4)
 
 
-def test_images_are_stored_as_uint8_within_half_a_step() -> None:
+def test_stored_uint8_within_half_step() -> None:
     z = torch.linspace(0, 1, 13)[:, None]
     model = Flat().train()
     stored = decoded(model, z, batch_size=5)

@@ -55,7 +55,7 @@ def test_missing_key_equals_key_that_is_off(tmp_path: Path) -> None:
             run_folder.check_same(tmp_path, on)
 
 
-def test_flat_config_has_a_key_for_each_place_of_a_list(tmp_path: Path) -> None:
+def test_flat_config_of_lists(tmp_path: Path) -> None:
     run_folder.write_config(tmp_path, "model: {beta: 4.0, betas: [1, [x]], empty: {}, of: '${seed}'}\n")
     flat = {"model.beta": "4.0", "model.betas.0": "1", "model.betas.1.0": "x", "model.of": "${seed}"}
     assert run_folder.read_flat(tmp_path) == flat

@@ -176,9 +176,7 @@ def stamps(folder: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("*/part.npz")}
 
 
-def test_a_sweep_of_shards_gives_the_file_of_one_process_and_goes_on_where_it_was_killed(
-    lrx: Lrx, tmp_path: Path, trained: list[str]
-) -> None:
+def test_killed_sweep_of_shards_equals_one_process(lrx: Lrx, tmp_path: Path, trained: list[str]) -> None:
     words, folder = [*trained, "assay.base=posterior", "name=s"], tmp_path / "outputs/assay/s"
     assert lrx(*words, "name=whole").returncode == 0
     whole = results.read(tmp_path / "outputs/assay/whole/result.h5")
@@ -201,9 +199,7 @@ def test_a_sweep_of_shards_gives_the_file_of_one_process_and_goes_on_where_it_wa
     assert_equal(results.read(folder / "result.h5").assays["response_matrix"], whole.assays["response_matrix"])
 
 
-def test_parts_can_be_joined_later_and_only_where_they_belong_together(
-    lrx: Lrx, tmp_path: Path, trained: list[str]
-) -> None:
+def test_join_of_parts_that_belong_together(lrx: Lrx, tmp_path: Path, trained: list[str]) -> None:
     folder = tmp_path / "outputs/assay/s"
     map_words = ["assay=response_map", "assay.resolution=7", "assay.batch_size=10", "name=s", "assay.shards=2"]
     assert lrx(*trained, *map_words).returncode == 0
@@ -235,9 +231,7 @@ def test_parts_can_be_joined_later_and_only_where_they_belong_together(
         assay.join(folder)
 
 
-def test_a_sweep_is_split_and_joined_job_by_job_and_anew_for_another_checkpoint(
-    lrx: Lrx, tmp_path: Path, trained: list[str]
-) -> None:
+def test_sweep_is_joined_for_each_checkpoint(lrx: Lrx, tmp_path: Path, trained: list[str]) -> None:
     words = [*trained, "-m", "seed=0,1", "assay.shards=2", "name=many"]
     assert lrx(*words).returncode == 0
     folders = sorted(file.parent for file in (tmp_path / "outputs/assay/many").glob("*/result.h5"))

@@ -32,7 +32,7 @@ def test_a_folder_is_named_after_what_is_computed() -> None:
     assert len(run_folder.run_id(["ckpt=" + "x" * 300])) < 80
 
 
-def test_a_sweep_grows_and_what_is_done_is_left_alone(lrx: Lrx, tmp_path: Path) -> None:
+def test_grown_sweep_keeps_finished_jobs(lrx: Lrx, tmp_path: Path) -> None:
     words = ["train", *TINY, "name=grow", "-m"]
     assert lrx(*words, "seed=0,1").returncode == 0
     before = {seed: (path / "checkpoint.pt").stat() for seed, path in folders(tmp_path / "outputs/train/grow").items()}
@@ -47,7 +47,7 @@ def test_a_sweep_grows_and_what_is_done_is_left_alone(lrx: Lrx, tmp_path: Path) 
         assert (now.st_ino, now.st_mtime_ns) == (stat.st_ino, stat.st_mtime_ns)
 
 
-def test_a_diverged_run_stops_with_its_step_and_the_others_go_on(lrx: Lrx, tmp_path: Path) -> None:
+def test_diverged_run_stops_and_others_continue(lrx: Lrx, tmp_path: Path) -> None:
     done = lrx("train", *TINY, "trainer.lr=1e30,0.01", "seed=0", "name=rates", "-m")
     assert done.returncode == 2
     assert "lower trainer.lr=1e+30" in done.stderr
@@ -87,7 +87,7 @@ def test_a_whole_sweep_is_assayed_by_a_pattern(lrx: Lrx, tmp_path: Path) -> None
     assert refused.stderr.count("\n") == 1
 
 
-def test_an_assay_of_weights_that_went_on_training_is_made_again(lrx: Lrx, tmp_path: Path) -> None:
+def test_assay_is_repeated_for_new_weights(lrx: Lrx, tmp_path: Path) -> None:
     words = ["assay", "ckpt=outputs/train/run", "assay.num_samples=16", "name=one"]
     assert lrx("train", *TINY, "name=run").returncode == 0
     assert lrx(*words).returncode == 0
@@ -102,7 +102,7 @@ def test_an_assay_of_weights_that_went_on_training_is_made_again(lrx: Lrx, tmp_p
     assert results.read(tmp_path / "outputs/assay/one/result.h5").provenance["checkpoint_sha256"] != before
 
 
-def test_finished_is_what_has_its_last_checkpoint_and_its_result_still(lrx: Lrx, place: Path) -> None:
+def test_finished_needs_last_checkpoint_and_result(lrx: Lrx, place: Path) -> None:
     training = ["train", *TINY, "name=run"]
     assay = ["assay", "ckpt=outputs/train/run", "assay.num_samples=16", "name=run"]
     weights, result = place / "outputs/train/run/checkpoint.pt", place / "outputs/assay/run/result.h5"
@@ -127,7 +127,7 @@ def test_finished_is_what_has_its_last_checkpoint_and_its_result_still(lrx: Lrx,
     assert result.exists()
 
 
-def test_an_assay_of_other_data_is_refused_where_one_is_finished(lrx: Lrx, place: Path) -> None:
+def test_assay_of_other_data_is_refused(lrx: Lrx, place: Path) -> None:
     words = ["assay", "ckpt=outputs/train/run", "assay.num_samples=16", "name=run"]
     assert "is finished" in lrx(*words).stderr
     file = place / "outputs/assay/run/result.h5"

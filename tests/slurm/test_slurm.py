@@ -148,7 +148,7 @@ def whole(slow: str, cluster: Cluster) -> Path:
     return cluster.folder / "outputs/train/whole"
 
 
-def test_a_sweep_of_two_by_two_is_one_array(slow: str, cluster: Cluster) -> None:
+def test_two_by_two_sweep_is_one_array(slow: str, cluster: Cluster) -> None:
     words = ["dataset=helix", "network=mlp", "model.reconstruction=gaussian", "latent_dim=2", "trainer.steps=20"]
     words += ["model=vae,betavae", "seed=0,1", "-m"]
     printed = cluster.train(*words, *LAUNCHER, "hydra.launcher.wait=true", "name=array")
@@ -164,7 +164,7 @@ def test_a_sweep_of_two_by_two_is_one_array(slow: str, cluster: Cluster) -> None
         assert_same_run(*(cluster.folder / "outputs/train" / name / folder for name in ("array", "here")))
 
 
-def test_a_yaml_that_is_edited_while_jobs_wait_changes_nothing(cluster: Cluster) -> None:
+def test_yaml_edited_while_jobs_wait(cluster: Cluster) -> None:
     yaml = cluster.folder / "mine/experiment/frozen.yaml"
     yaml.parent.mkdir(parents=True)
     text = "# @package _global_\ndefaults: [helix]\ntrainer: {steps: 20, lr: 0.005}\n"
@@ -205,7 +205,7 @@ def test_a_job_that_is_preempted_resumes(whole: Path, cluster: Cluster) -> None:
     assert_same_run(cluster.run_folders("preempted")[""], whole)
 
 
-def test_a_job_that_is_cancelled_is_reported_and_the_same_sweep_finishes_it(whole: Path, cluster: Cluster) -> None:
+def test_cancelled_job_is_finished_by_same_sweep(whole: Path, cluster: Cluster) -> None:
     words = ["-m", *RUN, "seed=0,1", *LAUNCHER, "hydra.launcher.wait=true", "name=cancelled"]
     sweep = cluster.start(*words)
     assert sweep.stdout
@@ -235,7 +235,7 @@ def test_what_slurm_refuses_is_one_line(cluster: Cluster) -> None:
     assert "invalid partition" in err
 
 
-def test_a_job_whose_time_is_over_goes_on_in_another_turn(slow: str, whole: Path, cluster: Cluster) -> None:
+def test_job_out_of_time_is_requeued(slow: str, whole: Path, cluster: Cluster) -> None:
     # the signal comes some time between half of the minute and its end; a stopped process gets it when it goes on
     def restarted() -> bool:
         now = facts(slow)

@@ -49,7 +49,7 @@ def losses(folder: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_two_steps_side_by_side_and_a_job_without_srun(cluster: Cluster) -> None:
+def test_parallel_steps_and_job_without_srun(cluster: Cluster) -> None:
     step = f"srun --exact --ntasks=2 --mem=1000 {TRAIN} {SHORT}"
     script = f"{step} seed=0 name=zero & {step} seed=1 name=one & wait %1 && wait %2 && {TRAIN} {SHORT} name=forgot"
     job = submit(cluster, script, "steps")

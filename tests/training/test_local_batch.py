@@ -14,7 +14,7 @@ from tests.cli.test_configs import GROUPS, model_from
 CPU = torch.device("cpu")
 
 
-def test_rows_and_noise_equal_those_of_the_joined_batch() -> None:
+def test_rows_and_noise_equal_joined_batch() -> None:
     class Model(nn.Module):
         mean_over_images = True
         observation_shape, latent_dim = (1,), 1
@@ -39,7 +39,7 @@ MEAN_LOSS = {"ae", "vae", "betavae", "adagvae", "sae", "adaae", "vlae"}
 
 
 @pytest.mark.parametrize("name", GROUPS["model"])
-def test_mean_loss_of_a_batch_is_the_mean_over_its_parts(name: str) -> None:
+def test_batch_loss_is_mean_over_parts(name: str) -> None:
     model = model_from(f"model={name}", "latent_dim=6")
     assert model.mean_over_images == (name in MEAN_LOSS)
     if name not in MEAN_LOSS:

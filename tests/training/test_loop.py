@@ -152,7 +152,7 @@ def test_epochs_are_permutations() -> None:
     assert not torch.equal(BatchOrder(20, 5, seed=1).batch(6), order.batch(6))
 
 
-def test_batches_of_a_remainder_and_of_a_small_data_set() -> None:
+def test_remainder_and_small_data_set() -> None:
     order = BatchOrder(7, 3, seed=0)
     assert len({*order.batch(0).tolist(), *order.batch(1).tolist()}) == 6
     assert sorted(BatchOrder(3, 64, seed=0).batch(11).tolist()) == [0, 1, 2]
