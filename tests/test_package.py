@@ -30,13 +30,16 @@ def test_wheel_works_outside_checkout(tmp_path: Path) -> None:
     run(*pip, "install", "--no-deps", "--target", str(site), str(wheel), cwd=tmp_path)
     shutil.rmtree(source)
 
-    lrx = [sys.executable, "-m", "lrx.cli"]
     where = run(sys.executable, "-c", "import lrx, lrx.configs; print(lrx.__file__, *lrx.configs.__path__)", cwd=away)
     assert {Path(path).parent.parent for path in where.stdout.split()} == {site}
     assert (site / "bin" / "lrx").is_file()
-    run(*lrx, "train", "experiment=helix", "trainer.steps=5", "name=a", cwd=away)
-    run(*lrx, "assay", "ckpt=outputs/train/a", "assay.num_samples=16", "name=a", cwd=away)
+    typed = [
+        ["train", "experiment=helix", "trainer.steps=5", "name=a"],
+        ["assay", "ckpt=outputs/train/a", "assay.num_samples=16", "name=a"],
+        ["report", "outputs/assay/a"],
+    ]
+    code = f"from lrx.cli.main import main; import sys; sys.exit(max(main(words) for words in {typed!r}))"
+    run(sys.executable, "-c", code, cwd=away)
     assert (away / "outputs/assay/a/result.h5").is_file()
     assert (away / "outputs/assay/a/response_matrix.png").is_file()
-    run(*lrx, "report", "outputs/assay/a", cwd=away)
     assert "<style>" in (away / "outputs/assay/a/report.html").read_text(encoding="utf-8")

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 import lrx
+from lrx.cli import main
 from lrx.core.types import Autoencoder
 from lrx.core.validation import SettingError
+from tests.conftest import TINY
 
 
 class Flat(nn.Module):
@@ -215,10 +217,8 @@ def test_adapt_names_what_there_is() -> None:
 
 def test_load_gives_what_the_command_line_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    lrx_command = [sys.executable, "-m", "lrx.cli"]
-    subprocess.run([*lrx_command, "train", "experiment=helix", "trainer.steps=20", "name=run"], check=True)
-    words = ["ckpt=outputs/train/run", "assay.num_samples=64", "name=a"]
-    subprocess.run([*lrx_command, "assay", *words], check=True)
+    assert main.main(["train", *TINY, "name=run"]) == 0
+    assert main.main(["assay", "ckpt=outputs/train/run", "assay.num_samples=64", "name=a"]) == 0
     run = lrx.load("outputs/train/run")
     assert re.match(r"Run\('outputs/train/run': \w+ on double helix, 1024 observations\)", repr(run))
     result = lrx.assay("response_matrix", run, num_samples=64)

@@ -19,11 +19,11 @@ from tests.support.models_for_tests import values
 
 @pytest.fixture(scope="module")
 def repeats() -> tuple[AssayResult, np.ndarray, np.ndarray]:
-    """The exact result of a grid; estimates and standard errors of 500 samples of it: entries, cds, completeness."""
+    """The exact result of a grid; estimates and standard errors of 150 samples of it: entries, cds, completeness."""
     grid, model, names = ClassGrid(12, 10, 11), Curved(), ("cds", "completeness")
     exact = assay(model, grid, max_pairs=10**6)
     estimates, errors = [], []
-    for seed in range(500):
+    for seed in range(150):
         result = assay(model, grid, seed, num_groups=32, max_pairs=12, num_bootstrap=200)
         estimates.append([*values(result).flatten(), *(result.scores[name] for name in names)])
         errors.append([*values(result, "matrix_se").flatten(), *(result.scores[f"{name}_se"] for name in names)])
@@ -31,15 +31,15 @@ def repeats() -> tuple[AssayResult, np.ndarray, np.ndarray]:
 
 
 def test_intervals_cover_exact_value(repeats: tuple[AssayResult, np.ndarray, np.ndarray]) -> None:
-    """95 % intervals of 32 groups hold the exact value in 93 to 97 of 100 samples: entries, cds, completeness."""
+    """95 % intervals of 32 groups hold the exact value in 90 to 98.5 of 100 samples: entries, cds, completeness."""
     exact, estimates, errors = repeats
     expected = np.array([*values(exact).flatten(), exact.scores["cds"], exact.scores["completeness"]])
     student = 2.04  # of 31 degrees of freedom
     covered = (abs(estimates - expected) <= student * errors).mean(0)
-    assert 0.93 <= covered[:-2].mean() <= 0.97
-    assert 0.93 <= covered[-2] <= 0.97
-    assert 0.93 <= covered[-1] <= 0.97
-    assert np.allclose(errors.mean(0), estimates.std(0), rtol=0.12)
+    # 150 samples have an error of 1.8 %; errors too small or too large by 1.5 would cover 81 or 99.5 %
+    for share in (covered[:-2].mean(), covered[-2], covered[-1]):
+        assert 0.9 <= share <= 0.985
+    assert np.allclose(errors.mean(0), estimates.std(0), rtol=0.22)
 
 
 def test_sampled_matrix_agrees_with_exact(repeats: tuple[AssayResult, np.ndarray, np.ndarray]) -> None:

@@ -139,7 +139,7 @@ def test_standard_errors_and_bootstrap_match_repeated_estimates(base: str) -> No
     data = Vectors(200_000)  # so many that drawing without replacement makes no difference
     model = Saturating(responses(3, z0_1=0.7, z1_2=0.3, z2_0=0.5) + 0.1)
     estimates, errors, replicates = [], [], []
-    for seed in range(150):
+    for seed in range(50):
         m = measurement(model, data, torch.Generator().manual_seed(seed), batch_size=4096)
         sums = measure_matrix(m, base=base, num_samples=4096, num_groups=128)
         matrix, se = sums.on_scale("none")
@@ -149,9 +149,9 @@ def test_standard_errors_and_bootstrap_match_repeated_estimates(base: str) -> No
     spread = torch.stack(estimates).std(0)
     for estimated in (errors, replicates):
         ratio = torch.stack(estimated).mean(0) / spread
-        # the spread of 150 numbers is known to 6 %: nine of them to 20 %, their mean to 10 %
-        assert (ratio - 1).abs().max() < 0.22, ratio
-        assert abs(ratio.mean() - 1) < 0.1, ratio
+        # the spread of 50 numbers is known to 10 %: nine of them to 30 %, their mean to 15 %
+        assert (ratio - 1).abs().max() < 0.33, ratio
+        assert abs(ratio.mean() - 1) < 0.16, ratio
 
 
 def test_matrix_equals_response_matrix() -> None:

@@ -114,30 +114,31 @@ class Mute(torch.nn.Module):
 """
 
 
-def test_own_class_needs_trust(lrx_process: Lrx, tmp_path: Path) -> None:
+def test_own_class_needs_trust(lrx: Lrx, lrx_process: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mynet.py").write_text(OWN)
     torch.save({"linear.weight": torch.randn(64 * 64, 3)}, tmp_path / "mine.pt")
     words = ["import", "weights=mine.pt", "dataset=dsprites", "name=mine", "latent_dim=9", "+autoencoder.gain=0.01"]
     words += ["autoencoder._target_=mynet.Net", "+autoencoder.latent_dim=3"]  # the node's own key wins
-    refused = lrx_process(*words)
+    refused = lrx(*words)
     assert refused.returncode == 2
     assert "autoencoder._target_=mynet.Net, which no config of lrx names" in refused.stderr
     assert "add trust=[mynet]" in refused.stderr
-    done = lrx_process(*words, "trust=[mynet]")
+    done = lrx_process(*words, "trust=[mynet]")  # which is in the current folder
     assert done.returncode == 0, done.stderr
 
     assay = ["assay", "ckpt=outputs/import/mine", "assay.num_samples=16", "name=mine"]
-    refused = lrx_process(*assay)
+    refused = lrx(*assay)
     assert refused.returncode == 2
     assert "the checkpoint's config has autoencoder._target_=mynet.Net" in refused.stderr
-    done = lrx_process(*assay, "trust=[mynet]")
+    monkeypatch.syspath_prepend(tmp_path)
+    done = lrx(*assay, "trust=[mynet]")
     assert done.returncode == 0, done.stderr
     assert "response matrix" in done.stdout
 
     for name, told in (("Nothing", "makes Nothing, which is no torch module"), ("Mute", "without encode and decode")):
         other = [word.replace("mynet.Net", f"mynet.{name}") for word in words if "gain" not in word]
         other = [word for word in other if "autoencoder.latent_dim" not in word]
-        refused = lrx_process(*other, "trust=[mynet]", "hydra.run.dir=elsewhere")
+        refused = lrx(*other, "trust=[mynet]", "hydra.run.dir=elsewhere")
         assert refused.returncode == 2
         assert told in refused.stderr
 

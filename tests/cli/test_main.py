@@ -14,7 +14,7 @@ from tests.conftest import TINY, Lrx
 from tests.support.command_line import assert_refused, weights_of
 
 
-def test_train_assay_open_result(lrx_process: Lrx, tmp_path: Path) -> None:
+def test_train_assay_open_result(lrx: Lrx, lrx_process: Lrx, tmp_path: Path) -> None:
     trained = lrx_process(
         *("train", "dataset=dsprites", "model=betavae", "name=sprites"),
         *("trainer.steps=3", "trainer.batch_size=16", "trainer.log_every=1"),
@@ -45,16 +45,14 @@ def test_train_assay_open_result(lrx_process: Lrx, tmp_path: Path) -> None:
         assert root.attrs["checkpoint_sha256"]
         assert "response_matrix" in root.attrs["config"]
 
-    again = lrx_process("assay", f"ckpt={run}", "assay=response_matrix", "assay.num_samples=32", "name=sprites")
+    again = lrx("assay", f"ckpt={run}", "assay=response_matrix", "assay.num_samples=32", "name=sprites")
     assert again.returncode == 0
     assert "finished" in again.stderr
 
 
-def test_checkpoint_file_and_run_dir(lrx_process: Lrx, tmp_path: Path) -> None:
-    assert lrx_process("train", *TINY, "hydra.run.dir=elsewhere/run").returncode == 0
-    done = lrx_process(
-        "assay", "ckpt=elsewhere/run/checkpoint.pt", "assay.num_samples=16", "hydra.run.dir=elsewhere/assay"
-    )
+def test_checkpoint_file_and_run_dir(lrx: Lrx, tmp_path: Path) -> None:
+    assert lrx("train", *TINY, "hydra.run.dir=elsewhere/run").returncode == 0
+    done = lrx("assay", "ckpt=elsewhere/run/checkpoint.pt", "assay.num_samples=16", "hydra.run.dir=elsewhere/assay")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "elsewhere/assay/result.h5").is_file()
     assert not (tmp_path / "outputs").exists()

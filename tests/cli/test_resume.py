@@ -12,10 +12,10 @@ from tests.conftest import TINY, Lrx
 from tests.support.command_line import assert_refused, assert_same_weights
 
 
-def test_resume_after_kill_gives_same_weights(tmp_path: Path, environment: dict[str, str], lrx_process: Lrx) -> None:
+def test_resume_after_kill_gives_same_weights(tmp_path: Path, environment: dict[str, str], lrx: Lrx) -> None:
     words = ["train", "dataset=dsprites", "model=betavae", "trainer.steps=30", "trainer.batch_size=8"]
     words += ["trainer.checkpoint_every=5", "trainer.log_every=1"]
-    assert lrx_process(*words, "name=whole").returncode == 0
+    assert lrx(*words, "name=whole").returncode == 0
     metrics = tmp_path / "outputs/train/killed/metrics.jsonl"
     for rows in (3, 12):  # before the first checkpoint, and between later ones
         process = subprocess.Popen(
@@ -28,7 +28,7 @@ def test_resume_after_kill_gives_same_weights(tmp_path: Path, environment: dict[
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
-    resumed = lrx_process(*words, "name=killed")
+    resumed = lrx(*words, "name=killed")
     assert resumed.returncode == 0, resumed.stderr
     assert "resuming at step" in resumed.stderr
     whole, killed = tmp_path / "outputs/train/whole", tmp_path / "outputs/train/killed"
@@ -37,7 +37,7 @@ def test_resume_after_kill_gives_same_weights(tmp_path: Path, environment: dict[
     assert (whole / "metrics.csv").read_text() == (killed / "metrics.csv").read_text()
 
     before = (killed / "checkpoint.pt").read_bytes()
-    finished = lrx_process(*words, "name=killed")
+    finished = lrx(*words, "name=killed")
     assert finished.returncode == 0
     assert "finished" in finished.stderr
     assert (killed / "checkpoint.pt").read_bytes() == before

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import lrx
 from lrx.metrics import catalog
-from tests.conftest import TINY
 
 ROOT = Path(lrx.__file__).parents[1]
 ORDER = ["mig", "dci", "sap", "factorvae", "betavae", "irs", "modularity", "explicitness", "unsupervised"]
@@ -40,12 +39,17 @@ METRIC = Metric(
 )
 '''
 
-DRAW = """
-import sys
+SESSION = """
 from pathlib import Path
 from lrx.assays import catalog
+from lrx.cli.main import main
 from lrx.storage import results
-stored = results.read(Path(sys.argv[1]))
+
+words = ["assay", "ckpt=outputs/train/run", "assay=metrics", "assay.preset=fast"]
+assert main([*words, "name=shine", "assay.only=[irs,shine]"]) == 0
+assert main([*words, "name=other", "assay.only=[glow]"]) == 2
+assert main(["report", "outputs/train/run"]) == 0
+stored = results.read(Path("outputs/assay/shine/result.h5"))
 figures = catalog.figures_of("metrics")(stored.assays["metrics"], stored.provenance_of["metrics"])
 for axes in figures["metrics"].axes:
     print(*(text.get_text() for text in (*axes.texts, *axes.get_yticklabels(), axes.title, *axes.findobj())
@@ -70,30 +74,22 @@ def test_records_load_without_heavy_libraries() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_metric_of_one_file_in_copy(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "lrx", tmp_path / "tree" / "lrx", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "configs", tmp_path / "tree" / "lrx" / "configs", dirs_exist_ok=True)
-    (tmp_path / "tree" / "lrx" / "metrics" / "shine.py").write_text(NEW, encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": str(tmp_path / "tree"), "LRX_DATA": str(tmp_path / "data")}
-    environment.pop("COLUMNS", None)
-
-    def run(*words: str, check: bool = True) -> str:
-        command = [sys.executable, *words]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
-        assert not check or ended.returncode == 0, ended.stderr
-        return ended.stdout + ended.stderr
-
-    run("-m", "lrx.cli.main", "train", *TINY, "name=run")
-    assay = ("-m", "lrx.cli.main", "assay", "ckpt=outputs/train/run", "assay=metrics", "assay.preset=fast")
-    text = run(*assay, "name=shine", "assay.only=[irs,shine]")
-    assert "shine" in text
-    assert (tmp_path / "outputs/assay/shine/metrics.png").is_file()
-    drawn = run("-c", DRAW, "outputs/assay/shine/result.h5")
+def test_metric_of_one_file_in_copy(place: Path) -> None:
+    tree = place / "tree"
+    shutil.copytree(ROOT / "lrx", tree / "lrx", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "configs", tree / "lrx" / "configs", dirs_exist_ok=True)
+    (tree / "lrx" / "metrics" / "shine.py").write_text(NEW, encoding="utf-8")
+    environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"} | {"PYTHONPATH": str(tree)}
+    ended = subprocess.run(
+        [sys.executable, "-c", SESSION], capture_output=True, text=True, check=False, cwd=place, env=environment
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "shine" in ended.stdout
+    assert ", shine, tad, not ['glow']" in ended.stderr
+    assert (place / "outputs/assay/shine/metrics.png").is_file()
     for expected in ("SHINE", "0.250", "shining codes", "7", "Shine of latents"):
-        assert expected in drawn.splitlines()
-    assert ", shine, tad, not ['glow']" in run(*assay, "name=other", "assay.only=[glow]", check=False)
-    run("-m", "lrx.cli.main", "report", "outputs/train/run")
-    (page,) = (tmp_path / "outputs").rglob("*.html")
+        assert expected in ended.stdout.splitlines()
+    (page,) = (place / "outputs").rglob("*.html")
     html = page.read_text(encoding="utf-8")
     assert "shine" in html
     assert "How much the codes shine; 1 is best." in html

@@ -7,11 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import TINY
+from tests.conftest import TINY, Lrx
 from tests.report.test_page import Page
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("distributions", "page", "style")  # of which `lrx.report` has, or had, modules
+NAMES = ("page", "style")  # of which `lrx.report` has, or had, modules
 UNDESCRIBED = "style"  # whose description lacks its picture
 
 
@@ -34,11 +34,12 @@ def copy_of_lrx(folder: Path) -> None:
         (configs / f"{name}.yaml").write_text(yaml, encoding="utf-8")
 
 
-def test_assay_named_like_a_report_module(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_assay_named_like_a_report_module(lrx: Lrx, tmp_path: Path, environment: dict[str, str]) -> None:
+    assert lrx("train", *TINY, "name=t").returncode == 0
     copy_of_lrx(tmp_path)
     options = ["ckpt=outputs/train/t", "assay.num_samples=16"]
     commands = [["assay", f"assay={name}", *options, f"name=of-{name}"] for name in NAMES]
-    typed = [["train", *TINY, "name=t"], *commands, ["report", "outputs/train/t"]]
+    typed = [*commands, ["report", "outputs/train/t"]]
     run = f"from lrx.cli.main import main; import sys; sys.exit(max(main(words) for words in {typed!r}))"
     done = subprocess.run(
         [sys.executable, "-c", run],

@@ -83,15 +83,17 @@ def test_linear_autoencoder_gives_transposed_magnitudes() -> None:
 
 @pytest.mark.parametrize("normalization", ["half", "std"])
 def test_coverage_of_95_percent_intervals(normalization: str) -> None:
-    truth = values(assay(Curved(), **{**QUASI, "num_samples": 2**18}, seed=99, normalization=normalization))
+    many = {"draws": "quasi", "num_samples": 2**16, "max_samples": 2**16}
+    truth = values(assay(Curved(), **many, seed=99, normalization=normalization))
     covered = np.zeros((3, 3))
-    repeats = 300
+    repeats = 80
     for seed in range(repeats):
         result = assay(Curved(), seed=seed, normalization=normalization, **QUASI)
         covered += np.abs(values(result) - truth) <= 1.96 * values(result, "matrix_se")
     share = covered / repeats
-    # 32 nets: 94.1 % of a t distribution with 31 degrees of freedom; 300 repeats have an error of 1.4 %
-    assert 0.93 < share.mean() < 0.97
+    # 32 nets: 94.1 % of a t distribution with 31 degrees of freedom; 80 repeats have an error of 2.6 %. Errors that
+    # are too small or too large by 1.5 would cover 80 or 99.4 %.
+    assert 0.89 < share.mean() < 0.985
     assert share.min() > 0.941 - 4 * math.sqrt(0.941 * 0.059 / repeats)
 
 

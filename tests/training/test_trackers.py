@@ -136,12 +136,12 @@ def test_unknown_and_missing_trackers(tmp_path: Path, monkeypatch: pytest.Monkey
     assert make_trackers([], tmp_path, "") == []
 
 
-def test_track_on_the_command_line(lrx_process: Lrx, tmp_path: Path) -> None:
+def test_track_on_the_command_line(lrx: Lrx, lrx_process: Lrx, tmp_path: Path) -> None:
     done = lrx_process("train", *TINY, "track=[tensorboard]", "name=followed")
     assert done.returncode == 0, done.stderr
     found = events(tmp_path / "outputs/train/followed/tensorboard")
     assert [step for step, _ in found["train/loss"]] == [5, 10, 15, 20]
     rows = [json.loads(line) for line in (tmp_path / "outputs/train/followed/metrics.jsonl").read_text().splitlines()]
     assert [value for _, value in found["train/loss"]] == pytest.approx([row["loss"] for row in rows], rel=1e-6)
-    again = lrx_process("train", *TINY, "name=followed")  # how a run is followed is not what it computes
+    again = lrx("train", *TINY, "name=followed")  # how a run is followed is not what it computes
     assert "is finished" in again.stderr
