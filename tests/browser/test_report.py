@@ -11,7 +11,8 @@ from lrx.core.types import AssayResult
 from lrx.report import page
 from lrx.storage import results
 from tests.browser.chromium import Chromium
-from tests.report.test_page import matrix_result, sweep, written
+from tests.report.test_page import matrix_result, written
+from tests.report.test_sweep_page import sweep
 
 WIDTHS = (400, 1280)
 FITS = "document.documentElement.scrollWidth <= window.innerWidth"

@@ -1,11 +1,7 @@
 """MPI3D from small files made exactly in the official format, a sparse one of full size, and a renderer."""
 
 import json
-import struct
-import subprocess
-import sys
 import warnings
-import zipfile
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,9 +13,6 @@ from lrx.core.factors import FactorSpace
 from lrx.data import dsprites, mpi3d, shapes3d
 from lrx.data.correlation import with_correlation
 from lrx.data.mpi3d import FACTORS, VARIANTS, from_file, official
-from lrx.data.store import npz
-from lrx.data.store.cache import Origin, Recipe
-from tests.support.pickle_payload import Payload
 
 SMALL = FactorSpace(names=FACTORS.names, sizes=(2, 3, 2, 1, 1, 2, 3))
 N = SMALL.num_points
@@ -33,32 +26,6 @@ def write(path: Path, images: np.ndarray = IMAGES, *, compressed: bool = False) 
     path.parent.mkdir(parents=True, exist_ok=True)
     (np.savez_compressed if compressed else np.savez)(path, images=images)
     return path
-
-
-def write_sparse(path: Path, shape: tuple[int, ...], *, last: np.ndarray) -> int:
-    """A stored npz as numpy writes it, zip64, black but for the last image, its CRC left at 0; the array's offset.
-
-    PKWARE, APPNOTE 6.3.10, sections 4.3.7 to 4.3.16 and 4.5.3.
-    """
-    name, much = b"images.npy", 0xFFFFFFFF  # much: see the zip64 field
-    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".encode()
-    header += b" " * (-(len(header) + 11) % 64) + b"\n"
-    header = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
-    size = len(header) + int(np.prod(shape))
-    sizes = struct.pack("<HHQQ", 1, 16, size, size)
-    common = struct.pack("<HHHHHIIIHH", 45, 0, 0, 0, 0x21, 0, much, much, len(name), len(sizes))
-    with open(path, "wb") as file:
-        file.write(b"PK\x03\x04" + common + name + sizes + header)
-        offset = file.tell()
-        file.seek(int(np.prod(shape)) - last.nbytes, 1)
-        file.write(last.tobytes())
-        start = file.tell()
-        file.write(b"PK\x01\x02" + struct.pack("<H", 45) + common + struct.pack("<HHHII", 0, 0, 0, 0, 0) + name + sizes)
-        end = file.tell()
-        file.write(b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 1, 1, end - start, start))
-        file.write(b"PK\x06\x07" + struct.pack("<IQI", 0, end, 1))
-        file.write(b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, end - start, much, 0))
-    return offset
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -116,23 +83,6 @@ def test_a_replaced_file_is_hashed_again(tmp_path):
     assert np.array_equal(second.raw(torch.tensor([5])).numpy()[0], 255 - IMAGES[5].transpose(2, 0, 1))
 
 
-def test_long_local_header(tmp_path):
-    path = write(tmp_path / FILE)
-    with zipfile.ZipFile(path) as archive:
-        assert archive.getinfo("images.npy").extra == b""  # while numpy's local header has 20 bytes, zip64
-    place = npz.find_stored(path, "images", shape=IMAGES.shape, dtype="uint8")
-    assert place is not None
-    assert path.read_bytes()[place.offset : place.offset + IMAGES.nbytes] == IMAGES.tobytes()
-    with zipfile.ZipFile(path, "w") as archive:  # another member first, and an extra field of another length
-        archive.writestr("notes.txt", "x" * 1000)
-        info = zipfile.ZipInfo("images.npy")
-        info.extra = struct.pack("<HH", 0xCAFE, 33) + bytes(33)
-        with archive.open(info, "w", force_zip64=True) as member:
-            np.lib.format.write_array(member, IMAGES)
-    dataset = from_file(path, "toy", SMALL)
-    assert np.array_equal(dataset.raw(torch.tensor([N - 1])).numpy()[0], IMAGES[-1].transpose(2, 0, 1))
-
-
 def test_read_only_folder_warns(tmp_path):
     path = write(tmp_path / f"{'x' * 240}.npz")  # for any user: a longer name beside it is no name
     for _ in range(2):
@@ -152,123 +102,6 @@ def test_no_checksum_in_source(tmp_path):
     assert dataset.source == f"official file {path.name}, no checksum published"
     manifest = json.loads((tmp_path / f"{path.name}.json").read_text())
     assert manifest["file_sha256"] == sha256(path.read_bytes()).hexdigest()
-
-
-@pytest.mark.parametrize("compressed", [False, True])
-@pytest.mark.parametrize(
-    ("images", "message"),
-    [
-        (IMAGES[:-1], rf"'images' has shape \({N - 1}, 64, 64, 3\).*not \({N}, 64, 64, 3\)"),
-        (IMAGES[:, :32], rf"'images' has shape \({N}, 32, 64, 3\).*not \({N}, 64, 64, 3\)"),
-        (IMAGES.astype(np.float32), "dtype float32, not .* uint8"),
-    ],
-)
-def test_a_wrong_file_is_refused_in_one_line(tmp_path, images, message, compressed):
-    with pytest.raises(ValueError, match=message) as caught:
-        from_file(write(tmp_path / FILE, images, compressed=compressed), "toy", SMALL)
-    assert "\n" not in str(caught.value)
-    assert [path.name for path in tmp_path.iterdir()] == [FILE]
-
-
-def test_object_arrays_are_refused_unread(tmp_path):
-    trap = tmp_path / "trap"
-    write(tmp_path / FILE, np.array([Payload(trap)] * N, dtype=object))
-    with pytest.raises(ValueError, match=rf"'images' has shape \({N},\) and dtype object, not"):
-        from_file(tmp_path / FILE, "toy", SMALL)
-    assert not trap.exists()
-
-
-def test_array_length_differs_from_header(tmp_path):
-    for change in (-100, 100):
-        with zipfile.ZipFile(tmp_path / FILE, "w") as archive, archive.open("images.npy", "w") as member:
-            np.lib.format.write_array_header_1_0(
-                member, {"descr": "|u1", "fortran_order": False, "shape": IMAGES.shape}
-            )
-            member.write(bytes(IMAGES.nbytes + change))
-        with pytest.raises(ValueError, match=rf"'images' has {IMAGES.nbytes + change} bytes, not the {IMAGES.nbytes}"):
-            from_file(tmp_path / FILE, "toy", SMALL)
-
-
-@pytest.mark.parametrize("compressed", [False, True])
-@pytest.mark.parametrize("damage", ["empty", "end cut off", "beginning cut off", "middle cut out", "unknown method"])
-def test_truncated_file(tmp_path, damage, compressed):
-    path = write(tmp_path / FILE, compressed=compressed)
-    data = bytearray(path.read_bytes())
-    if damage == "empty":
-        data.clear()
-    elif damage == "end cut off":
-        del data[len(data) // 2 :]
-    elif damage == "beginning cut off":
-        del data[:1000]
-    elif damage == "middle cut out":
-        del data[5000:6000]
-    else:
-        data[8] = data[data.rfind(b"PK\x01\x02") + 10] = 9  # deflate64, which zipfile cannot read
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match="is not a whole npz file") as caught:
-        from_file(path, "toy", SMALL)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("compressed", [False, True])
-def test_flipped_byte(tmp_path, compressed):
-    path = write(tmp_path / FILE, compressed=compressed)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0xFF
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match=r"is damaged: its array has the CRC-32|is not a whole npz file"):
-        from_file(path, "toy", SMALL)
-    assert [path.name for path in tmp_path.iterdir()] == [FILE]
-
-
-FULL_SIZE = """
-import os, re, sys
-from pathlib import Path
-import numpy as np
-import torch
-from lrx.data.mpi3d import mpi3d
-
-def kilobytes(file, key):
-    return int(re.search(rf"{key}:?\\s+(\\d+)", Path("/proc/self", file).read_text())[1])
-
-root = Path(sys.argv[1])
-peak, read = kilobytes("status", "VmHWM"), kilobytes("io", "rchar")
-dataset = mpi3d(root=str(root), variant="toy", source="file")
-read = kilobytes("io", "rchar") - read  # by system calls; what the map has touched is counted next
-maps = Path("/proc/self/smaps").read_text()
-resident = int(re.search(r"mpi3d_toy\\.npz.*?Rss:\\s+(\\d+)", maps, re.DOTALL)[1])
-assert read < 1e6, f"opening read {read} bytes"
-assert resident < 1000, f"opening touched {resident} kB of the map"
-
-generator = torch.Generator().manual_seed(0)
-black = 0
-for _ in range(200):
-    black += int((dataset.raw(torch.randint(len(dataset) - 1, (128,), generator=generator)) == 0).sum())
-assert black == 200 * 128 * 3 * 64 * 64
-peak = kilobytes("status", "VmHWM") - peak
-assert peak < 700_000, f"200 batches took {peak} kB"
-assert np.array_equal(dataset.raw(torch.tensor([len(dataset) - 1])).numpy()[0], np.load(root / "last.npy"))
-"""
-
-
-def test_full_size_file_opens_unread(tmp_path):
-    """12.7 GB of holes: the manifest is put there by hand, as hashing takes a minute; so hashing is not tested here."""
-    shape = (FACTORS.num_points, 64, 64, 3)
-    path = tmp_path / FILE
-    offset = write_sparse(path, shape, last=IMAGES[0])
-    np.save(tmp_path / "last.npy", IMAGES[0].transpose(2, 0, 1))
-    recipe = Recipe("mpi3d_toy", shape, "uint8", FACTORS, Origin(file=path))
-    known = {"pixels": FILE, "offset": offset, "source": "holes", "fingerprint": "none"}
-    (tmp_path / f"{FILE}.json").write_text(json.dumps(recipe.manifest() | known))
-    subprocess.run([sys.executable, "-c", FULL_SIZE, str(tmp_path)], check=True, timeout=120)
-    path.unlink()
-
-
-def test_the_sparse_file_is_an_npz(tmp_path):
-    offset = write_sparse(tmp_path / "black.npz", (3, 64, 64, 3), last=IMAGES[0])
-    place = npz.find_stored(tmp_path / "black.npz", "images", shape=(3, 64, 64, 3), dtype="uint8")
-    assert place is not None
-    assert place.offset == offset
 
 
 def test_file_in_root_and_subfolder(tmp_path, monkeypatch):
