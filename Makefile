@@ -24,7 +24,7 @@ demo: .venv/lrx  ## train a beta-VAE on dSprites for a few minutes and measure i
 	$(BIN)/lrx assay ckpt=outputs/train/demo assay=response_matrix name=demo
 
 test: .venv/dev  ## run the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal
 
 test-slurm: .venv/dev  ## run sweeps on a real Slurm, brought up on this machine (as root; Debian or Ubuntu)
 	OMP_NUM_THREADS=1 scripts/slurm/run.sh $(BIN)/pytest tests/slurm

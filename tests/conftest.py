@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from lrx.assays.plotting import style
+from lrx.assays.plotting import drawing, style
 from lrx.cli import main
 
 Lrx = Callable[..., subprocess.CompletedProcess[str]]
@@ -74,6 +74,12 @@ def place(lrx: Lrx, tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("LRX_DATA", "data")
     return tmp_path
+
+
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Assays are not drawn, which takes longer than a small assay; tests/assays/test_*_plot.py draw each."""
+    monkeypatch.setattr(drawing, "draw", lambda name, result, folder: [])
 
 
 @pytest.fixture

@@ -100,6 +100,7 @@ def workplace(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.mark.filterwarnings("ignore:.* reconstructs no better than the mean image")  # weights of examples are random
+@pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize("page", RUN)
 def test_what_a_page_says_runs(page: str, lrx: Lrx, workplace: Path) -> None:
     for language, title, text in BLOCK.findall(PAGES[page]):

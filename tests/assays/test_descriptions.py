@@ -71,6 +71,7 @@ def test_scores_and_pictures_are_described(name: str) -> None:
     scores = [score for score in result.scores if not score.endswith("_se")]
     path = f"lrx/assays/{name}/description.py"
     assert not [score for score in scores if not description.meaning(score)], f"{path}: scores without a sentence"
+    assert not [score for score in scores if "{" in description.meaning(score)]
     figures = catalog.figures_of(name)
     if figures is not None:
         with style.plot_style():

@@ -14,6 +14,8 @@ from lrx.core.types import Dataset
 from tests.cli.test_configs import GROUPS, composed
 from tests.conftest import TINY, Lrx
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 CLASSES = np.indices((3, 2, 4)).reshape(3, -1).T  # in Fortran order, as numpy gives them
 CORRELATION = "dataset.correlation={factors:[factor_1,factor_2],width:0.3}"
 

@@ -226,10 +226,17 @@ def test_model_resumes_bit_for_bit(model: str, tmp_path: Path) -> None:
         assert torch.equal(value, whole[key]), key
 
 
+FEW = {"num_samples": 32, "num_bootstrap": 4, "num_replicates": 4, "num_pairs": 2, "num_nodes": 8, "probe_steps": 2}
+FEW |= {"resolution": 8, "preset": "fast"}
+
+
 @pytest.mark.parametrize("assay", GROUPS["assay"])
 def test_assay_on_toy_grid(assay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRX_DATA", str(tmp_path))
     node = composed("assay", "ckpt=none", f"assay={assay}").assay
+    node.update({key: value for key, value in FEW.items() if key in node})
+    if assay == "paper":
+        node.only = ["reconstruction", "response_matrix"]
     model = model_from("model=vae", "network=mlp", "latent_dim=2", dataset=ToyGrid((1, 4, 4)))
     settings = instantiate(node, _convert_="all")
     measured = run_assay(settings, model, ToyGrid((1, 4, 4)), torch.Generator().manual_seed(0))

@@ -19,6 +19,8 @@ from lrx.storage import results
 from lrx.training import checkpoint
 from tests.conftest import Lrx
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 WRITTEN = Path(__file__).parents[1] / "data" / "v0.1.0"
 SHAPE = ["dataset=helix", "model=betavae", "model.reconstruction=gaussian", "network=mlp", "network.hidden=[8]"]
 SHAPE += ["latent_dim=2", "dataset.num_points=256", "model.beta=0.05"]

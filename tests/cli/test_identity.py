@@ -12,6 +12,8 @@ from lrx.storage import results
 from tests.conftest import Lrx
 from tests.support.command_line import assert_refused
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 ARRAYS = ["dataset=arrays", "dataset.path=coins.npz", "dataset.classes=classes"]
 TRAIN = ["train", *ARRAYS, "model=ae", "network=mlp", "network.hidden=[8]", "latent_dim=2", "trainer.steps=5"]
 ASSAY = ["assay", "assay=response_matrix", "assay.num_samples=8"]

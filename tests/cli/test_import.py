@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -15,6 +16,8 @@ from lrx.core.types import Probabilistic
 from tests.conftest import TINY, Lrx
 from tests.support.command_line import assert_refused, assert_same_weights, weights_of
 from tests.support.foreign_models import FOREIGN, D
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 @pytest.mark.parametrize("layout", FOREIGN)
@@ -29,8 +32,9 @@ def test_imported_model_gives_same_values(layout: str, lrx: Lrx, tmp_path: Path)
     theirs.eval()
     content = {f"{prefix}{key}": value for key, value in theirs.state_dict().items()}
     torch.save({"state_dict": content} if prefix else content, "theirs.pt")
-    words = [*words, "model=vae", f"latent_dim={D}"]
-    done = lrx("import", "weights=theirs.pt", f"layout={layout}", "dataset=dsprites", "name=theirs", *words)
+    np.save("images.npy", np.random.default_rng(0).integers(0, 256, (4, 64, 64), dtype=np.uint8))
+    words = [*words, "model=vae", f"latent_dim={D}", "dataset=arrays", "dataset.path=images.npy"]
+    done = lrx("import", "weights=theirs.pt", f"layout={layout}", "name=theirs", *words)
     assert done.returncode == 0, done.stderr
 
     ours = lrx_package.load(tmp_path / "outputs/import/theirs").model

@@ -12,6 +12,8 @@ import lrx as lrx_package
 from tests.conftest import Lrx
 from tests.support.command_line import assert_refused
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 CLASSES = """
 from types import SimpleNamespace
 import torch

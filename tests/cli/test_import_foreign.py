@@ -15,6 +15,8 @@ from lrx.storage.state_dict_file import read_state_dict
 from tests.conftest import Lrx
 from tests.support.command_line import assert_refused
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 FILES = Path(__file__).parents[1] / "data" / "foreign"
 MLP = ["network=mlp", "network.hidden=[512]", "network.activation=relu", "latent_dim=6"]
 PYTHAE = [*MLP, "layout=pythae_mlp", "network.spread=log_variance", "model=vae"]

@@ -12,12 +12,15 @@ from lrx.assays import catalog
 from lrx.storage import results
 from tests.conftest import Lrx
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 PAPER = ["assay", "assay=paper", "assay.assays.response_matrix.num_samples=16"]
 
 
 def test_refused_assay_is_a_remark(lrx: Lrx, tmp_path: Path) -> None:
     np.savez(tmp_path / "flat.npz", images=np.full((20, 64, 64, 1), 77, np.uint8))
     words = ["dataset=arrays", "dataset.path=flat.npz", "trainer.steps=1", "trainer.batch_size=4", "name=flat"]
+    words += ["network=mlp", "network.hidden=[8]", "latent_dim=2"]
     assert lrx("train", *words).returncode == 0
     only = "assay.only=[reconstruction,generation,response_matrix]"
     done = lrx(*PAPER, "ckpt=outputs/train/flat", only, "name=all")

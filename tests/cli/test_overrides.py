@@ -10,6 +10,8 @@ from lrx.cli import overrides
 from lrx.runs import run_folder
 from tests.conftest import TINY, Lrx
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 def test_expand_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -12,6 +12,8 @@ from tests.cli.test_configs import GROUPS
 from tests.conftest import Lrx
 from tests.support.command_line import assert_refused, assert_same_weights
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 STEPS = ["trainer.steps=3", "trainer.batch_size=8", "trainer.schedule=constant"]
 HELIX = ["dataset=helix", "model=vae", "network=mlp", "latent_dim=2", *STEPS]
 SPRITES = ["dataset=dsprites", "dataset.source=rendered", "model=vae", "network=mlp", "network.hidden=[4]", *STEPS]

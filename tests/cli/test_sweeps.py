@@ -37,9 +37,8 @@ def runs_of(sweep: Path) -> dict[str, Path]:
     return {word: path for path, now in known.items() if now for word in now.overrides if word.startswith("seed=")}
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
-def test_parallel_jobs_with_a_failed_one(launcher: str, lrx_process: Lrx, tmp_path: Path) -> None:
-    done = lrx_process("train", "-m", *TINY, "seed=-1,0", f"hydra/launcher={launcher}", "name=sweep")
+def test_parallel_jobs_with_a_failed_one(lrx: Lrx, tmp_path: Path) -> None:
+    done = lrx("train", "-m", *TINY, "seed=-1,0", "hydra/launcher=submitit_local", "name=sweep")
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if line.startswith("lrx: ")]
     assert len(lines) == 2, done.stderr

@@ -13,6 +13,8 @@ from lrx.cli import main
 from tests.conftest import TINY, Lrx
 from tests.support.command_line import assert_refused
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 REFUSED = {
     "unknown command": (["trian"], ["trian", "train", "assay", "import"]),
     "unknown dataset": (["train", "dataset=mnist"], ["dataset=mnist", "dsprites", "3dshapes", "helix"]),

@@ -15,6 +15,8 @@ from lrx.core.types import AssayResult, Sampled
 from lrx.responses.encoding import encode_images
 from tests.cli.test_configs import ToyGrid, composed, model_from
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 class Half:
     """40 images (1, 4, 4) with a label, of which every other one is shown; tells which were read."""

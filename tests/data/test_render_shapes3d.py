@@ -65,7 +65,7 @@ def picture(pixels: ComposedPixels, **classes: int) -> np.ndarray:
 
 
 def test_official_images_match_resampled(pixels: ComposedPixels) -> None:
-    errors = [fit_shapes3d.best_match(pixels, image, n)[1] for n, image in enumerate(OFFICIAL["samples"])]
+    errors = [fit_shapes3d.best_match(pixels, image, n)[1] for n, image in [*enumerate(OFFICIAL["samples"])][::3]]
     assert np.mean(errors) < 1.0
     assert np.max(errors) < 2.0
 

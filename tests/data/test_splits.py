@@ -17,6 +17,8 @@ from lrx.training import checkpoint
 from tests.cli.test_configs import ToyGrid
 from tests.conftest import TINY, Lrx
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 def helix(size: int = 1000) -> object:
     return double_helix(num_points=size, noise=0.1, seed=0)

@@ -12,13 +12,10 @@ import pytest
 import torch
 
 from lrx.assays import catalog
-from lrx.assays.paper.assay import Settings, default_assays
-from lrx.assays.run import run_assay
 from lrx.core.types import Array, AssayResult
-from lrx.metrics.record import PRESETS, Sizes
-from lrx.report import page, pictures, run_page
+from lrx.report import page, run_page
 from lrx.storage import results
-from tests.cli.test_configs import GROUPS, ToyGrid, model_from
+from tests.cli.test_configs import GROUPS
 from tests.conftest import TINY, Lrx
 
 AXES = ("intervened", "responding")
@@ -91,37 +88,6 @@ def test_every_assay_is_described() -> None:
     for description in catalog.descriptions().values():
         named = {*description.scores}
         assert set(description.main_scores) <= named or any("{}" in name for name in named)
-
-
-def test_every_score_and_picture_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LRX_DATA", str(tmp_path))
-    monkeypatch.setitem(PRESETS, "fast", Sizes(num_train=60, num_test=30, train_votes=20, eval_votes=10))
-    sizes: dict[str, dict[str, object]] = {
-        "response_matrix": {"num_samples": 16},
-        "conditioned_response": {"num_bootstrap": 4},
-        "latent_graph": {"num_samples": 16, "num_replicates": 4},
-        "traversal": {"num_samples": 16, "steps": 3},
-        "response_map": {"num_samples": 16, "resolution": 9, "num_posterior": 4, "decoded": 2, "latents": "all"},
-        "manifold": {"num_points": 4},
-        "interpolation": {"num_pairs": 2, "num_nodes": 4, "steps": 1, "probe_steps": 2},
-        "generation": {"num_samples": 6, "neighbours": 1, "probe_steps": 2},
-        "factor_inference": {"labels": [4, 6], "num_test": 4, "repeats": 1},
-    }
-    assays = {name: replace(own, **sizes.get(name, {})) for name, own in default_assays().items()}
-    model = model_from("model=vae", "network=mlp", "latent_dim=3", dataset=ToyGrid((1, 2, 2)))
-    results_of = run_assay(Settings(assays=assays), model, ToyGrid((1, 2, 2)), torch.Generator().manual_seed(0))
-    assert isinstance(results_of, dict)
-    assert len(results_of) >= 11
-    for name, result in results_of.items():
-        description = catalog.descriptions()[name]
-        for score in result.scores:
-            if not run_page.is_error(score, result):
-                assert description.meaning(score), (name, score)
-                assert "{" not in description.meaning(score)
-        drawn, undescribed = pictures.assay_pictures(name, result, {}, tmp_path)
-        assert not undescribed
-        assert len(drawn) >= (name != "codes")
-        assert all(len(one.alt) > 20 and one.width > 100 for one in drawn)
 
 
 def test_meaning_names_part_of_score() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import xarray as xr
 
 from lrx.core.types import Array, AssayResult
@@ -17,6 +18,8 @@ from lrx.runs.collect import collect as collect_runs
 from lrx.runs.table import Row
 from lrx.storage import results
 from tests.conftest import TINY, Lrx
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 FILES = ("collected.h5", "collected.csv", "collected-seeds.csv")
 LABELS = {"intervened": np.arange(2), "responding": np.arange(2)}

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from lrx.assays.plotting import drawing
 from lrx.cli.commands import assay
 from lrx.runs import shards, status
 from lrx.storage import results
@@ -28,9 +27,8 @@ def test_a_shard_is_named_as_one_of_many() -> None:
 
 
 @pytest.fixture
-def trained(lrx: Lrx, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The words of an assay of a small model, without its pictures."""
-    monkeypatch.setattr(drawing, "draw", lambda name, result, folder: [])
+def trained(lrx: Lrx, without_pictures: None) -> list[str]:
+    """The words of an assay of a small model."""
     assert lrx("train", *TINY, "latent_dim=5", "name=run").returncode == 0
     return ["assay", "ckpt=outputs/train/run", "assay.num_samples=300"]
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import h5py
+import pytest
 import torch
 
 from lrx.runs import run_folder, status
 from lrx.storage import results
 from tests.conftest import TINY, Lrx
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 def folders(sweep: Path) -> dict[str, Path]:

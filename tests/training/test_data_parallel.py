@@ -144,7 +144,7 @@ def weights_of(folder: Path) -> dict[str, Tensor]:
 
 
 def test_resume_after_kills_gives_same_weights(lrx: Lrx, tmp_path: Path) -> None:
-    """The losses of one process in float32; and after a kill of either or both, the weights of no kill, bit for bit."""
+    """The losses of one process in float32; and after a kill of either, the weights of no kill, bit for bit."""
     assert lrx("train", *HELIX, "name=one").returncode == 0
     runs, here = tmp_path / "outputs/train", (tmp_path, None)
     words = ["train", *HELIX, "name=two"]
@@ -156,7 +156,7 @@ def test_resume_after_kills_gives_same_weights(lrx: Lrx, tmp_path: Path) -> None
     assert (tmp_path / "out1").read_text() == (tmp_path / "err1").read_text() == ""  # the first one speaks
 
     whole = weights_of(runs / "two")
-    for name, steps in (("second", (None, 12)), ("first", (13, None)), ("both", (14, 14))):
+    for name, steps in (("second", (None, 12)), ("first", (13, None))):
         words[-1] = f"name={name}"
         codes = two(lrx_process, words, each=[(tmp_path, step) for step in steps])
         assert codes == [2 if step is None else -signal.SIGKILL for step in steps]

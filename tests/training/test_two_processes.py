@@ -17,6 +17,8 @@ from lrx.runs import status
 from lrx.storage import atomic, results
 from tests.conftest import TINY, Lrx
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 WRITERS = """
 import os, sys
 from pathlib import Path
