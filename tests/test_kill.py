@@ -1,6 +1,6 @@
 """SIGKILL while lrx works: what is there is whole, and the same command ends as if nothing had happened.
 
-scripts/kill.py does the same many more times; test_cli.py kills whole processes, imports included.
+scripts/kill.py does the same many more times; tests/cli/test_resume.py kills whole processes, imports included.
 """
 
 from __future__ import annotations

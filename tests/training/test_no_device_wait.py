@@ -80,7 +80,8 @@ def assert_step_waits_for_nothing(model: nn.Module, x: Tensor) -> None:
 @pytest.mark.parametrize("model", GROUPS["model"])
 def test_objectives_do_not_wait(model: str) -> None:
     data = ToyGrid((1, 8, 8))
-    built = model_from(f"model={model}", "network=mlp", "network.hidden=[16,16]", "latent_dim=6", dataset=data)
+    with AFAR:
+        built = model_from(f"model={model}", "network=mlp", "network.hidden=[16,16]", "latent_dim=6", dataset=data)
     assert_nothing_is_waited_for(built.to(AFAR), torch.rand(8, 1, 8, 8, device=AFAR))
 
 
@@ -88,7 +89,8 @@ def test_objectives_do_not_wait(model: str) -> None:
 @pytest.mark.parametrize("network", GROUPS["network"])
 def test_networks_do_not_wait(network: str) -> None:
     side = image_side(network)
-    built = model_from("model=vae", f"network={network}", dataset=ToyGrid((3, side, side)))
+    with AFAR:
+        built = model_from("model=vae", f"network={network}", dataset=ToyGrid((3, side, side)))
     assert_nothing_is_waited_for(built.to(AFAR), torch.rand(2, 3, side, side, device=AFAR))
 
 
