@@ -30,7 +30,7 @@ def measured(settings: Checked, model: nn.Module, data: Dataset) -> AssayResult:
     return result
 
 
-def test_conditioned_response_of_a_pair_is_that_of_its_plane() -> None:
+def test_conditioned_response_of_pair_equals_plane() -> None:
     turned = torch.eye(3, dtype=torch.float64)
     turned[:2, :2] = torch.tensor([[0.8, 0.6], [-0.6, 0.8]])
     settings = Conditioned(num_groups=1000, max_pairs=1000, units=[[0, 1]])
@@ -54,7 +54,7 @@ class Scaled(Smoothing):
 
 
 @pytest.mark.parametrize("kind", [Smoothing, Scaled])
-def test_graph_of_channels_does_not_depend_on_their_scale(kind: type[Smoothing]) -> None:
+def test_graph_of_channels_ignores_their_scale(kind: type[Smoothing]) -> None:
     kernel = torch.eye(4, dtype=torch.float64)[:, :, None, None].clone()
     kernel[1, 0] = 0.6
     result = measured(Graph(num_samples=1024), kind(kernel), Noise())
@@ -73,7 +73,7 @@ def test_walks_along_units_of_an_identity_are_followed(units: str) -> None:
     assert response.values.shape[3:] == code.values.shape[1:] == (4, 2, 2)
 
 
-def test_walk_along_a_group_moves_what_no_single_latent_does() -> None:
+def test_walk_along_group_moves_output() -> None:
     single = measured(Traversal(latents=[0, 1, 2]), Majority(), Vectors(dim=2))
     group = measured(Traversal(latents=[0], units=[[0, 1, 2]]), Majority(), Vectors(dim=2))
     assert np.abs(values(single, "following")).max() < 0.5

@@ -101,7 +101,7 @@ def test_wrong_units_are_refused(shape: tuple[int, ...], chosen: Any, message: s
 
 
 @pytest.mark.parametrize("units", ["channel", "place", "site", "patch:2"])
-def test_space_to_depth_is_read_as_it_was_set(units: str) -> None:
+def test_space_to_depth_round_trip(units: str) -> None:
     result = matrix(SpaceToDepth(), Noise(), units=units, num_samples=64)
     assert np.array_equal(values(result, "read_back"), np.ones(len(values(result, "read_back"))))
     assert not values(result, "read_back_se").any()
