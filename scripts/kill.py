@@ -39,7 +39,7 @@ SEED = 0
 LONGEST = 120.0  # seconds that a command may take
 SERVER = """
 import json, os, signal, sys, time
-import torch._dynamo
+import scipy.stats, sklearn.ensemble, sklearn.linear_model, sklearn.metrics, torch._dynamo
 from lrx.cli import main as cli
 from lrx.cli.commands import assay, collect, prepare, report, show, status, train
 import lrx.assays.response_matrix.assay, lrx.data.helix, lrx.models.betavae, lrx.models.networks.mlp
