@@ -74,4 +74,4 @@ def test_unprinted_text_is_an_error(shell: Shell, words: str, redirection: str, 
 
 def test_refusal_keeps_its_status_without_streams(shell: Shell) -> None:
     assert shell("$lrx show nowhere >&- 2>&-").returncode == 2
-    assert shell("$lrx assay ckpt=nowhere 2>/dev/full").returncode == 2
+    assert shell("$lrx train modle=vae 2>/dev/full").returncode == 2
