@@ -18,11 +18,13 @@ if TYPE_CHECKING:  # both take a second or more to import
 
     from lrx.core.settings import Checked
     from lrx.core.types import AssayResult
+    from lrx.responses.cost import Cost
     from lrx.responses.matrix import ResponseMatrix
     from lrx.responses.measurement import Measurement
     from lrx.storage.results import Provenance
 
     Measure = Callable[[Measurement, Checked], AssayResult | Mapping[str, AssayResult]]
+    Count = Callable[[Measurement, Checked], Cost]
     Estimate = Callable[..., ResponseMatrix]
     Figures = Callable[[AssayResult, Provenance], Mapping[str, Figure]]
     Exports = Callable[[AssayResult, Provenance], Mapping[str, bytes]]
@@ -57,6 +59,16 @@ def estimate_of(settings: Checked) -> Estimate | None:
     return cast("Estimate | None", getattr(importlib.import_module(type(settings).__module__), "estimate", None))
 
 
+def cost_of(settings: Checked) -> Count:
+    """Return the function `cost(measurement, settings)` of the file cost.py beside the module of a settings class."""
+    return cast("Count", _cost_module(settings).cost)
+
+
+def estimate_cost_of(settings: Checked) -> Callable[..., Cost]:
+    """Return the function `estimate_cost(measurement, settings, num_groups=...)` of an assay that has an `estimate`."""
+    return cast("Callable[..., Cost]", _cost_module(settings).estimate_cost)
+
+
 def figures_of(name: str) -> Figures | None:
     """Return the function that draws an assay's result; None where it has no picture."""
     if name not in descriptions() or not _has(name, "plot"):
@@ -73,6 +85,10 @@ def exports_of(name: str) -> Exports | None:
 
 def _description(name: str) -> Description:
     return cast(Description, importlib.import_module(f"lrx.assays.{name}.description").DESCRIPTION)
+
+
+def _cost_module(settings: Checked) -> ModuleType:
+    return importlib.import_module(f"{type(settings).__module__.rpartition('.')[0]}.cost")
 
 
 def _module(name: str, part: str) -> ModuleType:

@@ -27,7 +27,7 @@ def missing_files(root: Path) -> list[str]:
     for folder in sorted((root / "lrx/assays").iterdir()):
         if not folder.is_dir() or folder.name in SHARED:
             continue
-        parts = ["__init__.py", "assay.py", *([] if folder.name == "paper" else ["description.py"])]
+        parts = ["__init__.py", "assay.py", "cost.py", *([] if folder.name == "paper" else ["description.py"])]
         paths = [*(folder / part for part in parts), root / f"configs/assay/{folder.name}.yaml"]
         paths.append(root / f"docs/assays/{folder.name}.md")
         messages += [f"{path.relative_to(root)} is missing" for path in paths if not path.is_file()]
@@ -44,6 +44,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
     for part in ("__init__.py", "assay.py"):
         (folder / part).touch()
     assert missing_files(tmp_path) == [
+        "lrx/assays/foo/cost.py is missing",
         "lrx/assays/foo/description.py is missing",
         "configs/assay/foo.yaml is missing",
         "docs/assays/foo.md is missing",

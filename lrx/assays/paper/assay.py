@@ -9,7 +9,7 @@ null.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -56,7 +56,7 @@ def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
     SettingError for an unknown name, or an assay that needs factors or labels that the data set lacks; the first
     refusal where all are refused.
     """
-    names = _names(settings.only, list(settings.assays), m.dataset)
+    names = names_to_run(settings, m.dataset)
     assert isinstance(m.autoencoder, nn.Module)
     cached = dataclasses.replace(m, autoencoder=_with_memory(m.autoencoder, m.dataset))
     state = m.generator.get_state()
@@ -76,7 +76,7 @@ def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
             progress=_part(m.progress, done, len(names)),
         )
         try:
-            if matrix is None and _takes_matrix(own):
+            if matrix is None and takes_matrix(own):
                 matrix = _matrix(part, own, settings, state)
             with foreign_errors(packages_of(m.autoencoder)):
                 result = catalog.measure_of(own)(dataclasses.replace(part, matrix=matrix), own)
@@ -98,24 +98,24 @@ def _generator(state: Tensor) -> torch.Generator:
     return generator
 
 
-def _takes_matrix(own: Checked) -> bool:
+def takes_matrix(own: Checked) -> bool:
+    """Return whether an assay with these settings uses the response matrix of the run."""
     return catalog.estimate_of(own) is not None or getattr(own, "num_samples", 0) is None
 
 
-def _matrix(part: Measurement, own: Checked, settings: Settings, state: Tensor) -> ResponseMatrix | None:
-    """Measure the response matrix of the run, with the settings of `response_matrix`, also where `only` leaves it out.
+def owner_of_matrix(settings: Settings) -> Checked | None:
+    """Return the settings of `response_matrix`, also where `only` leaves it out; None where they are not there."""
+    return next((own for own in settings.assays.values() if catalog.estimate_of(own) is not None), None)
 
-    None where no assay of these settings measures one.
-    """
-    estimate = catalog.estimate_of(own)
-    if estimate is not None:
-        return estimate(part, own, num_groups=GROUPS)
-    for other in settings.assays.values():
-        estimate = catalog.estimate_of(other)
-        if estimate is not None:
-            fresh = dataclasses.replace(part, generator=_generator(state))
-            return estimate(fresh, other, num_groups=GROUPS)
-    return None
+
+def _matrix(part: Measurement, own: Checked, settings: Settings, state: Tensor) -> ResponseMatrix | None:
+    """Measure the response matrix of the run; None where no assay of these settings measures one."""
+    owner = owner_of_matrix(settings)
+    estimate = None if owner is None else catalog.estimate_of(owner)
+    if owner is None or estimate is None:
+        return None
+    fresh = part if owner is own else dataclasses.replace(part, generator=_generator(state))
+    return estimate(fresh, owner, num_groups=GROUPS)
 
 
 def _with_memory(autoencoder: nn.Module, dataset: Dataset) -> Autoencoder:
@@ -129,8 +129,9 @@ def _part(progress: Callable[[int, int], None], done: int, count: int) -> Callab
     return lambda some, total: progress(done * STEPS + STEPS * some // max(total, 1), count * STEPS)
 
 
-def _names(only: str | Sequence[str] | None, assays: list[str], dataset: Dataset) -> list[str]:
-    """Names of the assays to run: `only`, or all that fit the data set."""
+def names_to_run(settings: Settings, dataset: Dataset) -> list[str]:
+    """Return the names of the assays to run: `only`, or all that fit the data set. SettingError as `measure`."""
+    only, assays = settings.only, list(settings.assays)
     classes = find_classes(dataset)
     missing = set() if isinstance(dataset, FactorDataset) else {"factors"}
     missing |= set() if classes is not None and classes.varying else {"classes"}

@@ -1,0 +1,52 @@
+"""Cost of `assay=paper`: the sum of the assays that are not finished, less what they share.
+
+The response matrix is measured once, and an image whose code is asked for is encoded once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping
+
+from lrx.assays import catalog
+from lrx.assays.paper.assay import Settings, names_to_run, owner_of_matrix, takes_matrix
+from lrx.core.settings import Checked
+from lrx.responses.cost import Cost
+from lrx.responses.encoding import fitting_batch_size
+from lrx.responses.matrix import GROUPS, ResponseMatrix
+from lrx.responses.measurement import Measurement
+
+
+def cost(m: Measurement, settings: Settings) -> Cost:
+    """Sum the assays; memory is that of the largest beside what all keep. At most: images in common count once."""
+    names = [name for name in names_to_run(settings, m.dataset) if m.store.get(name) is None]
+    total, parts = Cost(), {}
+    owner = owner_of_matrix(settings)
+    if owner is not None and any(takes_matrix(settings.assays[name]) for name in names):
+        total += catalog.estimate_cost_of(owner)(_part(m, owner), owner, num_groups=GROUPS)
+        m = dataclasses.replace(m, matrix=ResponseMatrix([], m.num_latents, base=getattr(owner, "base", "prior")))
+    for name in names:
+        own = settings.assays[name]
+        with contextlib.suppress(ValueError):  # refused, which its own measurement says
+            parts[name] = catalog.cost_of(own)(_part(m, own), own)
+            total += dataclasses.replace(parts[name], memory={})
+    kept = {**total.memory, "codes of the data set": 4 * len(m.dataset) * m.num_latents}
+    longest = max(parts, key=lambda name: parts[name].passes, default="")
+    return dataclasses.replace(
+        total,
+        encoded=min(total.encoded, len(m.dataset)),
+        memory={**max((part.memory for part in parts.values()), key=_size, default={}), **kept},
+        at_most=True,
+        less=("only", *(f"assays.{longest}.{key}" for key in parts[longest].less)) if parts else (),
+        instead="",
+    )
+
+
+def _part(m: Measurement, own: Checked) -> Measurement:
+    batch_size = getattr(own, "batch_size", None) or fitting_batch_size(m.dataset.observation_shape)
+    return dataclasses.replace(m, batch_size=batch_size)
+
+
+def _size(memory: Mapping[str, int]) -> int:
+    return sum(memory.values())

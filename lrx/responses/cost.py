@@ -1,0 +1,164 @@
+"""Cost of a measurement, counted before it begins: passes of the model by their kind, and memory that it keeps.
+
+Each assay has a function `cost(measurement, settings)` in its file cost.py, which counts what `measure` will do. Where
+that depends on what is measured, the count is an upper bound, and `at_most` says so. R rows: what is set, such as
+latents; C columns: the responses that are seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lrx.core.factors import FactorSpace
+from lrx.core.text import count_of
+from lrx.responses.conditioned import num_responses
+from lrx.responses.draws import BLOCK
+from lrx.responses.encoding import num_drawn
+from lrx.responses.latent_response import POINTS
+from lrx.responses.matrix import GROUPS
+from lrx.responses.measurement import Measurement
+from lrx.responses.work_units import ALL_UNITS, Shard
+
+DOUBLE = 8  # bytes
+FORWARD_MODE = 2  # products that one of forward mode counts for: a response with its tangent takes as long as five
+SUMS, ERRORS = 32, 64  # doubles of a matrix entry that its sums keep, and that its standard error takes for a while
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Passes of one observation each, and bytes beside the model, the data and the activations of a batch.
+
+    responses: decode, then encode. encoded: means of images, of which a run of several assays encodes each once.
+    posteriors: means and deviations of images. decoded: latents. products: of a Jacobian with a vector, each as long as
+    two responses more.
+    memory: bytes by what they hold, such as "sums of 10 x 10 responses". at_most: whether passes are an upper bound.
+    less: the settings that make it less. instead: what asks for less, in words.
+    """
+
+    responses: int = 0
+    encoded: int = 0
+    posteriors: int = 0
+    decoded: int = 0
+    products: int = 0
+    memory: Mapping[str, int] = field(default_factory=dict)
+    at_most: bool = False
+    less: tuple[str, ...] = ()
+    instead: str = ""
+
+    def __add__(self, other: Cost) -> Cost:
+        """Return the cost of both, the memory of both being kept at the same time."""
+        return Cost(
+            responses=self.responses + other.responses,
+            encoded=self.encoded + other.encoded,
+            posteriors=self.posteriors + other.posteriors,
+            decoded=self.decoded + other.decoded,
+            products=self.products + other.products,
+            memory={**self.memory, **other.memory},
+            at_most=self.at_most or other.at_most,
+            less=(*self.less, *(name for name in other.less if name not in self.less)),
+            instead=self.instead or other.instead,
+        )
+
+    @property
+    def encodings(self) -> int:
+        """Observations that pass through the encoder."""
+        return self.responses + self.encoded + self.posteriors
+
+    @property
+    def decodings(self) -> int:
+        """Latents that pass through the decoder."""
+        return self.responses + self.decoded
+
+    @property
+    def passes(self) -> int:
+        """Passes in responses, about: encoder or decoder alone count half."""
+        return (self.encodings + self.decodings + 1) // 2 + 2 * self.products
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes that are kept."""
+        return sum(self.memory.values())
+
+    def __str__(self) -> str:
+        """Write the counts that matter: those of a tenth of the passes or more, and at least one."""
+        images = self.encoded + self.posteriors
+        parts = [
+            (self.responses, count_of(self.responses, "response")),
+            (2 * self.products, f"{self.products:,} derivative passes"),
+            (images // 2, f"{count_of(images, 'image')} encoded"),
+            (self.decoded // 2, f"{self.decoded:,} decoded"),
+        ]
+        text = ", ".join(text for passes, text in parts if passes and passes * 10 >= self.passes) or "no pass"
+        return f"at most {text}" if self.at_most else text
+
+
+def encoded_for_draws(m: Measurement, num_samples: int) -> int:
+    """Return the images that this number of draws from data encodes: whole blocks, see `lrx.responses.draws`."""
+    available = num_drawn(m.dataset)
+    epochs, left = divmod(num_samples, available)
+    blocks = math.ceil(available / BLOCK)
+    encoded = epochs * available
+    for block in range(blocks):
+        if left <= 0:
+            break
+        size = available // blocks + (block < available % blocks)
+        encoded, left = encoded + size, left - size
+    return encoded
+
+
+def matrix_cost(
+    m: Measurement, *, rows: int, columns: int, num_samples: int, base: str = "prior", net: int = 1, num_groups: int = 0
+) -> Cost:
+    """Return the cost of `lrx.responses.matrix.measure_matrix`, or of the share of it that this process has."""
+    encoded = 0 if base == "prior" else encoded_for_draws(m, num_samples)
+    if isinstance(m.share, Shard):  # and h(z) of the first block of all, and of the one that it begins within
+        encoded = min(encoded, -(-encoded // m.share.count) + 3 * BLOCK)
+    elif m.share is not ALL_UNITS:
+        encoded = 0
+    responses = shared(m, num_samples * (rows + 1), unit=POINTS + BLOCK, again=2 * BLOCK)
+    name = f"sums of {rows:,} x {columns:,} responses"
+    groups = 2 * min(num_groups, GROUPS, num_samples // net)  # a bootstrap takes a copy
+    return Cost(
+        responses=responses,
+        encoded=encoded if base == "posterior" else 0,
+        posteriors=encoded if base == "posterior_sample" else 0,
+        memory={name: DOUBLE * rows * columns * (SUMS + max(ERRORS, groups))},
+        at_most=isinstance(m.share, Shard),
+    )
+
+
+def conditioned_cost(
+    m: Measurement, factors: FactorSpace, *, rows: int, num_groups: int, max_pairs: int
+) -> Cost:
+    """Return the cost of `lrx.responses.conditioned` for every factor, or of the share that this process has.
+
+    Latents that do not vary within a group are not decoded, so that it is an upper bound.
+    """
+    cost, unit, ratio = Cost(), POINTS, 0.0
+    for factor, size in enumerate(factors.sizes):
+        if size > 1:
+            groups = min(num_groups, factors.num_points // size)
+            responses = num_responses(factors, factor, rows, num_groups=num_groups, max_pairs=max_pairs)
+            cost += Cost(responses=responses, encoded=groups * size)
+            unit, ratio = max(unit, responses // groups), max(ratio, groups * size / responses)
+    responses = shared(m, cost.responses, unit=unit)
+    return Cost(
+        responses=responses,
+        encoded=min(cost.encoded, math.ceil(ratio * responses)),
+        memory={f"means of {num_groups:,} groups": 2 * DOUBLE * num_groups * rows * len(factors.sizes)},
+        at_most=True,
+    )
+
+
+def shared(m: Measurement, responses: int, *, unit: int, again: int = 0) -> int:
+    """Return how many of these responses a process computes: all, or at most its share of work units.
+
+    unit: responses of a work unit, at most. again: responses that every shard computes for itself.
+    """
+    if m.share is ALL_UNITS:
+        return responses
+    if isinstance(m.share, Shard):
+        return min(responses, -(-responses // m.share.count) + unit + again)
+    return 0  # who joins shards evaluates nothing
