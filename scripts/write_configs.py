@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lrx.assays import catalog
 from lrx.assays.paper.assay import OVERRIDES
-from lrx.core.settings import as_yaml, yaml_lines
+from lrx.core.settings import AssaySettings, as_yaml, yaml_lines
 
 FOLDER = Path(__file__).parents[1] / "configs" / "assay"
 
@@ -41,6 +41,7 @@ def paper_yaml() -> str:
         "only: null   # such as [response_matrix,metrics]; null: all that fit the data set",
         "assays:",
         *overrides,
+        *yaml_lines(AssaySettings),
     ]
     return "\n".join(lines) + "\n"
 

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 
 from lrx.assays import catalog
+from lrx.assays.limits import check_limits
+from lrx.core.foreign_code import is_out_of_memory
 from lrx.core.settings import Checked
 from lrx.core.types import AssayResult, Autoencoder, Dataset
 from lrx.responses.measurement import ResultStore, measurement
 from lrx.responses.work_units import ALL_UNITS, Share
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """Progress that a person sees, who is told beforehand what a long measurement costs."""
+
+    def tell(self, text: str) -> None:
+        """Show a line."""
 
 
 def run_assay(
@@ -27,10 +38,11 @@ def run_assay(
 ) -> AssayResult | Mapping[str, AssayResult]:
     """Measure with the assay that these settings belong to; `paper` gives results by name.
 
-    generator: source of all draws. progress: called with what is done and the total. share: see
+    generator: source of all draws. progress: called with what is done and the total; see `Telling`. share: see
     `lrx.responses.work_units`; a shard ends in ShardDone. store: of finished results, for `paper`. remarks: on the
     model, which each result carries before its own.
-    SettingError for a setting that model or data cannot serve; ValueError for data or responses that are not usable.
+    SettingError for a setting that model or data cannot serve, or above `max_seconds`; MemoryError where memory does
+    not suffice, which says for what; ValueError for data or responses that are not usable.
     """
     m = measurement(
         autoencoder,
@@ -42,7 +54,15 @@ def run_assay(
     )
     if store is not None:
         m = dataclasses.replace(m, store=store)
-    measured = catalog.measure_of(settings)(m, settings)
+    cost = catalog.cost_of(settings)(m, settings)
+    tell = progress.tell if isinstance(progress, Telling) else None
+    needs = check_limits(m, cost, max_seconds=getattr(settings, "max_seconds", None), tell=tell)
+    try:
+        measured = catalog.measure_of(settings)(m, settings)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise MemoryError(needs.hint()) from error
     if isinstance(measured, AssayResult):
         return _with_remarks(measured, remarks)
     return {name: _with_remarks(result, remarks) for name, result in measured.items()}

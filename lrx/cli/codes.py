@@ -43,8 +43,8 @@ def measure_codes(config: Config, folder: Path, settings: Checked) -> None:
     if status.finished(folder, stored, inputs) and (folder / results.FILENAME).is_file():
         messages.note(f"{folder} is finished; nothing to do")
         return
-    with run_session(config, folder, "assay", inputs):
-        with WorkProgress(name) as progress, setting_group("assay"):
+    with run_session(config, folder, "assay", inputs) as session:
+        with WorkProgress(name, session.update) as progress, setting_group("assay"):
             generator = torch.Generator().manual_seed(seed)
             measured = run_assay(settings, dataset.model(), dataset, generator, progress=progress)
         assert isinstance(measured, AssayResult)

@@ -101,7 +101,7 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        raise MemoryError(f"out of memory, smaller batches may help: {str(error).splitlines()[0]}") from error
+        raise MemoryError(f"out of memory, a smaller batch_size may help: {str(error).splitlines()[0]}") from error
     finally:
         if folder.is_dir() and not any(folder.iterdir()):  # a refused command leaves no empty folder behind
             folder.rmdir()

@@ -84,6 +84,18 @@ class Checked:
         """Check what fields have to do with each other; nothing by default."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class AssaySettings(Checked):
+    """Settings that all assays have. They change no number, so that no result stores them, and no run is another."""
+
+    max_seconds: float | None = setting(None, "refuse what would take longer; null: no limit", positive=True)
+
+
+def settings_of(target: type[Checked] | Checked) -> list[dataclasses.Field[Any]]:
+    """Return the fields of settings, those that all assays have last."""
+    return sorted(fields(target), key=lambda entry: entry.name in AssaySettings.__dataclass_fields__)
+
+
 def bounds_of(entry: dataclasses.Field[Any]) -> Bounds:
     """Return meaning and bounds of a field that `setting` declared."""
     bounds = entry.metadata["bounds"]
@@ -100,7 +112,8 @@ def default_of(entry: dataclasses.Field[Any]) -> object:
 
 def stored(settings: Checked, **done: Stored) -> dict[str, Stored]:
     """Return the settings as a result stores them, lists as text; `done` replaces or adds what was done in fact."""
-    return {entry.name: as_stored(getattr(settings, entry.name)) for entry in fields(settings)} | done
+    own = [entry.name for entry in fields(settings) if entry.name not in AssaySettings.__dataclass_fields__]
+    return {name: as_stored(getattr(settings, name)) for name in own} | done
 
 
 def as_stored(value: object) -> Stored:
@@ -115,7 +128,7 @@ def as_stored(value: object) -> Stored:
 
 def from_keywords(settings: type[S], given: Mapping[str, object]) -> S:
     """Make settings of keywords. SettingError for an unknown name, with the nearest valid one and all of them."""
-    valid = [entry.name for entry in fields(settings)]
+    valid = [entry.name for entry in settings_of(settings)]
     for name in given:
         if name not in valid:
             near = difflib.get_close_matches(name, valid, n=1)
@@ -126,7 +139,7 @@ def from_keywords(settings: type[S], given: Mapping[str, object]) -> S:
 
 def yaml_lines(settings: type[Checked]) -> list[str]:
     """Return the lines of a yaml file: each setting with its default, and its meaning as a comment."""
-    pairs = [(f"{entry.name}: {_yaml_default(entry)}", bounds_of(entry).meaning) for entry in fields(settings)]
+    pairs = [(f"{entry.name}: {_yaml_default(entry)}", bounds_of(entry).meaning) for entry in settings_of(settings)]
     width = max(len(value) for value, _ in pairs)
     return [f"{value:{width}}   # {meaning}" for value, meaning in pairs]
 

@@ -97,3 +97,31 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def duration(seconds: float) -> str:
+    """Write about how long something takes, for a person.
+
+    >>> duration(0.3), duration(42), duration(200), duration(9000), duration(400_000)
+    ('under 1 s', 'about 42 s', 'about 3 min', 'about 2.5 h', 'about 4.6 days')
+    """
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"about {seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"about {seconds / 3600:.1f} h"
+    return f"about {seconds / 86400:,.1f} days"
+
+
+def size(num_bytes: int) -> str:
+    """Write a number of bytes.
+
+    >>> size(31_000), size(31_000_000), size(1_840_000_000)
+    ('under 1 MB', '31 MB', '1.8 GB')
+    """
+    if num_bytes < 1e6:
+        return "under 1 MB"
+    return f"{num_bytes / 1e6:.0f} MB" if num_bytes < 1e8 else f"{num_bytes / 1e9:,.1f} GB"

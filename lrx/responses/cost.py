@@ -129,9 +129,7 @@ def matrix_cost(
     )
 
 
-def conditioned_cost(
-    m: Measurement, factors: FactorSpace, *, rows: int, num_groups: int, max_pairs: int
-) -> Cost:
+def conditioned_cost(m: Measurement, factors: FactorSpace, *, rows: int, num_groups: int, max_pairs: int) -> Cost:
     """Return the cost of `lrx.responses.conditioned` for every factor, or of the share that this process has.
 
     Latents that do not vary within a group are not decoded, so that it is an upper bound.

@@ -16,6 +16,7 @@ from lrx.core.devices import to_device
 from lrx.core.flat_codes import check_latent_shape
 from lrx.core.foreign_code import is_foreign
 from lrx.core.kl import kl_from_standard
+from lrx.core.progress import tell
 from lrx.core.types import Autoencoder, Dataset, Probabilistic, Quantized, Sampled, as_float
 from lrx.responses.finite import why_not_finite
 
@@ -88,6 +89,7 @@ def kl_from_prior(mean_ND: Tensor, std_ND: Tensor) -> Tensor:
 def _batches(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor, batch_size: int) -> Iterator[Tensor]:
     for part in torch.split(indices, batch_size):
         yield observations(autoencoder, dataset, part)
+        tell(len(part))
 
 
 def observations(autoencoder: Autoencoder, dataset: Dataset, indices: Tensor) -> Tensor:

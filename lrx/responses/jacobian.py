@@ -15,6 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from lrx.core.progress import tell
 from lrx.core.types import Autoencoder
 from lrx.responses.encoding import CachedEncoder
 
@@ -77,6 +78,7 @@ def vjp(loop: Loop, z_ND: Tensor, v_NDK: Tensor, *, batch_size: int) -> tuple[Te
                 v_BD = v_NDK[part, :, k].clone()
                 (product_BD,) = torch.autograd.grad(h_BD, z_BD, v_BD, retain_graph=True, materialize_grads=True)
                 product_NDK[part, :, k] = product_BD
+                tell(len(z_BD))
     return check_finite(h_ND), check_finite(product_NDK)
 
 

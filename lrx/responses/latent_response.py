@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lrx.core.progress import tell
 from lrx.core.types import Autoencoder
 from lrx.responses.encoding import eval_mode
 from lrx.responses.finite import why_not_finite
@@ -29,6 +30,7 @@ def respond(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> Tenso
             if h_BD.shape != z_BD.shape:
                 raise ValueError(f"encode(decode(z)) turns {tuple(z_BD.shape)} into {tuple(h_BD.shape)}, not the same")
             h_ND[start : start + batch_size] = h_BD
+            tell(len(z_BD))
     if not torch.isfinite(h_ND).all():
         raise ValueError(f"the responses of the model are not finite: {why_not_finite(autoencoder)}")
     return h_ND

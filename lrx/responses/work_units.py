@@ -9,10 +9,13 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from torch import Tensor
+
+from lrx.core.progress import passes_shown
 
 Key = tuple[int, ...]
 Values = tuple[Tensor, ...]
@@ -46,13 +49,21 @@ class AllUnits:
         """See Share."""
         done = 0
         for unit in units:
-            values = unit.evaluate()
+            with _passes_shown(unit, done, total, progress):
+                values = unit.evaluate()
             done += unit.responses
             progress(done)
             yield unit.key, values
 
 
 ALL_UNITS = AllUnits()
+
+
+def _passes_shown(
+    unit: WorkUnit, done: int, total: int, progress: Callable[[int], None]
+) -> AbstractContextManager[None]:
+    """Report the passes within a unit, which may take minutes, as responses after those that are done."""
+    return passes_shown(lambda seen, _: progress(seen), total, done=done, most=done + unit.responses)
 
 
 class ShardDone(Exception):
@@ -71,12 +82,17 @@ class Shard:
 
     def values(self, units: Iterable[WorkUnit], *, total: int, progress: Callable[[int], None]) -> NoReturn:
         """Evaluate the units that begin within the share, in units of responses; raise ShardDone at the end."""
+
+        def share_done(responses: int) -> None:
+            progress(min(responses * self.count, total))
+
         start = done = 0
         for unit in units:
             if start * self.count // total == self.number - 1:
-                self.values_by_key[unit.key] = unit.evaluate()
+                with _passes_shown(unit, done, total, share_done):
+                    self.values_by_key[unit.key] = unit.evaluate()
                 done += unit.responses
-                progress(min(done * self.count, total))
+                share_done(done)
             start += unit.responses
         raise ShardDone
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -104,10 +105,8 @@ def prepared(model: Counting, **values: Any) -> Measurement:
 
 def passed(model: Counting, m: Measurement, own: Checked) -> dict[str, int]:
     """Measure, and return what passed, as a cost says it."""
-    try:
+    with contextlib.suppress(ShardDone):
         catalog.measure_of(own)(m, own)
-    except ShardDone:
-        pass
     return model.counter.seen
 
 
@@ -146,3 +145,129 @@ def test_told_passes_pass(name: str, values: dict[str, object], model: type[Coun
 
 def test_every_assay_is_counted() -> None:
     assert {*EXACT, "manifold", "interpolation"} == {*catalog.descriptions()}
+
+
+@pytest.mark.parametrize("values", [{"base": "posterior_sample", "num_samples": 150}, {"precision": "bf16"}])
+def test_draws_from_posteriors_and_rounding(values: dict[str, object]) -> None:
+    own, subject = settings("response_matrix", **values), CountingPosterior()
+    m = prepared(subject)
+    cost = catalog.cost_of(own)(m, own)
+    assert passed(subject, m, own) == told(cost)
+
+
+@pytest.mark.parametrize("values", [{}, {"codes": "mean"}, {"jacobian": "hutchinson", "num_probes": 8}])
+def test_manifold_tells_steps_over_plateaus(values: dict[str, object]) -> None:
+    own = settings("manifold", **values)
+    for model, plateaus in ((Counting, 0), (Rounding, LATENTS)):
+        subject = model()
+        m = prepared(subject)
+        cost = catalog.cost_of(own)(m, own)
+        left_out = 2 * (LATENTS - plateaus) * 16  # two steps of each latent that are not taken, at 16 points
+        seen = passed(subject, m, own)
+        assert {**seen, "encode": seen["encode"] + left_out, "decode": seen["decode"] + left_out} == told(cost)
+        assert str(cost).startswith("at most ")
+
+
+@pytest.mark.parametrize("values", [{}, {"probe_steps": None, "pulls": 0}, {"num_nodes": 0, "num_points": 20}])
+def test_interpolation_is_told_within_a_tenth(values: dict[str, object]) -> None:
+    own, subject = settings("interpolation", **values), Counting()
+    m = prepared(subject)
+    cost = catalog.cost_of(own)(m, own)
+    seen = passed(subject, m, own)
+    assert seen["product"] == cost.products
+    assert seen["encode"] - cost.encodings == seen["decode"] - cost.decodings <= 0  # edges that are one
+    assert cost.encodings <= seen["encode"] + 0.1 * cost.passes
+
+
+def test_target_se_is_told_at_most() -> None:
+    own = settings("response_matrix", num_samples=64, target_se=1e-9, max_samples=256)
+    subject = Counting()
+    m = prepared(subject)
+    cost = catalog.cost_of(own)(m, own)
+    assert cost.at_most
+    assert passed(subject, m, own) == told(cost)  # never reached: all are drawn
+
+
+def test_collapsed_latents_cost_less_than_told() -> None:
+    own, subject = settings("conditioned_response"), Counting()
+    with torch.no_grad():
+        subject.matrix[:, 1:] = 0
+    m = prepared(subject)
+    cost = catalog.cost_of(own)(m, own)
+    assert passed(subject, m, own)["decode"] < cost.decodings
+    assert cost.at_most
+
+
+SHARED = [
+    ("response_matrix", {"num_samples": 6000}),
+    ("response_matrix", {"num_samples": 6000, "base": "posterior"}),
+    ("conditioned_response", {"num_groups": 16, "max_pairs": 12}),
+    ("response_map", {"resolution": 60, "latents": [0, 1]}),
+    ("latent_graph", {"num_samples": 6000}),
+]
+
+
+LONG = {name: {"num_samples": 60_000} for name in ("response_matrix", "latent_graph")}
+LONG |= {"conditioned_response": {"num_groups": 16, "max_pairs": 12}, "response_map": {"resolution": 300}}
+LONG_MATRIX = dict.fromkeys(LONG, 0) | {"response_map": 32 * 3, "conditioned_response": 2 * 1024}
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize(("name", "values"), SHARED)
+def test_shards_are_told_their_share(name: str, values: dict[str, object], count: int) -> None:
+    own = settings(name, **values)
+    whole = catalog.cost_of(own)(prepared(Counting()), own)
+    for number in range(1, count + 1):
+        subject = Counting()
+        m = prepared(subject, share=Shard(number, count))
+        cost = catalog.cost_of(own)(m, own)
+        seen = passed(subject, m, own)
+        assert seen["encode"] <= cost.encodings <= whole.encodings
+        assert seen["decode"] <= cost.decodings <= whole.decodings
+        unit = 1024 + 128
+        assert cost.passes <= (seen["encode"] + seen["decode"]) / 2 + 2 * unit  # one begins before, one ends after
+    long = settings(name, **values | LONG[name])
+    m = prepared(Counting())
+    whole = catalog.cost_of(long)(m, long)
+    part = catalog.cost_of(long)(dataclasses.replace(m, share=Shard(1, count)), long)
+    assert whole.passes / count <= part.passes <= 1.1 * whole.passes / count + LONG_MATRIX[name]
+
+
+def test_joining_shards_passes_nothing() -> None:
+    own = settings("response_matrix", num_samples=64)
+    m = prepared(Counting(), share=StoredUnits(lambda key: ()))
+    assert catalog.cost_of(own)(m, own).passes == 0
+
+
+class Kept:
+    """Store of results in memory."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, AssayResult] = {}
+
+    def get(self, name: str) -> AssayResult | None:
+        return self.results.get(name)
+
+    def put(self, name: str, result: AssayResult) -> None:
+        self.results[name] = result
+
+
+def test_paper_tells_the_sum_of_its_parts() -> None:
+    parts = {name: entry for name, entry in catalog.descriptions().items() if entry.in_paper and name != "metrics"}
+    assays = {name: dataclasses.replace(small(name), **own_of(name)) for name in parts}
+    own, subject, store = Paper(assays=assays), CountingPosterior(), Kept()
+    m = prepared(subject, store=store)
+    cost = catalog.cost_of(own)(m, own)
+    seen = passed(subject, m, own)
+    for part, count in told(cost).items():
+        assert seen[part] <= count <= 1.1 * seen[part], part
+    assert catalog.cost_of(own)(m, own).passes == 0  # all are finished
+    del store.results["response_matrix"]  # which measures the matrix again
+    again = catalog.cost_of(own)(m, own)
+    before = dict(seen)
+    passed(subject, m, own)
+    assert subject.counter.seen["decode"] - before["decode"] == again.decodings
+
+
+def own_of(name: str) -> dict[str, Any]:
+    return {key: value for key, value in OVERRIDES.get(name, {}).items() if key not in SMALL or value is None}

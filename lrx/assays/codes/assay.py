@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.progress import passes_shown
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult, Probabilistic
 from lrx.responses.encoding import encode_images, image_order, kl_from_prior, posterior_of_images
 from lrx.responses.finite import why_not_finite
@@ -24,7 +25,7 @@ THRESHOLD = 0.01  # nat of KL, or squared latent units of variance
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the codes."""
 
     num_images: int = setting(1000, "the same for all models of a data set, split and seed; at most all", at_least=2)
@@ -38,12 +39,11 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     `kl` (D,) of a model with a posterior, else `variance` (D,). Score: num_active_by_kl; 0 has a remark.
     ValueError for codes that are not finite.
     """
-    m.progress(0, 1)
     images = image_order(m.dataset, m.generator)[: settings.num_images]
-    mean_ND, spread_D, spread = _encode(m, images)
+    with passes_shown(m.progress, len(images)):
+        mean_ND, spread_D, spread = _encode(m, images)
     if not torch.isfinite(mean_ND).all():
         raise ValueError(f"codes must be finite: {why_not_finite(m.autoencoder)}")
-    m.progress(1, 1)
     active_D = spread_D > THRESHOLD
     criterion = f"{'KL' if 'kl' in spread else 'variance'} above {THRESHOLD}"
     return AssayResult(

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.responses.conditioned import GroupResponses, combine, group_units, num_responses, varying_factors
 from lrx.responses.enumeration import latent_values, unit_of
@@ -33,7 +33,7 @@ RESAMPLED = 2**22  # resampled groups in memory at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the conditioned response matrix."""
 
     units: str | list[list[int]] | None = setting(None, MEANING)

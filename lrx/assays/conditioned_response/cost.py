@@ -10,7 +10,6 @@ from lrx.responses.cost import DOUBLE, Cost, conditioned_cost
 from lrx.responses.measurement import Measurement
 
 
-
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count the responses of every group and pair, and what the bootstrap holds."""
     factors, varying = varying_factors(m.dataset, "assay=conditioned_response")

@@ -19,11 +19,12 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from lrx.core.factors import FactorSpace
-from lrx.core.settings import Checked, Stored, setting, stored
+from lrx.core.progress import passes_shown, step_of
+from lrx.core.settings import AssaySettings, Stored, setting, stored
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult, Dataset
 from lrx.core.validation import SettingError, is_number, is_whole
-from lrx.responses.conditioned import conditioned_responses, named, varying_factors
+from lrx.responses.conditioned import conditioned_responses, named, num_responses, varying_factors
 from lrx.responses.encoding import encode_images, image_order, num_drawn
 from lrx.responses.measurement import Measurement
 
@@ -33,7 +34,7 @@ ITERATIONS = 200  # of the probe's solver, at most
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of factor inference."""
 
     labels: list[int] = setting([100, 1000, 10000], "labelled images that a probe learns from; at most what there are")
@@ -71,12 +72,12 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         raise ValueError(f"assay=factor_inference needs 4 images or more, and {m.dataset.name} has {available}")
     num_test = min(settings.num_test, available // 3)
     counts = sorted({min(count, available - num_test) for count in settings.labels})
-    step = _steps(m, len(varying) * (1 + settings.repeats * len(counts) * len(LATENTS)))
+    total = len(varying) * (1 + settings.repeats * len(counts) * len(LATENTS))
 
     images, disjoint = _images(m.dataset, counts[-1] + num_test, settings.repeats, m.generator)
-    response_FD, response_se_FD = _responses(m, varying, settings, step)
+    response_FD, response_se_FD = _responses(m, factors, varying, settings, total)
     named_FD = named(response_FD, settings.threshold)
-    accuracies = []
+    accuracies, step = [], _steps(m, len(varying), total)
     for indices_N in images:
         classes_NF = factors.classes(indices_N)[:, varying]
         accuracies.append(_accuracies(m, indices_N, classes_NF, named_FD, (counts, num_test), step))
@@ -113,10 +114,10 @@ def probe_accuracy(codes_NK: np.ndarray, classes_N: np.ndarray, count: int, num_
     return float((probe.predict((test_NK - mean_K) / scale_K) == truth_N).mean())
 
 
-def _steps(m: Measurement, total: int) -> Callable[[], None]:
-    """Return a function that reports one more step of the total."""
-    steps = iter(range(1, total + 1))
-    return lambda: m.progress(next(steps), total)
+def _steps(m: Measurement, done: int, total: int) -> Callable[[], None]:
+    """Return a function that reports one more step of the total, after those that are done."""
+    steps = iter(range(done, total))
+    return lambda: step_of(m.progress, next(steps), total)(1, 1)
 
 
 def _images(dataset: Dataset, each: int, repeats: int, generator: torch.Generator) -> tuple[list[Tensor], bool]:
@@ -129,17 +130,19 @@ def _images(dataset: Dataset, each: int, repeats: int, generator: torch.Generato
 
 
 def _responses(
-    m: Measurement, varying: Sequence[int], settings: Settings, step: Callable[[], None]
+    m: Measurement, factors: FactorSpace, varying: Sequence[int], settings: Settings, total: int
 ) -> tuple[Tensor, Tensor]:
     """Measure the conditioned responses (F, D) of the factors, and their standard errors over groups (F, D)."""
     rows, errors = [], []
-    for factor in varying:
-        groups = conditioned_responses(m, factor, num_groups=settings.num_groups, max_pairs=settings.max_pairs)
+    limits = {"num_groups": settings.num_groups, "max_pairs": settings.max_pairs}
+    for number, factor in enumerate(varying):
+        expected = num_responses(factors, factor, m.num_latents, **limits)
+        with passes_shown(step_of(m.progress, number, total), expected):
+            groups = conditioned_responses(m, factor, **limits)
         root_GD, variance_GD = groups.rms()
         rows.append(root_GD.mean(0))
         # of a single group, the error over its pairs
         errors.append(variance_GD[0].sqrt() if len(root_GD) == 1 else torch.from_numpy(mean_and_se(root_GD)[1]))
-        step()
     return torch.stack(rows), torch.stack(errors)
 
 

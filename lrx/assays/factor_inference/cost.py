@@ -9,7 +9,6 @@ from lrx.responses.encoding import num_drawn
 from lrx.responses.measurement import Measurement
 
 
-
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count the conditioned responses, and the images of each repeat."""
     factors, _ = varying_factors(m.dataset, "assay=factor_inference")

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.core.progress import WorkCounter
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.progress import WorkCounter, listening
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult, Autoencoder, Probabilistic, as_float
 from lrx.core.validation import SettingError
@@ -49,7 +49,7 @@ DESCRIPTIONS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of generation."""
 
     num_samples: int = setting(1024, "of each source, and held-out images", at_least=4)
@@ -103,9 +103,11 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     features = resolve_features(m.dataset, settings.features)
     order = image_order(m.dataset, m.generator)
     encoded, held_out = order[:num_samples], order[num_samples : 2 * num_samples]
-    latents = sample_latents(m, encoded, settings.refinements)
     probe_steps = settings.probe_steps if features == "probe" else 0
-    counter = WorkCounter(m.progress, (len(latents) + 2) * num_samples + probe_steps)
+    more = 2 if isinstance(m.autoencoder, Probabilistic) else 0  # posteriors of images, and draws from them
+    counter = WorkCounter(m.progress, (7 + settings.refinements + more) * num_samples + probe_steps)
+    with listening(counter.add):
+        latents = sample_latents(m, encoded, settings.refinements)
     space = feature_space(
         m.dataset,
         features,

@@ -9,7 +9,6 @@ from lrx.responses.encoding import num_drawn
 from lrx.responses.measurement import Measurement
 
 
-
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count the samples of each source, each decoded and responded to, and the refinements."""
     samples = min(settings.num_samples, num_drawn(m.dataset) // 2)

@@ -24,7 +24,7 @@ from lrx.assays.interpolation.path_scores import (
 from lrx.core.factors import FactorSpace
 from lrx.core.known_classes import KnownClasses, find_classes
 from lrx.core.progress import WorkCounter
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult, FactorDataset
 from lrx.core.validation import SettingError, is_number
@@ -41,7 +41,7 @@ PATHS = ("straight", "response", "graph", "relaxed")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the interpolation."""
 
     num_pairs: int = setting(16, "pairs of images", at_least=1)

@@ -11,7 +11,6 @@ from lrx.responses.encoding import num_drawn
 from lrx.responses.measurement import Measurement
 
 
-
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count the points of each kind of path, the descent of `relaxed` and the edges of the graph.
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import check_whole
 from lrx.responses.draws import AUTO, BASE_MEANING, BASES, BLOCK, base_of
@@ -40,7 +40,7 @@ COUNTS = ("num_informative", "num_unidirectional", "num_bidirectional")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the latent graph; thresholds are on the scale `none`."""
 
     units: str | list[list[int]] | None = setting(None, MEANING)

@@ -10,7 +10,6 @@ from lrx.responses.matrix import GROUPS, serves
 from lrx.responses.measurement import Measurement
 
 
-
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count the responses of the matrix, unless it is that of this run, and its sums by groups of draws."""
     counted = matrix_cost(

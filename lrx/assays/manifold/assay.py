@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from lrx.assays.manifold.holes import share, share_beyond
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.progress import passes_shown
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult, Probabilistic
 from lrx.core.validation import SettingError, is_number
@@ -57,7 +58,7 @@ Measures = Mapping[str, Mapping[str, np.ndarray]]  # of each source, by name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the manifold."""
 
     num_points: int = setting(256, "prior points, and codes of images (at most all)", at_least=2)
@@ -154,19 +155,19 @@ def _measures(m: Measurement, points: Mapping[str, Tensor], settings: Settings) 
     for source, z_ND in points.items():
         parts: list[dict[str, Tensor]] = []
         for z_BD in torch.split(z_ND, POINTS):
-            if exact:
-                h_BD, jacobian_BDD = full_jacobian(loop, z_BD, batch_size=m.batch_size)
-                parts.append(_exact(z_BD, h_BD, jacobian_BDD.double(), settings.threshold))
-                products = torch.eye(m.num_latents).to(z_BD).expand_as(jacobian_BDD), jacobian_BDD.mT
-            else:
-                h_BD, *pair = hutchinson_probes(loop, z_BD, number, generator=m.generator, batch_size=m.batch_size)
-                products = pair[0], pair[1]
-                parts.append(_probed(z_BD, h_BD, pair[0].double(), pair[1].double()))
+            with passes_shown(m.progress, total * number, done=done * number, most=(done + len(z_BD)) * number):
+                if exact:
+                    h_BD, jacobian_BDD = full_jacobian(loop, z_BD, batch_size=m.batch_size)
+                    parts.append(_exact(z_BD, h_BD, jacobian_BDD.double(), settings.threshold))
+                    products = torch.eye(m.num_latents).to(z_BD).expand_as(jacobian_BDD), jacobian_BDD.mT
+                else:
+                    h_BD, *pair = hutchinson_probes(loop, z_BD, number, generator=m.generator, batch_size=m.batch_size)
+                    products = pair[0], pair[1]
+                    parts.append(_probed(z_BD, h_BD, pair[0].double(), pair[1].double()))
             direction_BD = torch.randn(z_BD.shape, generator=m.generator, dtype=torch.float64)
             sums += narrow_mismatch(m.autoencoder, z_BD, products, direction_BD, batch_size=m.batch_size)
             squares_D += products[1].double().square().sum((0, 2)).cpu() * (1 if exact else 1 / number)
             done += len(z_BD)
-            m.progress(done, total)
         measures[source] = {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
     z_ND, slope_D = torch.cat(list(points.values())), (squares_D / total).sqrt()
     remark = remark_on_plateaus(*plateaus(m.autoencoder, z_ND, slope_D, batch_size=m.batch_size))

@@ -10,7 +10,6 @@ from lrx.responses.encoding import num_drawn
 from lrx.responses.measurement import Measurement
 
 
-
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count a response and D products (or num_probes) of each point, and the steps that look for plateaus.
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from lrx.assays.metrics.left_out import metrics_left_out, remark_on, remark_on_values, remarkable, scores_left_out
 from lrx.core.known_classes import KnownFactors, known_factors
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.progress import passes_shown, step_of
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.text import join_names
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError, check_choice
@@ -34,7 +35,7 @@ SEED_LIMIT = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the disentanglement metrics."""
 
     preset: str = setting(
@@ -102,14 +103,14 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     names = [
         name for name in catalog.metrics() if name in (settings.only or catalog.metrics()) and name not in unserved
     ]
-    m.progress(0, 1 + len(names))
-    codes = encode_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size)
+    with passes_shown(step_of(m.progress, 0, 1 + len(names)), len(images)):
+        codes = encode_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size)
     points = replace(points, codes_ND=codes.cpu().numpy())
     scores: dict[str, float] = {}
     arrays: dict[str, Array] = {}
     unfinished: list[str] = []
     for step, name in enumerate(names, start=1):
-        m.progress(step, 1 + len(names))
+        step_of(m.progress, step, 1 + len(names))(0, 1)
         metric = catalog.metrics()[name]
         taken_F = metric.takes(points)
         measured = metric.measure(points.of(taken_F), torch.Generator().manual_seed(seeds[name]))
@@ -117,7 +118,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         for key, array in measured.arrays.items():  # what an earlier metric has of more factors stays
             arrays.setdefault(key, _with_all_factors(array, taken_F))
         unfinished += [] if measured.converged else [name]
-    m.progress(1 + len(names), 1 + len(names))
+    step_of(m.progress, len(names), 1 + len(names))(1, 1)
     codes_ND = points.codes_ND
     rounded = np.flatnonzero((np.ptp(codes_ND, axis=0) > 0) & (np.ptp(as_codes(codes_ND), axis=0) == 0)).tolist()
     arrays["code_std"] = Array(codes_ND.std(axis=0, dtype=np.float64), ("latent",), "latent", "deviation of the codes")

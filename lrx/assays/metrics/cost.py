@@ -9,7 +9,6 @@ from lrx.responses.encoding import num_drawn
 from lrx.responses.measurement import Measurement
 
 
-
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count the images that are encoded."""
     sizes = PRESETS[settings.preset]

@@ -9,7 +9,7 @@ null.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from lrx.assays import catalog
 from lrx.core.foreign_code import foreign_errors, packages_of
 from lrx.core.known_classes import find_classes
-from lrx.core.settings import Checked, Stored, from_keywords, setting, stored
+from lrx.core.progress import step_of
+from lrx.core.settings import AssaySettings, Checked, Stored, from_keywords, setting, stored
 from lrx.core.types import AssayResult, Autoencoder, Dataset, FactorDataset
 from lrx.core.validation import SettingError
 from lrx.responses.encoding import CachedEncoder, fitting_batch_size
 from lrx.responses.matrix import GROUPS, ResponseMatrix
 from lrx.responses.measurement import Measurement
 
-STEPS = 1000  # of the progress of one assay
 OVERRIDES: dict[str, dict[str, Stored]] = {  # what differs from the defaults of each assay
     "latent_graph": {"num_samples": None},
     "traversal": {"num_samples": None},
@@ -35,11 +35,17 @@ OVERRIDES: dict[str, dict[str, Stored]] = {  # what differs from the defaults of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of `assay=paper`: which assays, and the settings of each."""
 
     only: str | list[str] | None = setting(None, "such as [response_matrix,metrics]; null: all that fit the data set")
     assays: dict[str, Checked] = setting({}, "settings of each assay, such as assay.assays.metrics.preset=study")
+
+    def check(self) -> None:
+        """Check that no assay has a limit of its own, which would have no effect."""
+        limited = [name for name, own in self.assays.items() if getattr(own, "max_seconds", None) is not None]
+        if limited:
+            raise SettingError(f"assays.{limited[0]}.max_seconds has no effect; max_seconds limits all assays together")
 
 
 def default_assays() -> dict[str, Checked]:
@@ -73,7 +79,7 @@ def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
             cached,
             generator=_generator(state),
             batch_size=getattr(own, "batch_size", None) or fitting_batch_size(m.dataset.observation_shape),
-            progress=_part(m.progress, done, len(names)),
+            progress=step_of(m.progress, done, len(names)),
         )
         try:
             if matrix is None and takes_matrix(own):
@@ -122,11 +128,6 @@ def _with_memory(autoencoder: nn.Module, dataset: Dataset) -> Autoencoder:
     cached = CachedEncoder(autoencoder, dataset)
     assert isinstance(cached, Autoencoder)
     return cached
-
-
-def _part(progress: Callable[[int, int], None], done: int, count: int) -> Callable[[int, int], None]:
-    """Progress of assay number `done` of `count`, as progress of the whole run."""
-    return lambda some, total: progress(done * STEPS + STEPS * some // max(total, 1), count * STEPS)
 
 
 def names_to_run(settings: Settings, dataset: Dataset) -> list[str]:

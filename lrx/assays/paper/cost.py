@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
 
 from lrx.assays import catalog
 from lrx.assays.paper.assay import Settings, names_to_run, owner_of_matrix, takes_matrix
@@ -36,7 +35,7 @@ def cost(m: Measurement, settings: Settings) -> Cost:
     return dataclasses.replace(
         total,
         encoded=min(total.encoded, len(m.dataset)),
-        memory={**max((part.memory for part in parts.values()), key=_size, default={}), **kept},
+        memory={**max(parts.values(), key=lambda part: part.num_bytes, default=Cost()).memory, **kept},
         at_most=True,
         less=("only", *(f"assays.{longest}.{key}" for key in parts[longest].less)) if parts else (),
         instead="",
@@ -46,7 +45,3 @@ def cost(m: Measurement, settings: Settings) -> Cost:
 def _part(m: Measurement, own: Checked) -> Measurement:
     batch_size = getattr(own, "batch_size", None) or fitting_batch_size(m.dataset.observation_shape)
     return dataclasses.replace(m, batch_size=batch_size)
-
-
-def _size(memory: Mapping[str, int]) -> int:
-    return sum(memory.values())

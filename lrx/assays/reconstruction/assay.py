@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.progress import passes_shown, step_of
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult, Probabilistic
 from lrx.responses.encoding import (
@@ -30,7 +31,7 @@ from lrx.responses.stored_observations import as_stored, observation_axes, obser
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the reconstruction."""
 
     num_images: int = setting(2048, "images, drawn from the seed; at most all", at_least=1)
@@ -51,7 +52,8 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     """
     indices_N = image_order(m.dataset, m.generator)[: settings.num_images]
     shown = min(settings.shown, len(indices_N))
-    codes_ND = encode_images(m.autoencoder, m.dataset, indices_N, batch_size=m.batch_size)
+    with passes_shown(step_of(m.progress, 0, 2), len(indices_N)):
+        codes_ND = encode_images(m.autoencoder, m.dataset, indices_N, batch_size=m.batch_size)
     errors, pairs = _reconstruct(m, indices_N, codes_ND, shown)
     outside_N = errors.pop("outside", torch.zeros(1))
     variance_D = codes_ND.double().var(0, correction=0).cpu()
@@ -90,6 +92,7 @@ def _reconstruct(
 ) -> tuple[dict[str, Tensor], np.ndarray]:
     """Errors (N,) by name, and the first images with their reconstructions (shown, 2, *shape) as stored."""
     are_images = len(m.dataset.observation_shape) == 3
+    progress = step_of(m.progress, 1, 2)
     parts: dict[str, list[Tensor]] = {}
     pairs: list[Tensor] = []
     for start in range(0, len(indices_N), m.batch_size):
@@ -100,7 +103,7 @@ def _reconstruct(
             parts.setdefault(name, []).append(value_B.cpu())
         if start < shown:
             pairs.append(torch.stack([x, y], dim=1)[: shown - start].cpu())
-        m.progress(min(start + m.batch_size, len(indices_N)), len(indices_N))
+        progress(min(start + m.batch_size, len(indices_N)), len(indices_N))
     both = torch.cat(pairs)
     stored_pairs = np.stack([as_stored(both[:, side]) for side in (0, 1)], axis=1)
     return {name: torch.cat(values) for name, values in parts.items()}, stored_pairs

@@ -11,7 +11,6 @@ from lrx.responses.encoding import num_drawn
 from lrx.responses.measurement import Measurement
 
 
-
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count the images, each encoded and decoded, and with a posterior encoded once more."""
     images = min(settings.num_images, num_drawn(m.dataset))

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from lrx.assays.response_map.pair_selection import choose_pairs, remark_on_pairs
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError, is_number, is_whole
 from lrx.responses.draws import check_prior
@@ -45,7 +45,7 @@ Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the response maps."""
 
     latents: str | list[int] = setting(

@@ -13,7 +13,6 @@ from lrx.responses.measurement import Measurement
 from lrx.responses.work_units import ALL_UNITS, Shard
 
 
-
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count the matrix that chooses pairs, the points of the maps, and what is stored beside them.
 
@@ -42,7 +41,5 @@ def cost(m: Measurement, settings: Settings) -> Cost:
         )
     if not serves(m, num_samples=settings.num_samples):
         alone = dataclasses.replace(m, share=ALL_UNITS)
-        counted += matrix_cost(
-            alone, rows=rows, columns=m.num_latents, num_samples=settings.num_samples or NUM_SAMPLES
-        )
+        counted += matrix_cost(alone, rows=rows, columns=m.num_latents, num_samples=settings.num_samples or NUM_SAMPLES)
     return counted

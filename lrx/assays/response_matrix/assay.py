@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult, Probabilistic
 from lrx.core.validation import SettingError, check_whole
 from lrx.responses.bf16 import InBf16
@@ -43,7 +43,7 @@ IMAGES = 1024  # images for the KL of each latent, at most
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the response matrix."""
 
     units: str | list[list[int]] | None = setting(None, MEANING)

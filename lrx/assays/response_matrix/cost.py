@@ -13,7 +13,6 @@ from lrx.responses.measurement import Measurement
 from lrx.responses.work_units import ALL_UNITS, Shard
 
 
-
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count (R + 1) num_samples responses, where no matrix of this run is given, and the images of the KL."""
     total = Cost() if m.matrix else estimate_cost(m, settings)

@@ -21,7 +21,7 @@ from torch import Tensor
 from lrx.assays.traversal.targets import EXTENT, STEPS, targets
 from lrx.assays.traversal.walks import moved_arrays, slope_over, walk
 from lrx.core.flat_codes import AXES
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult, Quantized
 from lrx.core.validation import SettingError, is_whole
@@ -48,7 +48,7 @@ NUM_SAMPLES = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the traversals."""
 
     units: str | list[list[int]] | None = setting(None, MEANING)

@@ -11,15 +11,12 @@ from lrx.responses.matrix import serves
 from lrx.responses.measurement import Measurement
 
 
-
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count the matrix that orders the latents, and the points of the walks, each decoded and responded to.
 
     At most: with latents=informative those are walked, and all are counted.
     """
-    images = (
-        len(settings.images) if isinstance(settings.images, list) else min(settings.images, num_drawn(m.dataset))
-    )
+    images = len(settings.images) if isinstance(settings.images, list) else min(settings.images, num_drawn(m.dataset))
     listed = isinstance(settings.latents, list)
     rows = len(settings.latents) if listed else m.num_latents
     points = images * rows * settings.steps
@@ -33,7 +30,5 @@ def cost(m: Measurement, settings: Settings) -> Cost:
         less=("latents", "images", "steps"),
     )
     if not serves(m, num_samples=settings.num_samples):
-        counted += matrix_cost(
-            m, rows=rows, columns=m.num_latents, num_samples=settings.num_samples or NUM_SAMPLES
-        )
+        counted += matrix_cost(m, rows=rows, columns=m.num_latents, num_samples=settings.num_samples or NUM_SAMPLES)
     return counted

@@ -116,7 +116,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
     remarks = check_contract(model, dataset) if is_foreign(model) or trained.origin else []
     for remark in remarks:
         messages.warn(remark)
-    with run_session(config, folder, "assay", inputs):
+    with run_session(config, folder, "assay", inputs) as session:
         target = folder / results.FILENAME
         seconds, count = (share.seconds, share.count) if isinstance(share, shards.Parts) else (0.0, 1)
         about: dict[str, str | int | float] = {
@@ -140,7 +140,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         if isinstance(share, shards.Parts):
             share.check(dataset.fingerprint, observations_fingerprint(dataset))
         try:
-            with WorkProgress(name.replace("_", " ")) as progress, foreign_errors(packages_of(model)):
+            with WorkProgress(name.replace("_", " "), session.update) as progress, foreign_errors(packages_of(model)):
                 generator = torch.Generator().manual_seed(seed)
                 measured = run_assay(
                     settings, model, dataset, generator, progress=progress, share=share, store=store, remarks=remarks

@@ -8,11 +8,12 @@ from types import TracebackType
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lrx.cli.console.messages import ERRORS, progress_line, start_work
+from lrx.cli.console.messages import ERRORS, note, progress_line, start_work
 from lrx.core.text import clock
 from lrx.training.observers import Row
 
 LINE_EVERY = 30.0  # seconds between two lines of a log
+RECORD_EVERY = 2.0  # seconds between two records of the status
 
 
 class TrainProgress:
@@ -86,10 +87,14 @@ class TrainProgress:
 
 
 class WorkProgress:
-    """Progress of one piece of work, which calls the object of the `with` block with (done, total)."""
+    """Progress of one piece of work, which calls the object of the `with` block with (done, total).
 
-    def __init__(self, title: str) -> None:
-        self._title, self._last_line = title, time.monotonic()
+    record: called with the keywords step, steps, rate and seconds_left, at first, at the end, and now and then.
+    """
+
+    def __init__(self, title: str, record: Callable[..., None] | None = None) -> None:
+        self._title, self._last_line, self._record = title, time.monotonic(), record
+        self._began = self._last_record = 0.0
         self._bar = Progress(
             TextColumn(title),
             BarColumn(),
@@ -101,8 +106,12 @@ class WorkProgress:
         self._task = self._bar.add_task(title, total=None)
         self._started = False
 
-    def __enter__(self) -> Callable[[int, int], None]:
-        return self._update
+    def __enter__(self) -> WorkProgress:
+        return self
+
+    def tell(self, text: str) -> None:
+        """Say in one line what the work costs, before it begins."""
+        note(f"{self._title}: {text}")
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -110,9 +119,11 @@ class WorkProgress:
         if self._started and ERRORS.is_terminal:
             self._bar.stop()
 
-    def _update(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int) -> None:
+        """Show what is done of a total, and record it."""
+        now = time.monotonic()
         if not self._started:
-            self._started = True
+            self._started, self._began = True, now
             start_work()
             if ERRORS.is_terminal:
                 self._bar.start()
@@ -120,6 +131,12 @@ class WorkProgress:
                 progress_line(self._title)
         if ERRORS.is_terminal:
             self._bar.update(self._task, completed=done, total=total)
-        elif time.monotonic() - self._last_line >= LINE_EVERY:
-            self._last_line = time.monotonic()
-            progress_line(f"{self._title}: {100 * done // total} %")
+        elif now - self._last_line >= LINE_EVERY:
+            self._last_line = now
+            progress_line(f"{self._title}: {100 * done // total} %{self._left(done, total, now)}")
+        if self._record is not None and (done == total or now - self._last_record >= RECORD_EVERY):
+            self._last_record, rate = now, done / max(now - self._began, 1e-9)
+            self._record(step=done, steps=total, rate=rate, seconds_left=(total - done) / rate if rate else 0.0)
+
+    def _left(self, done: int, total: int, now: float) -> str:
+        return f", {clock((now - self._began) * (total - done) / done)} left" if done else ""

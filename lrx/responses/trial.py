@@ -1,0 +1,79 @@
+"""Trial pass: how long the encoder and the decoder of a model take, and what a pass holds, on its own device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from lrx.responses.cost import Cost
+from lrx.responses.encoding import eval_mode, observations
+from lrx.responses.measurement import Measurement
+
+LIVE = 3  # tensors of the largest size that a pass holds at a time: what a layer takes, gives, and works with
+SHARE = 20  # of the passes told that a trial may have, so that it takes a tenth of the time at most
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Seconds that one observation takes in the encoder and in the decoder, and bytes that it holds in a pass."""
+
+    coder_s: tuple[float, float]
+    held: int
+
+    def seconds(self, cost: Cost) -> float:
+        """Return the seconds of the passes of a cost; a product of a Jacobian takes as long as two responses."""
+        products = 2 * cost.products
+        return (cost.encodings + products) * self.coder_s[0] + (cost.decodings + products) * self.coder_s[1]
+
+
+def try_passes(m: Measurement, cost: Cost, *, long: float) -> Trial:
+    """Time one observation, and where the passes would then take longer than `long` seconds, a batch of the real size.
+
+    No random number of the caller is used up.
+    """
+    x = observations(m.autoencoder, m.dataset, torch.zeros(1, dtype=torch.int64))
+    with eval_mode(m.autoencoder), torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+        with Largest() as largest:  # type: ignore[no-untyped-call]
+            _timed(m, x)
+        trial = Trial(_timed(m, x), LIVE * largest.num_bytes)
+        size = min(m.batch_size, cost.passes // SHARE)
+        if size < 2 or trial.seconds(cost) <= long:
+            return trial
+        x = x.expand(size, *x.shape[1:]).clone()
+        _timed(m, x)  # the first of its size takes longer
+        encode_s, decode_s = _timed(m, x)
+        return Trial((encode_s / size, decode_s / size), trial.held)
+
+
+def _timed(m: Measurement, x: Tensor) -> tuple[float, float]:
+    """Return the seconds of encoding observations, and of decoding their codes."""
+    began = _now(x)
+    z = m.autoencoder.encode(x)
+    between = _now(x)
+    m.autoencoder.decode(z)
+    return between - began, _now(x) - between
+
+
+def _now(x: Tensor) -> float:
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)
+    return time.perf_counter()
+
+
+class Largest(TorchDispatchMode):
+    """Mode that keeps the size of the largest tensor that an operation gives."""
+
+    num_bytes = 0
+
+    def __torch_dispatch__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = func(*args, **(kwargs or {}))
+        for part in given if isinstance(given, tuple | list) else (given,):
+            if isinstance(part, Tensor):
+                self.num_bytes = max(self.num_bytes, part.nbytes)
+        return given
