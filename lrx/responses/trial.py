@@ -66,7 +66,7 @@ def _now(x: Tensor) -> float:
     return time.perf_counter()
 
 
-class Largest(TorchDispatchMode):
+class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Mode that keeps the size of the largest tensor that an operation gives."""
 
     num_bytes = 0

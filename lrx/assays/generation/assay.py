@@ -104,8 +104,8 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     order = image_order(m.dataset, m.generator)
     encoded, held_out = order[:num_samples], order[num_samples : 2 * num_samples]
     probe_steps = settings.probe_steps if features == "probe" else 0
-    more = 2 if isinstance(m.autoencoder, Probabilistic) else 0  # posteriors of images, and draws from them
-    counter = WorkCounter(m.progress, (7 + settings.refinements + more) * num_samples + probe_steps)
+    passes = 7 + settings.refinements + 2 * isinstance(m.autoencoder, Probabilistic)  # posteriors, and draws from them
+    counter = WorkCounter(m.progress, passes * num_samples + probe_steps)
     with listening(counter.add):
         latents = sample_latents(m, encoded, settings.refinements)
     space = feature_space(
