@@ -31,7 +31,7 @@ class Status:
     """State of a run, one of STATES.
 
     command, overrides: as typed. config: run_folder.fingerprint of the config. inputs: SHA-256 of input files by name.
-    step, steps, rate (steps a second), seconds_left: progress of training. error: one line of a failed run.
+    step, steps, rate (steps a second), seconds_left: progress. error: one line of a failed run.
     host, pid, job: process that works or worked on it; job: the scheduler's id.
     """
 
