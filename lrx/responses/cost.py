@@ -8,7 +8,7 @@ latents; C columns: the responses that are seen.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lrx.core.factors import FactorSpace
@@ -23,7 +23,7 @@ from lrx.responses.work_units import ALL_UNITS, Shard
 
 DOUBLE = 8  # bytes
 FORWARD_MODE = 2  # products that one of forward mode counts for: a response with its tangent takes as long as five
-SUMS, ERRORS = 32, 64  # doubles of a matrix entry that its sums keep, and that its standard error takes for a while
+SUMS = 32  # doubles of an entry of a matrix of single latents; its standard error takes twice as many for a while
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,43 +109,50 @@ def encoded_for_draws(m: Measurement, num_samples: int) -> int:
 
 
 def matrix_cost(
-    m: Measurement, *, rows: int, columns: int, num_samples: int, base: str = "prior", net: int = 1, num_groups: int = 0
+    m: Measurement, *, num_samples: int, base: str = "prior", rows: int | None = None, net: int = 1, num_groups: int = 0
 ) -> Cost:
-    """Return the cost of `lrx.responses.matrix.measure_matrix`, or of the share of it that this process has."""
+    """Return the cost of `lrx.responses.matrix.measure_matrix`, or of the share of it that this process has.
+
+    rows: None for all units of the measurement.
+    """
+    columns = len(m.units)
+    rows = columns if rows is None else rows
     encoded = 0 if base == "prior" else encoded_for_draws(m, num_samples)
     if isinstance(m.share, Shard):  # and h(z) of the first block of all, and of the one that it begins within
         encoded = min(encoded, -(-encoded // m.share.count) + 3 * BLOCK)
     elif m.share is not ALL_UNITS:
         encoded = 0
-    responses = shared(m, num_samples * (rows + 1), unit=POINTS + BLOCK, again=2 * BLOCK)
-    name = f"sums of {rows:,} x {columns:,} responses"
     groups = 2 * min(num_groups, GROUPS, num_samples // net)  # a bootstrap takes a copy
+    sums = SUMS if m.units.kind == "element" else SUMS // 4  # without what the scale `std` needs
+    name = f"sums of {rows:,} x {columns:,} responses"
     return Cost(
-        responses=responses,
+        responses=shared(m, num_samples * (rows + 1), unit=POINTS + BLOCK, again=2 * BLOCK),
         encoded=encoded if base == "posterior" else 0,
         posteriors=encoded if base == "posterior_sample" else 0,
-        memory={name: DOUBLE * rows * columns * (SUMS + max(ERRORS, groups))},
+        memory={name: DOUBLE * rows * columns * (sums + max(2 * sums, groups))},
         at_most=isinstance(m.share, Shard),
     )
 
 
-def conditioned_cost(m: Measurement, factors: FactorSpace, *, rows: int, num_groups: int, max_pairs: int) -> Cost:
-    """Return the cost of `lrx.responses.conditioned` for every factor, or of the share that this process has.
+def conditioned_cost(
+    m: Measurement, factors: FactorSpace, chosen: Sequence[int], *, num_groups: int, max_pairs: int
+) -> Cost:
+    """Return the cost of `lrx.responses.conditioned` for some factors, or of the share that this process has.
 
     Latents that do not vary within a group are not decoded, so that it is an upper bound.
     """
     cost, unit, ratio = Cost(), POINTS, 0.0
-    for factor, size in enumerate(factors.sizes):
-        if size > 1:
-            groups = min(num_groups, factors.num_points // size)
-            responses = num_responses(factors, factor, rows, num_groups=num_groups, max_pairs=max_pairs)
-            cost += Cost(responses=responses, encoded=groups * size)
-            unit, ratio = max(unit, responses // groups), max(ratio, groups * size / responses)
+    for factor in chosen:
+        size = factors.sizes[factor]
+        groups = min(num_groups, factors.num_points // size)
+        responses = num_responses(factors, factor, len(m.units), num_groups=num_groups, max_pairs=max_pairs)
+        cost += Cost(responses=responses, encoded=groups * size)
+        unit, ratio = max(unit, responses // groups), max(ratio, groups * size / responses)
     responses = shared(m, cost.responses, unit=unit)
     return Cost(
         responses=responses,
         encoded=min(cost.encoded, math.ceil(ratio * responses)),
-        memory={f"means of {num_groups:,} groups": 2 * DOUBLE * num_groups * rows * len(factors.sizes)},
+        memory={f"means of {num_groups:,} groups": 2 * DOUBLE * num_groups * len(m.units) * len(chosen)},
         at_most=True,
     )
 
@@ -160,3 +167,10 @@ def shared(m: Measurement, responses: int, *, unit: int, again: int = 0) -> int:
     if isinstance(m.share, Shard):
         return min(responses, -(-responses // m.share.count) + unit + again)
     return 0  # who joins shards evaluates nothing
+
+
+def fewer_rows(m: Measurement) -> str:
+    """Return what sets fewer units than these, in words."""
+    if len(m.latent_shape) > 1 and m.units.kind != "channel":
+        return "units=channel sets each channel as one"
+    return "assay=traversal assay.latents=[0,1] sets two alone"

@@ -119,10 +119,12 @@ def told(cost: Cost) -> dict[str, int]:
     }
 
 
-EXACT = {
-    "response_matrix": [{}, {"num_samples": 300, "draws": "quasi"}, {"base": "posterior", "num_samples": 150}],
-    "latent_graph": [{}, {"num_samples": 48}],
-    "conditioned_response": [{}, {"num_groups": 3, "max_pairs": 12}],
+MATRIX = [{"units": [[0, 1]]}, {"signed": True, "base": "posterior"}, {"controls": 5}]
+EXACT: dict[str, list[dict[str, Any]]] = {
+    "response_matrix": [{}, {"num_samples": 300, "draws": "quasi"}, {"base": "posterior", "num_samples": 150}, *MATRIX],
+    "latent_graph": [{}, {"num_samples": 48, "units": [[2, 0]]}],
+    "conditioned_response": [{}, {"num_groups": 3, "max_pairs": 12}, {"units": [[0, 1]]}],
+    "interchange": [{"num_pairs": 6}, {"latents": {"row": [1]}}],
     "response_map": [{}, {"derivative": "exact"}, {"latents": [2, 0], "base": "prior"}, {"latents": "all"}],
     "traversal": [{}, {"latents": [1], "images": [4, 5]}, {"latents": "all", "num_samples": 40}],
     "generation": [{}, {"refinements": 0, "num_samples": 20}],
@@ -271,3 +273,24 @@ def test_paper_tells_the_sum_of_its_parts() -> None:
 
 def own_of(name: str) -> dict[str, Any]:
     return {key: value for key, value in OVERRIDES.get(name, {}).items() if key not in SMALL or value is None}
+
+
+class Maps(Counting):
+    """Codes (2, 4, 4): halves of an image, each reduced."""
+
+    def _code(self, x: Tensor) -> Tensor:
+        return torch.nn.functional.pixel_unshuffle(x, 2)[:, :2]
+
+    def decode(self, z: Tensor) -> Tensor:
+        self.counter.seen["decode"] += len(z)
+        return torch.nn.functional.pixel_shuffle(torch.cat([z, z], 1), 2)
+
+
+@pytest.mark.parametrize("units", ["channel", "place", "site", "patch:2"])
+def test_units_of_maps_are_counted(units: str) -> None:
+    subject = Maps()
+    own = settings("response_matrix", units=units)
+    m = prepared(subject)
+    cost = catalog.cost_of(own)(m, own)
+    assert passed(subject, m, own) == told(cost)
+    assert cost.responses == 32 * (len(m.with_units(units).units) + 1)

@@ -13,10 +13,9 @@ from lrx.responses.measurement import Measurement
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count the responses of every group and pair, and what the bootstrap holds."""
     factors, varying = varying_factors(m.dataset, "assay=conditioned_response")
-    counted = conditioned_cost(
-        m, factors, rows=m.num_latents, num_groups=settings.num_groups, max_pairs=settings.max_pairs
-    )
-    replicates = 2 * settings.num_bootstrap * len(varying) * m.num_latents
+    m = m.with_units(settings.units)
+    counted = conditioned_cost(m, factors, varying, num_groups=settings.num_groups, max_pairs=settings.max_pairs)
+    replicates = 2 * settings.num_bootstrap * len(varying) * len(m.units)
     resampled = 2 * min(RESAMPLED, settings.num_bootstrap * settings.num_groups)
     return dataclasses.replace(
         counted,

@@ -11,13 +11,11 @@ from lrx.responses.measurement import Measurement
 
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count the conditioned responses, and the images of each repeat."""
-    factors, _ = varying_factors(m.dataset, "assay=factor_inference")
+    factors, varying = varying_factors(m.dataset, "assay=factor_inference")
     available = num_drawn(m.dataset)
     num_test = min(settings.num_test, available // 3)
     images = max(min(count, available - num_test) for count in settings.labels) + num_test
-    counted = conditioned_cost(
-        m, factors, rows=m.num_latents, num_groups=settings.num_groups, max_pairs=settings.max_pairs
-    )
+    counted = conditioned_cost(m, factors, varying, num_groups=settings.num_groups, max_pairs=settings.max_pairs)
     return counted + Cost(
         encoded=settings.repeats * images,
         memory={f"codes of {images:,} images": 3 * DOUBLE * images * m.num_latents},

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lrx.assays.interchange.reader import Reader, reader_of
 from lrx.core.factors import FactorSpace
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult, with_factors
 from lrx.core.validation import SettingError, is_whole
 from lrx.responses.conditioned import conditioned_responses, named, num_responses, varying_factors
@@ -30,7 +30,7 @@ from lrx.sample_quality.factor_probe import check_probe_settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of interchange interventions."""
 
     num_pairs: int = setting(512, "pairs of different images; at most half of the images", at_least=2)

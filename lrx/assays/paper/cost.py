@@ -12,6 +12,7 @@ from lrx.assays import catalog
 from lrx.assays.paper.assay import Settings, names_to_run, owner_of_matrix, takes_matrix
 from lrx.core.settings import Checked
 from lrx.responses.cost import Cost
+from lrx.responses.draws import AUTO, base_of
 from lrx.responses.encoding import fitting_batch_size
 from lrx.responses.matrix import GROUPS, ResponseMatrix
 from lrx.responses.measurement import Measurement
@@ -24,7 +25,9 @@ def cost(m: Measurement, settings: Settings) -> Cost:
     owner = owner_of_matrix(settings)
     if owner is not None and any(takes_matrix(settings.assays[name]) for name in names):
         total += catalog.estimate_cost_of(owner)(_part(m, owner), owner, num_groups=GROUPS)
-        m = dataclasses.replace(m, matrix=ResponseMatrix([], m.num_latents, base=getattr(owner, "base", "prior")))
+        units = m.with_units(getattr(owner, "units", None)).units
+        matrix = ResponseMatrix([], units, base=base_of(m, getattr(owner, "base", AUTO)))
+        m = dataclasses.replace(m, matrix=matrix)
     for name in names:
         own = settings.assays[name]
         with contextlib.suppress(ValueError):  # refused, which its own measurement says

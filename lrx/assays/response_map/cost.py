@@ -8,8 +8,8 @@ import math
 from lrx.assays.response_map.assay import NUM_SAMPLES, Settings
 from lrx.responses.cost import DOUBLE, FORWARD_MODE, Cost, matrix_cost, shared
 from lrx.responses.encoding import num_drawn
-from lrx.responses.matrix import serves
 from lrx.responses.measurement import Measurement
+from lrx.responses.shared_matrix import serves
 from lrx.responses.work_units import ALL_UNITS, Shard
 
 
@@ -41,5 +41,5 @@ def cost(m: Measurement, settings: Settings) -> Cost:
         )
     if not serves(m, num_samples=settings.num_samples):
         alone = dataclasses.replace(m, share=ALL_UNITS)
-        counted += matrix_cost(alone, rows=rows, columns=m.num_latents, num_samples=settings.num_samples or NUM_SAMPLES)
+        counted += matrix_cost(alone, rows=rows, num_samples=settings.num_samples or NUM_SAMPLES)
     return counted

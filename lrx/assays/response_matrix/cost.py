@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 
-from lrx.assays.response_matrix.assay import IMAGES, ROUNDING_DRAWS, Settings
+from lrx.assays.response_matrix.assay import IMAGES, MOST_DIMENSIONS, ROUNDING_DRAWS, Settings
 from lrx.core.types import Probabilistic
-from lrx.responses.cost import Cost, matrix_cost
+from lrx.responses.controls import NUM_DRAWS
+from lrx.responses.cost import Cost, encoded_for_draws, fewer_rows, matrix_cost
+from lrx.responses.draws import base_of, net_size
 from lrx.responses.encoding import num_drawn
-from lrx.responses.matrix import net_size
 from lrx.responses.measurement import Measurement
 from lrx.responses.work_units import ALL_UNITS, Shard
 
 
 def cost(m: Measurement, settings: Settings) -> Cost:
-    """Count (R + 1) num_samples responses, where no matrix of this run is given, and the images of the KL."""
-    total = Cost() if m.matrix else estimate_cost(m, settings)
+    """Count (R + 1) num_samples responses, where no matrix of this run is given, and what the further arrays take.
+
+    At most: controls turn within the informative latents, and all are counted.
+    """
+    total, m = Cost() if m.matrix else estimate_cost(m, settings), m.with_units(settings.units)
     if isinstance(m.share, Shard):
         return total
+    alone, base = dataclasses.replace(m, share=ALL_UNITS), base_of(m, settings.base)
     if settings.precision == "bf16":
-        alone = dataclasses.replace(m, share=ALL_UNITS)
-        once = matrix_cost(
-            alone, rows=m.num_latents, columns=m.num_latents, num_samples=ROUNDING_DRAWS, base=settings.base
+        once = matrix_cost(alone, num_samples=ROUNDING_DRAWS, base=base)
+        total += once + once
+    if settings.signed:
+        signed = matrix_cost(alone, num_samples=settings.num_samples, base=base)
+        total += dataclasses.replace(signed, memory={f"signed {name}": size for name, size in signed.memory.items()})
+    if settings.controls:
+        draws = min(settings.num_samples, NUM_DRAWS)
+        encoded = 0 if base == "prior" else encoded_for_draws(m, draws)
+        total += Cost(
+            responses=draws * (m.num_latents + settings.controls + 1),
+            encoded=encoded if base == "posterior" else 0,
+            posteriors=encoded if base == "posterior_sample" else 0,
+            at_most=True,
         )
-        total = total + once + once
     if isinstance(m.autoencoder, Probabilistic):
         total += Cost(posteriors=min(settings.num_samples, IMAGES, num_drawn(m.dataset)))
     return total
@@ -31,20 +45,12 @@ def cost(m: Measurement, settings: Settings) -> Cost:
 
 def estimate_cost(m: Measurement, settings: Settings, *, num_groups: int = 0) -> Cost:
     """Count what `estimate` does; with target_se at most, the least being num_samples in place of max_samples."""
-    net = net_size(settings.num_samples) if settings.draws == "quasi" and settings.base == "prior" else 1
+    base, m = base_of(m, settings.base), m.with_units(settings.units)
+    fits = m.num_latents + int(m.units.sizes_U.max()) <= MOST_DIMENSIONS
+    net = net_size(settings.num_samples) if settings.draws == "quasi" and base == "prior" and fits else 1
     limit = settings.num_samples if settings.target_se is None else settings.max_samples
-    counted = matrix_cost(
-        m,
-        rows=m.num_latents,
-        columns=m.num_latents,
-        num_samples=-(-limit // net) * net,
-        base=settings.base,
-        net=net,
-        num_groups=num_groups,
-    )
+    counted = matrix_cost(m, num_samples=-(-limit // net) * net, base=base, net=net, num_groups=num_groups)
+    less = ("num_samples" if settings.target_se is None else "max_samples",)
     return dataclasses.replace(
-        counted,
-        at_most=counted.at_most or settings.target_se is not None,
-        less=("num_samples" if settings.target_se is None else "max_samples",),
-        instead="assay=traversal assay.latents=[0,1] sets two latents alone",
+        counted, at_most=counted.at_most or settings.target_se is not None, less=less, instead=fewer_rows(m)
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-from lrx.assays.traversal.assay import NUM_SAMPLES, Settings
+from lrx.assays.traversal.assay import NUM_SAMPLES, SPREAD_IMAGES, Settings
 from lrx.responses.cost import DOUBLE, Cost, matrix_cost
+from lrx.responses.draws import AUTO, base_of
 from lrx.responses.encoding import num_drawn
-from lrx.responses.matrix import serves
 from lrx.responses.measurement import Measurement
+from lrx.responses.shared_matrix import serves
 
 
 def cost(m: Measurement, settings: Settings) -> Cost:
@@ -16,19 +17,20 @@ def cost(m: Measurement, settings: Settings) -> Cost:
 
     At most: with latents=informative those are walked, and all are counted.
     """
+    m = m.with_units(settings.units)
+    base = base_of(m, AUTO)
     images = len(settings.images) if isinstance(settings.images, list) else min(settings.images, num_drawn(m.dataset))
-    listed = isinstance(settings.latents, list)
-    rows = len(settings.latents) if listed else m.num_latents
+    rows = len(settings.latents) if isinstance(settings.latents, list) else len(m.units)
     points = images * rows * settings.steps
     kept = points * (DOUBLE * m.num_latents + 4 * math.prod(m.dataset.observation_shape))
     counted = Cost(
         responses=points,
         decoded=points + images,
-        encoded=images,
+        encoded=images + (min(SPREAD_IMAGES, num_drawn(m.dataset)) if len(m.latent_shape) > 1 else 0),
         memory={f"{points:,} points of walks": 2 * kept},
         at_most=settings.latents == "informative",
         less=("latents", "images", "steps"),
     )
-    if not serves(m, num_samples=settings.num_samples):
-        counted += matrix_cost(m, rows=rows, columns=m.num_latents, num_samples=settings.num_samples or NUM_SAMPLES)
+    if not serves(m, num_samples=settings.num_samples, base=base):
+        counted += matrix_cost(m, rows=rows, num_samples=settings.num_samples or NUM_SAMPLES, base=base)
     return counted
