@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Callable
 
 import torch
@@ -41,14 +43,18 @@ class Needs:
 
     def __init__(self, m: Measurement, cost: Cost, trial: Trial) -> None:
         self._m, self._cost = m, cost
-        self.batch = trial.held * min(m.batch_size, max(1, cost.passes))
+        self.batch = self._of_batch(trial)
+
+    def _of_batch(self, trial: Trial) -> int:
+        return trial.held * min(self._m.batch_size, max(1, self._cost.passes))
 
     def check(self) -> None:
         """Raise MemoryError where that is more than there is, on the machine or on its card."""
         device, free = self._m.device_and_dtype.device, free_memory()
         kept = self._cost.num_bytes
         if device.type == "cuda":
-            available = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
+            cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+            available = torch.cuda.mem_get_info(device)[0] + cached
             if self.batch > available:
                 raise MemoryError(f"{self} and {size(available)} of the card are free; {self._remedy()}")
         elif free is not None:
@@ -66,6 +72,9 @@ class Needs:
 
     def hint(self) -> str:
         """Write what took the memory that was not there, and what needs less."""
+        if not self.batch:  # not tried before
+            with contextlib.suppress(RuntimeError, MemoryError):
+                self.batch = self._of_batch(try_passes(self._m, self._cost, long=math.inf))
         return f"out of memory: {str(self).rstrip(',')}; {self._remedy()}"
 
     def _remedy(self) -> str:
