@@ -80,9 +80,11 @@ class Needs:
     def _remedy(self) -> str:
         if self.batch >= self._cost.num_bytes:
             return "a smaller batch_size needs less"
-        return f"no batch_size changes that; {self._cost.instead or _advice(self._cost)}"
+        return (
+            f"no batch_size changes that; {f'give {self._cost.instead}' if self._cost.instead else _advice(self._cost)}"
+        )
 
 
 def _advice(cost: Cost) -> str:
-    lower = f"lower {join_names(cost.less)}" if cost.less else "give more"
-    return f"{lower}; {cost.instead}" if cost.instead else lower
+    parts = [f"change {join_names(cost.less)}"] if cost.less else []
+    return ", or give ".join([*parts, cost.instead] if cost.instead else parts)

@@ -88,7 +88,9 @@ class Checked:
 class AssaySettings(Checked):
     """Settings that all assays have. They change no number, so that no result stores them, and no run is another."""
 
-    max_seconds: float | None = setting(None, "refuse what would take longer; null: no limit", positive=True)
+    max_seconds: float | None = setting(
+        None, "refuse what would take longer, fits left out; null: no limit", positive=True
+    )
 
 
 def settings_of(target: type[Checked] | Checked) -> list[dataclasses.Field[Any]]:

@@ -8,8 +8,10 @@ latents; C columns: the responses that are seen.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
 
 from lrx.core.factors import FactorSpace
 from lrx.core.text import count_of
@@ -17,12 +19,13 @@ from lrx.responses.conditioned import num_responses
 from lrx.responses.draws import BLOCK
 from lrx.responses.encoding import num_drawn
 from lrx.responses.latent_response import POINTS
-from lrx.responses.matrix import GROUPS
-from lrx.responses.measurement import Measurement
+from lrx.responses.matrix import GROUPS, measure_matrix
+from lrx.responses.measurement import Measurement, no_progress
 from lrx.responses.work_units import ALL_UNITS, Shard
 
 DOUBLE = 8  # bytes
 FORWARD_MODE = 2  # products that one of forward mode counts for: a response with its tangent takes as long as five
+ROWS = 3  # of a piece
 SUMS = 32  # doubles of an entry of a matrix of single latents; its standard error takes twice as many for a while
 
 
@@ -35,6 +38,7 @@ class Cost:
     two responses more.
     memory: bytes by what they hold, such as "sums of 10 x 10 responses". at_most: whether passes are an upper bound.
     less: the settings that make it less. instead: what asks for less, in words.
+    piece: a part of the work itself, and its number of responses: what is done beside passes shows in its time.
     """
 
     responses: int = 0
@@ -46,6 +50,7 @@ class Cost:
     at_most: bool = False
     less: tuple[str, ...] = ()
     instead: str = ""
+    piece: tuple[int, Callable[[], object]] | None = field(default=None, compare=False, repr=False)
 
     def __add__(self, other: Cost) -> Cost:
         """Return the cost of both, the memory of both being kept at the same time."""
@@ -59,6 +64,7 @@ class Cost:
             at_most=self.at_most or other.at_most,
             less=(*self.less, *(name for name in other.less if name not in self.less)),
             instead=self.instead or other.instead,
+            piece=self.piece or other.piece,
         )
 
     @property
@@ -131,7 +137,14 @@ def matrix_cost(
         posteriors=encoded if base == "posterior_sample" else 0,
         memory={name: DOUBLE * rows * columns * (sums + max(2 * sums, groups))},
         at_most=isinstance(m.share, Shard),
+        piece=(BLOCK * (min(rows, ROWS) + 1), lambda: _block(m, base, min(rows, ROWS), net)),
     )
+
+
+def _block(m: Measurement, base: str, rows: int, net: int) -> None:
+    """Measure some rows over one block of draws, which are the same each time."""
+    own = replace(m, share=ALL_UNITS, progress=no_progress, generator=torch.Generator().manual_seed(0))
+    measure_matrix(own, base=base, num_samples=BLOCK, net=net, rows=range(rows))
 
 
 def conditioned_cost(
@@ -172,5 +185,5 @@ def shared(m: Measurement, responses: int, *, unit: int, again: int = 0) -> int:
 def fewer_rows(m: Measurement) -> str:
     """Return what sets fewer units than these, in words."""
     if len(m.latent_shape) > 1 and m.units.kind != "channel":
-        return "units=channel sets each channel as one"
-    return "assay=traversal assay.latents=[0,1] sets two alone"
+        return "units=channel, which sets each channel as one"
+    return "assay=traversal assay.latents=[0,1], which sets two alone"

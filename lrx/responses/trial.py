@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,20 +16,27 @@ from lrx.responses.encoding import eval_mode, observations
 from lrx.responses.measurement import Measurement
 
 LIVE = 3  # tensors of the largest size that a pass holds at a time: what a layer takes, gives, and works with
+BESIDE = 20e-6  # seconds of a response beside its passes, about, of a model of few latents
+SLOW = 1e-3  # seconds of a response whose sums take no time beside it
 SHARE = 20  # of the passes told that a trial may have, so that it takes a tenth of the time at most
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Seconds that one observation takes in the encoder and in the decoder, and bytes that it holds in a pass."""
+    """Seconds that one observation takes in the encoder and in the decoder, and bytes that it holds in a pass.
+
+    beside_s: seconds of a response beside its passes, such as of its sums.
+    """
 
     coder_s: tuple[float, float]
     held: int
+    beside_s: float = 0.0
 
     def seconds(self, cost: Cost) -> float:
-        """Return the seconds of the passes of a cost; a product of a Jacobian takes as long as two responses."""
-        products = 2 * cost.products
-        return (cost.encodings + products) * self.coder_s[0] + (cost.decodings + products) * self.coder_s[1]
+        """Return the seconds of a cost; a product of a Jacobian takes as long as two responses."""
+        products, (encode_s, decode_s) = 2 * cost.products, self.coder_s
+        passes = (cost.encodings + products) * encode_s + (cost.decodings + products) * decode_s
+        return passes + cost.responses * self.beside_s
 
 
 def try_passes(m: Measurement, cost: Cost, *, long: float) -> Trial:
@@ -42,13 +49,26 @@ def try_passes(m: Measurement, cost: Cost, *, long: float) -> Trial:
         with Largest() as largest:  # type: ignore[no-untyped-call]
             _timed(m, x)
         trial = Trial(_timed(m, x), LIVE * largest.num_bytes)
-        size = min(m.batch_size, cost.passes // SHARE)
-        if size < 2 or trial.seconds(cost) <= long:
+        if trial.seconds(cost) + cost.responses * BESIDE <= long:
             return trial
-        x = x.expand(size, *x.shape[1:]).clone()
-        _timed(m, x)  # the first of its size takes longer
-        encode_s, decode_s = _timed(m, x)
-        return Trial((encode_s / size, decode_s / size), trial.held)
+        size = min(m.batch_size, cost.passes // SHARE)
+        if size > 1:
+            x = x.expand(size, *x.shape[1:]).clone()
+            _timed(m, x)  # the first of its size takes longer
+            encode_s, decode_s = _timed(m, x)
+            trial = replace(trial, coder_s=(encode_s / size, decode_s / size))
+    return replace(trial, beside_s=_beside(cost, sum(trial.coder_s)))
+
+
+def _beside(cost: Cost, response_s: float) -> float:
+    """Return the seconds of a response beside its passes, from a piece of the work; 0 where passes take far longer."""
+    if cost.piece is None or response_s > SLOW or cost.piece[0] * SHARE > cost.passes:
+        return 0.0
+    responses, work = cost.piece
+    work()
+    began = time.perf_counter()
+    work()
+    return max(0.0, (time.perf_counter() - began) / responses - response_s)
 
 
 def _timed(m: Measurement, x: Tensor) -> tuple[float, float]:

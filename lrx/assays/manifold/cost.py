@@ -29,5 +29,5 @@ def cost(m: Measurement, settings: Settings) -> Cost:
         memory={f"Jacobians of {min(POINTS, points)} points": 48 * held},
         at_most=True,
         less=("num_points", "jacobian") if products == m.num_latents else ("num_points", "num_probes"),
-        instead="jacobian=hutchinson takes num_probes products of a point" if products > settings.num_probes else "",
+        instead="jacobian=hutchinson, with num_probes products of a point" if products > settings.num_probes else "",
     )
