@@ -59,14 +59,18 @@ def estimate_of(settings: Checked) -> Estimate | None:
     return cast("Estimate | None", getattr(importlib.import_module(type(settings).__module__), "estimate", None))
 
 
-def cost_of(settings: Checked) -> Count:
-    """Return the function `cost(measurement, settings)` of the file cost.py beside the module of a settings class."""
-    return cast("Count", _cost_module(settings).cost)
+def cost_of(settings: Checked) -> Count | None:
+    """Return the function `cost(measurement, settings)` of the file cost.py beside the module of a settings class; None
+    where there is no such file, as beside assays outside lrx."""
+    name = f"{type(settings).__module__.rpartition('.')[0]}.cost"
+    is_there = not name.startswith(".") and importlib.util.find_spec(name) is not None
+    return cast("Count", importlib.import_module(name).cost) if is_there else None
 
 
 def estimate_cost_of(settings: Checked) -> Callable[..., Cost]:
     """Return the function `estimate_cost(measurement, settings, num_groups=...)` of an assay that has an `estimate`."""
-    return cast("Callable[..., Cost]", _cost_module(settings).estimate_cost)
+    module = importlib.import_module(f"{type(settings).__module__.rpartition('.')[0]}.cost")
+    return cast("Callable[..., Cost]", module.estimate_cost)
 
 
 def figures_of(name: str) -> Figures | None:
@@ -85,10 +89,6 @@ def exports_of(name: str) -> Exports | None:
 
 def _description(name: str) -> Description:
     return cast(Description, importlib.import_module(f"lrx.assays.{name}.description").DESCRIPTION)
-
-
-def _cost_module(settings: Checked) -> ModuleType:
-    return importlib.import_module(f"{type(settings).__module__.rpartition('.')[0]}.cost")
 
 
 def _module(name: str, part: str) -> ModuleType:

@@ -80,9 +80,8 @@ class Needs:
     def _remedy(self) -> str:
         if self.batch >= self._cost.num_bytes:
             return "a smaller batch_size needs less"
-        return (
-            f"no batch_size changes that; {f'give {self._cost.instead}' if self._cost.instead else _advice(self._cost)}"
-        )
+        instead = self._cost.instead
+        return f"no batch_size changes that; {f'give {instead}' if instead else _advice(self._cost)}"
 
 
 def _advice(cost: Cost) -> str:

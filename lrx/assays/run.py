@@ -13,6 +13,7 @@ from lrx.assays.limits import check_limits
 from lrx.core.foreign_code import is_out_of_memory
 from lrx.core.settings import Checked
 from lrx.core.types import AssayResult, Autoencoder, Dataset
+from lrx.responses.cost import Cost
 from lrx.responses.measurement import ResultStore, measurement
 from lrx.responses.work_units import ALL_UNITS, Share
 
@@ -54,8 +55,8 @@ def run_assay(
     )
     if store is not None:
         m = dataclasses.replace(m, store=store)
-    cost = catalog.cost_of(settings)(m, settings)
-    tell = progress.tell if isinstance(progress, Telling) else None
+    count, tell = catalog.cost_of(settings), progress.tell if isinstance(progress, Telling) else None
+    cost = Cost() if count is None else count(m, settings)
     needs = check_limits(m, cost, max_seconds=getattr(settings, "max_seconds", None), tell=tell)
     try:
         measured = catalog.measure_of(settings)(m, settings)

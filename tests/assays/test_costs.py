@@ -103,6 +103,12 @@ def prepared(model: Counting, **values: Any) -> Measurement:
     return m
 
 
+def counted(m: Measurement, own: Checked) -> Cost:
+    count = catalog.cost_of(own)
+    assert count is not None
+    return count(m, own)
+
+
 def passed(model: Counting, m: Measurement, own: Checked) -> dict[str, int]:
     """Measure, and return what passed, as a cost says it."""
     with contextlib.suppress(ShardDone):
@@ -141,7 +147,7 @@ CASES = [(name, values) for name, every in EXACT.items() for values in every]
 def test_told_passes_pass(name: str, values: dict[str, object], model: type[Counting]) -> None:
     own, subject = settings(name, **values), model()
     m = prepared(subject)
-    cost = catalog.cost_of(own)(m, own)
+    cost = counted(m, own)
     assert passed(subject, m, own) == told(cost)
 
 
@@ -153,7 +159,7 @@ def test_every_assay_is_counted() -> None:
 def test_draws_from_posteriors_and_rounding(values: dict[str, object]) -> None:
     own, subject = settings("response_matrix", **values), CountingPosterior()
     m = prepared(subject)
-    cost = catalog.cost_of(own)(m, own)
+    cost = counted(m, own)
     assert passed(subject, m, own) == told(cost)
 
 
@@ -163,7 +169,7 @@ def test_manifold_tells_steps_over_plateaus(values: dict[str, object]) -> None:
     for model, plateaus in ((Counting, 0), (Rounding, LATENTS)):
         subject = model()
         m = prepared(subject)
-        cost = catalog.cost_of(own)(m, own)
+        cost = counted(m, own)
         left_out = 2 * (LATENTS - plateaus) * 16  # two steps of each latent that are not taken, at 16 points
         seen = passed(subject, m, own)
         assert {**seen, "encode": seen["encode"] + left_out, "decode": seen["decode"] + left_out} == told(cost)
@@ -174,7 +180,7 @@ def test_manifold_tells_steps_over_plateaus(values: dict[str, object]) -> None:
 def test_interpolation_is_told_within_a_tenth(values: dict[str, object]) -> None:
     own, subject = settings("interpolation", **values), Counting()
     m = prepared(subject)
-    cost = catalog.cost_of(own)(m, own)
+    cost = counted(m, own)
     seen = passed(subject, m, own)
     assert seen["product"] == cost.products
     assert seen["encode"] - cost.encodings == seen["decode"] - cost.decodings <= 0  # edges that are one
@@ -185,7 +191,7 @@ def test_target_se_is_told_at_most() -> None:
     own = settings("response_matrix", num_samples=64, target_se=1e-9, max_samples=256)
     subject = Counting()
     m = prepared(subject)
-    cost = catalog.cost_of(own)(m, own)
+    cost = counted(m, own)
     assert cost.at_most
     assert passed(subject, m, own) == told(cost)  # never reached: all are drawn
 
@@ -195,7 +201,7 @@ def test_collapsed_latents_cost_less_than_told() -> None:
     with torch.no_grad():
         subject.matrix[:, 1:] = 0
     m = prepared(subject)
-    cost = catalog.cost_of(own)(m, own)
+    cost = counted(m, own)
     assert passed(subject, m, own)["decode"] < cost.decodings
     assert cost.at_most
 
@@ -218,11 +224,11 @@ LONG_MATRIX = dict.fromkeys(LONG, 0) | {"response_map": 32 * 3, "conditioned_res
 @pytest.mark.parametrize(("name", "values"), SHARED)
 def test_shards_are_told_their_share(name: str, values: dict[str, object], count: int) -> None:
     own = settings(name, **values)
-    whole = catalog.cost_of(own)(prepared(Counting()), own)
+    whole = counted(prepared(Counting()), own)
     for number in range(1, count + 1):
         subject = Counting()
         m = prepared(subject, share=Shard(number, count))
-        cost = catalog.cost_of(own)(m, own)
+        cost = counted(m, own)
         seen = passed(subject, m, own)
         assert seen["encode"] <= cost.encodings <= whole.encodings
         assert seen["decode"] <= cost.decodings <= whole.decodings
@@ -230,15 +236,15 @@ def test_shards_are_told_their_share(name: str, values: dict[str, object], count
         assert cost.passes <= (seen["encode"] + seen["decode"]) / 2 + 2 * unit  # one begins before, one ends after
     long = settings(name, **values | LONG[name])
     m = prepared(Counting())
-    whole = catalog.cost_of(long)(m, long)
-    part = catalog.cost_of(long)(dataclasses.replace(m, share=Shard(1, count)), long)
+    whole = counted(m, long)
+    part = counted(dataclasses.replace(m, share=Shard(1, count)), long)
     assert whole.passes / count <= part.passes <= 1.1 * whole.passes / count + LONG_MATRIX[name]
 
 
 def test_joining_shards_passes_nothing() -> None:
     own = settings("response_matrix", num_samples=64)
     m = prepared(Counting(), share=StoredUnits(lambda key: ()))
-    assert catalog.cost_of(own)(m, own).passes == 0
+    assert counted(m, own).passes == 0
 
 
 class Kept:
@@ -259,13 +265,13 @@ def test_paper_tells_the_sum_of_its_parts() -> None:
     assays = {name: dataclasses.replace(small(name), **own_of(name)) for name in parts}
     own, subject, store = Paper(assays=assays), CountingPosterior(), Kept()
     m = prepared(subject, store=store)
-    cost = catalog.cost_of(own)(m, own)
+    cost = counted(m, own)
     seen = passed(subject, m, own)
     for part, count in told(cost).items():
         assert seen[part] <= count <= 1.1 * seen[part], part
-    assert catalog.cost_of(own)(m, own).passes == 0  # all are finished
+    assert counted(m, own).passes == 0  # all are finished
     del store.results["response_matrix"]  # which measures the matrix again
-    again = catalog.cost_of(own)(m, own)
+    again = counted(m, own)
     before = dict(seen)
     passed(subject, m, own)
     assert subject.counter.seen["decode"] - before["decode"] == again.decodings
@@ -291,6 +297,6 @@ def test_units_of_maps_are_counted(units: str) -> None:
     subject = Maps()
     own = settings("response_matrix", units=units)
     m = prepared(subject)
-    cost = catalog.cost_of(own)(m, own)
+    cost = counted(m, own)
     assert passed(subject, m, own) == told(cost)
     assert cost.responses == 32 * (len(m.with_units(units).units) + 1)

@@ -114,11 +114,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         torch.stack([encoded, held_out]),
         components=settings.components,
         probe=functools.partial(
-            factor_probe,
-            m.dataset,
-            steps=settings.probe_steps,
-            cache=settings.cache,
-            progress=lambda step: counter.add(1),
+            factor_probe, m.dataset, steps=settings.probe_steps, cache=settings.cache, progress=lambda _: counter.add(1)
         ),
         inception=settings.inception,
         device=m.device_and_dtype.device,

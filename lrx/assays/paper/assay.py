@@ -43,7 +43,8 @@ class Settings(AssaySettings):
 
     def check(self) -> None:
         """Check that no assay has a limit of its own, which would have no effect."""
-        limited = [name for name, own in self.assays.items() if getattr(own, "max_seconds", None) is not None]
+        parts = self.assays if isinstance(self.assays, dict) else {}
+        limited = [name for name, own in parts.items() if getattr(own, "max_seconds", None) is not None]
         if limited:
             raise SettingError(f"assays.{limited[0]}.max_seconds has no effect; max_seconds limits all assays together")
 

@@ -31,7 +31,8 @@ def cost(m: Measurement, settings: Settings) -> Cost:
     for name in names:
         own = settings.assays[name]
         with contextlib.suppress(ValueError):  # refused, which its own measurement says
-            parts[name] = catalog.cost_of(own)(_part(m, own), own)
+            count = catalog.cost_of(own)
+            parts[name] = Cost() if count is None else count(_part(m, own), own)
             total += dataclasses.replace(parts[name], memory={})
     kept = {**total.memory, "codes of the data set": 4 * len(m.dataset) * m.num_latents}
     longest = max(parts, key=lambda name: parts[name].passes, default="")
