@@ -13,6 +13,7 @@ from lrx.assays.limits import check_limits
 from lrx.core.foreign_code import is_out_of_memory
 from lrx.core.settings import Checked
 from lrx.core.types import AssayResult, Autoencoder, Dataset
+from lrx.core.validation import SettingError
 from lrx.responses.cost import Cost
 from lrx.responses.measurement import ResultStore, measurement
 from lrx.responses.work_units import ALL_UNITS, Share
@@ -56,8 +57,11 @@ def run_assay(
     if store is not None:
         m = dataclasses.replace(m, store=store)
     count, tell = catalog.cost_of(settings), progress.tell if isinstance(progress, Telling) else None
+    max_seconds = getattr(settings, "max_seconds", None)
+    if count is None and max_seconds is not None:
+        raise SettingError("max_seconds has no effect: this assay has no file cost.py, which would count its passes")
     cost = Cost() if count is None else count(m, settings)
-    needs = check_limits(m, cost, max_seconds=getattr(settings, "max_seconds", None), tell=tell)
+    needs = check_limits(m, cost, max_seconds=max_seconds, tell=tell)
     try:
         measured = catalog.measure_of(settings)(m, settings)
     except (RuntimeError, MemoryError) as error:
