@@ -66,3 +66,14 @@ def test_work_writes_one_line_to_a_log(capsys: pytest.CaptureFixture[str]) -> No
     with WorkProgress("nothing to do"):
         pass
     assert capsys.readouterr().err == ""
+
+
+def test_work_is_recorded_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(float(second) for second in range(100))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    records: list[dict[str, float]] = []
+    with WorkProgress("measuring", lambda **record: records.append(record)) as progress:
+        for done in range(5):
+            progress(done, 4)
+    assert [record["step"] for record in records] == [0, 2, 4]  # every two seconds, and the end
+    assert records[1] == {"step": 2, "steps": 4, "rate": 1.0, "seconds_left": 2.0}
