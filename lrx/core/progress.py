@@ -58,7 +58,6 @@ class WorkCounter:
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress, self._total, self._done = progress, total, 0
-        progress(0, total)
 
     def add(self, units: int) -> None:
         """Count so many more units as done, and report."""

@@ -28,14 +28,17 @@ def test_refusal_is_one_line_and_loses_nothing(place: Path, lrx: Lrx, monkeypatc
     assert (done.returncode, "finished" in done.stderr) == (0, True)  # a limit makes no other run
     done = lrx(*RUN, "assay.max_seconds=5", "assay.draws=independent", "name=other")
     assert done.returncode == 2
-    line = "lrx: assay.max_seconds=5: 48 responses would take about 48 s; change num_samples, or give assay=traversal"
+    line = (
+        "lrx: assay.max_seconds=5: 48 responses, 16 images encoded would take about 56 s; "
+        "change num_samples, or give assay=traversal"
+    )
     assert done.stderr.startswith(line)
     assert done.stderr.count("\n") == 1
     assert result.read_bytes() == before
     assert not (place / "outputs/assay/other/config.yaml").exists()
     done = lrx(*RUN, "assay.draws=independent", "name=other")
     assert done.returncode == 0
-    assert "response matrix: 48 responses, about 48 s, under 1 MB\n" in done.stderr
+    assert "response matrix: 48 responses, 16 images encoded, about 56 s, under 1 MB\n" in done.stderr
 
 
 def test_limit_is_no_part_of_the_identity() -> None:

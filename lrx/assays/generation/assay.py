@@ -106,8 +106,6 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     probe_steps = settings.probe_steps if features == "probe" else 0
     passes = 7 + settings.refinements + 2 * isinstance(m.autoencoder, Probabilistic)  # posteriors, and draws from them
     counter = WorkCounter(m.progress, passes * num_samples + probe_steps)
-    with listening(counter.add):
-        latents = sample_latents(m, encoded, settings.refinements)
     space = feature_space(
         m.dataset,
         features,
@@ -119,6 +117,8 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         inception=settings.inception,
         device=m.device_and_dtype.device,
     )
+    with listening(counter.add):
+        latents = sample_latents(m, encoded, settings.refinements)
     reference_NK = _image_features(m, space, held_out, counter)
     data_NK = _image_features(m, space, encoded, counter)
     scale = _scale(torch.cat([reference_NK, data_NK]), features, m.dataset.name)

@@ -94,7 +94,7 @@ class WorkProgress:
 
     def __init__(self, title: str, record: Callable[..., None] | None = None) -> None:
         self._title, self._last_line, self._record = title, time.monotonic(), record
-        self._began = self._last_record = 0.0
+        self._began, self._last_record = 0.0, -RECORD_EVERY
         self._bar = Progress(
             TextColumn(title),
             BarColumn(),
