@@ -12,7 +12,7 @@ from lrx.responses.measurement import Measurement
 def cost(m: Measurement, settings: Settings) -> Cost:
     """Count the conditioned responses of factors without given latents, and the exchanged codes of each factor."""
     factors, varying = varying_factors(m.dataset, "assay=interchange")
-    measured = [factor for factor in varying if factors.names[factor] not in settings.latents]
+    measured = [factor for factor in varying if factors.names[factor] not in (settings.latents or {})]
     pairs = min(settings.num_pairs, num_drawn(m.dataset) // 2)
     counted = conditioned_cost(m, factors, measured, num_groups=settings.num_groups, max_pairs=settings.max_pairs)
     return counted + Cost(

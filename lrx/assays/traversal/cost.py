@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from lrx.assays.traversal.assay import NUM_SAMPLES, SPREAD_IMAGES, Settings
+from lrx.assays.traversal.assay import NUM_SAMPLES, Settings
+from lrx.assays.traversal.walks import SPREAD_IMAGES
 from lrx.responses.cost import DOUBLE, Cost, matrix_cost
 from lrx.responses.draws import AUTO, base_of
 from lrx.responses.encoding import num_drawn
