@@ -219,3 +219,10 @@ def test_units_of_maps_are_counted(units: str) -> None:
     cost = counted(m, own)
     assert passed(subject, m, own) == told(cost)
     assert cost.responses == 32 * (len(m.with_units(units).units) + 1)
+
+
+def test_walks_over_channels_are_counted() -> None:
+    own, subject = settings("traversal", units="channel", latents="all"), Maps()
+    m = prepared(subject)
+    cost = counted(m, own)
+    assert passed(subject, m, own) == told(cost)
