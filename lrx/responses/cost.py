@@ -18,6 +18,7 @@ from lrx.core.text import count_of
 from lrx.responses.conditioned import num_responses
 from lrx.responses.draws import BLOCK
 from lrx.responses.encoding import num_drawn
+from lrx.responses.enumeration import IMAGES, latent_values
 from lrx.responses.latent_response import POINTS
 from lrx.responses.matrix import GROUPS, measure_matrix
 from lrx.responses.measurement import Measurement, no_progress
@@ -119,7 +120,7 @@ def matrix_cost(
 ) -> Cost:
     """Return the cost of `lrx.responses.matrix.measure_matrix`, or of the share of it that this process has.
 
-    rows: None for all units of the measurement.
+    rows: None for all units of the measurement. Quantised latents are set to each of their values, at most.
     """
     columns = len(m.units)
     rows = columns if rows is None else rows
@@ -128,16 +129,21 @@ def matrix_cost(
         encoded = min(encoded, -(-encoded // m.share.count) + 3 * BLOCK)
     elif m.share is not ALL_UNITS:
         encoded = 0
+    values_DV = latent_values(m) if m.units.are_elements else None
+    number = 1 if values_DV is None else values_DV.shape[1]
+    weighed = 0 if values_DV is None or base == "prior" else min(IMAGES * num_samples, num_drawn(m.dataset))
     groups = 2 * min(num_groups, GROUPS, num_samples // net)  # a bootstrap takes a copy
     sums = SUMS if m.units.kind == "element" else SUMS // 4  # without what the scale `std` needs
     name = f"sums of {rows:,} x {columns:,} responses"
     return Cost(
-        responses=shared(m, num_samples * (rows + 1), unit=POINTS + BLOCK, again=2 * BLOCK),
-        encoded=encoded if base == "posterior" else 0,
+        responses=shared(
+            m, num_samples * (rows * number + 1), unit=max(POINTS, BLOCK * number) + BLOCK, again=2 * BLOCK
+        ),
+        encoded=weighed + (encoded if base == "posterior" else 0),
         posteriors=encoded if base == "posterior_sample" else 0,
         memory={name: DOUBLE * rows * columns * (sums + max(2 * sums, groups))},
-        at_most=isinstance(m.share, Shard),
-        piece=(BLOCK * (min(rows, ROWS) + 1), lambda: _block(m, base, min(rows, ROWS), net)),
+        at_most=isinstance(m.share, Shard) or weighed > 0,
+        piece=(BLOCK * (min(rows, ROWS) * number + 1), lambda: _block(m, base, min(rows, ROWS), net)),
     )
 
 

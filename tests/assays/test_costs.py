@@ -18,7 +18,7 @@ from lrx.responses.cost import Cost
 from lrx.responses.measurement import Measurement, measurement
 from lrx.responses.work_units import Shard, ShardDone, StoredUnits
 from scripts.toy_assays import SMALL, small, toy
-from tests.support.counting_models import LATENTS, Counting, CountingPosterior, Maps, Rounding
+from tests.support.counting_models import LATENTS, Counting, CountingPosterior, Maps, Quantizing, Rounding
 from tests.support.models_for_tests import one_thread as one_thread
 
 
@@ -226,3 +226,18 @@ def test_walks_over_channels_are_counted() -> None:
     m = prepared(subject)
     cost = counted(m, own)
     assert passed(subject, m, own) == told(cost)
+
+
+@pytest.mark.parametrize("name", ["response_matrix", "traversal", "latent_graph"])
+def test_every_value_of_quantised_latents_is_counted(name: str) -> None:
+    values = {"latents": "all"} if name == "traversal" else {}
+    own, subject = settings(name, **values), Quantizing()
+    m = prepared(subject)
+    assert passed(subject, m, own) == told(counted(m, own))
+    if name == "response_matrix":
+        own, subject = settings(name, base="posterior"), Quantizing()
+        m = prepared(subject)
+        cost = counted(m, own)
+        seen = passed(subject, m, own)  # values that no image has are not set
+        assert seen["encode"] - cost.encodings == seen["decode"] - cost.decodings <= 0
+        assert cost.at_most

@@ -89,3 +89,13 @@ class Maps(Counting):
     def decode(self, z: Tensor) -> Tensor:
         self.counter.seen["decode"] += len(z)
         return torch.nn.functional.pixel_shuffle(torch.cat([z, z], 1), 2)
+
+
+class Quantizing(Counting):
+    """Codes of the values 0 to 3."""
+
+    def _code(self, x: Tensor) -> Tensor:
+        return super()._code(x).round().clamp(0, 3)
+
+    def latent_values(self) -> Tensor:
+        return torch.arange(4.0).expand(LATENTS, 4)

@@ -9,6 +9,7 @@ from lrx.assays.traversal.walks import SPREAD_IMAGES
 from lrx.responses.cost import DOUBLE, Cost, matrix_cost
 from lrx.responses.draws import AUTO, base_of
 from lrx.responses.encoding import num_drawn
+from lrx.responses.enumeration import latent_values
 from lrx.responses.measurement import Measurement
 from lrx.responses.shared_matrix import serves
 
@@ -22,7 +23,8 @@ def cost(m: Measurement, settings: Settings) -> Cost:
     base = base_of(m, AUTO)
     images = len(settings.images) if isinstance(settings.images, list) else min(settings.images, num_drawn(m.dataset))
     rows = len(settings.latents) if isinstance(settings.latents, list) else len(m.units)
-    points = images * rows * settings.steps
+    values_DV = latent_values(m)
+    points = images * rows * (settings.steps if values_DV is None else values_DV.shape[1])
     kept = points * (DOUBLE * m.num_latents + 4 * math.prod(m.dataset.observation_shape))
     counted = Cost(
         responses=points,
