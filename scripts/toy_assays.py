@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from lrx.assays import catalog
 from lrx.core.factors import FactorSpace
@@ -16,6 +17,7 @@ SMALL: dict[str, object] = {  # settings that only cost time
     "num_samples": 32,
     "num_points": 8,
     "num_images": 16,
+    "trips": 3,
     "num_groups": 4,
     "max_pairs": 2,
     "num_bootstrap": 4,
@@ -51,3 +53,19 @@ def toy() -> GridDataset:
     for image, (row, column, shade) in zip(images, factors.classes(torch.arange(64)).tolist(), strict=True):
         image[0, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2] = 60 * (shade + 1)
     return GridDataset(name="toy", source="made", fingerprint="toy", factors=factors, pixels=images)
+
+
+class ToyMaps(nn.Module):
+    """Untrained autoencoder with codes (2, 4, 4) of the toy images, for assays that need codes (channel, y, x)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.up = nn.Conv2d(1, 2, 4, stride=2, padding=1), nn.ConvTranspose2d(2, 1, 4, stride=2, padding=1)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Images (B, 1, H, W) to codes (B, 2, H / 2, W / 2)."""
+        return torch.as_tensor(self.down(x))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Codes (B, 2, h, w) to images (B, 1, 2 h, 2 w)."""
+        return torch.sigmoid(self.up(z))

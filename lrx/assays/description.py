@@ -30,6 +30,7 @@ class Description:
     main_scores: those that sum it up, in reports of sweeps.
     pictures: by the name of the file without `.png`.
     needs: `factors` (a grid of known factors), `classes` (factors or labels), or `` for any images.
+    needs_places: whether it needs codes (channel, y, x).
     in_paper: whether `assay=paper` runs it. shards: whether `assay.shards` can divide it.
     """
 
@@ -41,6 +42,7 @@ class Description:
     main_scores: tuple[str, ...] = ()
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     needs: str = ""
+    needs_places: bool = False
     in_paper: bool = False
     shards: bool = False
 

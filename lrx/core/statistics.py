@@ -27,6 +27,34 @@ def mean_and_se(values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(mean), np.where(count > 1, se, np.nan)
 
 
+def ratio_of_means(over: ArrayLike, under: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ratio of the means over the first axis of values (N, ...) and (N, ...), and its standard error (...).
+
+    The error is that of both means (delta method), NaN for a single value. 0 / 0 is 0: nothing of nothing.
+
+    >>> ratio_of_means([1.0, 3.0], [2.0, 6.0])
+    (array(0.5), array(0.))
+    """
+    over_N, under_N = np.asarray(over, dtype=np.float64), np.asarray(under, dtype=np.float64)
+    top, bottom = over_N.mean(axis=0), under_N.mean(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where((top == 0) & (bottom == 0), 0.0, top / bottom)
+        se = mean_and_se(over_N - ratio * under_N)[1] / bottom
+    return np.asarray(ratio), np.where((top == 0) & (bottom == 0), 0.0, se)
+
+
+def root_of_ratio(over: ArrayLike, under: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return the root of `ratio_of_means`, such as a relative root mean square of squares, and its standard error.
+
+    >>> root_of_ratio([1.0, 1.0], [4.0, 4.0])
+    (array(0.5), array(0.))
+    """
+    ratio, se = ratio_of_means(over, under)
+    root = np.sqrt(ratio)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(root), np.where(root > 0, se / (2 * root), se)
+
+
 def binomial_se(accuracy: float, count: int) -> float:
     """Return the standard error of an accuracy over `count` independent trials (Agresti & Coull 1998).
 

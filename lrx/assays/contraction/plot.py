@@ -1,0 +1,63 @@
+"""Curves of gain, pull and distance to the code over the level of noise, and gain of each channel."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from lrx.assays.plotting import style
+from lrx.assays.plotting.curves import draw_curves, draw_rows
+from lrx.assays.plotting.figure_caption import figure_caption
+from lrx.core.text import with_error
+from lrx.core.types import AssayResult
+from lrx.storage import results
+
+PANELS = (  # label of the axis, curves
+    ("over the noise", {"gain": "gain", "to_code": "to the code", "pull": "pull"}),
+    ("gain", {"gain": "all noise", "gain_on": "on the codes", "gain_off": "off the codes"}),
+)
+WIDTH, HEIGHT = 6.4, 4.6
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """Draw the picture, by the name of its file."""
+    arrays, levels = result.arrays, result.coordinates["level"]
+    figure = style.figure(WIDTH, HEIGHT)
+    heads = []
+    for number, (label, names) in enumerate(PANELS):
+        axes = figure.add_axes((0.08 + 0.5 * number, 0.5, 0.4, 0.42))
+        curves = {words: (arrays[name].values, arrays[f"{name}_se"].values) for name, words in names.items()}
+        draw_curves(axes, levels, curves)
+        axes.axhline(1, color=style.QUIET, linewidth=0.7, linestyle=(0, (4, 3)))
+        axes.set_xscale("log")
+        axes.set_xticks(levels, [f"{level:g}" for level in levels])
+        axes.minorticks_off()
+        if number == 0 and all(values.min() > 0 for values, _ in curves.values()):
+            axes.set_yscale("log")  # pull and distance are large where noise is small
+        else:
+            axes.set_ylim(bottom=0)
+        axes.set_xlabel("noise (standard deviations of codes)", labelpad=1)
+        axes.set_ylabel(label)
+        heads.append(axes)
+    by_channel = next(array for name, array in arrays.items() if name.startswith("gain_by_") and "_se" not in name)
+    rows = figure.add_axes((0.08, 0.08, 0.84, 0.26))
+    draw_rows(rows, by_channel, levels)
+    rows.set_title(f"what arrives in each {by_channel.axes[1]}, over its noise", fontsize=8, loc="left")
+    style.title(heads[0], "Contraction", _caption(result, provenance), characters=108)
+    return {"contraction": figure}
+
+
+def _caption(result: AssayResult, provenance: results.Provenance) -> str:
+    scores, settings = result.scores, result.settings
+    smallest = float(result.coordinates["level"][0])
+
+    def text(name: str) -> str:
+        return with_error(scores[f"{name}_smallest"], scores[f"{name}_smallest_se"])
+
+    return figure_caption(
+        result,
+        provenance,
+        f"codes of {settings['num_images']:,} images",
+        f"at level {smallest:g}: gain {text('gain')}",
+        f"on the codes {text('gain_on')}",
+        f"off the codes {text('gain_off')}",
+    )
