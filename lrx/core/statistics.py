@@ -50,7 +50,7 @@ def root_of_ratio(over: ArrayLike, under: ArrayLike) -> tuple[np.ndarray, np.nda
     (array(0.5), array(0.))
     """
     ratio, se = ratio_of_means(over, under)
-    root = np.sqrt(ratio)
+    root = np.sqrt(np.maximum(ratio, 0))  # below 0 by rounding alone
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(root), np.where(root > 0, se / (2 * root), se)
 

@@ -58,7 +58,7 @@ def test_identity_of_maps_stays() -> None:
 @pytest.mark.parametrize("a", [0.5, -0.8, 1.25])
 def test_scaling_drifts_as_its_powers(a: float) -> None:
     data = Vectors(40, dim=3)
-    result = measure(Linear(a * torch.eye(3)), data)
+    result = measure(Linear(a * torch.eye(3).double()), data)
     z, trips = data.points.numpy(), np.arange(1, 5)
     size = np.sqrt((z**2).mean() / z.var(0).mean())
     np.testing.assert_allclose(values(result, "drift"), np.abs(a**trips - 1) * size, rtol=1e-12)

@@ -23,10 +23,11 @@ from torch import Tensor
 from lrx.core.devices import to_device
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.statistics import mean_and_se, root_of_ratio
-from lrx.core.types import Array, AssayResult
+from lrx.core.types import AssayResult
 from lrx.core.validation import SettingError, is_number
 from lrx.responses.channels import channel_axis, channel_means, channel_moments, channel_variance
 from lrx.responses.encoding import encode_images, image_order
+from lrx.responses.estimates import Estimate, as_arrays, as_scores
 from lrx.responses.latent_response import respond
 from lrx.responses.measurement import Measurement
 from lrx.responses.work_units import Values, WorkUnit
@@ -94,26 +95,18 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     axis = channel_axis(m.latent_shape)
     mean_SK, se_SK = mean_and_se(ratios_NSK)
     gain_SC, gain_se_SC = root_of_ratio(kept_NSC, noise_NSC)
-    measured = {name: (mean_SK[:, k], se_SK[:, k], MEANINGS[name]) for k, name in enumerate(MEANINGS)}
-    measured[f"gain_by_{axis}"] = (
-        np.where(std_C > 0, gain_SC, np.nan),
-        np.where(std_C > 0, gain_se_SC, np.nan),
-        f"change of each {axis} over the noise that it was given",
-    )
-    arrays: dict[str, Array] = {}
-    scores: dict[str, float] = {}
-    for name, (value, se, description) in measured.items():
-        axes = ("level", axis)[: value.ndim]
-        arrays[name] = Array(value, axes, "1", description)
-        arrays[f"{name}_se"] = Array(se, axes, "1", f"standard error of {name}, over images")
-    for name in MEANINGS:
-        for word, level in (("smallest", 0), ("largest", -1)):
-            scores[f"{name}_{word}"] = float(arrays[name].values[level])
-            scores[f"{name}_{word}_se"] = float(arrays[f"{name}_se"].values[level])
+    estimates = {name: Estimate(mean_SK[:, k], se_SK[:, k], MEANINGS[name]) for k, name in enumerate(MEANINGS)}
+    scores = {
+        f"{name}_{word}": (estimates[name].value[level], estimates[name].se[level])
+        for name in MEANINGS
+        for word, level in (("smallest", 0), ("largest", -1))
+    }
+    meaning = f"change of each {axis} over the noise that it was given"
+    estimates[f"gain_by_{axis}"] = Estimate(gain_SC, gain_se_SC, meaning).where(std_C.numpy() > 0)
     return AssayResult(
-        arrays=arrays,
+        arrays=as_arrays(estimates, ("level", axis)),
         coordinates={"level": np.array(levels)},
-        scores=scores,
+        scores=as_scores(scores),
         settings=stored(settings, num_images=len(indices_N), batch_size=m.batch_size),
     )
 

@@ -28,6 +28,7 @@ from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError, is_whole
 from lrx.responses.channels import channel_moments, channel_variance
 from lrx.responses.encoding import eval_mode, image_order, observations
+from lrx.responses.estimates import Estimate, as_arrays, as_scores
 from lrx.responses.finite import why_not_finite
 from lrx.responses.measurement import Measurement
 from lrx.responses.work_units import Values, WorkUnit
@@ -96,35 +97,19 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     whole_2S = places_2S == np.floor(places_2S)
     psnr_N2S = (-10 * error_N2S.log10()).numpy()
     spread_N11 = variance_NC.mean(1)[:, None, None]
-    measured = {
-        "error": (
-            *root_of_ratio(near_N2S, spread_N11),
-            "1",
-            "of the code shifted by whole places, over the spread",
-        ),
-        "interpolated": (
-            *root_of_ratio(linear_N2S, spread_N11),
-            "1",
-            "of the interpolated code, over the spread",
-        ),
-        "best": _at(
-            ~whole_2S, root_of_ratio(best_N2S, spread_N11), "1", "of the interpolation that fits best, over the spread"
-        ),
-        "best_place": _at(
-            ~whole_2S,
-            (np.floor(places_2S) + fraction_2S, fraction_se_2S),
-            "place",
-            "shift of the code by the interpolation that fits best",
-        ),
-        "psnr": (*_mean_or_infinite(psnr_N2S), "dB", "of the picture decoded from the shifted code, mean over images"),
+    estimates = {
+        "error": Estimate(*root_of_ratio(near_N2S, spread_N11), "of the code shifted by whole places, over the spread"),
+        "interpolated": Estimate(*root_of_ratio(linear_N2S, spread_N11), "of the interpolated code, over the spread"),
+        "best": Estimate(*root_of_ratio(best_N2S, spread_N11), "of the interpolation that fits best").where(~whole_2S),
+        "best_place": Estimate(
+            np.floor(places_2S) + fraction_2S, fraction_se_2S, "shift by the interpolation that fits best", "place"
+        ).where(~whole_2S),
+        "psnr": Estimate(*mean_and_se(psnr_N2S), "of the picture decoded from the shifted code", "dB"),
     }
-    arrays: dict[str, Array] = {}
-    for name, (value, se, unit, description) in measured.items():
-        arrays[name] = Array(value, AXES, unit, description)
-        arrays[f"{name}_se"] = Array(se, AXES, unit, f"standard error of {name}, over images")
+    arrays = as_arrays(estimates, AXES)
     arrays["places"] = Array(places_2S, AXES, "place", "shift of the picture")
     moved_2S = whole_2S & (places_2S > 0)
-    scores: dict[str, tuple[np.ndarray, np.ndarray]] = {"psnr_unshifted": _mean_or_infinite(psnr_N2S[:, :, 0].mean(1))}
+    scores: dict[str, tuple[np.ndarray, np.ndarray]] = {"psnr_unshifted": mean_and_se(psnr_N2S[:, :, 0].mean(1))}
     if moved_2S.any():
         scores["error_whole"] = root_of_ratio(near_N2S[:, moved_2S].mean(1), variance_NC.mean(1))
         with np.errstate(invalid="ignore"):  # exact pixels: infinity less infinity
@@ -134,11 +119,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     return AssayResult(
         arrays=arrays,
         coordinates={"direction": np.array(DIRECTIONS), "shift": np.array(windows.shifts)},
-        scores={
-            name + ending: float(value)
-            for name, pair in scores.items()
-            for ending, value in zip(("", "_se"), pair, strict=True)
-        },
+        scores=as_scores(scores),
         settings=stored(
             settings,
             shifts=", ".join(map(str, windows.shifts)),
@@ -149,20 +130,6 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             batch_size=m.batch_size,
         ),
     )
-
-
-def _at(
-    where: np.ndarray, pair: tuple[np.ndarray, np.ndarray], unit: str, description: str
-) -> tuple[np.ndarray, np.ndarray, str, str]:
-    """Values and errors where a condition holds, NaN elsewhere."""
-    return np.where(where, pair[0], np.nan), np.where(where, pair[1], np.nan), unit, description
-
-
-def _mean_or_infinite(values_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over images and its error; infinite, without an error, where the value of an image is."""
-    mean, se = mean_and_se(values_N)
-    infinite = np.isinf(values_N).any(axis=0)
-    return np.where(infinite, np.inf, mean), np.where(infinite, np.nan, se)
 
 
 def _evaluate(m: Measurement, windows: Windows, indices_B: Tensor) -> Values:

@@ -22,6 +22,7 @@ from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError
 from lrx.responses.channels import channel_axis, channel_means, channel_moments, channel_variance
 from lrx.responses.encoding import eval_mode, image_order, observations
+from lrx.responses.estimates import Estimate, as_arrays, as_scores
 from lrx.responses.finite import why_not_finite
 from lrx.responses.measurement import Measurement
 from lrx.responses.stored_observations import as_stored, observation_axes, observation_unit
@@ -73,21 +74,25 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         raise ValueError("the codes of all images are the same, so that there is no spread to compare their drift with")
     variance_N11 = variance_NC.mean(1)[:, None]
     axis, pictures = channel_axis(m.latent_shape), as_stored(images.flatten(0, 1)).reshape(images.shape)
-    quality = _psnr(error_NT) if are_images else _relative_error(m, indices_N, error_NT)
-    measured = {
-        "drift": (*root_of_ratio(drift_NTC.mean(2), variance_N11), "1", "drift over the spread of codes"),
-        "step": (*root_of_ratio(step_NTC.mean(2), variance_N11), "1", "step of each trip over the spread of codes"),
-        f"drift_by_{axis}": (*root_of_ratio(drift_NTC, variance_NC[:, None]), "1", f"drift over the spread, by {axis}"),
-        **quality,
+    over_spread = "over the spread of codes"
+    drift, step = root_of_ratio(drift_NTC.mean(2), variance_N11), root_of_ratio(step_NTC.mean(2), variance_N11)
+    quality = "psnr" if are_images else "relative_error"
+    estimates = {
+        "drift": Estimate(*drift, f"distance from the code before the first trip, {over_spread}"),
+        "step": Estimate(*step, f"distance from the code before this trip, {over_spread}"),
+        f"drift_by_{axis}": Estimate(*root_of_ratio(drift_NTC, variance_NC[:, None]), f"drift of each {axis}"),
+        quality: _psnr(error_NT) if are_images else _relative_error(m, indices_N, error_NT),
     }
-    arrays: dict[str, Array] = {}
-    for name, (value, se, unit, description) in measured.items():
-        axes = ("trip", axis)[: value.ndim]
-        arrays[name] = Array(value, axes, unit, description)
-        arrays[f"{name}_se"] = Array(se, axes, unit, f"standard error of {name}, over images")
+    arrays = as_arrays(estimates, ("trip", axis))
     # `channel` is the axis of codes here
     picture_axes = ("image", "trips", *(PICTURE_AXES if are_images else observation_axes(pictures[0, 0])))
     arrays["images"] = Array(pictures, picture_axes, observation_unit(pictures[0, 0]), "images after 0 to T trips")
+    scores = {
+        f"{word}_{name}": (estimates[array].value[trip], estimates[array].se[trip])
+        for name, array in (("drift", "drift"), ("psnr" if are_images else "error", quality))
+        for word, trip in (("first", 0), ("last", -1))
+    }
+    scores["remaining_step"] = root_of_ratio(step_NTC[:, -1].mean(1), step_NTC[:, 0].mean(1))
     return AssayResult(
         arrays=arrays,
         coordinates={
@@ -95,39 +100,24 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             "trips": np.arange(settings.trips + 1),
             "image": indices_N[:shown].numpy(),
         },
-        scores={**_scores(arrays, step_NTC), **({"outside": float(outside_N.mean())} if are_images else {})},
+        scores=as_scores(scores) | ({"outside": float(outside_N.mean())} if are_images else {}),
         settings=stored(settings, num_images=len(indices_N), shown=shown, batch_size=m.batch_size),
     )
 
 
-def _scores(arrays: dict[str, Array], step_NTC: Tensor) -> dict[str, float]:
-    scores: dict[str, float] = {}
-    names = {"drift": "drift"} | ({"psnr": "psnr"} if "psnr" in arrays else {"error": "relative_error"})
-    for name, array in names.items():
-        for word, trip in (("first", 0), ("last", -1)):
-            scores[f"{word}_{name}"] = float(arrays[array].values[trip])
-            scores[f"{word}_{name}_se"] = float(arrays[f"{array}_se"].values[trip])
-    step_NT = step_NTC.mean(2)
-    remaining, se = root_of_ratio(step_NT[:, -1], step_NT[:, 0])
-    return {**scores, "remaining_step": float(remaining), "remaining_step_se": float(se)}
-
-
-def _psnr(error_NT: Tensor) -> dict[str, tuple[np.ndarray, np.ndarray, str, str]]:
+def _psnr(error_NT: Tensor) -> Estimate:
     """Peak signal-to-noise ratio, mean over images, from mean squared errors (N, T) of pixels in [0, 1]."""
-    mean_T, se_T = mean_and_se(-10 * error_NT.log10())
-    exact_T = (error_NT == 0).any(0).numpy()
-    mean, se = np.where(exact_T, np.inf, mean_T), np.where(exact_T, np.nan, se_T)
-    return {"psnr": (mean, se, "dB", "peak signal-to-noise ratio of the decoded image, mean over images")}
+    description = "peak signal-to-noise ratio of the decoded image, mean over images"
+    return Estimate(*mean_and_se(-10 * error_NT.log10()), description, "dB")
 
 
-def _relative_error(
-    m: Measurement, indices_N: Tensor, error_NT: Tensor
-) -> dict[str, tuple[np.ndarray, np.ndarray, str, str]]:
+def _relative_error(m: Measurement, indices_N: Tensor, error_NT: Tensor) -> Estimate:
     """Mean squared error (N, T) over the variance of the observations, which are vectors."""
     x_NP = observations(m.autoencoder, m.dataset, indices_N).flatten(1).cpu().double()
     variance_N1 = (x_NP - x_NP.mean(0)).square().mean(1, keepdim=True)
-    description = "squared error of the decoded vector over the variance of vectors"
-    return {"relative_error": (*ratio_of_means(error_NT, variance_N1), "1", description)}
+    return Estimate(
+        *ratio_of_means(error_NT, variance_N1), "squared error of the decoded vector over the variance of vectors"
+    )
 
 
 def _units(m: Measurement, settings: Settings, indices_N: Tensor, shown: int) -> Iterator[WorkUnit]:
