@@ -17,12 +17,12 @@ def channel_axis(latent_shape: tuple[int, ...]) -> str:
 
 def channel_means(values_ND: Tensor, latent_shape: tuple[int, ...]) -> Tensor:
     """Return means over the places of each channel (N, C), float64 on the CPU; of vectors the values as they are."""
-    return values_ND.cpu().double().unflatten(1, (latent_shape[0], -1)).mean(2)
+    return _by_channel(values_ND, latent_shape).mean(2)
 
 
 def channel_moments(codes_ND: Tensor, latent_shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Return of each code the mean and the variance over the places of each channel, (N, C) and (N, C), float64."""
-    codes_NCP = codes_ND.cpu().double().unflatten(1, (latent_shape[0], -1))
+    codes_NCP = _by_channel(codes_ND, latent_shape)
     return codes_NCP.mean(2), codes_NCP.var(2, correction=0)
 
 
@@ -34,3 +34,8 @@ def channel_variance(mean_NC: Tensor, within_NC: Tensor, dtype: torch.dtype) -> 
     deviation_NC = within_NC + (mean_NC - mean_NC.mean(0)).square()
     rounding_C = 16 * torch.finfo(dtype).eps * mean_NC.abs().amax(0)
     return torch.where(deviation_NC.mean(0) > rounding_C.square(), deviation_NC, 0.0).numpy()
+
+
+def _by_channel(values_ND: Tensor, latent_shape: tuple[int, ...]) -> Tensor:
+    """Return values as (N, C, places), float64 on the CPU."""
+    return values_ND.cpu().double().reshape(len(values_ND), latent_shape[0], -1)

@@ -47,7 +47,7 @@ class Settings(Checked):
     """Settings of the contraction."""
 
     levels: list[float] = setting([0.03, 0.1, 0.3, 1.0], "sizes of the noise, in standard deviations of codes")
-    num_images: int = setting(64, "images whose codes are disturbed, drawn from the seed; at most all", at_least=2)
+    num_images: int = setting(32, "images whose codes are disturbed, drawn from the seed; at most all", at_least=2)
     draws: int = setting(1, "draws of the noise of each image, the same at every level", at_least=1)
     batch_size: int | None = setting(None, "latents per forward pass; null: what fits the memory", at_least=1)
 
@@ -146,10 +146,10 @@ def _of_noise(m: Measurement, z_BD: Tensor, h_BD: Tensor, n_BD: Tensor) -> tuple
         change_B = _length(respond(m.autoencoder, z_BD + part_BD, batch_size=m.batch_size) - h_BD)
         size_B = _length(part_BD)
         ratios.append(torch.where(size_B > rounding_B, change_B / size_B, torch.nan))
-    squares = (channel_means(values.double().square(), m.latent_shape) for values in (on_BD, n_BD))
-    return torch.stack(ratios, 1), *squares
+    kept_BC, noise_BC = (channel_means(values.double().square(), m.latent_shape) for values in (on_BD, n_BD))
+    return torch.stack(ratios, 1), kept_BC, noise_BC
 
 
 def _length(values_BD: Tensor) -> Tensor:
     """Return the Euclidean length (B,) of rows, float64 on the CPU."""
-    return values_BD.double().norm(dim=1).cpu()
+    return torch.linalg.vector_norm(values_BD.double(), dim=1).cpu()

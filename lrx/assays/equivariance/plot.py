@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lrx.assays.plotting import style
 from lrx.assays.plotting.curves import draw_curves
@@ -33,7 +34,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     _by_direction(quality, result, "psnr")
     quality.set_ylabel("PSNR of the decoded picture (dB)")
     for axes in (errors, places, quality):
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("shift of the picture (pixels)", labelpad=1)
     style.title(errors, "Equivariance", _caption(result, provenance), characters=140)
     return {"equivariance": figure}

@@ -20,7 +20,7 @@ from lrx.core.validation import SettingError
 from lrx.responses.encoding import eval_mode, observations
 from lrx.responses.measurement import Measurement
 
-STEPS = 8  # shifts within one place, at most, by default
+STEPS = 4  # shifts within one place, at most, by default
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,19 @@ class Windows:
         length = self.places[direction] - self.extra[direction]
         return z_BChw.narrow(2 + direction, place, length)
 
-    def inner(self, values_BCyx: Tensor, *, pixels: bool = False) -> Tensor:
-        """Return the places, or the pixels, that are further than the margin from each border."""
-        rows, columns = (self.margin * (stride if pixels else 1) for stride in self.stride)
-        height, width = values_BCyx.shape[2:]
-        return values_BCyx[:, :, rows : height - rows, columns : width - columns]
+    def inner(self, values_BChw: Tensor) -> Tensor:
+        """Return the places that are further than the margin from each border."""
+        height, width = values_BChw.shape[2:]
+        return values_BChw[:, :, self.margin : height - self.margin, self.margin : width - self.margin]
+
+    def common_pixels(self, values_BCHW: Tensor, direction: int, shift: int) -> Tensor:
+        """Return the pixels of a decoded window that are further than the margin from each border, and that windows
+        decoded at every shift show."""
+        for axis, stride in enumerate(self.stride):
+            start = self.margin * stride + (self.shifts[-1] - shift if axis == direction else 0)
+            cut = 2 * self.margin * stride + (self.shifts[-1] if axis == direction else 0)
+            values_BCHW = values_BCHW.narrow(2 + axis, start, values_BCHW.shape[2 + axis] - cut)
+        return values_BCHW
 
 
 def windows_of(m: Measurement, shifts: Sequence[int] | None, margin: int | None) -> Windows:
@@ -73,13 +81,13 @@ def windows_of(m: Measurement, shifts: Sequence[int] | None, margin: int | None)
     if shifts is None:
         chosen = sorted({*chosen, max(stride)})
     extra = (-(-chosen[-1] // stride[0]), -(-chosen[-1] // stride[1]))
-    room = min((place - 2 * more - 1) // 2 for place, more in zip(places, extra, strict=True))
+    room = min((place - 3 * more - 1) // 2 for place, more in zip(places, extra, strict=True))
     margin = max(0, min(min(places) // 4, room)) if margin is None else margin
     if margin > room:
         name = f"margin must be at most {room}" if room >= 0 else "shifts must be smaller"
         raise SettingError(
             f"{name}: codes of {_by(places)} places, a margin of {margin} and shifts up to {chosen[-1]} pixels "
-            f"({_by(stride)} a place) leave no place to compare"
+            f"({_by(stride)} a place) leave nothing to compare"
         )
     inner = (places[0] - extra[0], places[1] - extra[1])
     return Windows(tuple(chosen), stride, inner, extra, margin)

@@ -54,5 +54,5 @@ def draw_rows(axes: Axes, array: Array, labels: np.ndarray, *, top: float | None
     axes.set_ylabel(array.axes[0])
     bar = axes.inset_axes((1.02, 0, 0.02, 1))
     assert axes.figure is not None
-    axes.figure.colorbar(image, cax=bar).outline.set_visible(False)  # type: ignore[operator]
+    axes.figure.colorbar(image, cax=bar).outline.set_visible(False)
     bar.tick_params(labelsize=7)

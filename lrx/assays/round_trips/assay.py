@@ -35,7 +35,7 @@ PICTURE_AXES = ("colour", "height", "width")
 class Settings(Checked):
     """Settings of the round trips."""
 
-    num_images: int = setting(64, "images, drawn from the seed; at most all", at_least=2)
+    num_images: int = setting(32, "images, drawn from the seed; at most all", at_least=2)
     trips: int = setting(8, "decodings and encodings, one after another", at_least=2)
     clamp: bool = setting(
         False, "cut decoded pixels to [0, 1] before they are encoded again; false: as the decoder gives them"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lrx.assays.plotting import style
 from lrx.assays.plotting.curves import draw_curves, draw_rows
@@ -51,7 +52,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
         right.text(0.5, 0.5, "exact", ha="center", va="center", color=style.QUIET, transform=right.transAxes)
     for axes in (left, right):
         axes.set_xlabel("trip", labelpad=1)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     caption = _caption(result, provenance, shown if pictures else None)
     head = left
     if pictures:
