@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from lrx.assays.plotting import style
 from lrx.assays.plotting.curves import draw_curves, draw_rows
@@ -33,6 +34,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
         axes.minorticks_off()
         if number == 0 and all(values.min() > 0 for values, _ in curves.values()):
             axes.set_yscale("log")  # pull and distance are large where noise is small
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         else:
             axes.set_ylim(bottom=0)
         axes.set_xlabel("noise (standard deviations of codes)", labelpad=1)
