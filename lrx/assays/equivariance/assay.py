@@ -69,8 +69,8 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     psnr (infinite where each pixel is exact). best and best_place are NaN at whole places.
     Scores, over both directions: error_whole, root mean square over shifts by whole places above 0; error_fraction,
     over fractions of a place; psnr_unshifted, of decoded windows; psnr_loss, what a shift by whole places costs of it.
-    SettingError for vectors or shifts and margins that leave no place; ValueError for images whose sides are no
-    multiple of the code's, or a model that takes images of one size only.
+    SettingError for shifts and margins that leave nothing to compare; ValueError for vectors, images whose sides are
+    no multiple of the code's, or a model that takes images of one size only.
     """
     windows = windows_of(m, settings.shifts, settings.margin)
     check_windows(m, windows)

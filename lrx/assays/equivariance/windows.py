@@ -64,10 +64,10 @@ class Windows:
 
 
 def windows_of(m: Measurement, shifts: Sequence[int] | None, margin: int | None) -> Windows:
-    """Return the windows that the settings ask for. SettingError for codes that are vectors, and for shifts and margins
-    that leave no place; ValueError for images whose sides are no multiple of those of their codes."""
+    """Return the windows that the settings ask for. SettingError for shifts and margins that leave nothing to
+    compare; ValueError for codes that are vectors, and images whose sides are no multiple of those of their codes."""
     if len(m.latent_shape) == 1:
-        raise SettingError(
+        raise ValueError(
             f"assay=equivariance shifts codes (channel, y, x), and those of this model are vectors of {m.num_latents}"
         )
     sides, places = m.dataset.observation_shape[1:], m.latent_shape[1:]
