@@ -152,4 +152,4 @@ def _of_noise(m: Measurement, z_BD: Tensor, h_BD: Tensor, n_BD: Tensor) -> tuple
 
 def _length(values_BD: Tensor) -> Tensor:
     """Return the Euclidean length (B,) of rows, float64 on the CPU."""
-    return torch.linalg.vector_norm(values_BD.double(), dim=1).cpu()
+    return values_BD.double().square().sum(1).sqrt().cpu()
