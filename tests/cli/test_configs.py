@@ -17,6 +17,7 @@ from hydra import compose, initialize_config_module
 from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from lrx.assays.catalog import describe
 from lrx.assays.run import run_assay
 from lrx.cli.build import build_model
 from lrx.cli.config import Config
@@ -28,6 +29,7 @@ from lrx.data.helix import double_helix
 from lrx.models.autoencoder import NetworkAutoencoder
 from lrx.training import checkpoint
 from lrx.training.loop import train
+from scripts.toy_assays import ToyMaps
 from tests.support.observers import Callbacks
 
 ROOT = Path(lrx.configs.__path__[0])
@@ -238,9 +240,12 @@ def test_assay_on_toy_grid(assay: str, tmp_path: Path, monkeypatch: pytest.Monke
     node.update({key: value for key, value in FEW.items() if key in node})
     if assay == "paper":
         node.only = ["reconstruction", "response_matrix"]
-    model = model_from("model=vae", "network=mlp", "latent_dim=2", dataset=ToyGrid((1, 4, 4)))
+    about = describe(assay)
+    needs_places = about is not None and about.needs_places
+    dataset = ToyGrid((1, 8, 8)) if needs_places else ToyGrid((1, 4, 4))
+    vectors = model_from("model=vae", "network=mlp", "latent_dim=2", dataset=dataset)
     settings = instantiate(node, _convert_="all")
-    measured = run_assay(settings, model, ToyGrid((1, 4, 4)), torch.Generator().manual_seed(0))
+    measured = run_assay(settings, ToyMaps() if needs_places else vectors, dataset, torch.Generator().manual_seed(0))
     for result in [measured] if isinstance(measured, AssayResult) else measured.values():
         assert isinstance(result, AssayResult)
         assert result.arrays
