@@ -97,14 +97,14 @@ def _products(squares: Sequence[Tensor], e_NU: Tensor | None, partners_NR: Tenso
 
 
 def products_of_row(features_NUT: Tensor, partners_N: Tensor | None, *, net: int) -> tuple[Tensor, Tensor]:
-    """Return products (U, T, T) of features (N, U, T) summed over draws, and those of draws with their partners.
+    """Return products (..., T, T) of features (N, ..., T) summed over draws, and those of draws with their partners.
 
     partners: int64 (N,); None for an empty tensor. net: number of draws that are averaged first.
     """
     if net > 1:
         features_NUT = features_NUT.view(-1, net, *features_NUT.shape[1:]).mean(1)
-    products_UTT = torch.einsum("nks,nkt->kst", features_NUT, features_NUT)
+    products_UTT = torch.einsum("n...s,n...t->...st", features_NUT, features_NUT)
     if partners_N is None:
         return products_UTT, EMPTY
     draw = (partners_N < len(features_NUT)).nonzero()[:, 0]
-    return products_UTT, torch.einsum("nks,nkt->kst", features_NUT[draw], features_NUT[partners_N[draw]])
+    return products_UTT, torch.einsum("n...s,n...t->...st", features_NUT[draw], features_NUT[partners_N[draw]])

@@ -1,0 +1,86 @@
+"""Footprints as one picture, from a results file alone: the mean change around the place, a patch a channel."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lrx.assays.plotting import style
+from lrx.assays.plotting.figure_caption import figure_caption
+from lrx.core.types import AssayResult
+from lrx.storage import results
+
+CELL, GAP, TEXT = 0.72, 0.1, 0.3  # inches of a patch, between patches, and of the two lines below one
+COLUMNS = 10
+MOST = 100  # channels that are drawn, the strongest first
+
+
+def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
+    """Draw the patch of each channel, the strongest first, with its radius and its share that is grey."""
+    patches, strength = result.arrays["patch"].values, result.arrays["strength"].values
+    order = np.argsort(-strength, kind="stable")[:MOST]
+    columns = min(COLUMNS, len(order))
+    rows = math.ceil(len(order) / columns)
+    width = max(4.2, columns * (CELL + GAP))
+    height = rows * (CELL + TEXT + GAP)
+    figure = style.figure(width, height)
+    top = float(np.abs(patches).max()) or 1.0
+    first: Axes | None = None
+    for number, channel in enumerate(order):
+        row, column = divmod(number, columns)
+        left = column * (CELL + GAP) / width
+        bottom = 1 - ((row + 1) * (CELL + GAP) + row * TEXT) / height
+        axes = figure.add_axes((left, bottom, CELL / width, CELL / height))
+        first = first or axes
+        axes.imshow(picture(patches[channel] / top), interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        _outline(axes, result)
+        axes.set_xlabel(_label(result, int(channel)), fontsize=6, labelpad=2, linespacing=1.2)
+    assert first is not None
+    caption = _caption(result, provenance, top, len(order))
+    style.title(first, "Footprints of single places", caption, characters=max(50, int(17 * width)), above=2)
+    return {"footprint": figure}
+
+
+def picture(change: np.ndarray) -> np.ndarray:
+    """Return changes (O, p, p) of -1 to 1 as colours (p, p, 3) around grey; of O other than 1 and 3, their mean."""
+    shown = change if len(change) == 3 else np.repeat(change.mean(axis=0, keepdims=True), 3, axis=0)
+    colours: np.ndarray = np.clip(0.5 + 0.5 * shown, 0, 1).transpose(1, 2, 0)
+    return colours
+
+
+def _outline(axes: Axes, result: AssayResult) -> None:
+    """Draw the edges of the place that was shifted."""
+    radius = int(result.settings["radius"] or 0)
+    sides = [len(result.coordinates[name]) / (2 * radius + 1) for name in ("dy", "dx")]
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    if radius:
+        x, y = radius * sides[1] - 0.5, radius * sides[0] - 0.5
+        corners = [(x, y), (x + sides[1], y), (x + sides[1], y + sides[0]), (x, y + sides[0]), (x, y)]
+        axes.plot(*zip(*corners, strict=True), color="black", linewidth=0.3, linestyle=(0, (3, 3)))
+
+
+def _label(result: AssayResult, channel: int) -> str:
+    grey, flat, radius = (result.arrays[name].values[channel] for name in ("grey", "flat", "radius"))
+    if not math.isfinite(grey):
+        return f"{channel}\npaints nothing"
+    return f"{channel}: radius {radius:.1f}\ngrey {grey:.2f}, flat {flat:.2f}"
+
+
+def _caption(result: AssayResult, provenance: results.Provenance, top: float, shown: int) -> str:
+    settings, channels = result.settings, len(result.arrays["patch"].values)
+    some = "" if shown == channels else f", {shown} of {channels}"
+    return figure_caption(
+        result,
+        provenance,
+        f"codes {settings['latent_shape']}, a place of {settings['pixels_of_place']} pixels (dashed)",
+        f"base {settings['base']}",
+        f"{settings['num_samples']:,} draws",
+        f"mean change by {settings['size']:g} step, black to white ±{top:.2g}",
+        f"channel: radius in pixels, share that is grey and flat; strongest first{some}",
+    )
