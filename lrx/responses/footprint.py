@@ -119,7 +119,8 @@ def _squares(change_BOHW: Tensor, centres_B2: Tensor, pixels: tuple[int, int]) -
     observed, height, width = change_BOHW.shape[1:]
     squares_BHW = change_BOHW.square().sum(1)
     grey_B = observed * change_BOHW.mean(1).square().sum((1, 2))
-    blocks_BOhw = change_BOHW.unflatten(3, (-1, pixels[1])).unflatten(2, (-1, pixels[0])).mean((3, 5))
+    tiles = height // pixels[0], pixels[0], width // pixels[1], pixels[1]
+    blocks_BOhw = change_BOHW.reshape(-1, observed, *tiles).mean((3, 5))
     flat_B = pixels[0] * pixels[1] * blocks_BOhw.square().sum((1, 2, 3))
     middle_B2 = centres_B2 * torch.tensor(pixels) + (torch.tensor(pixels) - 1) / 2
     y_BH, x_BW = (

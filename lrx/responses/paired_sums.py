@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lrx.responses.matrix import variance
+from lrx.responses.delta_method import standard_error
 from lrx.responses.response_sums import products_of_row
 from lrx.responses.work_units import Values
 
@@ -45,8 +45,7 @@ class PairedSums:
 
     def error(self, gradient_RxT: Tensor) -> Tensor:
         """Return the standard error (R, x) of what has this gradient by the mean features."""
-        parts = [variance(sums / self.count, self.means(), gradient_RxT) for sums in (self.own_RxTT, self.lagged_RxTT)]
-        return ((parts[0] + 2 * parts[1]).clamp(min=0) / (self.count - 1)).sqrt()
+        return standard_error(self.own_RxTT, self.lagged_RxTT, gradient_RxT)
 
     def root(self, scale: float) -> tuple[Tensor, Tensor]:
         """Return (scale E[f])^(1/2) of the second feature f, (R, x), and its standard error; an exact 0 has 0."""
