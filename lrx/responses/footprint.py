@@ -20,7 +20,6 @@ from lrx.responses.draws import blocks
 from lrx.responses.encoding import eval_mode
 from lrx.responses.measurement import Measurement
 from lrx.responses.places import inner_places, random_places, windows
-from lrx.responses.units import units_of
 from lrx.responses.work_units import Values, WorkUnit
 
 HALF = 0.5  # c of the scale `half`
@@ -39,7 +38,7 @@ def codes_to_paint(m: Measurement, shape: tuple[int, int, int], *, base: str, nu
     """Return codes of `num_samples` draws, with a random place of each at least `radius` from borders."""
     inner, left = inner_places(shape, radius), num_samples
     z_parts, centres, squares = [], [], torch.zeros(shape[0], dtype=torch.float64)
-    for block in blocks(m, base=base, units=units_of(shape, "channel")):
+    for block in blocks(m.with_units("channel"), base=base):
         places = random_places(inner, block.size, 1, m.generator)[:, 0]
         draws = block.draws().first(left)
         left -= len(draws)

@@ -25,7 +25,6 @@ from lrx.responses.latent_response import respond
 from lrx.responses.measurement import Measurement
 from lrx.responses.paired_sums import PairedSums, sums_of
 from lrx.responses.places import distances, inner_places, random_places, windows
-from lrx.responses.units import units_of
 from lrx.responses.work_units import Values, WorkUnit
 
 HALF = 0.5  # c of the scale `half`
@@ -135,7 +134,7 @@ def measure_sites(m: Measurement, sites: Sites, *, base: str, num_samples: int) 
 def _work(m: Measurement, sites: Sites, base: str, num_samples: int) -> Iterator[WorkUnit]:
     """Yield work units, each a block of draws and a channel."""
     inner, start = inner_places(sites.shape, sites.radius), 0
-    for number, block in enumerate(blocks(m, base=base, units=units_of(sites.shape, "channel"))):
+    for number, block in enumerate(blocks(m.with_units("channel"), base=base)):
         size = min(block.size, num_samples - start)
         centres_NP2 = random_places(inner, block.size, sites.places, m.generator)[:size]
         responses = _BlockOfSites(m, block, sites, centres_NP2)

@@ -120,7 +120,7 @@ def test_batches_change_no_draw() -> None:
 
 
 def test_vectors_and_other_pictures_are_refused() -> None:
-    with pytest.raises(ValueError, match="^assay=footprint needs codes .*, and those of this model are vectors of 3; "):
+    with pytest.raises(ValueError, match=r"^assay=footprint needs codes .*, and those of this model are vectors of 3; "):
         run_assay(Settings(), Linear(torch.eye(3)), Vectors(), torch.Generator())
 
     class Cropped(SpaceToDepth):

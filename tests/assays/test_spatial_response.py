@@ -16,7 +16,6 @@ from lrx.core.types import AssayResult
 from lrx.core.validation import SettingError
 from lrx.responses.draws import draws
 from lrx.responses.measurement import measurement
-from lrx.responses.units import units_of
 from lrx.responses.work_units import ALL_UNITS, Key, Shard, ShardDone, StoredUnits, Values
 from tests.support.maps_for_tests import Noise, Smoothing, SpaceToDepth
 from tests.support.models_for_tests import Linear, Vectors, values
@@ -111,8 +110,8 @@ def test_far_is_the_rest_of_the_kernel() -> None:
 def test_kernel_equals_a_plain_loop() -> None:
     model, data = Coupled(), Noise(side=8)
     result = assay(model, data, num_samples=6, places=4, radius=1)
-    m = measurement(model, data, torch.Generator().manual_seed(0))
-    block = next(draws(m, base="posterior", units=units_of((4, 4, 4), "channel"))).first(6)
+    m = measurement(model, data, torch.Generator().manual_seed(0)).with_units("channel")
+    block = next(draws(m, base="posterior")).first(6)
     z, v = (x.view(-1, 4, 4, 4) for x in (block.z_ND, block.values_ND))
     square, far = torch.zeros(4, 4, 3, 3, dtype=torch.float64), torch.zeros(4, 4, dtype=torch.float64)
     for number, channel, y, x in np.ndindex(6, 4, 2, 2):

@@ -15,7 +15,7 @@ from torch import Tensor
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult
-from lrx.responses.draws import AUTO, BASE_MEANING, BASES, base_of
+from lrx.responses.draws import BASES, base_of
 from lrx.responses.footprint import Painted, codes_to_paint, painted, pixels_of_place
 from lrx.responses.measurement import Measurement
 from lrx.responses.paired_sums import PairedSums, sums_of
@@ -39,7 +39,11 @@ class Settings(Checked):
         None, f"places around the shifted one that the patch shows; null: {RADIUS}, or what fits", at_least=0
     )
     num_samples: int = setting(64, "draws, each used by every channel", at_least=2)
-    base: str = setting(AUTO, BASE_MEANING, choices=(AUTO, *BASES))
+    base: str = setting(
+        "posterior",
+        "source of codes and of values: posterior, images | posterior_sample, draws from posteriors | prior",
+        choices=BASES,
+    )
     batch_size: int | None = setting(None, "codes per forward pass; null: what fits the memory", at_least=1)
 
 

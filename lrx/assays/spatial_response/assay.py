@@ -14,7 +14,7 @@ from torch import Tensor
 from lrx.core.settings import Checked, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError
-from lrx.responses.draws import AUTO, BASE_MEANING, BASES, base_of
+from lrx.responses.draws import BASES, base_of
 from lrx.responses.informative import READ_BACK, read_back_array, remark_on_read_back
 from lrx.responses.measurement import Measurement
 from lrx.responses.places import check_places, fitting_radius, map_shape
@@ -36,7 +36,11 @@ class Settings(Checked):
     num_samples: int = setting(64, "draws, each used by every channel", at_least=2)
     places: int = setting(1, "random places of each draw, radius or more from the borders, set in turn", at_least=1)
     patch: int = setting(1, "side of the square of places that is set at once in a channel, odd: 1 | 3 | ...")
-    base: str = setting(AUTO, BASE_MEANING, choices=(AUTO, *BASES))
+    base: str = setting(
+        "posterior",
+        "source of codes and of values: posterior, images | posterior_sample, draws from posteriors | prior",
+        choices=BASES,
+    )
     batch_size: int | None = setting(None, "responses per forward pass; null: what fits the memory", at_least=1)
 
     def check(self) -> None:
