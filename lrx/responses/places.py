@@ -24,15 +24,15 @@ def map_shape(m: Measurement, assay: str) -> tuple[int, int, int]:
     return channels, height, width
 
 
-def fitting_radius(radius: int | None, shape: tuple[int, int, int], default: int) -> int:
+def fitting_radius(radius: int | None, shape: tuple[int, int, int], default: int, *, setting: str = "radius") -> int:
     """Return the radius of a window that fits around some place; None for `default`, or what fits where that does not.
 
-    SettingError for one that does not fit.
+    SettingError, of the setting of this name, for one that does not fit.
     """
     most = (min(shape[1:]) - 1) // 2
     if radius is not None and radius > most:
         raise SettingError(
-            f"radius must be at most {most} for codes of {shape[1]} x {shape[2]} places, not {radius}; "
+            f"{setting} must be at most {most} for codes of {shape[1]} x {shape[2]} places, not {radius}; "
             "larger images have more places"
         )
     return min(default, most) if radius is None else radius

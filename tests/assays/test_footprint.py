@@ -16,6 +16,7 @@ from lrx.assays.footprint.plot import figures, picture
 from lrx.assays.plotting import style
 from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult
+from lrx.core.validation import SettingError
 from lrx.responses.work_units import ALL_UNITS, Key, Shard, ShardDone, StoredUnits, Values
 from tests.support.maps_for_tests import Noise, Smoothing, SpaceToDepth
 from tests.support.models_for_tests import Linear, Vectors, values
@@ -52,7 +53,7 @@ def assay(
 
 
 def test_space_to_depth_paints_its_own_pixel() -> None:
-    result = assay(SpaceToDepth(), radius=2, num_samples=20)
+    result = assay(SpaceToDepth(), margin=2, num_samples=20)
     expected = np.zeros((4, 1, 10, 10))
     for channel, (y, x) in enumerate(np.ndindex(2, 2)):
         expected[channel, 0, 4 + y, 4 + x] = values(result, "step")[channel]
@@ -120,7 +121,7 @@ def test_batches_change_no_draw() -> None:
 
 
 def test_vectors_and_other_pictures_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^assay=footprint needs codes .*, and those of this model are vectors of 3; "):
+    with pytest.raises(ValueError, match=r"^assay=footprint needs codes .*, and those of this model are vectors of 3;"):
         run_assay(Settings(), Linear(torch.eye(3)), Vectors(), torch.Generator())
 
     class Cropped(SpaceToDepth):
@@ -131,6 +132,8 @@ def test_vectors_and_other_pictures_are_refused() -> None:
         ValueError, match=r"multiples of those of the code, 6 x 6 places; this model decodes to \(1, 12, 11\)"
     ):
         assay(Cropped())
+    with pytest.raises(SettingError, match="^margin must be at most 2 for codes of 6 x 6 places, not 3; larger images"):
+        assay(SpaceToDepth(), margin=3)
 
 
 def test_decoder_that_ignores_codes_has_a_remark() -> None:

@@ -21,7 +21,7 @@ from lrx.responses.measurement import Measurement
 from lrx.responses.paired_sums import PairedSums, sums_of
 from lrx.responses.places import fitting_radius, map_shape
 
-RADIUS = 1  # places around the one that is shifted, by default
+MARGIN = 1  # places around the one that is shifted, by default
 COLOURS = {1: ["grey"], 3: ["red", "green", "blue"]}
 SHARES = {
     "grey": ("1", "share of the squared change that is equal in all channels of the picture"),
@@ -35,8 +35,8 @@ class Settings(Checked):
     """Settings of the footprint."""
 
     size: float = setting(1.0, "steps by which a channel is shifted, each its standard deviation", positive=True)
-    radius: int | None = setting(
-        None, f"places around the shifted one that the patch shows; null: {RADIUS}, or what fits", at_least=0
+    margin: int | None = setting(
+        None, f"places around the shifted one that the patch shows; null: {MARGIN}, or what fits", at_least=0
     )
     num_samples: int = setting(64, "draws, each used by every channel", at_least=2)
     base: str = setting(
@@ -59,12 +59,12 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     Scores: num_painting (channels that paint something), mean_grey, mean_flat, mean_radius over these.
     """
     shape, base = map_shape(m, "footprint"), base_of(m, settings.base)
-    radius = fitting_radius(settings.radius, shape, RADIUS)
-    codes = codes_to_paint(m, shape, base=base, num_samples=settings.num_samples, radius=radius)
+    margin = fitting_radius(settings.margin, shape, MARGIN, setting="margin")
+    codes = codes_to_paint(m, shape, base=base, num_samples=settings.num_samples, radius=margin)
     pixels = pixels_of_place(m, codes)
     patches, rgb, squares = [], [], PairedSums(shape[0], 4, 3)
-    inner = tuple(slice(radius * side, (radius + 1) * side) for side in pixels)
-    for channel, what in painted(m, codes, pixels, size=float(settings.size), radius=radius):
+    inner = tuple(slice(margin * side, (margin + 1) * side) for side in pixels)
+    for channel, what in painted(m, codes, pixels, size=float(settings.size), radius=margin):
         patches.append(mean_and_se(what.patch_NOpp))
         rgb.append(mean_and_se(what.patch_NOpp[:, :, inner[0], inner[1]].mean((2, 3))))
         squares.add(channel, sums_of(_features(what), None))
@@ -83,14 +83,14 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         coordinates={
             "channel": np.arange(shape[0]),
             "colour": np.array(COLOURS.get(colours, [str(number) for number in range(colours)])),
-            "dy": np.arange(-radius * pixels[0], (radius + 1) * pixels[0]),
-            "dx": np.arange(-radius * pixels[1], (radius + 1) * pixels[1]),
+            "dy": np.arange(-margin * pixels[0], (margin + 1) * pixels[0]),
+            "dx": np.arange(-margin * pixels[1], (margin + 1) * pixels[1]),
         },
         scores={"num_painting": float(painting.sum()), **means},
         settings=stored(
             settings,
             size=float(settings.size),
-            radius=radius,
+            margin=margin,
             base=base,
             latent_shape=" x ".join(map(str, shape)),
             pixels_of_place=" x ".join(map(str, pixels)),

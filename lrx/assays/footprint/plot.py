@@ -55,12 +55,12 @@ def picture(change: np.ndarray) -> np.ndarray:
 
 def _outline(axes: Axes, result: AssayResult) -> None:
     """Draw the edges of the place that was shifted."""
-    radius = int(result.settings["radius"] or 0)
-    sides = [len(result.coordinates[name]) / (2 * radius + 1) for name in ("dy", "dx")]
+    margin = int(result.settings["margin"] or 0)
+    sides = [len(result.coordinates[name]) / (2 * margin + 1) for name in ("dy", "dx")]
     for spine in axes.spines.values():
         spine.set_visible(False)
-    if radius:
-        x, y = radius * sides[1] - 0.5, radius * sides[0] - 0.5
+    if margin:
+        x, y = margin * sides[1] - 0.5, margin * sides[0] - 0.5
         corners = [(x, y), (x + sides[1], y), (x + sides[1], y + sides[0]), (x, y + sides[0]), (x, y)]
         axes.plot(*zip(*corners, strict=True), color="black", linewidth=0.3, linestyle=(0, (3, 3)))
 
