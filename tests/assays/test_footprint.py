@@ -132,7 +132,9 @@ def test_vectors_and_other_pictures_are_refused() -> None:
         ValueError, match=r"multiples of those of the code, 6 x 6 places; this model decodes to \(1, 12, 11\)"
     ):
         assay(Cropped())
-    with pytest.raises(SettingError, match="^margin must be at most 2 for codes of 6 x 6 places, not 3; larger images"):
+    with pytest.raises(
+        SettingError, match=r"^margin must be at most 2 for codes of 6 x 6 places, not 3; larger images"
+    ):
         assay(SpaceToDepth(), margin=3)
 
 
@@ -157,6 +159,7 @@ def drawn(result: AssayResult) -> Figure:
 def test_picture_has_a_patch_for_each_channel() -> None:
     result = assay(Tiles(), Noise(channels=3, side=12), num_samples=10)
     figure = drawn(result)
-    assert [axes.get_xlabel().split("\n")[0] for axes in figure.axes] == ["1: radius 1.6", "0: radius 1.6", "2"]
+    assert [axes.get_xlabel().split("\n")[0].split(":")[0] for axes in figure.axes] == ["1", "0", "2"]
+    assert ", r 1.6\ngrey 1.00, flat 1.00" in figure.axes[1].get_xlabel()
     assert figure.axes[2].get_xlabel().endswith("paints nothing")
     assert picture(np.array([[[1.0, -1.0, 0.0]]])).tolist() == [[[1.0] * 3, [0.0] * 3, [0.5] * 3]]

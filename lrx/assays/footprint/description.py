@@ -19,8 +19,8 @@ DESCRIPTION = Description(
         "footprint": Picture(
             "A patch for each channel: the mean change around the place that is shifted, grey where there is none.",
             (
-                "A patch of one colour is a channel that paints evenly; stripes and edges are detail; a grey patch is "
-                "a channel that one place of paints nothing by, or that paints otherwise in every image."
+                "A patch of one colour is a channel that paints evenly; stripes and edges are detail; noise is a "
+                "channel that paints nothing, or something else in every image."
             ),
         ),
     },

@@ -1,4 +1,7 @@
-"""Footprints as one picture, from a results file alone: the mean change around the place, a patch a channel."""
+"""Footprints as one picture, from a results file alone: the mean change around the place, a patch a channel.
+
+Each patch has a scale of its own, which stands below it: the strongest channels paint tens of times as much as others.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,6 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     width = max(4.2, columns * (CELL + GAP))
     height = rows * (CELL + TEXT + GAP)
     figure = style.figure(width, height)
-    top = float(np.abs(patches).max()) or 1.0
     first: Axes | None = None
     for number, channel in enumerate(order):
         row, column = divmod(number, columns)
@@ -35,13 +37,13 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
         bottom = 1 - ((row + 1) * (CELL + GAP) + row * TEXT) / height
         axes = figure.add_axes((left, bottom, CELL / width, CELL / height))
         first = first or axes
-        axes.imshow(picture(patches[channel] / top), interpolation="nearest")
+        axes.imshow(picture(patches[channel] / (_top(patches[channel]) or 1.0)), interpolation="nearest")
         axes.set_xticks([])
         axes.set_yticks([])
         _outline(axes, result)
         axes.set_xlabel(_label(result, int(channel)), fontsize=6, labelpad=2, linespacing=1.2)
     assert first is not None
-    caption = _caption(result, provenance, top, len(order))
+    caption = _caption(result, provenance, len(order))
     style.title(first, "Footprints of single places", caption, characters=max(50, int(17 * width)), above=2)
     return {"footprint": figure}
 
@@ -69,10 +71,16 @@ def _label(result: AssayResult, channel: int) -> str:
     grey, flat, radius = (result.arrays[name].values[channel] for name in ("grey", "flat", "radius"))
     if not math.isfinite(grey):
         return f"{channel}\npaints nothing"
-    return f"{channel}: radius {radius:.1f}\ngrey {grey:.2f}, flat {flat:.2f}"
+    top = f"{_top(result.arrays['patch'].values[channel]):.1g}".lstrip("0")
+    return f"{channel}: ±{top}, r {radius:.1f}\ngrey {grey:.2f}, flat {flat:.2f}"
 
 
-def _caption(result: AssayResult, provenance: results.Provenance, top: float, shown: int) -> str:
+def _top(patch: np.ndarray) -> float:
+    """Return the largest change of a patch, which its picture shows in black or white."""
+    return float(np.abs(patch).max())
+
+
+def _caption(result: AssayResult, provenance: results.Provenance, shown: int) -> str:
     settings, channels = result.settings, len(result.arrays["patch"].values)
     some = "" if shown == channels else f", {shown} of {channels}"
     return figure_caption(
@@ -81,6 +89,6 @@ def _caption(result: AssayResult, provenance: results.Provenance, top: float, sh
         f"codes {settings['latent_shape']}, a place of {settings['pixels_of_place']} pixels (dashed)",
         f"base {settings['base']}",
         f"{settings['num_samples']:,} draws",
-        f"mean change by {settings['size']:g} step, black to white ±{top:.2g}",
-        f"channel: radius in pixels, share that is grey and flat; strongest first{some}",
+        f"mean change by {settings['size']:g} step" + ("s" if settings["size"] != 1 else ""),
+        f"below: channel, black to white, radius in pixels, share that is grey and flat; strongest first{some}",
     )
