@@ -71,7 +71,7 @@ def _label(result: AssayResult, channel: int) -> str:
     grey, flat, radius = (result.arrays[name].values[channel] for name in ("grey", "flat", "radius"))
     if not math.isfinite(grey):
         return f"{channel}\npaints nothing"
-    top = f"{_top(result.arrays['patch'].values[channel]):.1g}".lstrip("0")
+    top = f"{_top(result.arrays['patch'].values[channel]):.2g}".lstrip("0")
     return f"{channel}: ±{top}, r {radius:.1f}\ngrey {grey:.2f}, flat {flat:.2f}"
 
 
