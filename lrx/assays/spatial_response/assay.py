@@ -15,7 +15,7 @@ from lrx.core.settings import Checked, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError
 from lrx.responses.draws import BASES, base_of
-from lrx.responses.informative import READ_BACK, read_back_array, remark_on_read_back
+from lrx.responses.informative import READ_BACK, informative_by_read_back, read_back_array
 from lrx.responses.measurement import Measurement
 from lrx.responses.places import check_places, fitting_radius, map_shape
 from lrx.responses.site_response import SiteResponses, Sites, measure_sites
@@ -79,7 +79,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     sites, base = sites_of(m, settings), base_of(m, settings.base)
     responses = measure_sites(m, sites, base=base, num_samples=settings.num_samples)
     read_back_C, correlation_C = responses.read_back()[0], responses.correlation()[0]
-    correlated_only_C = (correlation_C >= CORRELATED) & ~(read_back_C > READ_BACK)
+    correlated_only_C = (correlation_C >= CORRELATED) & ~informative_by_read_back(read_back_C)
     arrays = _arrays(responses, read_back_C)
     reach_90 = arrays["reach"].values[:, PERCENT.index(90)]
     has_response = np.isfinite(reach_90)
@@ -106,8 +106,19 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             base=base,
             latent_shape=" x ".join(map(str, sites.shape)),
             batch_size=m.batch_size,
-            remark=remark_on_read_back(read_back_C),
+            remark=_remark(read_back_C, settings.patch),
         ),
+    )
+
+
+def _remark(read_back_C: Tensor, patch: int) -> str | None:
+    """Say where no channel is read back, and what sets more of it."""
+    if informative_by_read_back(read_back_C).any():
+        return None
+    more = "patch=3 sets its neighbours, too" if patch == 1 else "assay=response_matrix sets it at all places"
+    return (
+        f"no channel is read back where it is set, read_back > {READ_BACK:g} (the largest is {read_back_C.max():.2g}): "
+        f"the decoder ignores it, or its neighbours overrule it; {more}"
     )
 
 
