@@ -46,6 +46,7 @@ class Bent(SpaceToDepth):
 def assay(
     model: nn.Module, data: Noise | None = None, seed: int = 0, share: Any = ALL_UNITS, **settings: Any
 ) -> AssayResult:
+    model.register_buffer("float64", torch.zeros(1, dtype=torch.float64))  # whose dtype is that of the model
     generator = torch.Generator().manual_seed(seed)
     result = run_assay(Settings(**settings), model, data or Noise(side=12), generator, share=share)
     assert isinstance(result, AssayResult)
