@@ -32,6 +32,7 @@ class Description:
     needs: `factors` (a grid of known factors), `classes` (factors or labels), or `` for any images.
     needs_places: whether it needs codes (channel, y, x).
     in_paper: whether `assay=paper` runs it. shards: whether `assay.shards` can divide it.
+    sparse: whether it measures sparse codes, which all other assays refuse.
     """
 
     title: str
@@ -45,6 +46,7 @@ class Description:
     needs_places: bool = False
     in_paper: bool = False
     shards: bool = False
+    sparse: bool = False
 
     def __post_init__(self) -> None:
         assert self.needs in ("", "factors", "classes"), self.needs

@@ -62,7 +62,7 @@ class Config:
     def replaced(self, key: str, value: object) -> Config:
         """Return the same config with another value of one key, which is not among the overrides then."""
         node = copy.deepcopy(self._node)
-        OmegaConf.update(node, key, value)
+        OmegaConf.update(node, key, value, force_add=True)
         return Config(node, self.choices, tuple(word for word in self.overrides if not word.startswith(f"{key}=")))
 
     def without(self, key: str) -> Config:

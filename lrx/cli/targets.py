@@ -19,6 +19,7 @@ from lrx.core.text import join_names
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where PyYAML has libyaml
 Leaves = Iterable[tuple[str, object]]  # dotted keys and values
+SPARSE_AUTOENCODER = "lrx.models.sparse_autoencoder.SparseAutoencoder"  # which `lrx import` names, and no yaml
 
 
 def config_folder() -> Path:
@@ -28,8 +29,9 @@ def config_folder() -> Path:
 
 @functools.cache
 def own_targets() -> frozenset[str]:
-    """Return every `_target_` that lrx's own yaml files of parts name; a stored config may name these only."""
-    targets: set[str] = set()
+    """Return every `_target_` that lrx's own yaml files of parts, or `lrx import`, name; a stored config may name these
+    only."""
+    targets = {SPARSE_AUTOENCODER}
     for file in config_folder().rglob("*.yaml"):
         if file.relative_to(config_folder()).parts[0] != "hydra":  # launchers belong to the command line alone
             targets |= _targets_in(yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER))

@@ -1,0 +1,1 @@
+"""Assay `sparse_response`."""
