@@ -8,13 +8,13 @@ import torch
 from docs_tables import code, table
 from hydra import compose, initialize_config_module
 from torch import nn
-from toy_assays import ToyMaps, small, toy
+from toy_assays import ToyMaps, small, sparse_toy, toy
 
 from lrx.assays import catalog
 from lrx.assays.run import run_assay
 from lrx.cli.build import build_model
 from lrx.cli.config import Config
-from lrx.core.types import AssayResult
+from lrx.core.types import AssayResult, Dataset
 
 
 def contents(assay: str) -> str:
@@ -29,13 +29,16 @@ def contents(assay: str) -> str:
 
 @functools.cache
 def measured(assay: str) -> AssayResult:
-    """Return the result of an assay on an untrained VAE of three latents, or `ToyMaps`, and 64 small images."""
+    """Return the result of an assay on an untrained VAE of three latents, `ToyMaps` or `sparse_toy`, and 64 images or
+    vectors."""
     torch.manual_seed(0)
-    dataset = toy()
+    dataset: Dataset = toy()
     with initialize_config_module("lrx.configs", version_base="1.3"):
         train = compose("train", ["model=vae", "network=mlp", "latent_dim=3"])
     needs_places = catalog.descriptions()[assay].needs_places
     model: nn.Module = ToyMaps() if needs_places else build_model(Config(train, {}), dataset)
+    if catalog.descriptions()[assay].sparse:
+        model, dataset = sparse_toy()
     result = run_assay(small(assay), model, dataset, torch.Generator().manual_seed(0))
     assert isinstance(result, AssayResult), f"{assay} is several assays"
     return result

@@ -1,7 +1,7 @@
 """Make the file tests/data/foreign/sparse.npz: folders that SAELens and dictionary_learning write, and what they give.
 
     python3.11 -m venv other && . other/bin/activate
-    pip install torch==2.13.0 sae-lens==6.54.12 dictionary-learning==0.1.0
+    pip install torch==2.13.0 sae-lens==6.54.12 dictionary-learning==0.1.0 && pip uninstall --yes torchvision
     python scripts/make_sparse_folders.py tests/data/foreign
 
 The packages build models of 8 numbers and 12 features, save them, load them from their folders, encode and decode. The

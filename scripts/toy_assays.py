@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from lrx.assays import catalog
 from lrx.core.factors import FactorSpace
 from lrx.core.settings import Checked
+from lrx.core.types import Dataset
 from lrx.data.grid import GridDataset
+from lrx.data.in_memory import as_dataset
+from lrx.models.sparse_autoencoder import SparseAutoencoder
 
 SMALL: dict[str, object] = {  # settings that only cost time
     "num_samples": 32,
@@ -34,6 +37,7 @@ SMALL: dict[str, object] = {  # settings that only cost time
     "steps": 3,
     "labels": [20],
     "preset": "fast",
+    "num_vectors": 32,
     "target_se": None,
     "cache": None,
 }
@@ -69,3 +73,14 @@ class ToyMaps(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         """Codes (B, 2, h, w) to images (B, 1, 2 h, 2 w)."""
         return torch.sigmoid(self.up(z))
+
+
+def sparse_toy() -> tuple[SparseAutoencoder, Dataset]:
+    """Return a sparse code of 6 features, one of them twice, and 64 vectors, for the assays that measure one."""
+    generator = torch.Generator().manual_seed(0)
+    model = SparseAutoencoder(observation_shape=(8,), latent_dim=6, k=None, normalisation="none", dtype="float32")
+    decoder = torch.randn(6, 8, generator=generator)
+    decoder[5] = decoder[0]
+    weights = {"encoder_PD": decoder.T / decoder.square().sum(1), "decoder_DP": decoder, "scale_D": torch.ones(6)}
+    model.load_state_dict({**model.state_dict(), **weights})
+    return model, as_dataset(torch.rand(64, 6, generator=generator) @ decoder, name="toy vectors")

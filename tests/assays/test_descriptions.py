@@ -13,7 +13,7 @@ from lrx.assays import catalog
 from lrx.assays.plotting import style
 from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult
-from scripts.toy_assays import ToyMaps, small, toy
+from scripts.toy_assays import ToyMaps, small, sparse_toy, toy
 from tests.cli.test_configs import model_from
 from tests.support.models_for_tests import one_thread as one_thread
 
@@ -68,6 +68,8 @@ def test_scores_and_pictures_are_described(name: str) -> None:
     torch.manual_seed(0)
     vectors = model_from("model=vae", "network=mlp", "latent_dim=3", dataset=dataset)
     model = ToyMaps() if description.needs_places else vectors
+    if description.sparse:
+        model, dataset = sparse_toy()  # type: ignore[assignment]
     result = run_assay(small(name), model, dataset, torch.Generator().manual_seed(0))
     assert isinstance(result, AssayResult)
     scores = [score for score in result.scores if not score.endswith("_se")]
