@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from lrx.cli import conventions
 from lrx.cli.build import build_model
 from lrx.cli.config import Config
 from lrx.cli.targets import SPARSE_AUTOENCODER
@@ -21,8 +22,16 @@ READERS = {  # by the file that marks a folder
     saelens.WEIGHTS: (saelens.CONFIG, saelens.read_saelens),
     dictionary_learning.WEIGHTS: (dictionary_learning.CONFIG, dictionary_learning.read_dictionary_learning),
 }
-SAID_BY_FOLDER = ("autoencoder", "trust", "model", "network", "layout", "latent_dim", "weights_key", "output")
-SAID_BY_FOLDER += ("input_mean", "input_std")
+SAID_BY_FOLDER = (
+    *conventions.CONVENTIONS,
+    "weights_key",
+    "autoencoder",
+    "trust",
+    "model",
+    "network",
+    "layout",
+    "latent_dim",
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ def read_folder(config: Config, source: Path) -> SparseFolder:
         return read(source)
     pairs = " or ".join(f"{settings} and {weights}" for weights, (settings, _) in READERS.items())
     raise ValueError(
-        f"weights={source} is a folder without {pairs}; it has {join_names(there) or 'nothing'}; give one of its files"
+        f"weights={source}: it is a folder without {pairs}; it has {join_names(there) or 'nothing'}; give one of its files"
     )
 
 

@@ -64,7 +64,7 @@ class SparseAutoencoder(nn.Module):
         (size,) = observation_shape
         self.observation_shape, self.latent_dim, self.k = (size,), latent_dim, k
         self._normalise = NORMALISATIONS[normalisation]
-        shapes = {"encoder_PD": (size, latent_dim), "decoder_DP": (latent_dim, size)}
+        shapes: dict[str, tuple[int, ...]] = {"encoder_PD": (size, latent_dim), "decoder_DP": (latent_dim, size)}
         shapes |= {"input_bias_P": (size,), "decoder_bias_P": (size,)}
         shapes |= dict.fromkeys(("scale_D", "bias_D", "gate_bias_D", "threshold_D"), (latent_dim,))
         for name, shape in shapes.items():

@@ -81,6 +81,7 @@ def _own_weights(kind: str, tensors: dict[str, Tensor]) -> tuple[dict[str, Tenso
     decoder = tensors["decoder.weight"].T if is_linear else tensors["W_dec"]
     (decoder_bias,) = (tensors[name] for name in ("bias", "decoder.bias", "b_dec", "decoder_bias") if name in tensors)
     input_bias = decoder_bias * 0 if kind in ("AutoEncoderNew", "JumpReluAutoEncoder") else decoder_bias
+    gate: tuple[Tensor, Tensor] | None
     if kind == "GatedAutoEncoder":
         gate = tensors["gate_bias"], tensors["gate_bias"] * 0
         bias, scale = tensors["mag_bias"], tensors["r_mag"].exp()
