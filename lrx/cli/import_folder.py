@@ -57,9 +57,8 @@ def read_folder(config: Config, source: Path) -> SparseFolder:
             raise ValueError(f"{typed[0]} is for a file of weights; the folder {source} says itself what its model is")
         return read(source)
     pairs = " or ".join(f"{settings} and {weights}" for weights, (settings, _) in READERS.items())
-    raise ValueError(
-        f"weights={source}: it is a folder without {pairs}; it has {join_names(there) or 'nothing'}; give one of its files"
-    )
+    has = join_names(there) or "nothing"
+    raise ValueError(f"weights={source}: it is a folder without {pairs}; it has {has}; give one of its files")
 
 
 def build_folder(config: Config, found: SparseFolder, dataset: Dataset) -> ImportedFolder:
