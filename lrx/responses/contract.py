@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lrx.core.adapt import describe
 from lrx.core.foreign_code import is_foreign, is_out_of_memory, located, packages_of, unwrapped
+from lrx.core.sparse_code import SparseCode
 from lrx.core.types import Autoencoder, Dataset, Probabilistic
 from lrx.responses.encoding import check_deviations, eval_mode, fitting_batch_size, image_order, observations
 from lrx.responses.finite import why_not_finite
@@ -43,6 +44,8 @@ def check_contract(autoencoder: Autoencoder, dataset: Dataset) -> list[str]:
                 remarks.append(f"{name}.encode is not the mean that its posterior has: {change}")
             if infinite:
                 remarks.append(f"{name}.posterior gives {infinite} infinite of {z_ND.numel()} deviations")
+    if isinstance(autoencoder, SparseCode):  # its encoder may normalise, and its decoder leaves it at that
+        x_N = autoencoder.normalised(x_N)
     return [*remarks, *pixel_remarks(name, x_N, y_N, foreign=is_foreign(autoencoder))]
 
 

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from lrx.data.in_memory import as_dataset
 from lrx.models.sparse_autoencoder import SparseAutoencoder
 from lrx.responses import active_features as active_module
 from lrx.responses.active_features import ActiveFeatures, active_features
+from lrx.responses.contract import check_contract
 from lrx.responses.sparse_draws import VALUES, draws_of, num_draws
 from lrx.responses.sparse_response import STATISTICS, FeatureResponse, feature_response
 from tests.support.models_for_tests import one_thread as one_thread
-from tests.support.sparse_codes import KINDS, random_model, random_vectors
+from tests.support.sparse_codes import KINDS, model_of, random_model, random_vectors
 
 NUM_SAMPLES = 24
 
@@ -125,3 +127,11 @@ def test_draws_use_each_vector_once() -> None:
     assert len(set(chosen.tolist())) == count
     assert set(given) <= rest
     assert len(set(given)) == count
+
+
+def test_normalising_code_is_no_doubtful_one() -> None:
+    """Vectors are compared with what is decoded in its units: a code that keeps directions reconstructs them."""
+    eye = torch.eye(6, dtype=torch.float64)
+    model = model_of(torch.cat([eye, -eye], 1), torch.cat([eye, -eye]), normalisation="constant_norm_rescale")
+    vectors = random_vectors().raw(torch.arange(100)).numpy()
+    assert check_contract(model, as_dataset(50 * vectors)) == []
