@@ -121,9 +121,9 @@ def dictionary_learning() -> Arrays:
         "panneal": lambda: PAnnealTrainer(**sizes, **warm, anneal_start=3, n_sparsity_updates=2),
         "gated": lambda: GatedSAETrainer(**sizes, **warm),
         "jumprelu": lambda: JumpReluTrainer(**sizes, **warm),
-        "topk": lambda: TopKTrainer(**sizes, k=K),
-        "batchtopk": lambda: BatchTopKTrainer(**sizes, k=K),
-        "matryoshka": lambda: MatryoshkaBatchTopKTrainer(**sizes, k=K, group_fractions=[0.25, 0.75]),
+        "topk": lambda: TopKTrainer(**sizes, warmup_steps=1, k=K),
+        "batchtopk": lambda: BatchTopKTrainer(**sizes, warmup_steps=1, k=K),
+        "matryoshka": lambda: MatryoshkaBatchTopKTrainer(**sizes, warmup_steps=1, k=K, group_fractions=[0.25, 0.75]),
     }
     arrays: Arrays = {}
     for name, make in trainers.items():

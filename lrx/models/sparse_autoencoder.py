@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from lrx.core.validation import SettingError, check_choice, check_whole
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+COLUMNS = 4096  # of the encoder that are transposed at a time
 EPS = 1e-5  # of SAELens' layer_norm
 Normalise = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -113,7 +114,8 @@ class SparseAutoencoder(nn.Module):
     def own_gains(self) -> Tensor:
         """Return the diagonal of G (D,)."""
         w_DP = self.decoder_DP if self._normalise is None else self._normalise(self.decoder_DP)[0]
-        return torch.einsum("dp,pd->d", w_DP, self.encoder_PD)
+        parts = zip(w_DP.split(COLUMNS), self.encoder_PD.split(COLUMNS, dim=1), strict=True)
+        return torch.cat([(w_BP * encoder_PB.T).sum(1) for w_BP, encoder_PB in parts])
 
     def after_setting(self, p_ND: Tensor, x_NP: Tensor, change_N: Tensor, *, w_P: Tensor, g_D: Tensor) -> Tensor:
         """Return the preactivations (N, D) of x + change w, given those of x, the decoder's row w and its row of G.

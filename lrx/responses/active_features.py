@@ -55,13 +55,18 @@ def active_features(
     SettingError where so many activations are above 0 that they fill the memory.
     """
     chosen_N = image_order(dataset, generator)[: min(num_vectors, num_drawn(dataset))]
-    num_features = len(autoencoder.decoder_DP)
-    features, vectors, values, decoded, normalised, count = [], [], [], [], [], 0
+    num_features, like = len(autoencoder.decoder_DP), autoencoder.decoder_DP
+    decoded_NP, x_NP = (like.new_empty(len(chosen_N), like.shape[1]) for _ in range(2))
+    # filled in place: small tensors that stay between blocks that go would leave holes, of gigabytes in all
+    entries = [torch.empty(0, dtype=kind, device=like.device) for kind in (torch.int32, torch.int32, like.dtype)]
+    count = 0
     with eval_mode(autoencoder):
         for part in torch.split(torch.arange(len(chosen_N)), rows_at_once(num_features)):
             x_BP = observations(autoencoder, dataset, chosen_N[part])
             f_BD = autoencoder.encode(x_BP)
-            place_E, feature_E = (axis.int() for axis in f_BD.nonzero(as_tuple=True))
+            place_E, feature_E = f_BD.nonzero(as_tuple=True)
+            new = place_E + part[0], feature_E, f_BD[place_E, feature_E]
+            entries = [_with(buffer, count, values) for buffer, values in zip(entries, new, strict=True)]
             count += len(place_E)
             if count > MOST_ACTIVATIONS:
                 done = int(part[-1]) + 1
@@ -69,21 +74,24 @@ def active_features(
                     f"num_vectors={num_vectors} is too many: {count // done:,} features are active on a vector, and "
                     f"{MOST_ACTIVATIONS:,} activations are kept; give {MOST_ACTIVATIONS * done // count}"
                 )
-            features.append(feature_E)
-            vectors.append(place_E + part[0])
-            values.append(f_BD[f_BD != 0])
-            decoded.append(autoencoder.decode(f_BD))
-            normalised.append(autoencoder.normalised(x_BP))
-    feature_E, x_NP, decoded_NP = torch.cat(features), torch.cat(normalised), torch.cat(decoded)
+            decoded_NP[part], x_NP[part] = autoencoder.decode(f_BD), autoencoder.normalised(x_BP)
+    vectors_E, feature_E, values_E = (buffer[:count] for buffer in entries)
     order_E = feature_E.argsort(stable=True)
     counts_D = torch.bincount(feature_E, minlength=num_features)
-    vectors_E = torch.cat(vectors)
     return ActiveFeatures(
         decoded_NP,
         torch.cat([counts_D.new_zeros(1), counts_D.cumsum(0)]).cpu(),
         vectors_E[order_E].cpu().long(),
-        torch.cat(values)[order_E],
+        values_E[order_E],
         torch.bincount(vectors_E, minlength=len(chosen_N)),
         (x_NP - decoded_NP).double().square().sum(1),
         (x_NP - x_NP.mean(0)).double().square().sum(1),
     )
+
+
+def _with(buffer: Tensor, count: int, values: Tensor) -> Tensor:
+    """Return a buffer whose first `count` numbers are followed by these values; one twice as long where it is full."""
+    if count + len(values) > len(buffer):
+        buffer = torch.cat([buffer[:count], buffer.new_empty(max(count, len(values)))])
+    buffer[count : count + len(values)] = values
+    return buffer
