@@ -114,7 +114,7 @@ class SparseAutoencoder(nn.Module):
     def own_gains(self) -> Tensor:
         """Return the diagonal of G (D,)."""
         w_DP = self.decoder_DP if self._normalise is None else self._normalise(self.decoder_DP)[0]
-        parts = zip(w_DP.split(COLUMNS), self.encoder_PD.split(COLUMNS, dim=1), strict=True)
+        parts = zip(torch.split(w_DP, COLUMNS), torch.split(self.encoder_PD, COLUMNS, dim=1), strict=True)
         return torch.cat([(w_BP * encoder_PB.T).sum(1) for w_BP, encoder_PB in parts])
 
     def after_setting(self, p_ND: Tensor, x_NP: Tensor, change_N: Tensor, *, w_P: Tensor, g_D: Tensor) -> Tensor:
