@@ -49,8 +49,8 @@ def hydra_hooks(words: Sequence[str], swept: Sequence[str]) -> Iterator[None]:
         stack.enter_context(_replaced(JobReturn, "return_value", result))
         # Hydra takes launchers of the package `hydra_plugins` alone, which it does not find in an editable install
         stack.enter_context(_replaced(plugins, "_instantiate", functools.partial(_instantiate, plugins)))
-        if not any(word.startswith("hydra.mode=") for word in words):
-            # Hydra composes each config a first time to read hydra.mode, for which lrx has the flag -m
+        if not any("hydra" in word or word.startswith("-c") or word.startswith("--config") for word in words):
+            # Hydra composes each config a first time to read hydra.mode, which configs of lrx do not set
             stack.enter_context(_replaced(hydra_internals.Hydra, "get_mode", lambda *_, **__: None))
         # Hydra lets one job of a sweep that cannot be composed stop the others
         stack.enter_context(_replaced(hydra_internals, "ConfigLoaderImpl", JobConfigLoader))

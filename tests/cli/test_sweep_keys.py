@@ -99,3 +99,13 @@ def test_slurm_takes_the_sound_jobs_alone(lrx: Lrx, tmp_path: Path, monkeypatch:
         **{f"model=betavae model.beta={beta}": "queued" for beta in (1, 4)},
         **{f"model=vae model.beta={beta}": "failed" for beta in (1, 4)},
     }
+
+
+def test_sweep_that_a_yaml_asks_for(lrx: Lrx, tmp_path: Path) -> None:
+    file = tmp_path / "mine/experiment/two.yaml"
+    file.parent.mkdir(parents=True)
+    sweep = 'hydra:\n  mode: MULTIRUN\n  sweeper: {params: {seed: "0,1"}}\n'
+    file.write_text("# @package _global_\ntrainer: {steps: 1}\n" + sweep)
+    done = lrx("train", *SMALL, "--config-dir=mine", "experiment=two", "name=s")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "outputs/train/s").glob("*/checkpoint.pt"))) == 2
