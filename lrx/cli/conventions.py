@@ -16,11 +16,13 @@ from torch import nn
 from lrx.cli.config import Config, setting_group
 from lrx.cli.targets import import_target, keywords_of
 from lrx.core.adapt import ACTIVATIONS, Scale, adapt, adapt_network, describe_parts, likely_parts
+from lrx.core.latent_scale import rescale
 from lrx.core.types import Autoencoder, Dataset, as_float
 from lrx.storage.state_dict_layouts import Layout
 
 TARGET = "autoencoder._target_"
-ADAPTER = tuple(name for name in inspect.signature(adapt).parameters if name != "model")
+SCALE = tuple(name for name in inspect.signature(rescale).parameters if name != "model")
+ADAPTER = (*(name for name in inspect.signature(adapt).parameters if name != "model"), *SCALE)
 CONVENTIONS = ("output", "input_mean", "input_std")
 LOOKED_AT = 1024  # observations whose range is looked at
 
@@ -38,8 +40,10 @@ def as_autoencoder(config: Config, model: nn.Module) -> Autoencoder:
         has = [name for name in ("encode", "decode") if callable(getattr(model, name, None)) or name in given]
         if len(has) < 2:
             raise ValueError(_missing_methods(model, has))
+        scale = {key: given.pop(key) for key in SCALE if key in given}
         with setting_group("autoencoder"):
-            return adapt(model, **given)  # type: ignore[arg-type]
+            adapted = adapt(model, **given)  # type: ignore[arg-type]
+            return rescale(adapted, **scale) if scale else adapted  # type: ignore[arg-type]
     output, mean, std = (config.plain(key) for key in CONVENTIONS)
     if output is None:  # trained by lrx, or imported by 0.1.0
         assert isinstance(model, Autoencoder)

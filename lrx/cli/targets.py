@@ -18,6 +18,7 @@ from lrx.core.foreign_code import located
 from lrx.core.text import join_names
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where PyYAML has libyaml
+EXTRAS = ("diffusers",)  # packages of classes that have an extra of lrx of their name
 Leaves = Iterable[tuple[str, object]]  # dotted keys and values
 SPARSE_AUTOENCODER = "lrx.models.sparse_autoencoder.SparseAutoencoder"  # which `lrx import` names, and no yaml
 
@@ -84,6 +85,8 @@ def import_target(key: str, target: str) -> object:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise ValueError(f"{setting}: {module} itself needs {error.name}, which is not installed") from error
+        if error.name in EXTRAS:
+            raise ValueError(f"{setting}: {error.name} is not installed: pip install 'lrx[{error.name}]'") from error
         raise ValueError(
             f"{setting}: there is no module {error.name}, neither in the current folder nor installed; "
             "give package.Class"

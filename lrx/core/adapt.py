@@ -39,6 +39,7 @@ def adapt(
     output: str = "pixels",
     input_mean: Scale = 0.0,
     input_std: Scale = 1.0,
+    clamp: bool = False,
 ) -> Autoencoder:
     """Wrap a model so that it can be assayed: encode gives means (B, D), decode gives observations.
 
@@ -50,6 +51,7 @@ def adapt(
         `normalised`, in the units of the encoder's input.
     input_mean, input_std: the encoder is given (x - mean) / std of pixels x in [0, 1]; numbers, or one a channel. A
         model of images in [-1, 1] takes 0.5 and 0.5.
+    clamp: whether observations are cut to [0, 1] after that, so that what is encoded again is what an image file holds.
     A model with `encode` and `posterior` keeps its posterior, given the same input; one with `latent_values` those.
     SettingError for a name that the model does not have, and for other values.
 
@@ -59,11 +61,13 @@ def adapt(
     torch.Size([1, 4])
     """
     check_choice("output", output, tuple(OUTPUTS))
-    scale = _numbers("input_mean", input_mean, positive=False), _numbers("input_std", input_std, positive=True)
+    if not isinstance(clamp, bool):
+        raise SettingError(f"clamp must be true or false, not {clamp!r}")
+    scale = as_numbers("input_mean", input_mean, positive=False), as_numbers("input_std", input_std, positive=True)
     parts = _part(model, encode, "encode"), _part(model, decode, "decode")
     has_posterior = encode == "encode" and take is None and callable(getattr(model, "posterior", None))
     kind = AdaptedProbabilistic if has_posterior else Adapted
-    return kind(model, *parts, take=take, output=output, scale=scale)
+    return kind(model, *parts, take=take, output=output, scale=scale, clamp=clamp)
 
 
 def adapt_network(model: nn.Module, activation: str, input_mean: Scale, input_std: Scale) -> Autoencoder:
@@ -93,10 +97,12 @@ class Adapted(nn.Module):
         take: int | str | None,
         output: str,
         scale: tuple[Tensor, Tensor],
+        clamp: bool,
     ) -> None:
         super().__init__()
         self.model = model
-        self._encode, self._decode, self._take, self._output = encode, decode, take, output
+        self._encode, self._decode, self._take = encode, decode, take
+        self._output, self._clamp = output, clamp
         if callable(getattr(model, "latent_values", None)):  # see lrx.core.types.Quantized
             self.latent_values = model.latent_values
         for name, value in zip(("mean", "std"), scale, strict=True):
@@ -109,7 +115,8 @@ class Adapted(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         """Latents (B, D) to observations: pixels in [0, 1] where `output` is what the decoder gives."""
         x = as_codes(self._decode(z), None)
-        return OUTPUTS[self._output](x, *self._scale(x))
+        x = OUTPUTS[self._output](x, *self._scale(x))
+        return x.clamp(0, 1) if self._clamp else x
 
     def _normalised(self, x: Tensor) -> Tensor:
         mean, std = self._scale(x)
@@ -210,7 +217,7 @@ def _taken(value: object, take: int | str) -> object:
         raise TypeError(f"the model gives {describe(value)}, of which take={take!r} is no part") from error
 
 
-def _numbers(name: str, value: object, *, positive: bool) -> Tensor:
+def as_numbers(name: str, value: object, *, positive: bool) -> Tensor:
     """Return a number, or one for each channel, as a tensor (1,) or (C,). SettingError for others."""
     try:
         tensor = torch.as_tensor(value, dtype=torch.float32).flatten()

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ADAPTERS = ("lrx.core.adapt", "lrx.core.flat_codes")  # modules whose classes wrap a `model`
+ADAPTERS = ("lrx.core.adapt", "lrx.core.flat_codes", "lrx.core.latent_scale")  # modules whose classes wrap a `model`
 # torch's words, for the computer's memory and for a card's
 OUT_OF_MEMORY = re.compile(r"(not enough|can't allocate|out of) memory", re.I)
 

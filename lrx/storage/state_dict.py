@@ -55,12 +55,17 @@ def _shared_prefix(keys: Sequence[str], names: Iterable[str]) -> str:
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
-    """Load a state dict that fits the model in every key.
+    """Load a state dict that fits the model in every key. ValueError as of `check_weights`."""
+    check_weights(model.state_dict(), weights, source)
+    model.load_state_dict(dict(weights))
+
+
+def check_weights(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: Path) -> None:
+    """Check that the tensors of a file fit those of a model, or of a part of it.
 
     ValueError lists the keys that are missing, unexpected, not finite, of another shape, or of another kind (such as
     whole numbers for floating-point ones).
     """
-    own = model.state_dict()
     missing = [key for key in own if key not in weights]
     unexpected = [key for key in weights if key not in own]
     shapes = [
@@ -80,7 +85,6 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
     broken = [key for key, value in weights.items() if not torch.isfinite(value.float()).all()]
     if broken:
         raise ValueError(f"{source} holds weights that are not finite numbers: {join_names(broken)}")
-    model.load_state_dict(dict(weights))
 
 
 def _is_plain(value: Tensor, *, like: Tensor) -> bool:

@@ -1,0 +1,94 @@
+"""Value of `weights=` of `lrx import`: a file, a folder that another package saved, or a file for each part.
+
+A folder is known by what lies in it; FOLDERS has a line for each kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from lrx.cli.config import Config
+from lrx.cli.diffusers_folder import SETTINGS, WEIGHTS, describe_diffusers, is_diffusers
+from lrx.core.checksum import file_sha256
+from lrx.core.paths import expand_user
+from lrx.core.text import join_names
+
+
+class FolderKind(NamedTuple):
+    """Folders of a package: what they hold, how one is known, and what makes a config of it.
+
+    describe: config and folder to the config with the model, the file of its weights, and remarks.
+    """
+
+    holds: str
+    is_kind: Callable[[Path], bool]
+    describe: Callable[[Config, Path], tuple[Config, Path, list[str]]]
+
+
+FOLDERS = (FolderKind(f"{SETTINGS} and {WEIGHTS} (an autoencoder of diffusers)", is_diffusers, describe_diffusers),)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Files of weights by the part of the model that they are of, `""` for all of it, and remarks on them."""
+
+    files: Mapping[str, Path]
+    name: str
+    remarks: list[str] = field(default_factory=list)
+
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 of each file, by `weights` or `weights.PART`."""
+        return {f"weights.{part}".rstrip("."): file_sha256(path) for part, path in self.files.items()}
+
+    def origin(self) -> str:
+        """Return names and digests of the files in a line."""
+        digests = self.digests().values()
+        pairs = zip(self.files.items(), digests, strict=True)
+        if len(self.files) == 1:
+            return f"{self.name}, sha256 {next(iter(digests))}"
+        return "; ".join(f"{part} of {path.name}, sha256 {digest}" for (part, path), digest in pairs)
+
+
+def find_weights(config: Config) -> tuple[Config, Weights]:
+    """Return the files that `weights` names, and the config, to which a folder adds the model that is in it.
+
+    ValueError for a folder that is of no kind of FOLDERS, and for parts without a name or a file.
+    """
+    value = config.plain("weights")
+    if isinstance(value, Mapping):
+        return config, _parts(cast(Mapping[object, object], value))
+    path = expand_user(str(value))
+    if path.is_dir():
+        return _folder(config, path)
+    if config.value("latent_units") is not None:
+        raise ValueError(
+            "latent_units is for a folder of diffusers; for a class of your own give autoencoder.latent_mean and "
+            "autoencoder.latent_std"
+        )
+    return config, Weights({"": path}, path.name)
+
+
+def _parts(value: Mapping[object, object]) -> Weights:
+    wrong = [part for part, path in value.items() if not (isinstance(part, str) and part and isinstance(path, str))]
+    if wrong or not value:
+        raise ValueError(
+            f"weights={dict(value)} must name the file of each part of the model, as in "
+            "'weights={encoder:enc.pth,decoder:dec.pth}'"
+        )
+    files = {str(part): expand_user(str(path)) for part, path in value.items()}
+    return Weights(files, join_names([path.name for path in files.values()]))
+
+
+def _folder(config: Config, folder: Path) -> tuple[Config, Weights]:
+    kind = next((kind for kind in FOLDERS if kind.is_kind(folder)), None)
+    if kind is None:
+        there = join_names(sorted(path.name for path in folder.iterdir())) or "nothing"
+        holds = " or ".join(kind.holds for kind in FOLDERS)
+        raise ValueError(f"weights={folder} is a folder with {there}; give a file, or a folder with {holds}")
+    if config.value("autoencoder._target_"):
+        raise ValueError(f"weights={folder} says its class itself; leave out autoencoder._target_, or give its file")
+    described, file, remarks = kind.describe(config, folder)
+    return described, Weights({"": file}, f"{folder.name}/{file.name}", remarks)
