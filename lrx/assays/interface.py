@@ -23,7 +23,7 @@ from lrx.core.types import AssayResult, Autoencoder, Dataset
 from lrx.data.codes import CodesDataset, named_columns
 from lrx.data.in_memory import as_dataset
 from lrx.responses.contract import check_contract
-from lrx.responses.encoding import device_and_dtype_of, num_latents
+from lrx.responses.encoding import about_codes, device_and_dtype_of
 from lrx.storage.results import Provenance, environment
 from lrx.storage.state_dict import fingerprint
 
@@ -65,7 +65,7 @@ def assay(
     measured = run_assay(made, autoencoder, dataset, generator, remarks=remarks)
     provenance = {
         **provenance,
-        "num_latents": num_latents(autoencoder, dataset),
+        **about_codes(autoencoder, dataset),
         "seed": seed,
         "wall_time_s": time.monotonic() - began,
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 from lrx.cli.config import Config
 from lrx.cli.targets import import_target, keywords_of
@@ -17,6 +18,8 @@ from lrx.core.text import join_names
 
 PACKAGE, SETTINGS, WEIGHTS = "diffusers", "config.json", "diffusion_pytorch_model.safetensors"
 UNITS = ("model", "raw")
+# settings of the scale of codes, and what null stands for
+UNSCALED: dict[str, Any] = {"shift_factor": 0.0, "scaling_factor": 1.0, "latents_mean": [], "latents_std": []}
 # classes, their modules, and the part of what `encode` gives that holds the codes
 CLASSES = {
     "AutoencoderKL": ("autoencoder_kl", "latent_dist"),
@@ -84,23 +87,22 @@ def _read(folder: Path) -> dict[str, object]:
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"weights={folder / SETTINGS} is no JSON: {error}") from error
-    kind = settings.get("_class_name") if isinstance(settings, dict) else None
+    kind = str(settings.get("_class_name")) if isinstance(settings, dict) else "nothing"
     if kind in REFUSED:
         raise ValueError(f"{name} is a {kind}: {REFUSED[kind]}; valid are {join_names(list(CLASSES))}")
     if kind not in CLASSES:
-        raise ValueError(f"weights={folder / SETTINGS} has _class_name {kind!r}; valid are {join_names(list(CLASSES))}")
+        raise ValueError(f"weights={folder / SETTINGS} has _class_name {kind}; valid are {join_names(list(CLASSES))}")
     if not (folder / WEIGHTS).is_file():
         there = sorted(path.name for path in folder.glob("diffusion_pytorch_model*"))
-        shards = " (of several files)" if any("index.json" in file for file in there) else ""
         raise ValueError(
-            f"{name} has {join_names(there) or 'no weights'}{shards}, and no {WEIGHTS}; {valid} without variant=, in one file"
+            f"{name} has {join_names(there, most=3) or 'no weights'}, not {WEIGHTS}; {valid}, in one file, no variant"
         )
     wrong = [key for key, value in settings.items() if not _is_plain(value)]
     if wrong:
         raise ValueError(
             f"weights={folder / SETTINGS} has {wrong[0]}={settings[wrong[0]]!r}; numbers, words and lists are valid"
         )
-    return settings
+    return cast(dict[str, object], settings)
 
 
 def _check_trust(config: Config, folder: Path, kind: str) -> None:
@@ -119,20 +121,19 @@ def _units(config: Config, kind: str, own: dict[str, object]) -> tuple[dict[str,
         return {}, "codes as its encoder gives them"
     if kind == "AutoencoderKLFlux2":
         return {"latent_norm": "bn"}, "codes by its running statistics of 2 x 2 patches"
-    mean, std = own.get("latents_mean"), own.get("latents_std")
-    shift, factor = own.get("shift_factor") or 0.0, own.get("scaling_factor")
-    factor = 1.0 if factor is None else factor
-    if not isinstance(shift, int | float) or not isinstance(factor, int | float) or factor <= 0:
-        raise ValueError(f"{SETTINGS} has shift_factor {shift!r} and scaling_factor {factor!r}; write latent_units=raw")
-    if mean is None and std is None:
-        words = f"codes (z - {shift:.6g}) {factor:.6g}, as its diffusion model sees them"
-        return {"latent_mean": shift, "latent_std": 1 / factor}, words
-    if not isinstance(mean, list) or not isinstance(std, list) or shift:
-        raise ValueError(
-            f"{SETTINGS} has latents_mean or latents_std alone, or shift_factor too; write latent_units=raw"
-        )
-    words = f"codes (z - latents_mean) {factor:.6g} / latents_std, as its diffusion model sees them"
-    return {"latent_mean": mean, "latent_std": [value / factor for value in std]}, words
+    stated = {key: own[key] for key in UNSCALED if own.get(key) is not None}
+    shift, factor, means, stds = (UNSCALED | stated).values()
+    try:
+        if not means and not stds:
+            words = f"codes (z - {shift:.6g}) {factor:.6g}, as its diffusion model sees them"
+            return {"latent_mean": float(shift), "latent_std": 1 / factor}, words
+        if shift or len(means) != len(stds):
+            raise ValueError("a shift beside means, or means without deviations")
+        words = f"codes (z - latents_mean) {factor:.6g} / latents_std, as its diffusion model sees them"
+        return {"latent_mean": means, "latent_std": [std / factor for std in stds]}, words
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        given = ", ".join(f"{key}={value}" for key, value in stated.items())
+        raise ValueError(f"{SETTINGS} has {given}, no scale of codes ({error}); latent_units=raw needs none") from error
 
 
 def _is_plain(value: object) -> bool:

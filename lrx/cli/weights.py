@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from lrx.cli.config import Config
 from lrx.cli.diffusers_folder import SETTINGS, WEIGHTS, describe_diffusers, is_diffusers
@@ -58,24 +58,21 @@ def find_weights(config: Config) -> tuple[Config, Weights]:
     ValueError for a folder that is of no kind of FOLDERS, and for parts without a name or a file.
     """
     value = config.plain("weights")
-    if isinstance(value, Mapping):
-        return config, _parts(cast(Mapping[object, object], value))
-    path = expand_user(str(value))
-    if path.is_dir():
+    path = expand_user(value) if isinstance(value, str) else None
+    if path is not None and path.is_dir():
         return _folder(config, path)
     if config.value("latent_units") is not None:
         raise ValueError(
             "latent_units is for a folder of diffusers; for a class of your own give autoencoder.latent_mean and "
             "autoencoder.latent_std"
         )
-    return config, Weights({"": path}, path.name)
+    return config, _parts(value) if path is None else Weights({"": path}, path.name)
 
 
-def _parts(value: Mapping[object, object]) -> Weights:
-    wrong = [part for part, path in value.items() if not (isinstance(part, str) and part and isinstance(path, str))]
-    if wrong or not value:
+def _parts(value: object) -> Weights:
+    if not isinstance(value, dict) or not value or not all(isinstance(word, str) for word in (*value, *value.values())):
         raise ValueError(
-            f"weights={dict(value)} must name the file of each part of the model, as in "
+            f"weights={value} must be a file or a folder, or name the file of each part of the model, as in "
             "'weights={encoder:enc.pth,decoder:dec.pth}'"
         )
     files = {str(part): expand_user(str(path)) for part, path in value.items()}

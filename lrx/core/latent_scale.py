@@ -27,16 +27,11 @@ def rescale(
         normalisation, whose numbers are taken instead, when they are needed.
     SettingError for other values, and for a part that the model does not have.
     """
-    if latent_norm is None:
-        scale = (
-            as_numbers("latent_mean", latent_mean, positive=False),
-            as_numbers("latent_std", latent_std, positive=True),
-        )
-        norm = RunningStatistics(*scale)
-    else:
-        if (latent_mean, latent_std) != (0.0, 1.0):
-            raise SettingError("latent_norm has a mean and a deviation; give it, or latent_mean and latent_std")
-        norm = _statistics(model, latent_norm)
+    mean = as_numbers("latent_mean", latent_mean, positive=False)
+    std = as_numbers("latent_std", latent_std, positive=True)
+    if latent_norm is not None and (latent_mean, latent_std) != (0.0, 1.0):
+        raise SettingError("latent_norm has a mean and a deviation; give it, or latent_mean and latent_std")
+    norm = RunningStatistics(mean, std) if latent_norm is None else _statistics(model, latent_norm)
     kind = RescaledProbabilistic if isinstance(model, Probabilistic) else Rescaled
     return kind(model, norm)
 

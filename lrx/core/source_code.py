@@ -1,11 +1,13 @@
 """Source code of a class of one's own: the file of its module, and the files beside it that this imports.
 
-Imports are read from the source, and nothing is run. Of an installed package, only its own files count.
+Imports are read from the source, and nothing is run. Of an installed package the file of the module and the version
+count, since to follow the imports of a large one takes seconds.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +23,9 @@ def code_sha256(module: str) -> str:
 
     OSError when a file cannot be read.
     """
-    files = source_files(module)
-    return sha256("\n".join(f"{name} {file_sha256(path)}" for name, path in sorted(files.items()))) if files else ""
+    files, installed = source_files(module), _version(module)
+    lines = [f"{name} {file_sha256(path)}" for name, path in sorted(files.items())]
+    return sha256("\n".join([*lines, installed] if installed else lines)) if files else ""
 
 
 def about_code(module: str) -> dict[str, str]:
@@ -34,9 +37,10 @@ def about_code(module: str) -> dict[str, str]:
 def source_files(module: str) -> dict[str, Path]:
     """Return the files of a module, its packages and what they import from the same place, by the name of the module.
 
-    Empty for modules of lrx, and where there is no source.
+    Of an installed package with a version, the module and its packages alone. Empty for modules of lrx, and where there
+    is no source.
     """
-    top, files = module.partition(".")[0], dict[str, Path]()
+    top, files, follows = module.partition(".")[0], dict[str, Path](), not _version(module)
     base = None if top == OWN else _folder_of(top)
     pending = list(_with_packages(module)) if base else []
     while pending and base:
@@ -48,9 +52,23 @@ def source_files(module: str) -> dict[str, Path]:
         for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
             if file.is_file():
                 files[name] = file
-                pending += _imports(file, name if file.name == "__init__.py" else name.rpartition(".")[0])
+                pending += (
+                    []
+                    if not follows
+                    else _imports(file, name if file.name == "__init__.py" else name.rpartition(".")[0])
+                )
                 break
     return files
+
+
+def _version(module: str) -> str:
+    """Return the version of the installed package that a module is of; empty where it is of none."""
+    top = module.partition(".")[0]
+    base = _folder_of(top)
+    try:
+        return importlib.metadata.version(top) if base and INSTALLED & set(base.parts) else ""
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _folder_of(top: str) -> Path | None:

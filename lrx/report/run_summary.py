@@ -38,7 +38,7 @@ def summarize(contents: Contents) -> dict[str, str]:
         summary["network"] = config["network._target_"].rpartition(".")[2]
     latents = _num_latents(contents) or (None if own_class else config.get("latent_dim"))
     if latents:
-        summary["latents"] = str(latents)
+        summary["latents"] = str(latents) + (f" ({last['latent_shape']})" if last.get("latent_shape") else "")
     if "dataset" in last:
         summary["data"] = f"{last['dataset']}: {in_words(str(last.get('dataset_source', 'source not recorded')))}"
     elif "dataset._target_" in config:

@@ -111,6 +111,13 @@ def num_latents(autoencoder: Autoencoder, dataset: Dataset) -> int:
     return math.prod(latent_shape(autoencoder, dataset))
 
 
+def about_codes(autoencoder: Autoencoder, dataset: Dataset) -> dict[str, int | str]:
+    """Return what a result says of its codes: `num_latents` D, and `latent_shape` where it is no (D,)."""
+    shape = latent_shape(autoencoder, dataset)
+    stated = {"latent_shape": " x ".join(map(str, shape))} if len(shape) > 1 else {}
+    return {"num_latents": math.prod(shape), **stated}
+
+
 def latent_shape(autoencoder: Autoencoder, dataset: Dataset) -> tuple[int, ...]:
     """Return the shape of a code, (D,) or (C, h, w), from encoding the first image: no attribute is needed.
 

@@ -32,7 +32,7 @@ from lrx.core.validation import SettingError
 from lrx.data import splits
 from lrx.models.autoencoder import NetworkAutoencoder
 from lrx.responses.contract import check_contract
-from lrx.responses.encoding import num_latents
+from lrx.responses.encoding import about_codes
 from lrx.responses.work_units import ALL_UNITS, Shard, ShardDone, Share
 from lrx.runs import run_folder, shards, status
 from lrx.storage import results
@@ -127,7 +127,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             **({"reconstruction": model.reconstruction} if isinstance(model, NetworkAutoencoder) else {}),
             **about_data(dataset),
             **({"code_sha256": inputs["code"]} if "code" in inputs else {}),
-            "num_latents": num_latents(model, dataset),
+            **about_codes(model, dataset),
             "seed": seed,
             "device": str(device),
             "shards": count,
