@@ -40,7 +40,7 @@ def source_files(module: str) -> dict[str, Path]:
     Of an installed package with a version, the module and its packages alone. Empty for modules of lrx, and where there
     is no source.
     """
-    top, files, follows = module.partition(".")[0], dict[str, Path](), not _version(module)
+    top, files, follow = module.partition(".")[0], dict[str, Path](), not _version(module)
     base = None if top == OWN else _folder_of(top)
     pending = list(_with_packages(module)) if base else []
     while pending and base:
@@ -52,11 +52,8 @@ def source_files(module: str) -> dict[str, Path]:
         for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
             if file.is_file():
                 files[name] = file
-                pending += (
-                    []
-                    if not follows
-                    else _imports(file, name if file.name == "__init__.py" else name.rpartition(".")[0])
-                )
+                if follow:
+                    pending += _imports(file, name if file.name == "__init__.py" else name.rpartition(".")[0])
                 break
     return files
 
