@@ -65,7 +65,8 @@ def describe_diffusers(config: Config, folder: Path) -> tuple[Config, Path, list
             config = config.replaced(f"autoencoder.{key}", value)
     cut = "cut" if config.value("autoencoder.clamp") else "not cut"
     remarks = [
-        f"{kind} of diffusers {settings.get('_diffusers_version', 'of a version that is not known')}; {described}",
+        f"{kind} of diffusers {settings.get('_diffusers_version', 'of a version that is not known')}",
+        described,
         f"images in [-1, 1]; decoded pixels are {cut} to [0, 1] (autoencoder.clamp)",
     ]
     if left_out:
