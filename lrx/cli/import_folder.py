@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from lrx.cli import conventions
+from lrx.cli import conventions, diffusers_folder
 from lrx.cli.build import build_model
 from lrx.cli.config import Config
 from lrx.cli.targets import SPARSE_AUTOENCODER
@@ -56,7 +56,9 @@ def read_folder(config: Config, source: Path) -> SparseFolder:
         if typed:
             raise ValueError(f"{typed[0]} is for a file of weights; the folder {source} says itself what its model is")
         return read(source)
-    pairs = " or ".join(f"{settings} and {weights}" for weights, (settings, _) in READERS.items())
+    files = [(settings, weights) for weights, (settings, _) in READERS.items()]
+    files.append((diffusers_folder.SETTINGS, diffusers_folder.WEIGHTS))
+    pairs = " or ".join(f"{settings} and {weights}" for settings, weights in files)
     has = join_names(there) or "nothing"
     raise ValueError(f"weights={source}: it is a folder without {pairs}; it has {has}; give one of its files")
 

@@ -1,43 +1,32 @@
 """Value of `weights=` of `lrx import`: a file, a folder that another package saved, or a file for each part.
 
-A folder is known by what lies in it; FOLDERS has a line for each kind.
+A folder of diffusers is a class with the file of its weights; `lrx.cli.import_folder` has a table of the other kinds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from lrx.cli.config import Config
-from lrx.cli.diffusers_folder import SETTINGS, WEIGHTS, describe_diffusers, is_diffusers
+from lrx.cli.diffusers_folder import describe_diffusers, is_diffusers
 from lrx.core.checksum import file_sha256
 from lrx.core.paths import expand_user
 from lrx.core.text import join_names
 
 
-class FolderKind(NamedTuple):
-    """Folders of a package: what they hold, how one is known, and what makes a config of it.
-
-    describe: config and folder to the config with the model, the file of its weights, and remarks.
-    """
-
-    holds: str
-    is_kind: Callable[[Path], bool]
-    describe: Callable[[Config, Path], tuple[Config, Path, list[str]]]
-
-
-FOLDERS = (FolderKind(f"{SETTINGS} and {WEIGHTS} (an autoencoder of diffusers)", is_diffusers, describe_diffusers),)
-
-
 @dataclass(frozen=True)
 class Weights:
-    """Files of weights by the part of the model that they are of, `""` for all of it, and remarks on them."""
+    """Files of weights by the part of the model that they are of, `""` for all of it, and remarks on them.
+
+    folder: one of another kind, which `lrx.cli.import_folder` reads.
+    """
 
     files: Mapping[str, Path]
     name: str
     remarks: list[str] = field(default_factory=list)
+    folder: Path | None = None
 
     def digests(self) -> dict[str, str]:
         """Return the SHA-256 of each file, by `weights` or `weights.PART`."""
@@ -55,17 +44,13 @@ class Weights:
 def find_weights(config: Config) -> tuple[Config, Weights]:
     """Return the files that `weights` names, and the config, to which a folder adds the model that is in it.
 
-    ValueError for a folder that is of no kind of FOLDERS, and for parts without a name or a file.
+    ValueError for a folder of diffusers that cannot be read, and for parts without a name or a file.
     """
     value = config.plain("weights")
     path = expand_user(value) if isinstance(value, str) else None
     if path is not None and path.is_dir():
         return _folder(config, path)
-    if config.value("latent_units") is not None:
-        raise ValueError(
-            "latent_units is for a folder of diffusers; for a class of your own give autoencoder.latent_mean and "
-            "autoencoder.latent_std"
-        )
+    check_no_latent_units(config)
     return config, _parts(value) if path is None else Weights({"": path}, path.name)
 
 
@@ -80,12 +65,19 @@ def _parts(value: object) -> Weights:
 
 
 def _folder(config: Config, folder: Path) -> tuple[Config, Weights]:
-    kind = next((kind for kind in FOLDERS if kind.is_kind(folder)), None)
-    if kind is None:
-        there = join_names(sorted(path.name for path in folder.iterdir())) or "nothing"
-        holds = " or ".join(kind.holds for kind in FOLDERS)
-        raise ValueError(f"weights={folder} is a folder with {there}; give a file, or a folder with {holds}")
+    if not is_diffusers(folder):
+        check_no_latent_units(config)
+        return config, Weights({}, folder.name, folder=folder)
     if config.value("autoencoder._target_"):
         raise ValueError(f"weights={folder} says its class itself; leave out autoencoder._target_, or give its file")
-    described, file, remarks = kind.describe(config, folder)
+    described, file, remarks = describe_diffusers(config, folder)
     return described, Weights({"": file}, f"{folder.name}/{file.name}", remarks)
+
+
+def check_no_latent_units(config: Config) -> None:
+    """Check that units are not asked for where nothing says them. ValueError says what to write."""
+    if config.value("latent_units") is not None:
+        raise ValueError(
+            "latent_units is for a folder of diffusers; for a class of your own give autoencoder.latent_mean and "
+            "autoencoder.latent_std"
+        )

@@ -32,6 +32,8 @@ def rescale(
     if latent_norm is not None and (latent_mean, latent_std) != (0.0, 1.0):
         raise SettingError("latent_norm has a mean and a deviation; give it, or latent_mean and latent_std")
     norm = RunningStatistics(mean, std) if latent_norm is None else _statistics(model, latent_norm)
+    if callable(getattr(model, "latent_values", None)):
+        raise SettingError("latent_mean and latent_std are for continuous latents, and the model's have latent_values")
     kind = RescaledProbabilistic if isinstance(model, Probabilistic) else Rescaled
     return kind(model, norm)
 

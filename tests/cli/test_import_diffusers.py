@@ -140,8 +140,8 @@ def test_what_a_folder_lacks(change: Callable[[Path], None], words: list[str], t
 def test_folder_of_no_kind(lrx: Lrx) -> None:
     Path("notes").mkdir()
     Path("notes/readme.txt").touch()
-    told = ["weights=notes is a folder with readme.txt", "config.json and diffusion_pytorch_model.safetensors"]
-    assert_refused(lrx("import", "weights=notes", *DATA, TRUST), *told)
+    told = ["weights=notes: it is a folder", "config.json and diffusion_pytorch_model.safetensors", "readme.txt"]
+    assert_refused(lrx("import", "weights=notes", *DATA), *told)
     Path("mine.pt").touch()
     assert_refused(lrx("import", "weights=mine.pt", *DATA, "latent_units=raw"), "autoencoder.latent_mean")
 
