@@ -60,7 +60,7 @@ def test_traversal_sets_each_value() -> None:
         assay("traversal", Grid(), extent=2)
 
 
-@pytest.mark.parametrize("name", ["manifold", "response_map", "interpolation"])
+@pytest.mark.parametrize("name", ["manifold", "response_map", "interpolation", "contraction"])
 def test_assays_of_continuous_latents_refuse(name: str) -> None:
     with pytest.raises(ValueError, match=rf"assay={name} .*latents of this model take 4 values each.*response_matrix"):
         assay(name, Grid())
