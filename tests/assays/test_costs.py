@@ -68,6 +68,8 @@ EXACT: dict[str, list[dict[str, Any]]] = {
     "reconstruction": [{}, {"num_images": 500}],
     "metrics": [{"only": ["mig"]}],
     "codes": [{}, {"num_images": 64}],
+    "round_trips": [{}, {"num_images": 40, "trips": 5}],
+    "contraction": [{}, {"levels": [0.5], "draws": 3}],
 }
 CASES = [(name, values) for name, every in EXACT.items() for values in every]
 
@@ -82,7 +84,7 @@ def test_told_passes_pass(name: str, values: dict[str, object], model: type[Coun
 
 
 def test_every_assay_is_counted() -> None:
-    assert {*EXACT, "manifold", "interpolation"} == {*catalog.descriptions()}
+    assert {*EXACT, "manifold", "interpolation", "equivariance"} == {*catalog.descriptions()}
 
 
 @pytest.mark.parametrize("values", [{"base": "posterior_sample", "num_samples": 150}, {"precision": "bf16"}])

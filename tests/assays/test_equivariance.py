@@ -11,11 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lrx.assays.equivariance import plot
+from lrx.assays.equivariance import assay, plot
 from lrx.assays.equivariance.assay import Settings
+from lrx.assays.equivariance.cost import cost
 from lrx.assays.plotting import drawing
 from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult, Dataset
+from lrx.responses.measurement import measurement
 from lrx.responses.work_units import Shard, ShardDone, StoredUnits
 from lrx.storage import results
 from tests.support.maps_for_tests import Noise, Smoothing, SpaceToDepth
@@ -204,3 +206,22 @@ def test_picture_from_file(tmp_path: Path) -> None:
         results.write(path, {"equivariance": measure(model, Noise(side=24))}, {"model": "a.B", "dataset": "noise"})
         (picture,) = drawing.save(plot.figures, *drawing.read(path, "equivariance"), tmp_path)
         assert picture.stat().st_size > 1000
+
+
+def test_told_passes_pass() -> None:
+    class Counting(Pooling):
+        encoded = decoded = 0
+
+        def encode(self, x: Tensor) -> Tensor:
+            self.encoded += len(x)
+            return super().encode(x)
+
+        def decode(self, z: Tensor) -> Tensor:
+            self.decoded += len(z)
+            return super().decode(z)
+
+    model, settings = Counting(), Settings(shifts=[2, 4], num_images=20)
+    m = measurement(model, Noise(side=24), torch.Generator().manual_seed(0))
+    told, model.encoded = cost(m, settings), 0
+    assay.measure(m, settings)
+    assert (model.encoded, model.decoded) == (told.encodings, told.decodings)
