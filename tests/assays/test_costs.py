@@ -17,7 +17,7 @@ from lrx.core.types import AssayResult
 from lrx.responses.cost import Cost
 from lrx.responses.measurement import Measurement, measurement
 from lrx.responses.work_units import Shard, ShardDone, StoredUnits
-from scripts.toy_assays import SMALL, small, toy
+from scripts.toy_assays import SMALL, small, sparse_toy, toy
 from tests.support.counting_models import LATENTS, Counting, CountingPosterior, Maps, Quantizing, Rounding
 from tests.support.models_for_tests import one_thread as one_thread
 
@@ -84,7 +84,24 @@ def test_told_passes_pass(name: str, values: dict[str, object], model: type[Coun
 
 
 def test_every_assay_is_counted() -> None:
-    assert {*EXACT, "manifold", "interpolation", "equivariance"} == {*catalog.descriptions()}
+    others = {"manifold", "interpolation", "equivariance", "sparse_response"}  # each below
+    assert {*EXACT, *others} == {*catalog.descriptions()}
+
+
+def test_vectors_of_a_sparse_code_pass_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, data = sparse_toy()
+    m = measurement(model, data, torch.Generator().manual_seed(0), batch_size=16)
+    seen = {"encode": 0, "decode": 0}
+    for name in seen:
+
+        def counts(given: torch.Tensor, name: str = name, inner: Any = getattr(model, name)) -> torch.Tensor:
+            seen[name] += len(given)
+            return torch.as_tensor(inner(given))
+
+        monkeypatch.setattr(model, name, counts)
+    cost = counted(m, own := settings("sparse_response", num_vectors=40))
+    catalog.measure_of(own)(m, own)
+    assert seen == {"encode": cost.encodings, "decode": cost.decodings} == {"encode": 40, "decode": 40}
 
 
 @pytest.mark.parametrize("values", [{"base": "posterior_sample", "num_samples": 150}, {"precision": "bf16"}])
