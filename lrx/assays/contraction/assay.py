@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from lrx.core.devices import to_device
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.statistics import mean_and_se, root_of_ratio
 from lrx.core.types import AssayResult
 from lrx.core.validation import SettingError, is_number
@@ -44,7 +44,7 @@ RESPONSES = 3  # of each noise: of it all, of its part on the codes, of that off
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the contraction."""
 
     levels: list[float] = setting([0.03, 0.1, 0.3, 1.0], "sizes of the noise, in standard deviations of codes")

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from lrx.assays.equivariance.windows import Windows, any_size, check_windows, windows_of
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.statistics import mean_and_se, ratio_of_means, root_of_ratio
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError, is_whole
@@ -39,7 +39,7 @@ DIRECTIONS = ("y", "x")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the equivariance."""
 
     shifts: list[int] | None = setting(None, "in pixels, such as [0,4,8,16]; null: up to one place, in 4 steps at most")

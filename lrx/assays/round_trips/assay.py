@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.statistics import mean_and_se, ratio_of_means, root_of_ratio
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError
@@ -32,7 +32,7 @@ PICTURE_AXES = ("colour", "height", "width")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the round trips."""
 
     num_images: int = setting(32, "images, drawn from the seed; at most all", at_least=2)
