@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,3 +140,11 @@ def test_docstrings_begin_with_a_verb_or_noun() -> None:
                 if words and words[0].lower().strip("`'\",") in ARTICLES:
                     wrong.append(f"{path.relative_to(ROOT)}: {' '.join(words[:6])}")
     assert not wrong, f"{len(wrong)} docstrings: {wrong[:20]}"
+
+
+def test_every_package_is_installed() -> None:
+    listed = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "packages"
+    ]
+    found = {".".join(path.parent.relative_to(ROOT.parent).parts) for path in ROOT.rglob("__init__.py")}
+    assert found <= {*listed}  # an editable install finds those that are not listed, too

@@ -29,7 +29,7 @@ from lrx.data.helix import double_helix
 from lrx.models.autoencoder import NetworkAutoencoder
 from lrx.training import checkpoint
 from lrx.training.loop import train
-from scripts.toy_assays import ToyMaps
+from scripts.toy_assays import ToyMaps, sparse_toy
 from tests.support.observers import Callbacks
 
 ROOT = Path(lrx.configs.__path__[0])
@@ -244,8 +244,11 @@ def test_assay_on_toy_grid(assay: str, tmp_path: Path, monkeypatch: pytest.Monke
     needs_places = about is not None and about.needs_places
     dataset = ToyGrid((1, 8, 8)) if needs_places else ToyGrid((1, 4, 4))
     vectors = model_from("model=vae", "network=mlp", "latent_dim=2", dataset=dataset)
+    model, data = (ToyMaps() if needs_places else vectors, dataset)
+    if about is not None and about.sparse:
+        model, data = sparse_toy()  # type: ignore[assignment]
     settings = instantiate(node, _convert_="all")
-    measured = run_assay(settings, ToyMaps() if needs_places else vectors, dataset, torch.Generator().manual_seed(0))
+    measured = run_assay(settings, model, data, torch.Generator().manual_seed(0))
     for result in [measured] if isinstance(measured, AssayResult) else measured.values():
         assert isinstance(result, AssayResult)
         assert result.arrays

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.sparse_code import SparseCode
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult
@@ -47,7 +47,7 @@ PER_DRAW = {  # unit and description of STATISTICS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the responses of a sparse code."""
 
     values: str = setting(
