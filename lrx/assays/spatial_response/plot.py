@@ -12,7 +12,7 @@ from lrx.assays.plotting.figure_caption import figure_caption, informative
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-WIDTH, HEIGHT = 8.6, 4.9  # inches
+WIDTH, HEIGHT = 8.6, 4.2  # inches
 LABELLED = 48  # channels, at most, whose bars have numbers
 ANNOTATED = 7  # side of a heat map, at most, whose cells have numbers
 
@@ -20,11 +20,11 @@ ANNOTATED = 7  # side of a heat map, at most, whose cells have numbers
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
     """Draw what is read back of each channel, the responses around a site in units of its step, and their reach."""
     figure = style.figure(WIDTH, HEIGHT)
-    bars = figure.add_axes((0.06, 0.64, 0.92, 0.22))
+    bars = figure.add_axes((0.06, 0.67, 0.92, 0.22))
     _bars(bars, result)
     own, others = _around(result)
     top = float(np.nanmax([own, others], initial=0)) or 1.0
-    panels = (("its own channel", own), ("other channels together", others))
+    panels = (("own channel", own), ("all other channels", others))
     for number, (head, values) in enumerate(panels):
         axes = figure.add_axes((0.06 + 0.22 * number, 0.1, 0.18, 0.18 * WIDTH / HEIGHT))
         _map(axes, values, result.coordinates["dx"], top, head)
@@ -74,8 +74,9 @@ def _map(axes: Axes, values: np.ndarray, offsets: np.ndarray, top: float, head: 
     radius = float(offsets[-1]) + 0.5
     extent = (-radius, radius, radius, -radius)
     axes.imshow(values, cmap=style.SEQUENTIAL, vmin=0, vmax=top, extent=extent, interpolation="nearest")
-    axes.set_title(f"steps, {head}", fontsize=8, loc="left")
+    axes.set_title(f"{head}, in steps", fontsize=8, loc="left")
     axes.set_xlabel("dx", fontsize=8, labelpad=1)
+    axes.set_ylabel("dy", fontsize=8, labelpad=1)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     if len(offsets) <= ANNOTATED:
@@ -92,7 +93,7 @@ def _matrix(axes: Axes, result: AssayResult) -> None:
     with np.errstate(invalid="ignore", divide="ignore"):
         values = result.arrays["kernel"].values[:, :, radius, radius] / result.arrays["step"].values[:, None]
     axes.imshow(values, cmap=style.SEQUENTIAL, vmin=0, vmax=1, interpolation="nearest")
-    axes.set_title("steps, at the place set (to 1)", fontsize=8, loc="left")
+    axes.set_title("at the place set, in steps", fontsize=8, loc="left")
     axes.set_xlabel("channel responding", fontsize=8, labelpad=1)
     axes.set_ylabel("channel set", fontsize=8, labelpad=1)
     for axis in (axes.xaxis, axes.yaxis):
