@@ -28,6 +28,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     for number, (head, values) in enumerate(panels):
         axes = figure.add_axes((0.06 + 0.22 * number, 0.1, 0.18, 0.18 * WIDTH / HEIGHT))
         _map(axes, values, result.coordinates["dx"], top, head)
+        axes.set_ylabel("" if number else "dy", fontsize=8, labelpad=1)
     _matrix(figure.add_axes((0.53, 0.1, 0.18, 0.18 * WIDTH / HEIGHT)), result)
     _reach(figure.add_axes((0.8, 0.1, 0.18, 0.18 * WIDTH / HEIGHT)), result)
     style.title(bars, "Spatial response", _caption(result, provenance), characters=140, above=4)
@@ -76,7 +77,6 @@ def _map(axes: Axes, values: np.ndarray, offsets: np.ndarray, top: float, head: 
     axes.imshow(values, cmap=style.SEQUENTIAL, vmin=0, vmax=top, extent=extent, interpolation="nearest")
     axes.set_title(f"{head}, in steps", fontsize=8, loc="left")
     axes.set_xlabel("dx", fontsize=8, labelpad=1)
-    axes.set_ylabel("dy", fontsize=8, labelpad=1)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     if len(offsets) <= ANNOTATED:
