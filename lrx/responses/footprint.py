@@ -37,18 +37,20 @@ class Codes:
 def codes_to_paint(m: Measurement, shape: tuple[int, int, int], *, base: str, num_samples: int, radius: int) -> Codes:
     """Return codes of `num_samples` draws, with a random place of each at least `radius` from borders."""
     inner, left = inner_places(shape, radius), num_samples
-    z_parts, centres, squares = [], [], torch.zeros(shape[0], dtype=torch.float64)
+    z_parts, centres, squares, seen = [], [], torch.zeros(shape[0], dtype=torch.float64), 0
     for block in blocks(m.with_units("channel"), base=base):
         places = random_places(inner, block.size, 1, m.generator)[:, 0]
-        draws = block.draws().first(left)
+        every = block.draws()  # all of the block, since they are encoded, for a step of less error
+        step = (every.values_ND.double() - every.z_ND.double()).view(-1, *shape)
+        squares += step.square().mean((2, 3)).sum(0).cpu()
+        seen += len(every)
+        draws = every.first(left)
         left -= len(draws)
         z_parts.append(draws.z_ND.view(-1, *shape))
         centres.append(places[: len(draws)])
-        step = (draws.values_ND.double() - draws.z_ND.double()).view(-1, *shape)
-        squares += step.square().mean((2, 3)).sum(0).cpu()
         if left == 0:
             break
-    return Codes(torch.cat(z_parts), torch.cat(centres), (HALF * squares / num_samples).sqrt())
+    return Codes(torch.cat(z_parts), torch.cat(centres), (HALF * squares / seen).sqrt())
 
 
 def pixels_of_place(m: Measurement, codes: Codes) -> tuple[int, int]:
