@@ -20,7 +20,15 @@ from lrx.responses.cost import Cost
 from lrx.responses.measurement import Measurement, measurement
 from lrx.responses.work_units import Shard, ShardDone, StoredUnits
 from scripts.toy_assays import SMALL, small, sparse_toy, toy
-from tests.support.counting_models import LATENTS, Counting, CountingPosterior, Maps, Quantizing, Rounding
+from tests.support.counting_models import (
+    LATENTS,
+    Counting,
+    CountingPosterior,
+    Maps,
+    MapsPosterior,
+    Quantizing,
+    Rounding,
+)
 from tests.support.models_for_tests import one_thread as one_thread
 
 
@@ -73,6 +81,7 @@ EXACT: dict[str, list[dict[str, Any]]] = {
     "round_trips": [{}, {"num_images": 40, "trips": 5}],
     "contraction": [{}, {"levels": [0.5], "draws": 3}],
 }
+MAPS_ALONE = ("spatial_response", "footprint")
 CASES = [(name, values) for name, every in EXACT.items() for values in every]
 
 
@@ -85,9 +94,24 @@ def test_told_passes_pass(name: str, values: dict[str, object], model: type[Coun
     assert passed(subject, m, own) == told(cost)
 
 
+@pytest.mark.parametrize("values", [{}, {"num_samples": 70}, {"base": "posterior_sample"}, {"base": "prior"}])
+@pytest.mark.parametrize("name", MAPS_ALONE)
+def test_assays_of_maps_alone_are_counted(name: str, values: dict[str, object]) -> None:
+    own, subject = settings(name, **values), MapsPosterior()
+    m = prepared(subject)
+    all_ = counted(m, own)
+    assert passed(subject, m, own) == told(all_)
+    for number in (1, 2):
+        shard = prepared(subject, share=Shard(number, 2))
+        cost = counted(shard, own)
+        seen = passed(subject, shard, own)
+        assert all(seen[part] <= count for part, count in told(cost).items())
+        assert cost.at_most
+
+
 def test_every_assay_is_counted() -> None:
     others = {"manifold", "interpolation", "equivariance", "sparse_response"}  # each below
-    assert {*EXACT, *others} == {*catalog.descriptions()}
+    assert {*EXACT, *MAPS_ALONE, *others} == {*catalog.descriptions()}
 
 
 def test_vectors_of_a_sparse_code_pass_once(monkeypatch: pytest.MonkeyPatch) -> None:

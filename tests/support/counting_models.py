@@ -91,6 +91,10 @@ class Maps(Counting):
         return torch.nn.functional.pixel_shuffle(torch.cat([z, z], 1), 2)
 
 
+class MapsPosterior(CountingPosterior, Maps):
+    """The same with a posterior."""
+
+
 class Quantizing(Counting):
     """Codes of the values 0 to 3."""
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult
 from lrx.responses.draws import BASES, base_of
@@ -31,7 +31,7 @@ SHARES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the footprint."""
 
     size: float = setting(1.0, "steps by which a channel is shifted, each its standard deviation", positive=True)

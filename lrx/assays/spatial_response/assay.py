@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from lrx.core.settings import Checked, setting, stored
+from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError
 from lrx.responses.draws import BASES, base_of
@@ -27,7 +27,7 @@ AXES = ("intervened", "responding")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Checked):
+class Settings(AssaySettings):
     """Settings of the spatial response."""
 
     radius: int | None = setting(
