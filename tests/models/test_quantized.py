@@ -20,7 +20,7 @@ from tests.support.models_for_tests import one_thread as one_thread
 
 P, D, B = 5, 3, 7  # numbers of an observation, latents, observations
 QLAE_SETTINGS = {"values": 4, "quantization": 0.03, "commitment": 0.02, "weight_decay": 0.1}
-FSQ_SETTINGS = {"values": 6, "weight_decay": 0.0}
+FSQ_SETTINGS = {"values": 6, "saturation": 0.0, "weight_decay": 0.0}
 
 
 def built(kind: type[NetworkAutoencoder], **own: Any) -> Any:
@@ -158,3 +158,15 @@ def test_codes_are_values_under_autocast() -> None:
 def test_invalid_settings_are_refused(own: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         built(QLAE, **(QLAE_SETTINGS | own))
+
+
+def test_fsq_weighs_what_saturates_tanh() -> None:
+    plain, x = built(FSQ, **FSQ_SETTINGS), observations(5.0)
+    weighed = built(FSQ, **{**FSQ_SETTINGS, "saturation": 0.25})
+    weighed.load_state_dict(plain.state_dict())
+    generator = torch.Generator()
+    terms = weighed.loss(x, step=0, generator=generator)
+    before = weighed.encoder(x)
+    expected = plain.loss(x, step=0, generator=generator)["loss"] + 0.25 * x[0].numel() * (before**2).mean()
+    assert torch.allclose(terms["loss"], expected)
+    assert torch.allclose(terms["saturation"], (before**2).mean())
