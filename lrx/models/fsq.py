@@ -22,7 +22,8 @@ from lrx.models.quantized import QuantizedAutoencoder, nearest, straight_through
 class FSQ(QuantizedAutoencoder):
     """Autoencoder whose latents are rounded to a fixed grid.
 
-    saturation: weight of the mean square of what tanh is given. values, weight_decay: see `lrx.models.quantized.QuantizedAutoencoder`.
+    saturation: weight of the mean square of what tanh is given. values, weight_decay: see
+    `lrx.models.quantized.QuantizedAutoencoder`.
     """
 
     grid: Tensor
