@@ -71,7 +71,7 @@ def test_seed_decides(images: np.ndarray) -> None:
         (
             ("response_matrix",),
             {"base": "none"},
-            "^base must be one of prior, posterior, .*, not 'none'$",
+            "^base must be one of auto, prior, posterior, .*, not 'none'$",
         ),
     ],
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Unpack
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lrx.core.validation import check_number, check_whole
@@ -65,7 +64,8 @@ def nearest(code_BD: Tensor, values_DV: Tensor) -> Tensor:
     """Return for each code (B, D) the nearest of its latent's values (D, V); gradients go to the values."""
     with torch.no_grad():
         places_BD = (code_BD[:, :, None] - values_DV).abs().argmin(2)
-        chosen_BDV = F.one_hot(places_BD, values_DV.shape[1]).to(values_DV.dtype)
+        numbers_V = torch.arange(values_DV.shape[1], device=values_DV.device)
+        chosen_BDV = (places_BD[:, :, None] == numbers_V).to(values_DV.dtype)  # one_hot reads from the device
     return (chosen_BDV * values_DV).sum(2)  # whose gradient is a plain sum, in one order on every device
 
 

@@ -87,13 +87,14 @@ def _now(x: Tensor) -> float:
 
 
 class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Mode that keeps the size of the largest tensor that an operation gives."""
+    """Mode that keeps the size of the largest tensor that an operation makes; views, as of weights, are none."""
 
     num_bytes = 0
 
     def __torch_dispatch__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = func(*args, **(kwargs or {}))
+        taken = {part.untyped_storage().data_ptr() for part in args if isinstance(part, Tensor)}
         for part in given if isinstance(given, tuple | list) else (given,):
-            if isinstance(part, Tensor):
+            if isinstance(part, Tensor) and part.untyped_storage().data_ptr() not in taken:
                 self.num_bytes = max(self.num_bytes, part.nbytes)
         return given

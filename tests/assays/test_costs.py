@@ -276,7 +276,7 @@ def test_walks_over_channels_are_counted() -> None:
 
 @pytest.mark.parametrize("name", ["response_matrix", "traversal", "latent_graph"])
 def test_every_value_of_quantised_latents_is_counted(name: str) -> None:
-    values = {"latents": "all", "steps": 11} if name == "traversal" else {}
+    values = {"latents": "all", "steps": 11} if name == "traversal" else {}  # its default, which has no effect here
     own, subject = settings(name, **values), Quantizing()
     m = prepared(subject)
     assert passed(subject, m, own) == told(counted(m, own))

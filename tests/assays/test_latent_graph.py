@@ -160,13 +160,13 @@ def test_256_latents() -> None:
     )
     assert np.argwhere(values(result, "edge")).tolist() == [[3, 200]]
     assert calls[-1] == (300 * 257, 300 * 257)
-    assert [done for done, _ in calls] == sorted({done for done, _ in calls})
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"base": "foo"}, "base must be one of prior, posterior, posterior_sample, not 'foo'"),
+        ({"base": "foo"}, "base must be one of auto, prior, posterior, posterior_sample, not 'foo'"),
         ({"num_samples": 7}, "num_samples must be null or a whole number of at least 8, not 7"),
         ({"num_samples": 10.0}, "num_samples must be null or a whole number of at least 8, not 10.0"),
         ({"num_samples": 1000, "base": "posterior"}, "at least 1024 .8 blocks of draws from data., not 1000"),

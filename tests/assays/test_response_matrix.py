@@ -167,7 +167,7 @@ def test_base_responses_once_and_full_progress() -> None:
     assert sum(rows) == 300 * (3 + 1)
     assert max(rows) <= 512
     assert calls[-1] == (1200, 1200)
-    assert [done for done, _ in calls] == sorted({done for done, _ in calls})
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
 
 
 def test_smallest_model_and_data() -> None:

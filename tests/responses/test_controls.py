@@ -94,7 +94,7 @@ def test_errors_of_signed_rows_match_their_spread(base: str) -> None:
 def test_what_controls_cannot_turn_is_said() -> None:
     with pytest.raises(SettingError, match="controls is of single latents of vectors, not of units=channel"):
         matrix(SpaceToDepth(), Noise(), controls=5)
-    with pytest.raises(SettingError, match="controls must be 0 or at least 2 random directions, such as 20, not 1"):
+    with pytest.raises(SettingError, match="controls must be null or a whole number of at least 2, not 1"):
         matrix(Linear(torch.eye(3, dtype=torch.float64)), Vectors(), controls=1)
     one = torch.diag(torch.tensor([1.0, 0, 0]).double())
     result = matrix(Linear(one), Vectors(), controls=5)

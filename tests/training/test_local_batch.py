@@ -35,7 +35,7 @@ def test_rows_and_noise_equal_joined_batch() -> None:
         local_batch(Ranks(0, 3), Model(), 2, CPU)
 
 
-MEAN_LOSS = {"ae", "vae", "betavae", "adagvae", "sae", "adaae", "vlae"}
+MEAN_LOSS = {"ae", "vae", "betavae", "adagvae", "sae", "adaae", "vlae", "qlae", "fsq"}
 
 
 @pytest.mark.parametrize("name", GROUPS["model"])

@@ -65,15 +65,15 @@ class Settings(AssaySettings):
     target_se: float | None = setting(None, "sample until no standard error is above this", positive=True)
     max_samples: int = setting(16384, "upper limit of draws with target_se", at_least=2)
     signed: bool = setting(False, "also the mean change of each response where v is above z, and below; N (D + 1) more")
-    controls: int = setting(0, "also steps along this number of random directions: are the axes special?", at_least=0)
+    controls: int | None = setting(
+        None, "also steps along this number of random directions, such as 20: are the axes special?", at_least=2
+    )
     batch_size: int | None = setting(None, "responses per forward pass; null: what fits the memory", at_least=1)
 
     def check(self) -> None:
         """Check the limit of draws, and a scale that only single latents have."""
         if self.normalization == "std" and self.units not in (None, "element"):
             raise SettingError("normalization=std is of single latents; give half or none with units")
-        if self.controls == 1:
-            raise SettingError("controls must be 0 or at least 2 random directions, such as 20, not 1")
         if self.target_se is not None:
             check_whole("max_samples", self.max_samples, self.num_samples, reason=", as num_samples")
 
@@ -144,7 +144,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     labels = matrix.units.labels
     return AssayResult(
         arrays=arrays,
-        coordinates=_coordinates(labels, settings.controls if "axis_p" in arrays else 0),
+        coordinates=_coordinates(labels, settings.controls if settings.controls and "axis_p" in arrays else 0),
         scores=scores,
         settings=stored(
             settings,
