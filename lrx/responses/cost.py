@@ -27,7 +27,7 @@ from lrx.responses.work_units import ALL_UNITS, Shard
 DOUBLE = 8  # bytes
 FORWARD_MODE = 2  # products that one of forward mode counts for: a response with its tangent takes as long as five
 ROWS = 3  # of a piece
-SUMS = 32  # doubles of an entry of a matrix of single latents; its standard error takes twice as many for a while
+SUMS = 32  # doubles of an entry of a matrix of single latents; its error takes three times as many for a while
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ def matrix_cost(
         ),
         encoded=weighed + (encoded if base == "posterior" else 0),
         posteriors=encoded if base == "posterior_sample" else 0,
-        memory={name: DOUBLE * rows * columns * (sums + max(2 * sums, groups))},
+        memory={name: DOUBLE * rows * columns * (sums + max(3 * sums, groups))},
         at_most=isinstance(m.share, Shard) or weighed > 0,
         piece=(BLOCK * (min(rows, ROWS) * number + 1), lambda: _block(m, base, min(rows, ROWS), net)),
     )
