@@ -212,11 +212,7 @@ def test_same_for_any_batch_size() -> None:
     steps: list[tuple[int, int]] = []
     one = assay(Linear(random()), batch_size=3, progress=lambda done, total: steps.append((done, total)))
     assert np.allclose(one.arrays["spectrum_prior"].values, assay(Linear(random())).arrays["spectrum_prior"].values)
-<<<<<<< HEAD
-    assert steps[-1][0] == steps[-1][1]
-=======
     assert steps[-1] == (480, 480)  # of 120 points, 4 products each
->>>>>>> 1e15312 (Memory of a matrix as measured: 128 doubles an entry)
 
 
 @pytest.mark.parametrize(
