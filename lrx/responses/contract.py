@@ -27,7 +27,7 @@ def check_contract(autoencoder: Autoencoder, dataset: Dataset) -> list[str]:
     """Return a remark, with its figures, for each part of the contract that an autoencoder seems to break.
 
     ValueError where nothing can be right: code that raises, other shapes, values that are not finite, negative
-    deviations. The same images are taken each time, and no random number of the caller is used up.
+    deviations, a decoder that draws. The same images are taken each time, and no random number of the caller is used.
     """
     if len(dataset) < 1:
         raise ValueError(f"{dataset.name} has no images")
@@ -106,7 +106,10 @@ def _repetition(autoencoder: Autoencoder, x_N: Tensor, z_ND: Tensor, y_N: Tensor
     elif change := _difference(z_ND[:1], _encode(autoencoder, x_N[:1], dataset)):
         remarks.append(f"{name}.encode depends on the other images of a batch: of one alone, {change}")
     if change := _difference(y_N, _decode(autoencoder, z_ND, x_N, dataset)):
-        remarks.append(f"{name}.decode draws: called again, {change}")
+        raise ValueError(
+            f"{name}.decode draws: called again, {change}; the noise of a decoder that draws, such as a diffusion "
+            "decoder, would count as a response: fix it within decode, as by a generator of a fixed seed"
+        )
     elif change := _difference(y_N[:1], _decode(autoencoder, z_ND[:1], x_N[:1], dataset)):
         remarks.append(f"{name}.decode depends on the other codes of a batch: of one alone, {change}")
     return remarks
