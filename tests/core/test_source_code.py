@@ -30,6 +30,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("mynet", "layers", "parts", "numbers_of_mine"):  # other tests import modules of these names
+        monkeypatch.delitem(sys.modules, name, raising=False)
     return tmp_path
 
 
