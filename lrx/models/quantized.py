@@ -6,6 +6,7 @@ straight through, as if q were c (Bengio et al. 2013). B observations, D latents
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Unpack
 
 import torch
@@ -15,7 +16,7 @@ from lrx.core.validation import check_number, check_whole
 from lrx.models.autoencoder import AutoencoderSettings, NetworkAutoencoder
 
 
-class QuantizedAutoencoder(NetworkAutoencoder):
+class QuantizedAutoencoder(NetworkAutoencoder, ABC):
     """Autoencoder without a posterior, whose codes are among `latent_values`. An objective adds those and its loss.
 
     values: V. weight_decay: of every parameter but biases and values, apart from the loss (AdamW).
@@ -30,9 +31,9 @@ class QuantizedAutoencoder(NetworkAutoencoder):
         check_number("weight_decay", weight_decay, 0)
         self.weight_decay = weight_decay
 
+    @abstractmethod
     def latent_values(self) -> Tensor:
         """Return the values of each latent (D, V), ascending."""
-        raise NotImplementedError
 
     def continuous(self, x: Tensor) -> Tensor:
         """Return what is quantised (B, D): the encoder's output, in the precision of the values."""

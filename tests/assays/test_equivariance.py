@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -15,28 +14,15 @@ from lrx.assays.equivariance import assay, plot
 from lrx.assays.equivariance.assay import Settings
 from lrx.assays.equivariance.cost import cost
 from lrx.assays.plotting import drawing
-from lrx.assays.run import run_assay
-from lrx.core.types import AssayResult, Dataset
 from lrx.responses.measurement import measurement
-from lrx.responses.work_units import Shard, ShardDone, StoredUnits
 from lrx.storage import results
+from tests.support.assays_for_tests import assert_batches_and_shards_change_nothing, measure_with
 from tests.support.maps_for_tests import Noise, Smoothing, SpaceToDepth
-from tests.support.models_for_tests import Linear, Vectors
+from tests.support.models_for_tests import Linear, Vectors, values
 from tests.support.models_for_tests import one_thread as one_thread
 
 SETTINGS = Settings(shifts=[0, 1, 2, 4], num_images=40, margin=1, batch_size=16)
-
-
-def measure(model: nn.Module, data: Dataset, seed: int = 0, share: object = None, **changes: object) -> AssayResult:
-    settings = dataclasses.replace(SETTINGS, **changes)  # type: ignore[arg-type]
-    shares = {} if share is None else {"share": share}
-    result = run_assay(settings, model, data, torch.Generator().manual_seed(seed), **shares)  # type: ignore[arg-type]
-    assert isinstance(result, AssayResult)
-    return result
-
-
-def values(result: AssayResult, name: str) -> np.ndarray:
-    return result.arrays[name].values
+measure = measure_with(SETTINGS)
 
 
 class Pooling(nn.Module):
@@ -157,18 +143,7 @@ def test_default_shifts_and_margin() -> None:
 
 def test_batches_and_shards_change_nothing() -> None:
     model, data = Smoothing(torch.rand(4, 4, 3, 3, dtype=torch.float64) / 9), Noise(side=20)
-    alone, other = measure(model, data), measure(model, data, batch_size=7)
-    for name in alone.arrays:
-        np.testing.assert_allclose(values(alone, name), values(other, name), rtol=1e-9, atol=1e-12)
-    stored = {}
-    for number in (1, 2):
-        shard = Shard(number, 2)
-        with pytest.raises(ShardDone):
-            measure(model, data, share=shard)
-        stored |= shard.values_by_key
-    joined = measure(model, data, share=StoredUnits(stored.__getitem__))
-    for name in alone.arrays:
-        np.testing.assert_array_equal(values(alone, name), values(joined, name))
+    assert_batches_and_shards_change_nothing(measure, model, data)
 
 
 class OneSize(SpaceToDepth):

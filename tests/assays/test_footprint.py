@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -17,7 +15,8 @@ from lrx.assays.plotting import style
 from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult
 from lrx.core.validation import SettingError
-from lrx.responses.work_units import ALL_UNITS, Key, Shard, ShardDone, StoredUnits, Values
+from lrx.responses.work_units import Key, Shard, ShardDone, StoredUnits, Values
+from tests.support.assays_for_tests import map_assay
 from tests.support.maps_for_tests import Noise, Smoothing, SpaceToDepth
 from tests.support.models_for_tests import Linear, Vectors, values
 from tests.support.models_for_tests import one_thread as one_thread
@@ -43,14 +42,7 @@ class Bent(SpaceToDepth):
         return super().decode(torch.tanh(z + 0.5 * F.avg_pool2d(z, 3, 1, 1) + 0.5 * z.mean(1, keepdim=True)))
 
 
-def assay(
-    model: nn.Module, data: Noise | None = None, seed: int = 0, share: Any = ALL_UNITS, **settings: Any
-) -> AssayResult:
-    model.register_buffer("float64", torch.zeros(1, dtype=torch.float64))  # whose dtype is that of the model
-    generator = torch.Generator().manual_seed(seed)
-    result = run_assay(Settings(**settings), model, data or Noise(side=12), generator, share=share)
-    assert isinstance(result, AssayResult)
-    return result
+assay = map_assay(Settings)
 
 
 def test_space_to_depth_paints_its_own_pixel() -> None:

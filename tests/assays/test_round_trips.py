@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lrx.assays.plotting import drawing
 from lrx.assays.round_trips import plot
 from lrx.assays.round_trips.assay import Settings
-from lrx.assays.run import run_assay
-from lrx.core.types import AssayResult, Dataset
-from lrx.responses.work_units import Shard, ShardDone, StoredUnits
 from lrx.storage import results
-from tests.support.maps_for_tests import Noise, Smoothing, SpaceToDepth
-from tests.support.models_for_tests import Linear, Vectors
+from tests.support.assays_for_tests import assert_batches_and_shards_change_nothing, measure_with
+from tests.support.maps_for_tests import Noise, SpaceToDepth, scaled
+from tests.support.models_for_tests import Linear, Vectors, values
 from tests.support.models_for_tests import one_thread as one_thread
 
 SETTINGS = Settings(num_images=40, trips=4, shown=2, batch_size=16)
-
-
-def measure(model: nn.Module, data: Dataset, seed: int = 0, share: object = None, **changes: object) -> AssayResult:
-    settings = dataclasses.replace(SETTINGS, **changes)  # type: ignore[arg-type]
-    shares = {} if share is None else {"share": share}
-    result = run_assay(settings, model, data, torch.Generator().manual_seed(seed), **shares)  # type: ignore[arg-type]
-    assert isinstance(result, AssayResult)
-    return result
-
-
-def values(result: AssayResult, name: str) -> np.ndarray:
-    return result.arrays[name].values
-
-
-def scaled(factors: list[float]) -> Smoothing:
-    """Maps with h(z) = a z, another a for each channel, in float64."""
-    return Smoothing(torch.diag(torch.tensor(factors, dtype=torch.float64))[:, :, None, None])
+measure = measure_with(SETTINGS)
 
 
 def test_identity_of_maps_stays() -> None:
@@ -134,19 +115,7 @@ def test_errors_agree_with_spread_over_seeds() -> None:
 
 def test_batches_and_shards_change_nothing() -> None:
     model, data = scaled([1.0, 0.5, 0.25, 0.9]), Noise()
-    alone, other = measure(model, data), measure(model, data, batch_size=7)
-    for name in alone.arrays:
-        np.testing.assert_allclose(values(alone, name), values(other, name), rtol=1e-9)
-    stored = {}
-    for number in (1, 2):
-        shard = Shard(number, 2)
-        with pytest.raises(ShardDone):
-            measure(model, data, share=shard)
-        stored |= shard.values_by_key
-    joined = measure(model, data, share=StoredUnits(stored.__getitem__))
-    for name in alone.arrays:
-        np.testing.assert_array_equal(values(alone, name), values(joined, name))
-    assert alone.scores == joined.scores
+    assert_batches_and_shards_change_nothing(measure, model, data)
 
 
 def test_refusals_name_the_reason() -> None:

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from lrx.assays.run import run_assay
 from lrx.assays.spatial_response.assay import Settings
-from lrx.core.types import AssayResult
 from lrx.core.validation import SettingError
 from lrx.responses.draws import draws
 from lrx.responses.measurement import measurement
-from lrx.responses.work_units import ALL_UNITS, Key, Shard, ShardDone, StoredUnits, Values
+from lrx.responses.work_units import Key, Shard, ShardDone, StoredUnits, Values
+from tests.support.assays_for_tests import map_assay
 from tests.support.maps_for_tests import Noise, Smoothing, SpaceToDepth
 from tests.support.models_for_tests import Linear, Vectors, values
 from tests.support.models_for_tests import one_thread as one_thread
@@ -52,14 +52,7 @@ class Even(Noise):
         self.observation_shape = (1, 12, 12)
 
 
-def assay(
-    model: nn.Module, data: Noise | None = None, seed: int = 0, share: Any = ALL_UNITS, **settings: Any
-) -> AssayResult:
-    model.register_buffer("float64", torch.zeros(1, dtype=torch.float64))  # whose dtype is that of the model
-    generator = torch.Generator().manual_seed(seed)
-    result = run_assay(Settings(**settings), model, data or Noise(side=12), generator, share=share)
-    assert isinstance(result, AssayResult)
-    return result
+assay = map_assay(Settings)
 
 
 def test_space_to_depth_answers_where_set() -> None:

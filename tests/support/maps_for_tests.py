@@ -33,6 +33,11 @@ class Smoothing(SpaceToDepth):
         return super().decode(F.conv2d(z, kernel, padding=kernel.shape[-1] // 2))
 
 
+def scaled(factors: list[float]) -> Smoothing:
+    """Maps with h(z) = a z, another a for each channel, in float64."""
+    return Smoothing(torch.diag(torch.tensor(factors, dtype=torch.float64))[:, :, None, None])
+
+
 class Noise:
     """Images (channels, side, side) of independent uniform pixels, float64, the same for every instance of one size."""
 
