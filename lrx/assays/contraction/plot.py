@@ -7,8 +7,7 @@ from matplotlib.ticker import StrMethodFormatter
 
 from lrx.assays.plotting import style
 from lrx.assays.plotting.curves import draw_curves, draw_rows
-from lrx.assays.plotting.figure_caption import figure_caption
-from lrx.core.text import with_error
+from lrx.assays.plotting.figure_caption import figure_caption, score_text
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
@@ -49,17 +48,14 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
 
 
 def _caption(result: AssayResult, provenance: results.Provenance) -> str:
-    scores, settings = result.scores, result.settings
+    settings = result.settings
     smallest = float(result.coordinates["level"][0])
-
-    def text(name: str) -> str:
-        return with_error(scores[f"{name}_smallest"], scores[f"{name}_smallest_se"])
 
     return figure_caption(
         result,
         provenance,
         f"codes of {settings['num_images']:,} images",
-        f"at level {smallest:g}: gain {text('gain')}",
-        f"on the codes {text('gain_on')}",
-        f"off the codes {text('gain_off')}",
+        f"at level {smallest:g}: gain {score_text(result, 'gain_smallest')}",
+        f"on the codes {score_text(result, 'gain_on_smallest')}",
+        f"off the codes {score_text(result, 'gain_off_smallest')}",
     )

@@ -9,8 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lrx.assays.plotting import style
 from lrx.assays.plotting.curves import draw_curves
-from lrx.assays.plotting.figure_caption import figure_caption
-from lrx.core.text import with_error
+from lrx.assays.plotting.figure_caption import figure_caption, score_text
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
@@ -58,17 +57,14 @@ def _by_direction(axes: Axes, result: AssayResult, name: str) -> None:
 def _caption(result: AssayResult, provenance: results.Provenance) -> str:
     scores, settings = result.scores, result.settings
 
-    def text(name: str) -> str:
-        return with_error(scores[name], scores[f"{name}_se"])
-
     return figure_caption(
         result,
         provenance,
         f"{settings['num_images']:,} images",
         f"windows of {settings['window']} pixels, {settings['stride']} pixels a place, {settings['margin']} places at "
         "each border left out",
-        f"error at whole places {text('error_whole')}" if "error_whole" in scores else "",
-        f"interpolated {text('error_fraction')}" if "error_fraction" in scores else "",
-        f"unshifted {text('psnr_unshifted')} dB",
+        f"error at whole places {score_text(result, 'error_whole')}" if "error_whole" in scores else "",
+        f"interpolated {score_text(result, 'error_fraction')}" if "error_fraction" in scores else "",
+        f"unshifted {score_text(result, 'psnr_unshifted')} dB",
         "errors of codes: both directions together",
     )

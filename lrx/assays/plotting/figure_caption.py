@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lrx.core.text import with_error
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
@@ -27,6 +28,11 @@ def informative(result: AssayResult, count: str) -> str:
     rule = array.description.partition(": ")[2]
     # no line breaks between the mark and its word
     return f"{MARK}\N{NO-BREAK SPACE}informative: {count} of {len(array.values)}" + (f" ({rule})" if rule else "")
+
+
+def score_text(result: AssayResult, name: str) -> str:
+    """Write a score with its standard error."""
+    return with_error(result.scores[name], result.scores[f"{name}_se"])
 
 
 def in_words(source: str) -> str:

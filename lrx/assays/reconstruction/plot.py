@@ -7,9 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrx.assays.plotting import style
-from lrx.assays.plotting.figure_caption import figure_caption
+from lrx.assays.plotting.figure_caption import figure_caption, score_text
 from lrx.assays.plotting.image_grid import is_image, show_sheet
-from lrx.core.text import with_error
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
@@ -68,15 +67,12 @@ def _latents(axes: Axes, result: AssayResult) -> None:
 def _caption(result: AssayResult, provenance: results.Provenance) -> str:
     scores, settings = result.scores, result.settings
 
-    def text(name: str) -> str:
-        return with_error(scores[name], scores[f"{name}_se"])
-
     return figure_caption(
         result,
         provenance,
         f"{settings['num_images']:,} images, the first {settings['shown']} shown",
-        f"squared error {text('squared_error')} an image",
-        f"cross-entropy {text('cross_entropy')} nats" if "cross_entropy" in scores else "",
-        f"KL {text('kl')} nats" if "kl" in scores else "",
+        f"squared error {score_text(result, 'squared_error')} an image",
+        f"cross-entropy {score_text(result, 'cross_entropy')} nats" if "cross_entropy" in scores else "",
+        f"KL {score_text(result, 'kl')} nats" if "kl" in scores else "",
         f"{scores['active_units']:.0f} active latents (coloured)",
     )
