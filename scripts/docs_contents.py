@@ -35,9 +35,9 @@ def measured(assay: str) -> AssayResult:
     dataset: Dataset = toy()
     with initialize_config_module("lrx.configs", version_base="1.3"):
         train = compose("train", ["model=vae", "network=mlp", "latent_dim=3"])
-    needs_places = catalog.descriptions()[assay].needs_places
+    needs_places = catalog.descriptions()[assay].codes.places
     model: nn.Module = ToyMaps() if needs_places else build_model(Config(train, {}), dataset)
-    if catalog.descriptions()[assay].sparse:
+    if catalog.descriptions()[assay].codes.sparse:
         model, dataset = sparse_toy()
     result = run_assay(small(assay), model, dataset, torch.Generator().manual_seed(0))
     assert isinstance(result, AssayResult), f"{assay} is several assays"

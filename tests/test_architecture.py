@@ -78,7 +78,8 @@ def test_imports_point_down() -> None:
 
 def test_assays_do_not_import_each_other() -> None:
     for path in (ROOT / "assays").glob("*/*.py"):
-        own = (f"lrx.assays.{path.parent.name}", "lrx.assays.plotting", "lrx.assays.description", "lrx.assays.catalog")
+        shared = ("plotting", "description", "catalog", "requirements")
+        own = tuple(f"lrx.assays.{name}" for name in (path.parent.name, *shared))
         assert not [name for name in imports(path) if name.startswith("lrx.assays.") and not name.startswith(own)], path
 
 

@@ -20,6 +20,21 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Codes:
+    """Codes that an assay measures; it refuses others before it spends a pass (`lrx.assays.requirements`).
+
+    places: codes (channel, y, x) alone. sparse: sparse codes alone, which all other assays refuse. prior: those that
+    have a standard normal as prior. continuous: what the assay does that needs continuous latents, such as
+    `differentiates h`; empty where it measures quantised ones too.
+    """
+
+    places: bool = False
+    sparse: bool = False
+    prior: bool = False
+    continuous: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Description:
     """Description of an assay in words.
 
@@ -30,9 +45,8 @@ class Description:
     main_scores: those that sum it up, in reports of sweeps.
     pictures: by the name of the file without `.png`.
     needs: `factors` (a grid of known factors), `classes` (factors or labels), or `` for any images.
-    needs_places: whether it needs codes (channel, y, x).
+    codes: those that it measures; all dense ones by default.
     in_paper: whether `assay=paper` runs it. shards: whether `assay.shards` can divide it.
-    sparse: whether it measures sparse codes, which all other assays refuse.
     """
 
     title: str
@@ -43,10 +57,9 @@ class Description:
     main_scores: tuple[str, ...] = ()
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     needs: str = ""
-    needs_places: bool = False
+    codes: Codes = Codes()
     in_paper: bool = False
     shards: bool = False
-    sparse: bool = False
 
     def __post_init__(self) -> None:
         assert self.needs in ("", "factors", "classes"), self.needs

@@ -10,9 +10,9 @@ import torch
 
 from lrx.assays import catalog
 from lrx.assays.limits import check_limits
+from lrx.assays.requirements import check_codes
 from lrx.core.foreign_code import is_out_of_memory
 from lrx.core.settings import Checked
-from lrx.core.sparse_code import SparseCode
 from lrx.core.types import AssayResult, Autoencoder, Dataset
 from lrx.core.validation import SettingError
 from lrx.responses.cost import Cost
@@ -47,7 +47,6 @@ def run_assay(
     SettingError for a setting that model or data cannot serve, or above `max_seconds`; MemoryError where memory does
     not suffice, which says for what; ValueError for data or responses that are not usable.
     """
-    _check_sparse(settings, autoencoder)
     m = measurement(
         autoencoder,
         dataset,
@@ -56,6 +55,7 @@ def run_assay(
         progress=progress,
         share=share,
     )
+    check_codes(settings, m)
     if store is not None:
         m = dataclasses.replace(m, store=store)
     count, tell = catalog.cost_of(settings), progress.tell if isinstance(progress, Telling) else None
@@ -73,18 +73,6 @@ def run_assay(
     if isinstance(measured, AssayResult):
         return _with_remarks(measured, remarks)
     return {name: _with_remarks(result, remarks) for name, result in measured.items()}
-
-
-def _check_sparse(settings: Checked, autoencoder: Autoencoder) -> None:
-    """Check that a sparse code is measured by an assay of sparse codes; ValueError names it."""
-    name = type(settings).__module__.split(".")[-2]
-    description = catalog.describe(name)
-    if isinstance(autoencoder, SparseCode) and not (description and description.sparse):
-        fitting = " or ".join(f"assay={name}" for name, entry in catalog.descriptions().items() if entry.sparse)
-        raise ValueError(
-            f"assay={name} sets latents of dense codes, and {type(autoencoder).__name__} has a sparse one: most draws "
-            f"would set 0 to 0, and say nothing; give {fitting}"
-        )
 
 
 def _with_remarks(result: AssayResult, remarks: Sequence[str]) -> AssayResult:

@@ -19,15 +19,16 @@ from lrx.responses.conditioned import num_responses
 from lrx.responses.draws import BLOCK
 from lrx.responses.encoding import num_drawn
 from lrx.responses.enumeration import IMAGES, latent_values
+from lrx.responses.interventions import bands
 from lrx.responses.latent_response import POINTS
-from lrx.responses.matrix import GROUPS, measure_matrix
+from lrx.responses.measure_matrix import GROUPS, is_large, measure_matrix
 from lrx.responses.measurement import Measurement, no_progress
 from lrx.responses.work_units import ALL_UNITS, Shard
 
 DOUBLE = 8  # bytes
 FORWARD_MODE = 2  # products that one of forward mode counts for: a response with its tangent takes as long as five
 ROWS = 3  # of a piece
-SUMS = 32  # doubles of an entry of a matrix of single latents; its error takes three times as many for a while
+ARRAYS = 6  # matrices of doubles that a result has, or works with: the matrix, its errors, mean squares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +37,11 @@ class Cost:
 
     responses: decode, then encode. encoded: means of images, of which a run of several assays encodes each once.
     posteriors: means and deviations of images. decoded: latents. products: of a Jacobian with a vector, each as long as
-    two responses more.
+    two responses more. exact: draws that pass through no network, as of sparse codes.
     memory: bytes by what they hold, such as "sums of 10 x 10 responses". at_most: whether passes are an upper bound.
     less: the settings that make it less. instead: what asks for less, in words.
-    piece: a part of the work itself, and its number of responses: what is done beside passes shows in its time.
+    piece: a part of the work itself, and its number of responses or exact draws: what is done beside passes shows in
+        its time.
     """
 
     responses: int = 0
@@ -47,6 +49,7 @@ class Cost:
     posteriors: int = 0
     decoded: int = 0
     products: int = 0
+    exact: int = 0
     memory: Mapping[str, int] = field(default_factory=dict)
     at_most: bool = False
     less: tuple[str, ...] = ()
@@ -61,6 +64,7 @@ class Cost:
             posteriors=self.posteriors + other.posteriors,
             decoded=self.decoded + other.decoded,
             products=self.products + other.products,
+            exact=self.exact + other.exact,
             memory={**self.memory, **other.memory},
             at_most=self.at_most or other.at_most,
             less=(*self.less, *(name for name in other.less if name not in self.less)),
@@ -97,7 +101,10 @@ class Cost:
             (images // 2, f"{count_of(images, 'image')} encoded"),
             (self.decoded // 2, f"{self.decoded:,} decoded"),
         ]
-        text = ", ".join(text for passes, text in parts if passes and passes * 10 >= self.passes) or "no pass"
+        texts = [text for passes, text in parts if passes and passes * 10 >= self.passes]
+        if self.exact:
+            texts.insert(0, f"{self.exact:,} exact draws")
+        text = ", ".join(texts) or "no pass"
         return f"at most {text}" if self.at_most else text
 
 
@@ -116,32 +123,47 @@ def encoded_for_draws(m: Measurement, num_samples: int) -> int:
 
 
 def matrix_cost(
-    m: Measurement, *, num_samples: int, base: str = "prior", rows: int | None = None, net: int = 1, num_groups: int = 0
+    m: Measurement,
+    *,
+    num_samples: int,
+    base: str = "prior",
+    rows: int | None = None,
+    net: int = 1,
+    num_groups: int = 0,
+    with_std: bool = False,
 ) -> Cost:
-    """Return the cost of `lrx.responses.matrix.measure_matrix`, or of the share of it that this process has.
+    """Return the cost of `lrx.responses.measure_matrix`, or of the share of it that this process has.
 
-    rows: None for all units of the measurement. Quantised latents are set to each of their values, at most.
+    rows: None for all units of the measurement. with_std: see `ResponseMatrix`. Quantised latents are set to each of
+    their values, at most.
     """
     columns = len(m.units)
     rows = columns if rows is None else rows
     encoded = 0 if base == "prior" else encoded_for_draws(m, num_samples)
-    if isinstance(m.share, Shard):  # and h(z) of the first block of all, and of the one that it begins within
-        encoded = min(encoded, -(-encoded // m.share.count) + 3 * BLOCK)
-    elif m.share is not ALL_UNITS:
-        encoded = 0
     values_DV = latent_values(m) if m.units.are_elements else None
     number = 1 if values_DV is None else values_DV.shape[1]
     weighed = 0 if values_DV is None or base == "prior" else min(IMAGES * num_samples, num_drawn(m.dataset))
-    groups = 2 * min(num_groups, GROUPS, num_samples // net)  # a bootstrap takes a copy
-    sums = SUMS if m.units.kind == "element" else SUMS // 4  # without what the scale `std` needs
-    name = f"sums of {rows:,} x {columns:,} responses"
+    doubles = (16 if with_std else 4) * columns  # of a row
+    unit, again, kept = max(POINTS, BLOCK * number) + BLOCK, 2 * BLOCK, rows
+    if isinstance(m.share, Shard) and is_large(rows * doubles):
+        parts = bands(rows)
+        own = min(len(parts), -(-len(parts) // m.share.count) + 1)  # a shard has all that begin within its part
+        kept = min(rows, own * len(parts[0]))
+        unit, again = num_samples * len(parts[0]) * number, (own + 1) * num_samples
+        encoded *= own
+    elif isinstance(m.share, Shard):  # and h(z) of the first block of all, and of the one that it begins within
+        encoded = min(encoded, -(-encoded // m.share.count) + 3 * BLOCK)
+        kept = rows * (-(-num_samples // (BLOCK * m.share.count)) + 1)  # sums of each block, which are small
+    elif m.share is not ALL_UNITS:
+        encoded = 0
+    doubles *= 1 if base == "prior" else 2
+    groups = 2 * columns * min(num_groups, GROUPS, num_samples // net)  # a bootstrap takes a copy
+    result = 0 if isinstance(m.share, Shard) else ARRAYS * columns
     return Cost(
-        responses=shared(
-            m, num_samples * (rows * number + 1), unit=max(POINTS, BLOCK * number) + BLOCK, again=2 * BLOCK
-        ),
+        responses=shared(m, num_samples * (rows * number + 1), unit=unit, again=again),
         encoded=weighed + (encoded if base == "posterior" else 0),
         posteriors=encoded if base == "posterior_sample" else 0,
-        memory={name: DOUBLE * rows * columns * (sums + max(3 * sums, groups))},
+        memory={f"sums of {kept:,} x {columns:,} responses": DOUBLE * kept * (doubles + groups + result)},
         at_most=isinstance(m.share, Shard) or weighed > 0,
         piece=(BLOCK * (min(rows, ROWS) * number + 1), lambda: _block(m, base, min(rows, ROWS), net)),
     )

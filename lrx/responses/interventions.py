@@ -6,6 +6,7 @@ N draws, D latents, R rows: the units that are set, each latent alone or several
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -19,6 +20,8 @@ from lrx.responses.enumeration import num_values
 from lrx.responses.latent_response import POINTS, intervene, respond
 from lrx.responses.units import Units
 from lrx.responses.work_units import Values, WorkUnit
+
+BAND, BANDS = 32, 64  # rows of a band, at least, so that h(z) is a small part of it; and bands, at most
 
 
 def row_units(
@@ -37,19 +40,64 @@ def row_units(
     `sums(block, places)`, places being those in `rows`. h(z) is computed once for the units of a block that are
     evaluated in one process.
     """
+    drawn = _responses(autoencoder, blocks, rows, units, num_samples=num_samples, batch_size=batch_size)
+    for number, block in enumerate(drawn):
+        for places in block.steps(range(len(rows))):
+            count = block.num_responses(places)
+            yield WorkUnit((number, places.start), count, functools.partial(sums, block, places))
+
+
+def band_units(
+    autoencoder: Autoencoder,
+    blocks: Iterable[Block],
+    *,
+    rows: Sequence[int],
+    units: Units,
+    num_samples: int,
+    batch_size: int,
+    sums: Callable[[BlockResponses, range], Values],
+    total: Callable[[range, Iterable[tuple[int, Values]]], Values],
+) -> Iterator[WorkUnit]:
+    """Yield units that have all draws and some rows each, so that a process needs no sums of the rows of others.
+
+    A unit has the key (0, first row); its values are `total(places, parts)`, a part being a first place and the
+    `sums(block, places)` that `row_units` has. Each unit computes h(z) anew.
+    """
+    drawn = list(_responses(autoencoder, blocks, rows, units, num_samples=num_samples, batch_size=batch_size))
+
+    def evaluate(places: range) -> Values:
+        parts = ((some.start, sums(block, some)) for block in map(copy.copy, drawn) for some in block.steps(places))
+        return total(places, parts)
+
+    for places in bands(len(rows)):
+        count = sum(block.num_responses(places) for block in drawn)
+        yield WorkUnit((0, places.start), count, functools.partial(evaluate, places))
+
+
+def bands(rows: int) -> list[range]:
+    """Return the places of rows of each unit of `band_units`: at least `BAND`, and at most `BANDS` units."""
+    step = max(BAND, -(-rows // BANDS))
+    return [range(place, min(place + step, rows)) for place in range(0, rows, step)]
+
+
+def _responses(
+    autoencoder: Autoencoder,
+    blocks: Iterable[Block],
+    rows: Sequence[int],
+    units: Units,
+    *,
+    num_samples: int,
+    batch_size: int,
+) -> Iterator[BlockResponses]:
+    """Yield the responses of blocks, the last one cut so that they have `num_samples` draws in all."""
     start, first = 0, None
-    for number, block in enumerate(blocks):
+    for block in blocks:
         size = min(block.size, num_samples - start)
         responses = BlockResponses(
             autoencoder, block, rows, units, size=size, start=start, first=first, batch_size=batch_size
         )
         first = first or responses
-        passes = num_values(block.enumeration)
-        step = max(1, POINTS // (size * passes))
-        for place in range(0, len(rows), step):
-            places = range(place, min(place + step, len(rows)))
-            count = size * (len(places) * passes + (place == 0))  # h(z) counts once
-            yield WorkUnit((number, place), count, functools.partial(sums, responses, places))
+        yield responses
         start += size
         if start == num_samples:
             return
@@ -87,6 +135,16 @@ class BlockResponses:
     def h_ND(self) -> Tensor:
         """Responses (N, D) at the base points, on the CPU."""
         return respond(self._autoencoder, self.draws.z_ND, batch_size=self._batch_size).cpu()
+
+    def steps(self, places: range) -> Iterator[range]:
+        """Yield these places, as many at a time as fit `POINTS`."""
+        step = max(1, POINTS // (self.size * num_values(self._block.enumeration)))
+        for place in range(places.start, places.stop, step):
+            yield range(place, min(place + step, places.stop))
+
+    def num_responses(self, places: range) -> int:
+        """Return the responses that rows at these places take; those at 0 have h(z) with them, which counts once."""
+        return self.size * (len(places) * num_values(self._block.enumeration) + (places.start == 0))
 
     def set_at(self, places: range) -> list[int]:
         """Return the units at these places of the rows."""

@@ -16,27 +16,21 @@ mean over them. N draws, D latents, U units, R rows, T features, G groups of dra
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from lrx.core.types import Autoencoder
 from lrx.responses.delta_method import standard_error
-from lrx.responses.draws import blocks, enumerated
-from lrx.responses.enumeration import Enumeration, enumeration, num_values
-from lrx.responses.interventions import row_units
-from lrx.responses.measurement import Measurement
-from lrx.responses.response_sums import unit_sums
+from lrx.responses.enumeration import Enumeration
+from lrx.responses.response_sums import EMPTY
 from lrx.responses.units import Units, elements
 from lrx.responses.work_units import Values
 
 SCALES = ("half", "none", "std")
 SCALE = "half"  # on which results show responses, but for a response matrix that is asked for on another
 AXES = ("intervened", "responding")
-GROUPS = 128  # groups of draws that a bootstrap draws from, at most
 ENTRIES = 2**22  # entries of bootstrap replicates held in memory at a time
 
 
@@ -48,7 +42,7 @@ class ResponseMatrix:
     from data also needs their covariance: the lagged products.
     num_groups: of groups of draws kept for `replicates`, 0 for none. values: of quantised latents, which are all set.
     with_std: whether the scale `std` can be had, of single latents alone: T is 4, else 2.
-    Memory: 2 T^2 R U doubles, and num_groups R U more.
+    Memory: T^2 R U doubles, twice as many where the base is data, and num_groups R U more.
     """
 
     def __init__(
@@ -67,9 +61,9 @@ class ResponseMatrix:
         shape, features = (len(self.rows), len(self.units)), 4 if with_std else 2
         latents = len(self.units.unit_D)
         self.products_RDTT = torch.zeros(*shape, features, features, dtype=torch.float64)
-        self.lagged_RDTT = torch.zeros_like(self.products_RDTT)
+        self.lagged_RDTT = EMPTY  # until draws have partners
         self.own_R33 = torch.zeros(len(self.rows), 3, 3, dtype=torch.float64)
-        self.own_lagged_R33 = torch.zeros_like(self.own_R33)
+        self.own_lagged_R33 = EMPTY
         self.moments_2D = torch.zeros(2, latents, dtype=torch.float64)
         self.rounding_D = torch.zeros(latents, dtype=torch.float64)
         self.squares_GRD = torch.zeros(num_groups, *shape, dtype=torch.float64)
@@ -95,6 +89,8 @@ class ResponseMatrix:
         rows = slice(row, row + len(products_RDTT))
         self.products_RDTT[rows] += products_RDTT
         if lagged_RDTT.numel():
+            if not self.lagged_RDTT.numel():
+                self.lagged_RDTT, self.own_lagged_R33 = map(torch.zeros_like, (self.products_RDTT, self.own_R33))
             self.lagged_RDTT[rows] += lagged_RDTT
         self.rounding_D = torch.maximum(self.rounding_D, rounding_D)
         if more:
@@ -109,6 +105,17 @@ class ResponseMatrix:
             self.squares_GRD[groups_g, rows] += squares_gRD
             if row == 0:
                 self.counts_G[groups_g] += counts_g
+
+    def total(self, rows: range, parts: Iterable[tuple[int, Values]]) -> Values:
+        """Return what `add` takes of some rows and all draws, as added up from parts, each with its first row."""
+        own = ResponseMatrix(
+            rows, self.units, base=self.base, net=self.net, num_groups=len(self.counts_G), with_std=self.with_std
+        )
+        for row, values in parts:
+            own.add(row - rows.start, values)
+        more = (torch.arange(len(own.counts_G)), own.counts_G, own.squares_GRD) if len(own.counts_G) else ()
+        moments_2D = own.moments_2D if rows.start == 0 else EMPTY
+        return own.products_RDTT, own.lagged_RDTT, own.rounding_D, own.own_R33, own.own_lagged_R33, moments_2D, *more
 
     def mean_square(self) -> Tensor:
         """Return E[d^2] (R, D)."""
@@ -128,7 +135,14 @@ class ResponseMatrix:
         On `std`, a response that varies by no more than rounding counts as constant: its column is 0 where it does
         not move either, and infinite where it moves.
         """
-        mean_RDT = self.products_RDTT[:, :, 0] / self._nets
+        step = max(1, ENTRIES // 8 // max(1, self.products_RDTT[0].numel()))  # an error takes several times its sums
+        parts = [self._on_scale(scale, slice(row, row + step)) for row in range(0, len(self.rows), step)]
+        matrices, errors = zip(*parts, strict=True)
+        return torch.cat(matrices), torch.cat(errors)
+
+    def _on_scale(self, scale: str, rows: slice) -> tuple[Tensor, Tensor]:
+        products_RDTT = self.products_RDTT[rows]
+        mean_RDT = products_RDTT[:, :, 0] / self._nets
         matrix_RD = (mean_RDT[..., 1] * (1.0 if scale == "none" else 0.5)).sqrt()
         gradient_RDT = torch.zeros_like(mean_RDT)  # of log M by E[f]
         gradient_RDT[..., 1] = torch.where(mean_RDT[..., 1] > 0, 0.5 / mean_RDT[..., 1], 0.0)
@@ -140,7 +154,8 @@ class ResponseMatrix:
             gradient_RDT[..., 3] = torch.where(varies_D, -0.5 / std_D.square(), 0.0)
             constant_RD = torch.where(matrix_RD > self.rounding_D, math.inf, 0.0)
             matrix_RD = torch.where(varies_D, matrix_RD / std_D, constant_RD)
-        relative_RD = standard_error(self.products_RDTT, self.lagged_RDTT, gradient_RDT)
+        lagged_RDTT = self.lagged_RDTT[rows]  # or empty
+        relative_RD = standard_error(products_RDTT, lagged_RDTT, gradient_RDT)
         return matrix_RD, torch.where(matrix_RD.isinf(), math.inf, matrix_RD * relative_RD)
 
     def self_responses(self, scale: str) -> tuple[Tensor, Tensor]:
@@ -169,9 +184,10 @@ class ResponseMatrix:
         """Return the sums of these units alone. ValueError for one that was not set."""
         places = [self.rows.index(row) for row in rows]
         part = ResponseMatrix(rows, self.units, base=self.base, net=self.net, with_std=self.with_std)
-        part.own_R33, part.own_lagged_R33 = self.own_R33[places], self.own_lagged_R33[places]
+        part.own_R33, part.products_RDTT = self.own_R33[places], self.products_RDTT[places]
+        if self.lagged_RDTT.numel():
+            part.own_lagged_R33, part.lagged_RDTT = self.own_lagged_R33[places], self.lagged_RDTT[places]
         part.moments_2D = self.moments_2D
-        part.products_RDTT, part.lagged_RDTT = self.products_RDTT[places], self.lagged_RDTT[places]
         part.squares_GRD, part.counts_G = self.squares_GRD[:, places], self.counts_G
         part.rounding_D, part.values = self.rounding_D, self.values
         return part
@@ -188,48 +204,3 @@ class ResponseMatrix:
         for part_BG in torch.split(times_BG, max(1, ENTRIES // entries)):
             mean_BE = (part_BG @ squares_GE) / (part_BG @ counts_G)[:, None]
             yield mean_BE.sqrt().view(-1, *self.squares_GRD.shape[1:])
-
-
-def measure_matrix(
-    m: Measurement,
-    *,
-    base: str,
-    num_samples: int,
-    net: int = 1,
-    rows: Sequence[int] | None = None,
-    num_groups: int = 0,
-    autoencoder: Autoencoder | None = None,
-    enough: Callable[[ResponseMatrix], bool] = lambda matrix: False,
-) -> ResponseMatrix:
-    """Measure rows of the response matrix over `num_samples` draws, each used by every row.
-
-    base, net: see `lrx.responses.draws.blocks`; with nets, num_samples is a multiple of `net`.
-    rows: the units to set, None for all. num_groups: see `ResponseMatrix`, at most
-        one for each net. The scale `std` can be had of vectors whose latents are set alone.
-    autoencoder: the model in another form, such as in bf16; draws still come from the measurement's own.
-    enough: called whenever all rows have seen the same draws; True ends the sampling.
-    The measurement's progress hears of the responses computed, of (R + 1) num_samples; its share says which to compute.
-    ValueError for a base that model or data cannot give, or responses that are not finite.
-    """
-    units = m.units
-    rows = list(range(len(units))) if rows is None else list(rows)
-    num_groups = min(num_groups, GROUPS, num_samples // net)
-    with_std = units.kind == "element"
-    matrix = ResponseMatrix(rows, units, base=base, net=net, num_groups=num_groups, with_std=with_std)
-    drawn = blocks(m, base=base, net=net)
-    matrix.values = enumeration(m, base=base, num_samples=num_samples)
-    work = row_units(
-        autoencoder or m.autoencoder,
-        enumerated(drawn, matrix.values),
-        rows=rows,
-        units=units,
-        num_samples=num_samples,
-        batch_size=m.batch_size,
-        sums=functools.partial(unit_sums, net=net, num_groups=num_groups, num_samples=num_samples, with_std=with_std),
-    )
-    total = num_samples * (len(rows) * num_values(matrix.values) + 1)
-    for (_, row), values in m.share.values(work, total=total, progress=lambda done: m.progress(done, total)):
-        matrix.add(row, values)
-        if row + len(values[0]) == len(rows) and enough(matrix):  # all rows have seen the block
-            break
-    return matrix

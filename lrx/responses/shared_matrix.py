@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lrx.core.types import Array
-from lrx.responses.matrix import AXES, SCALE, ResponseMatrix, measure_matrix
+from lrx.responses.matrix import AXES, SCALE, ResponseMatrix
+from lrx.responses.measure_matrix import measure_matrix
 from lrx.responses.measurement import Measurement
 
 

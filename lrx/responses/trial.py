@@ -25,7 +25,7 @@ SHARE = 20  # of the passes told that a trial may have, so that it takes a tenth
 class Trial:
     """Seconds that one observation takes in the encoder and in the decoder, and bytes that it holds in a pass.
 
-    beside_s: seconds of a response beside its passes, such as of its sums.
+    beside_s: seconds of a response beside its passes, such as of its sums, or of a draw that takes no pass.
     """
 
     coder_s: tuple[float, float]
@@ -36,7 +36,7 @@ class Trial:
         """Return the seconds of a cost; a product of a Jacobian takes as long as two responses."""
         products, (encode_s, decode_s) = 2 * cost.products, self.coder_s
         passes = (cost.encodings + products) * encode_s + (cost.decodings + products) * decode_s
-        return passes + cost.responses * self.beside_s
+        return passes + (cost.responses + cost.exact) * self.beside_s
 
 
 def try_passes(m: Measurement, cost: Cost, *, long: float) -> Trial:
@@ -49,7 +49,7 @@ def try_passes(m: Measurement, cost: Cost, *, long: float) -> Trial:
         with Largest() as largest:  # type: ignore[no-untyped-call]
             _timed(m, x)
         trial = Trial(_timed(m, x), LIVE * largest.num_bytes)
-        if trial.seconds(cost) + cost.responses * BESIDE <= long:
+        if not cost.exact and trial.seconds(cost) + cost.responses * BESIDE <= long:
             return trial
         size = min(m.batch_size, cost.passes // SHARE)
         if size > 1:
@@ -57,12 +57,12 @@ def try_passes(m: Measurement, cost: Cost, *, long: float) -> Trial:
             _timed(m, x)  # the first of its size takes longer
             encode_s, decode_s = _timed(m, x)
             trial = replace(trial, coder_s=(encode_s / size, decode_s / size))
-    return replace(trial, beside_s=_beside(cost, sum(trial.coder_s)))
+    return replace(trial, beside_s=_beside(cost, 0.0 if cost.exact else sum(trial.coder_s)))
 
 
 def _beside(cost: Cost, response_s: float) -> float:
     """Return the seconds of a response beside its passes, from a piece of the work; 0 where passes take far longer."""
-    if cost.piece is None or response_s > SLOW or cost.piece[0] * SHARE > cost.passes:
+    if cost.piece is None or response_s > SLOW or cost.piece[0] * SHARE > (cost.exact or cost.passes):
         return 0.0
     responses, work = cost.piece
     work()

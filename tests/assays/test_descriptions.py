@@ -67,8 +67,8 @@ def test_scores_and_pictures_are_described(name: str) -> None:
     description, dataset = catalog.descriptions()[name], toy()
     torch.manual_seed(0)
     vectors = model_from("model=vae", "network=mlp", "latent_dim=3", dataset=dataset)
-    model = ToyMaps() if description.needs_places else vectors
-    if description.sparse:
+    model = ToyMaps() if description.codes.places else vectors
+    if description.codes.sparse:
         model, dataset = sparse_toy()  # type: ignore[assignment]
     result = run_assay(small(name), model, dataset, torch.Generator().manual_seed(0))
     assert isinstance(result, AssayResult)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from lrx.responses.matrix import ResponseMatrix, measure_matrix
+from lrx.responses.matrix import ResponseMatrix
+from lrx.responses.measure_matrix import measure_matrix
 from lrx.responses.measurement import measurement
 from tests.assays.test_latent_graph import Answering, Saturating, assay, responses
 from tests.support.models_for_tests import Vectors, values

@@ -14,8 +14,11 @@ import lrx
 from lrx.assays import limits
 from lrx.assays.response_matrix.assay import Settings
 from lrx.assays.run import run_assay
+from lrx.assays.sparse_response.assay import Settings as SparseSettings
 from lrx.core.validation import SettingError
+from lrx.models.sparse_autoencoder import SparseAutoencoder
 from lrx.responses.matrix import ResponseMatrix
+from scripts.toy_assays import ToyMaps, small, toy
 from tests.support.models_for_tests import Linear, Vectors
 from tests.support.models_for_tests import one_thread as one_thread
 
@@ -103,11 +106,11 @@ def test_long_work_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_memory_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "free_memory", lambda: 5_000_000)
-    model = Slow(latents=100, seconds=0)
+    model = Slow(latents=300, seconds=0)
     with pytest.raises(MemoryError) as caught:
         run(model, num_samples=32)
     text = str(caught.value)
-    assert "for sums of 100 x 100 responses" in text
+    assert "for sums of 300 x 300 responses" in text
     assert "5 MB of memory are free; no batch_size changes that" in text
     assert not model.sizes
 
@@ -118,9 +121,9 @@ def test_out_of_memory_names_what_was_large(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(ResponseMatrix, "add", full)
     with pytest.raises(
-        MemoryError, match=r"out of memory: .* for sums of 100 x 100 responses.*; no batch_size changes"
+        MemoryError, match=r"out of memory: .* for sums of 300 x 300 responses.*; no batch_size changes"
     ):
-        run(Slow(latents=100, seconds=0), num_samples=32)
+        run(Slow(latents=300, seconds=0), num_samples=32, batch_size=32)
 
 
 class Wide(Slow):
@@ -144,3 +147,29 @@ def test_progress_is_heard_within_a_unit() -> None:
     assert shown.seen[-1] == (512, 512)
     assert len({done for done, _ in shown.seen}) == 33  # 512 responses in one unit, 16 at a time
     assert shown.seen == sorted(shown.seen)
+
+
+def test_codes_are_refused_before_their_cost_is_told() -> None:
+    shown = Shown()
+    for name in ("manifold", "response_map", "generation"):
+        with pytest.raises(ValueError, match="no prior of codes"):
+            run_assay(small(name), ToyMaps(), toy(), torch.Generator(), progress=shown)
+    assert not shown.lines
+
+
+def test_exact_draws_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = SparseAutoencoder(observation_shape=(8,), latent_dim=200, k=None, normalisation="none", dtype="float32")
+    activate, calls = model.activate, []
+
+    def slow(p: Tensor) -> Tensor:
+        calls.append(len(p))
+        time.sleep(0.01)  # twice for each of 200 features: 4 s
+        return activate(p)
+
+    monkeypatch.setattr(model, "activate", slow)
+    with pytest.raises(
+        SettingError, match=r"at most 6,600 exact draws, .* would take about [4-9] s"
+    ) as caught:  # 4 s of 200 features
+        run_assay(SparseSettings(max_seconds=2), model, Vectors(dim=8), torch.Generator().manual_seed(0))
+    assert "change num_features" in str(caught.value)
+    assert len(calls) < 2 * 200

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lrx.assays.response_map.assay import Settings, measure
 from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult
-from lrx.responses.matrix import measure_matrix
+from lrx.responses.measure_matrix import measure_matrix
 from lrx.responses.measurement import measurement
 from lrx.responses.vector_field import plane
 from tests.support.models_for_tests import Linear, Vectors, values

@@ -126,7 +126,7 @@ def test_progress_reaches_total() -> None:
     assert seen[-1][0] == seen[-1][1]
 
 
-@pytest.mark.parametrize("name", [name for name, entry in catalog.descriptions().items() if not entry.sparse])
+@pytest.mark.parametrize("name", [name for name, entry in catalog.descriptions().items() if not entry.codes.sparse])
 def test_other_assays_refuse(name: str) -> None:
     with pytest.raises(ValueError, match=f"assay={name} sets latents .* give assay=sparse_response"):
         run_assay(catalog.settings_of(name)(), random_model("standard"), random_vectors(), torch.Generator())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lrx.assays.run import run_assay
 from lrx.assays.traversal.assay import Settings, measure
 from lrx.core.types import AssayResult
-from lrx.responses.matrix import measure_matrix
+from lrx.responses.measure_matrix import measure_matrix
 from lrx.responses.measurement import measurement
 from tests.support.models_for_tests import Vectors
 from tests.support.models_for_tests import one_thread as one_thread

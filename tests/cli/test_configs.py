@@ -241,11 +241,11 @@ def test_assay_on_toy_grid(assay: str, tmp_path: Path, monkeypatch: pytest.Monke
     if assay == "paper":
         node.only = ["reconstruction", "response_matrix"]
     about = describe(assay)
-    needs_places = about is not None and about.needs_places
+    needs_places = about is not None and about.codes.places
     dataset = ToyGrid((1, 8, 8)) if needs_places else ToyGrid((1, 4, 4))
     vectors = model_from("model=vae", "network=mlp", "latent_dim=2", dataset=dataset)
     model, data = (ToyMaps() if needs_places else vectors, dataset)
-    if about is not None and about.sparse:
+    if about is not None and about.codes.sparse:
         model, data = sparse_toy()  # type: ignore[assignment]
     settings = instantiate(node, _convert_="all")
     measured = run_assay(settings, model, data, torch.Generator().manual_seed(0))

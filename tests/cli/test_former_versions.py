@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from lrx.cli.load import load
-from lrx.responses.matrix import measure_matrix
+from lrx.responses.measure_matrix import measure_matrix
 from lrx.responses.measurement import measurement
 from lrx.runs import former_names, status
 from lrx.storage import results

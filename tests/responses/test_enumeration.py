@@ -17,7 +17,8 @@ from lrx.models.quantized import nearest
 from lrx.responses.draws import blocks, enumerated
 from lrx.responses.encoding import CachedEncoder
 from lrx.responses.enumeration import enumeration, of_prior
-from lrx.responses.matrix import ResponseMatrix, measure_matrix
+from lrx.responses.matrix import ResponseMatrix
+from lrx.responses.measure_matrix import measure_matrix
 from lrx.responses.measurement import Measurement, measurement
 from lrx.responses.work_units import Shard, ShardDone, StoredUnits
 from tests.support.models_for_tests import Vectors

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lrx.responses.draws import BLOCK, LEAST_QUASI, blocks, net_size, sobol_net
-from lrx.responses.matrix import measure_matrix
+from lrx.responses.measure_matrix import measure_matrix
 from lrx.responses.measurement import measurement
 from tests.assays.test_response_matrix import A, Curved, Linear, Vectors, assay, values, within
 

@@ -27,7 +27,6 @@ from lrx.core.types import AssayResult
 from lrx.core.validation import SettingError, is_number
 from lrx.responses.channels import channel_axis, channel_means, channel_moments, channel_variance
 from lrx.responses.encoding import encode_images, image_order
-from lrx.responses.enumeration import check_continuous
 from lrx.responses.estimates import Estimate, as_arrays, as_scores
 from lrx.responses.latent_response import respond
 from lrx.responses.measurement import Measurement
@@ -72,7 +71,6 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     ValueError for quantised latents, fewer than 2 images, codes that are the same for all images, or responses that are
     not finite.
     """
-    check_continuous(m, "assay=contraction", "adds noise of any size to codes")
     indices_N = image_order(m.dataset, m.generator)[: settings.num_images]
     if len(indices_N) < 2:
         raise ValueError(f"assay=contraction takes its unit from the spread of codes, and {m.dataset.name} has 1 image")

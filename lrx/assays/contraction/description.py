@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lrx.assays.description import Description, Picture
+from lrx.assays.description import Codes, Description, Picture
 
 DESCRIPTION = Description(
     title="Contraction",
@@ -27,4 +27,5 @@ DESCRIPTION = Description(
         ),
     },
     shards=True,
+    codes=Codes(continuous="adds noise of any size to codes"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lrx.assays.description import Description, Picture
+from lrx.assays.description import Codes, Description, Picture
 
 DESCRIPTION = Description(
     title="Equivariance",
@@ -24,6 +24,6 @@ DESCRIPTION = Description(
             "another code.",
         ),
     },
-    needs_places=True,
+    codes=Codes(places=True),
     shards=True,
 )

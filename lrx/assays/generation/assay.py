@@ -23,7 +23,6 @@ from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult, Autoencoder, Probabilistic, as_float
 from lrx.core.validation import SettingError
-from lrx.responses.draws import check_prior
 from lrx.responses.encoding import encode_images, eval_mode, image_order, num_drawn, posterior_of_images
 from lrx.responses.enumeration import of_prior
 from lrx.responses.latent_response import respond
@@ -98,7 +97,6 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     `frechet_prior_se`. Standard errors of precision and recall are on the large side (see tests).
     ValueError for too few images, or a feature that the data set cannot give.
     """
-    check_prior(m)
     num_samples = _num_samples(m, settings)
     features = resolve_features(m.dataset, settings.features)
     order = image_order(m.dataset, m.generator)

@@ -29,7 +29,6 @@ from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult, FactorDataset
 from lrx.core.validation import SettingError, is_number
 from lrx.responses.encoding import encode_images, image_order, num_drawn
-from lrx.responses.enumeration import check_continuous
 from lrx.responses.jacobian import loop_of
 from lrx.responses.latent_response import respond
 from lrx.responses.measurement import Measurement
@@ -92,7 +91,6 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     the pairs that share a factor, of which there are `num_sharing`.
     ValueError for fewer than 2 images, or a model that cannot be differentiated.
     """
-    check_continuous(m, "assay=interpolation", "moves latents continuously")
     pairs = _draw_pairs(m, settings)
     num_pairs = pairs.indices.shape[1]
     known = _classes_to_read(m, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lrx.assays.description import Description, Picture
+from lrx.assays.description import Codes, Description, Picture
 
 DESCRIPTION = Description(
     title="Interpolation",
@@ -31,4 +31,5 @@ DESCRIPTION = Description(
         ),
     },
     in_paper=True,
+    codes=Codes(continuous="moves latents continuously"),
 )

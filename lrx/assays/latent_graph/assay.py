@@ -28,7 +28,8 @@ from lrx.core.validation import check_whole
 from lrx.responses.draws import AUTO, BASE_MEANING, BASES, BLOCK, base_of
 from lrx.responses.enumeration import has_own_scale, weighting
 from lrx.responses.informative import informative_array, remark_on
-from lrx.responses.matrix import AXES, GROUPS, SCALE, ResponseMatrix
+from lrx.responses.matrix import AXES, SCALE, ResponseMatrix
+from lrx.responses.measure_matrix import GROUPS
 from lrx.responses.measurement import Measurement
 from lrx.responses.shared_matrix import matrix_arrays, shared_or_measured
 from lrx.responses.units import MEANING

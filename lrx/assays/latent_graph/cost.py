@@ -7,7 +7,7 @@ import dataclasses
 from lrx.assays.latent_graph.assay import NUM_SAMPLES, Settings
 from lrx.responses.cost import Cost, fewer_rows, matrix_cost
 from lrx.responses.draws import base_of
-from lrx.responses.matrix import GROUPS
+from lrx.responses.measure_matrix import GROUPS
 from lrx.responses.measurement import Measurement
 from lrx.responses.shared_matrix import serves
 

@@ -26,9 +26,7 @@ from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult, Probabilistic
 from lrx.core.validation import SettingError, is_number
-from lrx.responses.draws import check_prior
 from lrx.responses.encoding import encode_images, image_order, posterior_of_images
-from lrx.responses.enumeration import check_continuous
 from lrx.responses.informative import CAUSES
 from lrx.responses.jacobian import (
     full_jacobian,
@@ -95,8 +93,6 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     where h jumps, which no Jacobian shows.
     SettingError for codes=sample without a posterior, ValueError for responses that are not finite.
     """
-    check_prior(m)
-    check_continuous(m, "assay=manifold", "differentiates h")
     probabilistic = isinstance(m.autoencoder, Probabilistic)
     if settings.codes == "sample" and not probabilistic:
         raise SettingError(f"codes=sample needs a posterior, and {type(m.autoencoder).__name__} has none")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lrx.assays.description import Description, Picture
+from lrx.assays.description import Codes, Description, Picture
 
 DESCRIPTION = Description(
     title="Manifold",
@@ -32,4 +32,5 @@ DESCRIPTION = Description(
         ),
     },
     in_paper=True,
+    codes=Codes(prior=True, continuous="differentiates h"),
 )

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx.assays import catalog
+from lrx.assays.requirements import check_codes
 from lrx.core.foreign_code import foreign_errors, packages_of
 from lrx.core.known_classes import find_classes
 from lrx.core.progress import step_of
@@ -23,7 +24,8 @@ from lrx.core.settings import AssaySettings, Checked, Stored, from_keywords, set
 from lrx.core.types import AssayResult, Autoencoder, Dataset, FactorDataset
 from lrx.core.validation import SettingError
 from lrx.responses.encoding import CachedEncoder, fitting_batch_size
-from lrx.responses.matrix import GROUPS, ResponseMatrix
+from lrx.responses.matrix import ResponseMatrix
+from lrx.responses.measure_matrix import GROUPS
 from lrx.responses.measurement import Measurement
 
 OVERRIDES: dict[str, dict[str, Stored]] = {  # what differs from the defaults of each assay
@@ -83,6 +85,7 @@ def measure(m: Measurement, settings: Settings) -> dict[str, AssayResult]:
             progress=step_of(m.progress, done, len(names)),
         )
         try:
+            check_codes(own, part)
             if matrix is None and takes_matrix(own):
                 matrix = _matrix(part, own, settings, state)
             with foreign_errors(packages_of(m.autoencoder)):

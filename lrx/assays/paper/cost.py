@@ -10,11 +10,13 @@ import dataclasses
 
 from lrx.assays import catalog
 from lrx.assays.paper.assay import Settings, names_to_run, owner_of_matrix, takes_matrix
+from lrx.assays.requirements import check_codes
 from lrx.core.settings import Checked
 from lrx.responses.cost import Cost
 from lrx.responses.draws import AUTO, base_of
 from lrx.responses.encoding import fitting_batch_size
-from lrx.responses.matrix import GROUPS, ResponseMatrix
+from lrx.responses.matrix import ResponseMatrix
+from lrx.responses.measure_matrix import GROUPS
 from lrx.responses.measurement import Measurement
 
 
@@ -31,6 +33,7 @@ def cost(m: Measurement, settings: Settings) -> Cost:
     for name in names:
         own = settings.assays[name]
         with contextlib.suppress(ValueError):  # refused, which its own measurement says
+            check_codes(own, m)
             count = catalog.cost_of(own)
             parts[name] = Cost() if count is None else count(_part(m, own), own)
             total += dataclasses.replace(parts[name], memory={})

@@ -23,9 +23,7 @@ from lrx.assays.response_map.pair_selection import choose_pairs, remark_on_pairs
 from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError, is_number, is_whole
-from lrx.responses.draws import check_prior
 from lrx.responses.encoding import encode_images, image_order
-from lrx.responses.enumeration import check_continuous
 from lrx.responses.jacobian import jacobian_columns, loop_of
 from lrx.responses.latent_response import respond
 from lrx.responses.matrix import SCALE, ResponseMatrix
@@ -88,8 +86,6 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     and matrix_se of the latents to choose from, on the scale `half`. Curvature is NaN at fixed points.
     SettingError for a setting that model or data cannot serve, or a model with one latent.
     """
-    check_prior(m)
-    check_continuous(m, "assay=response_map", "moves two latents continuously")
     _check(m, settings)
     images = image_order(m.dataset, m.generator)[: max(1, settings.num_posterior)]
     index = int(images[0]) if settings.index is None else settings.index

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lrx.assays.description import Description, Picture
+from lrx.assays.description import Codes, Description, Picture
 
 DESCRIPTION = Description(
     title="Response map",
@@ -35,4 +35,5 @@ DESCRIPTION = Description(
     },
     in_paper=True,
     shards=True,
+    codes=Codes(prior=True, continuous="moves two latents continuously"),
 )

@@ -8,6 +8,7 @@ alone by default (`lrx.responses.units`).
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,8 @@ from lrx.responses.informative import (
     remark_on,
     remark_on_read_back,
 )
-from lrx.responses.matrix import AXES, SCALE, SCALES, ResponseMatrix, measure_matrix
+from lrx.responses.matrix import AXES, SCALE, SCALES, ResponseMatrix
+from lrx.responses.measure_matrix import GROUPS, add_draws
 from lrx.responses.measurement import Measurement, no_progress
 from lrx.responses.shared_matrix import matrix_arrays, step_arrays
 from lrx.responses.signed_rows import measure_signed
@@ -93,15 +95,19 @@ def estimate(m: Measurement, settings: Settings, *, num_groups: int = 0) -> Resp
     fits = m.num_latents + int(m.units.sizes_U.max()) <= MOST_DIMENSIONS
     net = net_size(settings.num_samples) if settings.draws == "quasi" and base == "prior" and fits else 1
     limit = settings.num_samples if settings.target_se is None else settings.max_samples
-    return measure_matrix(
+    num_samples = -(-limit // net) * net
+    return add_draws(
         m,
-        base=base,
-        num_samples=-(-limit // net) * net,
-        net=net,
-        num_groups=num_groups,
+        _empty(m, settings, base=base, net=net, num_groups=min(num_groups, GROUPS, num_samples // net)),
+        num_samples=num_samples,
         autoencoder=InBf16(m.autoencoder) if settings.precision == "bf16" else None,
-        enough=lambda matrix: matrix.num_samples >= settings.num_samples and _reached(matrix, settings),
+        enough=None if settings.target_se is None else functools.partial(_enough, settings=settings),
     )
+
+
+def _empty(m: Measurement, settings: Settings, *, base: str, net: int = 1, num_groups: int = 0) -> ResponseMatrix:
+    with_std = settings.normalization == "std"
+    return ResponseMatrix(range(len(m.units)), m.units, base=base, net=net, num_groups=num_groups, with_std=with_std)
 
 
 def measure(m: Measurement, settings: Settings) -> AssayResult:
@@ -205,18 +211,20 @@ def _remark(m: Measurement, own_U: Tensor, read_back_U: Tensor, settings: Settin
 
 def rounding_error(m: Measurement, settings: Settings) -> Tensor:
     """Return how much passes in bf16 move the response matrix (D, D), on ROUNDING_DRAWS further independent draws."""
-    state = m.generator.get_state()
+    alone = dataclasses.replace(m.with_units(settings.units), share=ALL_UNITS, progress=no_progress)
+    base, state = base_of(m, settings.base), m.generator.get_state()
     matrices = []
     for autoencoder in (m.autoencoder, InBf16(m.autoencoder)):
         m.generator.set_state(state)  # the same draws for both
-        matrix = measure_matrix(
-            dataclasses.replace(m.with_units(settings.units), share=ALL_UNITS, progress=no_progress),
-            base=base_of(m, settings.base),
-            num_samples=ROUNDING_DRAWS,
-            autoencoder=autoencoder,
+        matrix = add_draws(
+            alone, _empty(alone, settings, base=base), num_samples=ROUNDING_DRAWS, autoencoder=autoencoder
         )
         matrices.append(matrix.on_scale(settings.normalization)[0])
     return (matrices[0] - matrices[1]).abs()
+
+
+def _enough(matrix: ResponseMatrix, settings: Settings) -> bool:
+    return matrix.num_samples >= settings.num_samples and _reached(matrix, settings)
 
 
 def _reached(matrix: ResponseMatrix, settings: Settings) -> bool:

@@ -49,7 +49,14 @@ def estimate_cost(m: Measurement, settings: Settings, *, num_groups: int = 0) ->
     fits = m.num_latents + int(m.units.sizes_U.max()) <= MOST_DIMENSIONS
     net = net_size(settings.num_samples) if settings.draws == "quasi" and base == "prior" and fits else 1
     limit = settings.num_samples if settings.target_se is None else settings.max_samples
-    counted = matrix_cost(m, num_samples=-(-limit // net) * net, base=base, net=net, num_groups=num_groups)
+    counted = matrix_cost(
+        m,
+        num_samples=-(-limit // net) * net,
+        base=base,
+        net=net,
+        num_groups=num_groups,
+        with_std=settings.normalization == "std",
+    )
     less = ("num_samples" if settings.target_se is None else "max_samples",)
     return dataclasses.replace(
         counted, at_most=counted.at_most or settings.target_se is not None, less=less, instead=fewer_rows(m)

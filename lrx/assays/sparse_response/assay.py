@@ -73,13 +73,9 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     Arrays: STATISTICS with standard errors over draws (F,); rows `start` (F + 1), `responding`, `value`, `value_se`
     (R,); hidden_overlap (F,) and its pairs. Scores: their means over features, with errors over features, and of the
     code: num_active features a vector, explained variance, num_dead features.
-    ValueError for a model that is no sparse code, or data on which no feature is active.
+    ValueError for data on which no feature is active.
     """
-    if not isinstance(m.autoencoder, SparseCode):
-        raise ValueError(
-            f"assay=sparse_response measures sparse codes, brought in by lrx import weights=FOLDER of SAELens or "
-            f"dictionary_learning; {type(m.autoencoder).__name__} has dense latents, whose assay is response_matrix"
-        )
+    assert isinstance(m.autoencoder, SparseCode)
     features_F = _features(settings, m)
     active = active_features(m.autoencoder, m.dataset, m.generator, num_vectors=settings.num_vectors)
     if settings.num_features is not None:
@@ -136,12 +132,12 @@ def _units(
         ]
 
         def evaluate(features_B: Tensor = features_B, drawn: list[tuple[Tensor, Tensor]] = drawn) -> Values:
-            return _block(autoencoder, settings, active, features_B=features_B, drawn=drawn, own_D=own_D)
+            return block_of_features(autoencoder, settings, active, features_B=features_B, drawn=drawn, own_D=own_D)
 
         yield WorkUnit((start,), int(counts_D[features_B].sum()) + len(features_B), evaluate)
 
 
-def _block(
+def block_of_features(
     autoencoder: SparseCode,
     settings: Settings,
     active: ActiveFeatures,

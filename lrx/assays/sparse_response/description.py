@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lrx.assays.description import Description, Picture
+from lrx.assays.description import Codes, Description, Picture
 
 DESCRIPTION = Description(
     title="Responses of a sparse code",
@@ -28,6 +28,6 @@ DESCRIPTION = Description(
             "others move instead.",
         ),
     },
-    sparse=True,
+    codes=Codes(sparse=True),
     shards=True,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lrx.assays.description import Description, Picture
+from lrx.assays.description import Codes, Description, Picture
 
 DESCRIPTION = Description(
     title="Spatial response",
@@ -29,6 +29,6 @@ DESCRIPTION = Description(
             ),
         ),
     },
-    needs_places=True,
+    codes=Codes(places=True),
     shards=True,
 )

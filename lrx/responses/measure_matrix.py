@@ -1,0 +1,85 @@
+"""Measure a response matrix: draws in blocks, work units of a block or of some rows, and their sums.
+
+N draws, D latents, R rows, U units.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+from lrx.core.types import Autoencoder
+from lrx.responses.draws import blocks, enumerated
+from lrx.responses.enumeration import enumeration, num_values
+from lrx.responses.interventions import band_units, row_units
+from lrx.responses.matrix import ResponseMatrix
+from lrx.responses.measurement import Measurement
+from lrx.responses.response_sums import unit_sums
+from lrx.responses.work_units import ALL_UNITS
+
+GROUPS = 128  # groups of draws that a bootstrap draws from, at most
+SMALL = 2**20  # bytes of sums of a block, which a shard keeps of each of its blocks; of larger ones it has rows
+
+
+def measure_matrix(
+    m: Measurement,
+    *,
+    base: str,
+    num_samples: int,
+    net: int = 1,
+    rows: Sequence[int] | None = None,
+    num_groups: int = 0,
+) -> ResponseMatrix:
+    """Measure rows of the response matrix, without the scale `std`, over `num_samples` draws: see `add_draws`.
+
+    base, net: see `lrx.responses.draws.blocks`; with nets, num_samples is a multiple of `net`.
+    rows: the units to set, None for all. num_groups: see `ResponseMatrix`, at most one for each net.
+    """
+    groups = min(num_groups, GROUPS, num_samples // net)
+    rows = range(len(m.units)) if rows is None else rows
+    empty = ResponseMatrix(rows, m.units, base=base, net=net, num_groups=groups, with_std=False)
+    return add_draws(m, empty, num_samples=num_samples)
+
+
+def add_draws(
+    m: Measurement,
+    matrix: ResponseMatrix,
+    *,
+    num_samples: int,
+    autoencoder: Autoencoder | None = None,
+    enough: Callable[[ResponseMatrix], bool] | None = None,
+) -> ResponseMatrix:
+    """Add `num_samples` draws, each used by every row, to a matrix that has none, and return it.
+
+    autoencoder: the model in another form, such as in bf16; draws still come from the measurement's own.
+    enough: called whenever all rows have seen the same draws; True ends the sampling.
+    The measurement's progress hears of the responses computed, of (R + 1) num_samples; its share says which to compute.
+    A process that has a share of a large matrix has some of its rows, and the sums of those alone.
+    ValueError for a base that model or data cannot give, or responses that are not finite.
+    """
+    matrix.values = enumeration(m, base=matrix.base, num_samples=num_samples)
+    num_groups, with_std, rows = len(matrix.counts_G), matrix.with_std, len(matrix.rows)
+    sums = functools.partial(
+        unit_sums, net=matrix.net, num_groups=num_groups, num_samples=num_samples, with_std=with_std
+    )
+    in_bands = m.share is not ALL_UNITS and enough is None and is_large(matrix.products_RDTT.numel())
+    work = (functools.partial(band_units, total=matrix.total) if in_bands else row_units)(
+        autoencoder or m.autoencoder,
+        enumerated(blocks(m, base=matrix.base, net=matrix.net), matrix.values),
+        rows=matrix.rows,
+        units=matrix.units,
+        num_samples=num_samples,
+        batch_size=m.batch_size,
+        sums=sums,
+    )
+    total = num_samples * (rows * num_values(matrix.values) + 1)
+    for (_, row), values in m.share.values(work, total=total, progress=lambda done: m.progress(done, total)):
+        matrix.add(row, values)
+        if enough and row + len(values[0]) == rows and enough(matrix):  # all rows have seen the block
+            break
+    return matrix
+
+
+def is_large(doubles: int) -> bool:
+    """Return whether shards of a matrix whose products are so many have some of its rows, and not some of the draws."""
+    return 8 * doubles > SMALL
