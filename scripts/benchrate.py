@@ -15,21 +15,22 @@ from torch.utils.flop_counter import FlopCounterMode
 
 SIDE, REPEATS = 2048, 12
 BATCH, WIDTH, IMAGE = 32, 64, 64
+CPU = torch.device("cpu")
 
 
-def product_rate(dtype: torch.dtype, threads: int) -> float:
-    """Return the highest rate of products of 2048 x 2048 matrices, in operations per second."""
-    a, b = (_random(SIDE, SIDE).to(dtype) for _ in range(2))
-    return 2 * SIDE**3 / _least(lambda: a @ b, threads)
+def product_rate(dtype: torch.dtype, threads: int, device: torch.device = CPU, *, side: int = SIDE) -> float:
+    """Return the highest rate of products of 2048 x 2048 matrices, or of another side, in operations per second."""
+    a, b = (_random(side, side).to(device, dtype) for _ in range(2))
+    return 2 * side**3 / _least(lambda: a @ b, threads, device)
 
 
-def convolution_rate(dtype: torch.dtype, threads: int) -> float:
+def convolution_rate(dtype: torch.dtype, threads: int, device: torch.device = CPU, *, batch: int = BATCH) -> float:
     """Return the highest rate of a 3 x 3 convolution of 64 channels, in operations per second."""
-    x = _random(BATCH, WIDTH, IMAGE, IMAGE).to(dtype, memory_format=torch.channels_last)
-    weight = _random(WIDTH, WIDTH, 3, 3).to(dtype, memory_format=torch.channels_last)
+    x = _random(batch, WIDTH, IMAGE, IMAGE).to(device, dtype, memory_format=torch.channels_last)
+    weight = _random(WIDTH, WIDTH, 3, 3).to(device, dtype, memory_format=torch.channels_last)
     with torch.inference_mode():
-        seconds = _least(lambda: torch.conv2d(x, weight, padding=1), threads)
-    return 2 * BATCH * IMAGE**2 * WIDTH**2 * 9 / seconds
+        seconds = _least(lambda: torch.conv2d(x, weight, padding=1), threads, device)
+    return 2 * batch * IMAGE**2 * WIDTH**2 * 9 / seconds
 
 
 def matrix_rate(dtype: torch.dtype, threads: int) -> float:
@@ -41,14 +42,21 @@ def _random(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
-def _least(work: Callable[[], object], threads: int) -> float:
+def _least(work: Callable[[], object], threads: int, device: torch.device) -> float:
     torch.set_num_threads(threads)
     times = []
     for _ in range(REPEATS):
-        began = time.perf_counter()
+        began = now(device)
         work()
-        times.append(time.perf_counter() - began)
+        times.append(now(device) - began)
     return min(times)
+
+
+def now(device: torch.device) -> float:
+    """Return the time in seconds, once the device has done its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def operations(work: Callable[[], object]) -> int:
