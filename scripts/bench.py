@@ -18,6 +18,7 @@ from pathlib import Path
 
 from benchrate import machine
 from benchtable import Section, arguments, markdown, missed
+from gpu_check import kept, with_section
 
 SCRIPTS = Path(__file__).parent
 PAGE = SCRIPTS.parent / "docs" / "benchmarks.md"
@@ -81,7 +82,8 @@ def main() -> int:
     sections, failed = measured(ORDER, folder, quick=told.quick, threads=told.threads)
     words = f"python scripts/bench.py --threads {told.threads}{' --quick' if told.quick else ''}"
     written = page(sections, failed, machine(told.threads), words, quick=told.quick)
-    told.page.write_text(written, encoding="utf-8")
+    earlier = told.page.read_text(encoding="utf-8") if told.page.exists() else ""
+    told.page.write_text(with_section(written, kept(earlier)), encoding="utf-8")
     for section in sections.values():
         if section.picture is not None:
             place = told.page.parent / PICTURE

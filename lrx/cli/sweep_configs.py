@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -69,6 +70,18 @@ class JobConfigLoader(ConfigLoaderImpl):
             with open_dict(config):
                 config[REFUSAL] = message(error)
             return config
+
+    def get_group_options(
+        self,
+        group_name: str,
+        results_filter: ObjectType | None = ObjectType.CONFIG,
+        config_name: str | None = None,
+        overrides: list[str] | None = None,
+    ) -> list[str]:
+        """Return the choices of a group. Hydra copies its repository for each group that `--help` lists: 0.2 s."""
+        if config_name is None and not overrides:  # nothing that would add a folder of configs
+            return self.repository.get_group_options(group_name, results_filter)
+        return super().get_group_options(group_name, results_filter, config_name, overrides)
 
     def _sweeps_choices(self, word: Override) -> bool:
         return word.is_sweep_override() and self.repository.group_exists(word.key_or_group)

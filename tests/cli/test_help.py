@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lrx.cli import main
+from lrx.cli.commands.registry import COMMANDS
 
 
 @pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["import", "-h"], ["collect", "-h"]])
@@ -49,6 +50,35 @@ def test_help_and_cfg_without_torch(tmp_path: Path, environment: dict[str, str])
         assert done.stderr.strip() in ("False", ""), done.stderr
         assert "dataset" in done.stdout or "lrx train" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+HELP_OF_EACH = """
+import contextlib, io, sys
+import lrx
+own = [name for name in sys.modules if name.split(".")[0] in ("lrx", "numpy", "yaml", "hydra")]
+assert own == ["lrx"], own  # what `import lrx` takes
+from hydra._internal import config_loader_impl
+from lrx.cli.commands.registry import COMMANDS
+from lrx.cli.main import main
+
+copies, kind = [], config_loader_impl.CachingConfigRepository
+config_loader_impl.CachingConfigRepository = lambda repository: copies.append(1) or kind(repository)
+for name in COMMANDS:
+    copies.clear()
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main([name, "--help"]) == 0
+    heavy = {"torch", "matplotlib", "scipy", "sklearn", "lightgbm", "networkx", "pandas"} & set(sys.modules)
+    print(name, len(copies) <= 3, *heavy)
+"""
+
+
+def test_help_is_quick(environment: dict[str, str]) -> None:
+    """No command imports a large package for its help, or copies Hydra's repository for each group (half a second)."""
+    done = subprocess.run(
+        [sys.executable, "-c", HELP_OF_EACH], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"{name} True" for name in COMMANDS]
 
 
 def test_bash_completion(tmp_path: Path, environment: dict[str, str]) -> None:

@@ -13,11 +13,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from lrx.cli.console import messages
-from lrx.report import page
 
 
 def report_command(path: Path, out: Path | None = None) -> None:
     """Write the report of a path, and print where it is and what could not be read."""
+    from lrx.report import page  # which imports matplotlib, and help needs none
+
     written, faults = page.write(path, out)
     for fault in faults:
         messages.warn(fault)
