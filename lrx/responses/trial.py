@@ -91,6 +91,11 @@ class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     num_bytes = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Return False: torch would import its compiler, a second and 70 MB of every assay, to leave this code out."""
+        return False
+
     def __torch_dispatch__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = func(*args, **(kwargs or {}))
         taken = {part.untyped_storage().data_ptr() for part in args if isinstance(part, Tensor)}
