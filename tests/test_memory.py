@@ -66,3 +66,53 @@ def test_memory_of_256_latents(assay: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 200
+
+
+# conv64 at its own batch size: what passes hold. `assay=paper` of the demo grows to 0.8 GB, libraries included.
+PAPER = """
+import resource, sys
+import matplotlib.figure, numpy, scipy.stats, sklearn.ensemble, torch
+from lrx.assays.paper.assay import Settings
+from lrx.assays.run import run_assay
+from lrx.core.factors import FactorSpace
+from lrx.core.malloc import keep_freed_memory
+from lrx.data.grid import GridDataset
+from lrx.models.networks.conv64 import conv64
+from lrx.models.vae import VAE
+from scripts.toy_assays import small
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+keep_freed_memory()
+torch.manual_seed(0)
+model = VAE(
+    network=conv64, observation_shape=(1, 64, 64), latent_dim=10, reconstruction="bernoulli", variance=1.0, kl="exact"
+).to(memory_format=torch.channels_last)
+pixels = numpy.random.default_rng(0).integers(0, 256, (512, 1, 64, 64), dtype=numpy.uint8)
+factors = FactorSpace(("row", "column", "shade"), (8, 8, 8))
+data = GridDataset(name="noise", source="made", fingerprint="noise", factors=factors, pixels=pixels)
+names = ["reconstruction", "response_matrix", "generation"]
+before = peak()
+paper = Settings(only=names, assays={name: small(name) for name in names})
+assert [*run_assay(paper, model, data, torch.Generator().manual_seed(0), progress=None)] == names
+run_assay(small("response_matrix"), model, data, torch.Generator(), progress=Progress())
+assert "torch._dynamo" not in sys.modules  # torch's compiler: 70 MB, and a second
+print(peak() - before)
+"""
+PROGRESS = """
+class Progress:
+    def __call__(self, done, total):
+        pass
+
+    def tell(self, text):  # has what an assay costs tried, and told
+        pass
+"""
+
+
+def test_memory_of_paper() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRESS + PAPER], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 300
