@@ -41,7 +41,7 @@ written by
 
 On one GPU, `scripts/gpu_check.sh --page docs/benchmarks.md` checks lrx (CUDA tests, waits, agreement with the CPU) and
 times it in at most ten minutes, and writes a section at the end of this page, which stays when the page is written
-again; `outputs/gpu_check` has the same as gpu.json and gpu.md. `--cpu` tries it without a GPU, `--only` runs some parts.
+again; `outputs/gpu_check` has the same as gpu.json and gpu.md. `--cpu` tries it without a GPU.
 """
 QUICK = "\nThis was a quick check on tiny sizes: its figures are not meaningful.\n"
 
