@@ -213,8 +213,8 @@ def _compare_assay(part: Part, name: str) -> float:
     found = []
     for device in (CPU, part.device):
         description, dataset = catalog.descriptions()[name], toy()
-        built = ToyMaps() if description.needs_places else model(MODELS["VAE"], SMALL, (1, 8, 8))
-        if description.sparse:
+        built = ToyMaps() if description.codes.places else model(MODELS["VAE"], SMALL, (1, 8, 8))
+        if description.codes.sparse:
             built, dataset = sparse_toy()  # type: ignore[assignment]
         else:
             built.double()
