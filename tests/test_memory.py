@@ -68,7 +68,7 @@ def test_memory_of_256_latents(assay: str) -> None:
     assert float(done.stdout) < 200
 
 
-# conv64 at its own batch size: what passes hold. In the demo, assay=paper takes 0.8 GB, half of it libraries.
+# conv64 at its own batch size: what passes hold. In the demo, assay=paper takes 0.9 GB, half of it libraries.
 PAPER = """
 import resource, sys
 import matplotlib.figure, numpy, scipy.stats, sklearn.ensemble, torch

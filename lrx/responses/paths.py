@@ -167,5 +167,5 @@ def _cost_and_gradient(path_PTD: Tensor, field: MagnitudeAndGradient, weight: fl
         cost_P = path_cost(z_PTD, u_PT, weight=weight)
         by_z_PTD, by_u_PT = torch.autograd.grad(cost_P.sum(), (z_PTD, u_PT))
     gradient_PTD = by_z_PTD + by_u_PT[..., None] * gradient_ND.view(path_PTD.shape)
-    gradient_PTD[:, [0, -1]] = 0
+    gradient_PTD[:, 0] = gradient_PTD[:, -1] = 0  # a list of places would be copied to a GPU at each step
     return cost_P.detach(), gradient_PTD
