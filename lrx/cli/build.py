@@ -115,7 +115,12 @@ def run_session(
     """Lock the run folder for the block and record the outcome in status.json."""
     fingerprint = run_folder.fingerprint(run_folder.identity(config.flat()))
     with status.run_session(
-        folder, command=command, overrides=config.overrides, config=fingerprint, inputs=inputs
+        folder,
+        command=command,
+        overrides=config.overrides,
+        config=fingerprint,
+        inputs=inputs,
+        threads=torch.get_num_threads(),
     ) as session:
         check_folder(folder, config)  # again: another process may have been here first
         yield session

@@ -40,7 +40,7 @@ def hydra_hooks(words: Sequence[str], swept: Sequence[str]) -> Iterator[None]:
     swept: the keys that vary in a sweep, by which `${job_folder:...}` in the yaml names the folders of its jobs. Hydra
     sends its resolvers along to the processes of a sweep.
     """
-    before = os.environ.get("HYDRA_FULL_ERROR")
+    before = {name: os.environ.get(name) for name in ("HYDRA_FULL_ERROR", "LOKY_MAX_CPU_COUNT")}
     plugins = Plugins.instance()
     with ExitStack() as stack:
         stack.enter_context(_replaced(sys, "argv", ["lrx", *words]))
@@ -65,10 +65,9 @@ def hydra_hooks(words: Sequence[str], swept: Sequence[str]) -> Iterator[None]:
         try:
             yield
         finally:
-            if before is None:
-                del os.environ["HYDRA_FULL_ERROR"]
-            else:
-                os.environ["HYDRA_FULL_ERROR"] = before
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                os.environ.update({} if value is None else {name: value})
 
 
 def _save(config: object, f: str | Path, resolve: bool = False) -> None:
@@ -111,6 +110,9 @@ def _instantiate(plugins: Plugins, node: DictConfig) -> Plugin:
     target, key = str(node.get("_target_")), str(node._get_full_key("_target_"))
     group = key.removesuffix("._target_")
     try:
+        cores = os.environ.get("SLURM_CPUS_PER_TASK", "")
+        if target.endswith(".JoblibLauncher") and cores.isdecimal():  # which shares all cores it sees among its workers
+            os.environ.setdefault("LOKY_MAX_CPU_COUNT", cores)
         if target in plugins.class_name_to_class:
             return Plugins._instantiate(plugins, node)
         import_from_current_folder()

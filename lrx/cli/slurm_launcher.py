@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -24,71 +25,17 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from lrx.cli.errors import SweepError
-from lrx.cli.sweep_configs import refusal_of
-from lrx.core.validation import SettingError, check_whole
+from lrx.cli.slurm_arrays import JobArray, ask_limits, split
+from lrx.cli.slurm_settings import SlurmSettings
+from lrx.cli.sweep_configs import refusal_of, remove_empty_sweep
 from lrx.runs import status
 
 if TYPE_CHECKING:
     import submitit  # comes with the extra `sweep`
 
 
-@dataclass(frozen=True, kw_only=True)
-class SlurmSettings:
-    """Settings of the launcher, explained in configs/hydra/launcher/lrx_slurm.yaml. SettingError for one out of range.
-
-    folder: for scripts, pickles and logs; `%j` stands for the job's id. wait: whether to stay until all jobs are over.
-    """
-
-    wait: bool
-    partition: str | None
-    account: str | None
-    qos: str | None
-    timeout_min: int
-    cpus_per_task: int
-    gpus_per_node: int | None
-    mem_gb: float | None
-    array_parallelism: int
-    max_num_timeout: int
-    signal_delay_s: int
-    setup: Sequence[str]
-    additional_parameters: Mapping[str, object]
-    name: str
-    folder: str
-
-    def __post_init__(self) -> None:
-        for key in ("timeout_min", "cpus_per_task", "array_parallelism"):
-            check_whole(key, getattr(self, key), 1)
-        for key in ("max_num_timeout", "signal_delay_s"):
-            check_whole(key, getattr(self, key), 0)
-        if isinstance(self.setup, str) or not all(isinstance(line, str) for line in self.setup):
-            raise SettingError(f"setup must list shell commands, not {self.setup!r}")
-
-    def submitit_parameters(self) -> dict[str, object]:
-        """Return the parameters of submitit's Slurm executor."""
-        parameters = {
-            "job_name": self.name,
-            "partition": self.partition,
-            "account": self.account,
-            "qos": self.qos,
-            "time": self.timeout_min,
-            "cpus_per_task": self.cpus_per_task,
-            "gpus_per_node": self.gpus_per_node,
-            "mem": None if self.mem_gb is None else f"{round(1024 * self.mem_gb)}MB",
-            "array_parallelism": self.array_parallelism,
-            "signal_delay_s": self.signal_delay_s,
-            # since Slurm 22.05 srun does not take the number of its cores from sbatch; as many threads on every node
-            # also keep a resumed run equal to an uninterrupted one
-            "setup": [
-                f"export SRUN_CPUS_PER_TASK={self.cpus_per_task} OMP_NUM_THREADS={self.cpus_per_task}",
-                *self.setup,
-            ],
-            "additional_parameters": dict(self.additional_parameters),
-        }
-        return {key: value for key, value in parameters.items() if value is not None}
-
-
 class FrozenSlurmLauncher(Launcher):
-    """Launcher that submits a sweep as one array of jobs; its keywords are SlurmSettings.
+    """Launcher that submits a sweep as an array of jobs, or several; its keywords are SlurmSettings.
 
     ValueError when there is no submitit, no Slurm, or Slurm refuses.
     """
@@ -105,7 +52,12 @@ class FrozenSlurmLauncher(Launcher):
 
         A job whose config cannot be composed fails here and now, and is not submitted.
         """
-        library = _submitit()
+        try:
+            library, limits = _submitit(), ask_limits()
+            limits.check(len(job_overrides))
+        except ValueError:
+            remove_empty_sweep(Path(str(self._config.hydra.sweep.dir)))
+            raise
         state = Singleton.get_state()
         frozen = []
         for number, overrides in enumerate(job_overrides, initial_job_idx):
@@ -115,19 +67,28 @@ class FrozenSlurmLauncher(Launcher):
             frozen.append(FrozenJob(config, self._task, self._context, state))
         refused = {one: one.run() for one in frozen if refusal_of(one.config) is not None}
         sound = [one for one in frozen if one not in refused]
-        results = iter(self._submit(library, sound) if sound else ())
+        arrays = split(len(sound), array_size=limits.array_size, max_parallel=self._settings.max_parallel)
+        results = iter(self._submit(library, sound, arrays) if sound else ())
         return [refused[one] if one in refused else next(results) for one in frozen]
 
-    def _submit(self, library: ModuleType, frozen: list[FrozenJob]) -> list[JobReturn]:
-        executor = library.SlurmExecutor(self._settings.folder, max_num_timeout=self._settings.max_num_timeout)
-        executor.update_parameters(**self._settings.submitit_parameters())
-        try:
-            with contextlib.redirect_stderr(io.StringIO()):  # sbatch's own words are in the error, too
-                jobs = executor.submit_array(frozen)
-        except library.core.utils.FailedJobError as error:
-            raise ValueError(f"Slurm refused the sweep: {error}") from error
-        array = jobs[0].job_id.partition("_")[0] + (f"_[0-{len(jobs) - 1}]" if len(jobs) > 1 else "")
-        print(f"submitted {array}: {self._config.hydra.sweep.dir}", flush=True)
+    def _submit(self, library: ModuleType, frozen: list[FrozenJob], arrays: list[JobArray]) -> list[JobReturn]:
+        by_array: list[list[submitit.Job[object]]] = []
+        folder = library.core.utils.JobPaths.get_first_id_independent_folder(self._settings.folder)
+        with _all_or_nothing(by_array, folder, Path(str(self._config.hydra.sweep.dir))):
+            for array in arrays:
+                executor = library.SlurmExecutor(self._settings.folder, max_num_timeout=self._settings.max_num_timeout)
+                before = None if array.after is None else f"afterany:{_array_id(by_array[array.after])}"
+                executor.update_parameters(**self._settings.submitit_parameters(array, before))
+                part = frozen[array.jobs.start : array.jobs.stop]
+                try:
+                    with contextlib.redirect_stderr(io.StringIO()):  # sbatch's own words are in the error, too
+                        by_array.append(executor.submit_array(part))
+                except library.core.utils.FailedJobError as error:
+                    which = f", in jobs {array.jobs.start} to {array.jobs.stop - 1}" if len(arrays) > 1 else ""
+                    raise ValueError(f"Slurm refused the sweep{which}: {error}") from error
+        names = [_array_id(jobs) + (f"_[0-{len(jobs) - 1}]" if len(jobs) > 1 else "") for jobs in by_array]
+        print(f"submitted {' '.join(names)}: {self._config.hydra.sweep.dir}", flush=True)
+        jobs = [job for part in by_array for job in part]
         for one, job in zip(frozen, jobs, strict=True):
             one.mark_queued(job.job_id)
         if self._settings.wait:
@@ -187,6 +148,30 @@ class FrozenJob:
     def checkpoint(self) -> object:
         """Return what to run after preemption or a time-out: the same job, which resumes from the run folder."""
         return _submitit().helpers.DelayedSubmission(self)
+
+
+@contextmanager
+def _all_or_nothing(submitted: list[list[submitit.Job[object]]], folder: Path, sweep: Path) -> Iterator[None]:
+    """Cancel the arrays submitted so far and remove files of jobs, and the sweep's folder if new, on an error."""
+    before = set(folder.glob("*"))
+    try:
+        yield
+    except BaseException:
+        if submitted:
+            subprocess.run(["scancel", *map(_array_id, submitted)], capture_output=True, check=False)
+        for path in set(folder.glob("*")) - before:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()
+        remove_empty_sweep(sweep)
+        raise
+
+
+def _array_id(jobs: Sequence[submitit.Job[object]]) -> str:
+    return jobs[0].job_id.partition("_")[0]
 
 
 def _submitit() -> ModuleType:

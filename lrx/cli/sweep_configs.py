@@ -9,6 +9,8 @@ config that says why, and fails when it runs, on whatever machine. Loaders are p
 from __future__ import annotations
 
 import copy
+import functools
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,9 +21,11 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import RunMode
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from lrx.cli.errors import message
+from lrx.cli.shared_choices import SharedChoices
 
 REFUSAL = "_refusal_"  # key of the line that a job's config has where it could not be composed
 RECORD = "multirun.yaml"  # of Hydra, in the folder of a sweep
@@ -35,6 +39,12 @@ def refusal_of(config: DictConfig) -> str | None:
 
 class JobConfigLoader(ConfigLoaderImpl):
     """Hydra's loader, for which a job whose config cannot be composed is a job that fails."""
+
+    _shared: tuple[tuple[str, ...], SharedChoices] | None = None  # of the sweep that these words begin
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave configs that are kept here, and nothing else, out of what goes to other processes."""
+        return {name: value for name, value in self.__dict__.items() if name != "_shared"}
 
     def load_configuration(
         self,
@@ -62,7 +72,9 @@ class JobConfigLoader(ConfigLoaderImpl):
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """Compose the config of a job; of one that cannot be composed, the sweep's own with the reason."""
-        try:
+        with suppress(HydraException, OmegaConfBaseException, ValueError, OSError):
+            return self._with_shared_choices(master_config, sweep_overrides)
+        try:  # Hydra's own error, if it is one
             return super().load_sweep_config(master_config, sweep_overrides)
         except HydraException as error:
             config = copy.deepcopy(master_config)
@@ -82,6 +94,17 @@ class JobConfigLoader(ConfigLoaderImpl):
         if config_name is None and not overrides:  # nothing that would add a folder of configs
             return self.repository.get_group_options(group_name, results_filter)
         return super().get_group_options(group_name, results_filter, config_name, overrides)
+
+    def _with_shared_choices(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        name, words = str(master_config.hydra.job.config_name), list(master_config.hydra.overrides.hydra)
+        key = (os.getcwd(), name, *words)
+        if self._shared is None or self._shared[0] != key:
+            repository = self._parse_overrides_and_create_caching_repo(name, words)[1]  # with hydra.searchpath
+            compose = functools.partial(self.load_configuration, name, run_mode=RunMode.RUN)
+            self._shared = key, SharedChoices(compose, repository)
+        config = self._shared[1].config([*words, *sweep_overrides])
+        OmegaConf.copy_cache(from_config=master_config, to_config=config)  # of ${now:...}
+        return config
 
     def _sweeps_choices(self, word: Override) -> bool:
         return word.is_sweep_override() and self.repository.group_exists(word.key_or_group)
@@ -107,9 +130,13 @@ def check_jobs(sweeper: Sweeper, batch: list[list[str]]) -> None:
         if reason is None:
             return
         reasons.append(reason)
-    folder = Path(str(sweep.hydra.sweep.dir))
-    with suppress(OSError):  # Hydra has made it already
+    remove_empty_sweep(Path(str(sweep.hydra.sweep.dir)))
+    raise ValueError(reasons[0])
+
+
+def remove_empty_sweep(folder: Path) -> None:
+    """Remove the folder of a sweep that holds nothing but Hydra's record of it."""
+    with suppress(OSError):
         if [path.name for path in folder.iterdir()] == [RECORD]:
             (folder / RECORD).unlink()
             folder.rmdir()
-    raise ValueError(reasons[0])

@@ -32,7 +32,7 @@ class Status:
 
     command, overrides: as typed. config: run_folder.fingerprint of the config. inputs: SHA-256 of input files by name.
     step, steps, rate (steps a second), seconds_left: progress. error: one line of a failed run.
-    host, pid, job: process that works or worked on it; job: the scheduler's id.
+    host, pid, threads, job: process that works or worked on it, and torch's threads in it; job: the scheduler's id.
     """
 
     state: str
@@ -47,6 +47,7 @@ class Status:
     error: str = ""
     host: str = ""
     pid: int = 0
+    threads: int = 0
     job: str = ""
 
 
@@ -72,7 +73,7 @@ def read(folder: Path) -> Status | None:
 def _is_valid(status: Status) -> bool:
     """Return whether each field is of its type: a file may hold anything."""
     texts = (status.command, *status.overrides, status.config, status.error, status.host, status.job)
-    numbers = (status.step, status.steps, status.rate, status.seconds_left)
+    numbers = (status.step, status.steps, status.rate, status.seconds_left, status.threads)
     return (
         status.state in STATES
         and all(isinstance(text, str) for text in texts)
@@ -127,11 +128,18 @@ class Session:
 
 @contextmanager
 def run_session(
-    folder: Path, *, command: str, overrides: tuple[str, ...], config: str, inputs: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    command: str,
+    overrides: tuple[str, ...],
+    config: str,
+    inputs: Mapping[str, str] | None = None,
+    threads: int = 0,
 ) -> Iterator[Session]:
     """Lock the run folder for the block and record the outcome: `running`, then `done`, or `failed` with the error.
 
     A KeyboardInterrupt or a signal leaves `running`, which then reads as `interrupted`. config: run_folder.fingerprint.
+    threads: of torch, 0 for a run without it.
     BusyError (a ValueError) when another process works in the folder.
     """
     with lock(folder):
@@ -146,6 +154,7 @@ def run_session(
             inputs,
             host=socket.gethostname(),
             pid=os.getpid(),
+            threads=threads,
             job=job,
         )
         write(folder, status)

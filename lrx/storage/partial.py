@@ -11,7 +11,7 @@ from lrx.storage import results
 if TYPE_CHECKING:
     from lrx.core.types import AssayResult
 
-PASSING = ("wall_time_s",)  # provenance that differs between two runs of one command
+PASSING = ("wall_time_s", "threads")  # provenance that differs between two runs of one command
 
 
 class PartialResults:

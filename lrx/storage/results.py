@@ -142,14 +142,17 @@ def read_own(path: Path) -> Results:
     return stored
 
 
-def environment() -> dict[str, str]:
-    """Return the versions of lrx, torch, numpy and python, and the git commit of lrx's work tree (or `unknown`)."""
+def environment() -> dict[str, str | int]:
+    """Return versions of lrx, torch, numpy and python, lrx's git commit (or `unknown`), and torch's threads."""
+    import torch  # not for those that read
+
     return {
         "lrx": lrx.__version__,
         "torch": version("torch"),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "git_commit": _git_commit(),
+        "threads": torch.get_num_threads(),
     }
 
 

@@ -21,6 +21,7 @@ fi
 
 # No accounting, no control groups: nothing outside of $dir. The node claims four cores, so that jobs run beside each
 # other wherever the tests run. Times are short; a requeued job still waits two minutes, which the tests cut short.
+# Arrays are small, so that a sweep of ten jobs is several; Slurm's default is SLURM_TEST_ARRAY_SIZE=1001.
 cat > "$conf" <<EOF
 ClusterName=test
 SlurmctldHost=$host(127.0.0.1)
@@ -44,6 +45,7 @@ MpiDefault=none
 SwitchType=switch/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
+MaxArraySize=${SLURM_TEST_ARRAY_SIZE:-4}
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,bf_interval=2
 PreemptType=preempt/partition_prio

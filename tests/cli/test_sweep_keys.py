@@ -85,8 +85,10 @@ def test_words_wrong_in_all_jobs_are_one_line(words: list[str], line: str, lrx: 
 def test_slurm_takes_the_sound_jobs_alone(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("sbatch", "srun"):
-        (programs / name).write_text('#!/bin/sh\ncp "$1" submitted.sh\necho Submitted batch job 7\n')
+    limits = "#!/bin/sh\necho MaxArraySize = 1001\necho MaxJobCount = 10000\n"
+    for name in ("sbatch", "srun", "scontrol"):
+        submit = '#!/bin/sh\ncp "$1" submitted.sh\necho Submitted batch job 7\n'
+        (programs / name).write_text(limits if name == "scontrol" else submit)
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     words = ["model=betavae,vae", "model.beta=1,4", "hydra/launcher=lrx_slurm", "name=sweep"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,18 +16,20 @@ from lrx.cli import errors
 from lrx.runs import status
 from lrx.training import checkpoint, metrics_log
 from tests.conftest import TINY, Lrx
+from tests.support.command_line import assert_refused
 
 SLURM = ["-m", "hydra/launcher=lrx_slurm"]
 # What stands in for Slurm: it keeps what it is asked to run, and runs nothing.
 SBATCH = '#!/bin/sh\ncp "$1" submitted.sh\necho Submitted batch job 7\n'
+SCONTROL = "#!/bin/sh\necho MaxArraySize = 2\necho MaxJobCount = 9\n"
 
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("sbatch", "srun"):
-        (programs / name).write_text(SBATCH)
+    for name, text in {"sbatch": SBATCH, "srun": SBATCH, "scontrol": SCONTROL, "scancel": "#!/bin/sh\n"}.items():
+        (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
 
@@ -142,7 +145,47 @@ def test_sbatch_error(lrx: Lrx, tmp_path: Path) -> None:
     done = lrx("train", *SLURM, *TINY, "name=refused")
     assert done.returncode == 2
     assert done.stderr == "lrx: Slurm refused the sweep: sbatch: error: invalid account\n"
-    assert not runs_of(tmp_path / "outputs/train/refused")
+    assert not (tmp_path / "outputs/train/refused").exists()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_sweep_of_several_arrays_all_or_none(lrx: Lrx, tmp_path: Path) -> None:
+    """Each array waits for that before, as one job may run; the third is refused until there is room."""
+    room = (
+        'set -- "$1" $(ls sent 2>/dev/null | wc -l)\n[ $2 -lt 2 ] || [ -e room ] || { echo full >&2; exit 1; }\n'
+        'mkdir -p sent; cp "$1" sent/$2; echo Submitted batch job 1$2\n'
+    )
+    (tmp_path / "bin/sbatch").write_text(f"#!/bin/sh\n{room}")
+    (tmp_path / "bin/scancel").write_text('#!/bin/sh\necho "$@" > cancelled\n')
+    words = ["train", *SLURM, *TINY, "seed=0,1,2,3,4", "hydra.launcher.max_parallel=1", "name=several"]
+    done = lrx(*words)
+    assert (done.returncode, done.stderr) == (2, "lrx: Slurm refused the sweep, in jobs 3 to 4: full\n")
+    assert (tmp_path / "cancelled").read_text() == "10 11\n"
+    assert not (tmp_path / "outputs/train/several").exists()
+
+    (tmp_path / "room").touch()
+    shutil.rmtree(tmp_path / "sent")
+    done = lrx(*words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "submitted 10 11_[0-1] 12_[0-1]: outputs/train/several\n"
+    scripts = [(tmp_path / f"sent/{number}").read_text().splitlines() for number in range(3)]
+    arrays = [[line for line in lines if "--array" in line or "--dependency" in line] for lines in scripts]
+    assert arrays == [
+        [],
+        ["#SBATCH --array=0-1%1", "#SBATCH --dependency=afterany:10"],
+        ["#SBATCH --array=0-1%1", "#SBATCH --dependency=afterany:11"],
+    ]
+    folders = runs_of(tmp_path / "outputs/train/several")
+    jobs = [status.read(folders[f"seed={seed}"]) for seed in range(5)]
+    assert [job.job for job in jobs if job] == ["10", "11_0", "11_1", "12_0", "12_1"]
+    assert len(list((tmp_path / "outputs/train/several/.submitit").glob("*/*.pkl"))) == 5
+
+
+@pytest.mark.usefixtures("cluster")
+def test_sweep_that_slurm_cannot_hold(lrx: Lrx, tmp_path: Path) -> None:
+    done = lrx("train", *SLURM, *TINY, "seed=range(10)")
+    assert_refused(done, "a sweep of 10 jobs is more than this Slurm holds (MaxJobCount=9)")
+    assert not list((tmp_path / "outputs/train").iterdir())
 
 
 def test_missing_slurm_and_submitit(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

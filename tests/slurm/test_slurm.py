@@ -164,6 +164,35 @@ def test_two_by_two_sweep_is_one_array(slow: str, cluster: Cluster) -> None:
         assert_same_run(*(cluster.folder / "outputs/train" / name / folder for name in ("array", "here")))
 
 
+def test_sweep_of_several_arrays_keeps_its_limit(slow: str, cluster: Cluster) -> None:
+    """Ten jobs, of which two run at a time: two chains of two arrays, as an array takes four jobs."""
+    words = ["-m", "experiment=helix", "trainer.steps=1", "seed=range(10)", "hydra.launcher.max_parallel=2"]
+    sweep = cluster.start(*words, *LAUNCHER, "hydra.launcher.wait=true", "name=several")
+    assert sweep.stdout
+    submitted = re.fullmatch(r"submitted ([\d_\[\]\- ]+): outputs/train/several\n", sweep.stdout.readline())
+    assert submitted
+    assert [array.partition("_")[2] for array in submitted[1].split()] == ["[0-1]", "[0-2]", "[0-1]", "[0-2]"]
+    most, ids = 0, {array.partition("_")[0] for array in submitted[1].split()}
+    while sweep.poll() is None:
+        running = slurm("squeue", "--noheader", "--array", "--states=RUNNING,COMPLETING", "--format=%F").split()
+        most = max(most, sum(array in ids for array in running))
+        time.sleep(0.2)
+    assert (sweep.returncode, most) == (0, 2), sweep.communicate()[1]
+    runs = cluster.run_folders("several")
+    states = [status.read(runs[f"seed={seed}"]) for seed in range(10)]
+    assert [now.state for now in states if now] == ["done"] * 10
+    assert all(checkpoint.load(folder / "checkpoint.pt").finished for folder in runs.values())
+
+
+def test_threads_of_job_under_profile(cluster: Cluster) -> None:
+    profile = "hydra.launcher.setup=['export MKL_NUM_THREADS=1']"
+    job = cluster.submit("experiment=helix", "trainer.steps=1", profile, "hydra.launcher.cpus_per_task=2", name="mkl")
+    until(has_completed(cluster, "mkl", job))
+    done = status.read(cluster.run_folders("mkl")[""])
+    assert done
+    assert done.threads == 2
+
+
 def test_yaml_edited_while_jobs_wait(cluster: Cluster) -> None:
     yaml = cluster.folder / "mine/experiment/frozen.yaml"
     yaml.parent.mkdir(parents=True)
@@ -232,6 +261,7 @@ def test_what_slurm_refuses_is_one_line(cluster: Cluster) -> None:
     assert (sweep.returncode, out) == (2, "")
     assert err.count("\n") == 1
     assert "Slurm refused the sweep" in err
+    assert not (cluster.folder / "outputs/train/refused").exists()
     assert "invalid partition" in err
 
 

@@ -25,7 +25,7 @@ def scores(path: Path) -> dict[str, float]:
 def test_results_of_the_same_run_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "result.h5"
     results.write(path, {"one": result(1)}, RUN)
-    store = PartialResults(path, lambda: {**RUN, "wall_time_s": 2.0})
+    store = PartialResults(path, lambda: {**RUN, "wall_time_s": 2.0, "threads": 3})
     kept = store.get("one")
     assert kept is not None
     assert kept.scores == {"score": 1}

@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from lrx.core.types import Array, AssayResult
@@ -241,5 +242,6 @@ def test_foreign_dimension_scale_is_one_error(path: Path) -> None:
 
 def test_environment() -> None:
     versions = results.environment()
+    assert versions.pop("threads") == torch.get_num_threads()
     assert versions.keys() == {"lrx", "torch", "numpy", "python", "git_commit"}
     assert all(type(value) is str and value for value in versions.values())

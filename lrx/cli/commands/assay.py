@@ -6,6 +6,7 @@ assay runs once more in the folder above, with the values of the parts in place 
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from lrx.core.foreign_code import foreign_errors, is_foreign, packages_of
 from lrx.core.malloc import keep_freed_memory
 from lrx.core.paths import PART
 from lrx.core.settings import Checked
+from lrx.core.threads import set_threads
 from lrx.core.types import AssayResult
 from lrx.core.validation import SettingError
 from lrx.data import splits
@@ -43,6 +45,7 @@ from lrx.training import checkpoint
 def assay_command(config: Config, folder: Path) -> None:
     """Run one assay on a checkpoint, or the shard of it that the key `shard` names."""
     keep_freed_memory()
+    set_threads(os.environ)
     if config.value("codes") is not None:
         measure_codes(config, folder, _settings(config))
         return

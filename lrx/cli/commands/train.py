@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from lrx.core.data_identity import observations_fingerprint
 from lrx.core.devices import choose_device
 from lrx.core.malloc import keep_freed_memory
 from lrx.core.paths import CHECKPOINT
+from lrx.core.threads import set_threads
 from lrx.core.types import Dataset, Trainable
 from lrx.core.validation import SettingError
 from lrx.data import splits
@@ -41,6 +43,7 @@ def train_command(config: Config, folder: Path) -> float | None:
     Of several processes (lrx.training.distributed), rank 0 writes the folder; its path holds for all.
     """
     keep_freed_memory()
+    set_threads(os.environ)
     settings = cast(TrainSettings, config.build("trainer"))
     with process_group(choose_device(settings.device, "trainer.device")) as (ranks, device):
         folder = Path(ranks.broadcast(str(folder)))
@@ -111,7 +114,13 @@ def _train(config: Config, folder: Path, settings: TrainSettings, ranks: Ranks, 
             fit(None)
         return
     trackers = make_trackers(config.plain("track"), folder, config.text)
+    before = status.read(folder)
     with run_session(config, folder, "train") as session, _names_of_keys(config):
+        if before is not None and before.step and before.threads not in (0, torch.get_num_threads()):
+            messages.note(
+                f"torch computes with {torch.get_num_threads()} threads here, and did with {before.threads} before: "
+                "weights may differ by rounding from those of an undisturbed run"
+            )
         run_folder.write_config(folder, config.text)
         if dataset is not all_data:
             _write_split(folder, all_data)

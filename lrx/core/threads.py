@@ -1,0 +1,35 @@
+"""Number of threads that torch computes with, from what the process was given.
+
+By itself torch takes MKL_NUM_THREADS before OMP_NUM_THREADS. Profiles of many clusters set the first to 1, and a job of
+eight cores then computes with one. Source: torch's notes on CPU threading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+
+def threads_given(environment: Mapping[str, str]) -> int:
+    """Return how many threads a process with these variables is to use.
+
+    OMP_NUM_THREADS, where it is set: by a person, a launcher, torchrun, or joblib for its workers. Else in a Slurm job
+    SLURM_CPUS_PER_TASK, else what torch takes by itself (MKL_NUM_THREADS, or a thread a core); neither of these two
+    exceeds the CPUs of the process (affinity, quota of its control group, LOKY_MAX_CPU_COUNT).
+    """
+    import joblib  # slow to import
+
+    asked = _count(environment.get("OMP_NUM_THREADS", "").partition(",")[0])
+    given = _count(environment.get("SLURM_CPUS_PER_TASK", ""))
+    return asked or min(given or torch.get_num_threads(), joblib.cpu_count())
+
+
+def set_threads(environment: Mapping[str, str]) -> None:
+    """Have torch, and MKL within it, compute with as many threads as the process was given."""
+    torch.set_num_threads(threads_given(environment))
+
+
+def _count(text: str) -> int:
+    """Return a number of threads, 0 where the text is none."""
+    return int(text) if text.strip().isdecimal() else 0
