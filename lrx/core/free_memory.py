@@ -8,8 +8,14 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
-ROOT = Path("/")
+from lrx.core.control_groups import ROOT, control_groups, read
+
 PAGE = resource.getpagesize()
+# by the version of control groups: limit, what is used, and what of it is cached files
+FILES = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    2: ("memory.max", "memory.current", "inactive_file"),
+}
 
 
 def free_memory(root: Path = ROOT) -> int | None:
@@ -19,7 +25,7 @@ def free_memory(root: Path = ROOT) -> int | None:
 
 
 def _available(root: Path) -> int | None:
-    for line in _read(root / "proc/meminfo").splitlines():
+    for line in read(root / "proc/meminfo").splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return None
@@ -28,32 +34,15 @@ def _available(root: Path) -> int | None:
 def _left_of_groups(root: Path) -> list[int]:
     """Return what is left of each limit of the control groups around this process, without cached files."""
     left = []
-    for line in _read(root / "proc/self/cgroup").splitlines():
-        _, kinds, name = line.split(":", 2)
-        if kinds == "":
-            top, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
-        elif "memory" in kinds.split(","):
-            top = root / "sys/fs/cgroup/memory"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        else:
-            continue
-        group = top / name.lstrip("/")
-        for folder in (group, *(parent for parent in group.parents if parent.is_relative_to(top))):
-            limit, used = _read(folder / names[0]).strip(), _read(folder / names[1]).strip()
-            if limit.isdecimal() and used.isdecimal():
-                stat = dict(line.split() for line in _read(folder / "memory.stat").splitlines())
-                left.append(max(0, int(limit) - int(used) + int(stat.get(names[2], 0))))
+    for version, folder in control_groups("memory", root):
+        limit, used = (read(folder / name) for name in FILES[version][:2])
+        if limit.isdecimal() and used.isdecimal():
+            stat = dict(line.split() for line in read(folder / "memory.stat").splitlines())
+            left.append(max(0, int(limit) - int(used) + int(stat.get(FILES[version][2], 0))))
     return left
 
 
 def _below_limit(root: Path) -> int | None:
     """Return what is left of the address space that `ulimit -v` grants; None without a limit."""
-    limit, taken = resource.getrlimit(resource.RLIMIT_AS)[0], _read(root / "proc/self/statm").split()
+    limit, taken = resource.getrlimit(resource.RLIMIT_AS)[0], read(root / "proc/self/statm").split()
     return None if limit == resource.RLIM_INFINITY or not taken else max(0, limit - int(taken[0]) * PAGE)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""
