@@ -7,7 +7,7 @@ Hydra's own code sets its values in it.
 
 from __future__ import annotations
 
-import pickle
+import copy
 from collections.abc import Callable, Sequence
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
@@ -23,15 +23,15 @@ class SharedChoices:
     def __init__(self, compose: Callable[[list[str]], DictConfig], repository: IConfigRepository) -> None:
         self._compose, self._repository = compose, repository
         self._words: dict[str, tuple[Override, bool]] = {}
-        self._composed: dict[tuple[str, ...], bytes] = {}
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
 
     def config(self, words: Sequence[str]) -> DictConfig:
         """Return the config of these words, which a job may change."""
         parsed = [self._parsed(word) for word in words]
         choices = tuple(word for word, (_, is_choice) in zip(words, parsed, strict=True) if is_choice)
         if choices not in self._composed:
-            self._composed[choices] = pickle.dumps(self._compose(list(choices)))
-        config: DictConfig = pickle.loads(self._composed[choices])  # faster than a deep copy
+            self._composed[choices] = self._compose(list(choices))
+        config = copy.deepcopy(self._composed[choices])
         ConfigLoaderImpl._apply_overrides_to_config([word for word, is_choice in parsed if not is_choice], config)
         task, job = [word for word, _ in parsed if not word.is_hydra_override()], config.hydra.job
         config.hydra.overrides.task = [word.input_line for word in task]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hydra.core.plugins import Plugins
+from omegaconf import OmegaConf
 
+from lrx.cli.hooks import hydra_hooks
 from tests.conftest import TINY, Lrx
 from tests.support.command_line import assert_refused
 
@@ -80,3 +84,14 @@ def test_own_launcher_with_a_failed_job(serial: list[str], lrx: Lrx, tmp_path: P
 )
 def test_wrong_launcher_is_one_line(setting: str, expected: list[str], serial: list[str], lrx: Lrx) -> None:
     assert_refused(lrx(*serial, setting), *expected)
+
+
+def test_joblib_shares_what_slurm_gave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives each worker its part of LOKY_MAX_CPU_COUNT threads, or else of all cores that it sees."""
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "4")
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
+    node = OmegaConf.create({"_target_": "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"})
+    with hydra_hooks([], []):
+        Plugins.instance()._instantiate(node)
+        assert os.environ["LOKY_MAX_CPU_COUNT"] == "4"
+    assert "LOKY_MAX_CPU_COUNT" not in os.environ

@@ -164,7 +164,7 @@ def test_two_by_two_sweep_is_one_array(slow: str, cluster: Cluster) -> None:
         assert_same_run(*(cluster.folder / "outputs/train" / name / folder for name in ("array", "here")))
 
 
-def test_sweep_of_several_arrays_keeps_its_limit(slow: str, cluster: Cluster) -> None:
+def test_sweep_of_several_arrays_keeps_its_limit(cluster: Cluster) -> None:
     """Ten jobs, of which two run at a time: two chains of two arrays, as an array takes four jobs."""
     words = ["-m", "experiment=helix", "trainer.steps=1", "seed=range(10)", "hydra.launcher.max_parallel=2"]
     sweep = cluster.start(*words, *LAUNCHER, "hydra.launcher.wait=true", "name=several")
@@ -177,7 +177,8 @@ def test_sweep_of_several_arrays_keeps_its_limit(slow: str, cluster: Cluster) ->
         running = slurm("squeue", "--noheader", "--array", "--states=RUNNING,COMPLETING", "--format=%F").split()
         most = max(most, sum(array in ids for array in running))
         time.sleep(0.2)
-    assert (sweep.returncode, most) == (0, 2), sweep.communicate()[1]
+    _, err = sweep.communicate()
+    assert (sweep.returncode, most) == (0, 2), err
     runs = cluster.run_folders("several")
     states = [status.read(runs[f"seed={seed}"]) for seed in range(10)]
     assert [now.state for now in states if now] == ["done"] * 10
