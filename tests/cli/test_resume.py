@@ -6,8 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import torch
+
+from lrx.runs import status
 from tests.conftest import TINY, Lrx
 from tests.support.command_line import assert_refused, assert_same_weights
 
@@ -41,6 +45,19 @@ def test_resume_after_kill_gives_same_weights(tmp_path: Path, environment: dict[
     assert finished.returncode == 0
     assert "finished" in finished.stderr
     assert (killed / "checkpoint.pt").read_bytes() == before
+
+
+def test_resume_with_other_threads(lrx: Lrx, tmp_path: Path) -> None:
+    words = ["train", *TINY, "trainer.schedule=constant", "name=run"]
+    assert lrx(*words, "trainer.steps=2").returncode == 0
+    folder, threads = tmp_path / "outputs/train/run", torch.get_num_threads()
+    before = status.read(folder)
+    assert before
+    assert before.threads == threads
+    status.write(folder, replace(before, threads=99))
+    resumed = lrx(*words, "trainer.steps=3")
+    assert f"torch computes with {threads} threads here, and did with 99 before" in resumed.stderr
+    assert "threads" not in lrx(*words, "trainer.steps=4").stderr
 
 
 def test_other_config_in_same_folder(lrx: Lrx, tmp_path: Path) -> None:
