@@ -83,7 +83,7 @@ def measure(*, quick: bool, threads: int) -> Section:
         make_pictures(Path(made))
         for name in NAMES:
             opened(name, made)  # rendered or converted before the sides begin
-        sides = [Side(TRAINING, functools.partial(lrx_side, BATCH, steps, turns, precision, False))]
+        sides = [Side(TRAINING, functools.partial(lrx_side, 1, steps, turns, precision, False))]
         sides += [Side(name, functools.partial(reading_side, name, made, steps)) for name in NAMES]
         found = in_turns(sides, turns=turns, threads=threads)
     rows = []
