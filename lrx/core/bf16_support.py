@@ -1,4 +1,4 @@
-"""Processors that multiply bfloat16 quickly, by the instructions that they have; others emulate it, slower than float32."""
+"""Processors that multiply bfloat16 quickly, by the instructions they have; others emulate it, slower than float32."""
 
 from __future__ import annotations
 
