@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from lrx.core.bf16_support import quick_bf16
+
 SIDE, REPEATS = 2048, 12
 BATCH, WIDTH, IMAGE = 32, 64, 64
 CPU = torch.device("cpu")
@@ -68,7 +70,7 @@ def operations(work: Callable[[], object]) -> int:
 
 def has_bf16() -> bool:
     """Return whether the processor has bf16 multiplication; without it, bf16 is slower than float32."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return quick_bf16(torch.device("cpu"))
 
 
 def machine(threads: int) -> dict[str, str]:

@@ -11,5 +11,6 @@ def quick_bf16(device: torch.device) -> bool:
     CPU: AVX512-BF16 or AMX. CUDA: compute capability 8.0 or above (Ampere), which has tensor cores for bf16.
     """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    flags = (torch.cpu._is_avx512_bf16_supported(), torch.cpu._is_amx_tile_supported())
+    return device.type == "cpu" and any(flags)

@@ -14,11 +14,16 @@ from lrx.models.layers.transposed_conv import TransposedConv
 
 @pytest.mark.parametrize("outputs", [2, 4, 6])
 @pytest.mark.parametrize("settings", [(4, 2, 1), (5, 2, 1, 1), (3, 1, 0, 0, 2), (4, 2, 0)])
-def test_values_and_gradients_equal_torch(settings: tuple[int, ...], outputs: int) -> None:
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("memory", [torch.channels_last, torch.contiguous_format])
+def test_values_and_gradients_equal_torch(
+    settings: tuple[int, ...], outputs: int, training: bool, memory: torch.memory_format
+) -> None:
     torch.manual_seed(0)
     ours, plain = (kind(4, outputs, *settings, dtype=torch.float64) for kind in (TransposedConv, nn.ConvTranspose2d))
     plain.load_state_dict(ours.state_dict())
-    x = torch.randn(2, 4, 5, 3, dtype=torch.float64)
+    ours.train(training)
+    x = torch.randn(2, 4, 5, 3, dtype=torch.float64).contiguous(memory_format=memory)
     found = []
     for layer in (ours, plain):
         own = x.clone().requires_grad_()
@@ -83,3 +88,18 @@ def test_autocast_gives_bf16(outputs: int) -> None:
     assert layer.bias is not None
     assert layer.bias.grad is not None
     torch.testing.assert_close(layer.bias.grad, torch.full((outputs,), 64.0))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # within forward derivatives
+@pytest.mark.parametrize("outputs", [1, 5])
+def test_training_gradients_of_all_orders(outputs: int) -> None:
+    torch.manual_seed(0)
+    layer = TransposedConv(2, outputs, 4, 2, 1, dtype=torch.float64)
+    inputs = [torch.randn(1, 2, 2, 3, dtype=torch.float64), layer.weight.detach(), layer.bias.detach()]
+
+    def run(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(layer, {"weight": weight, "bias": bias}, (x,))
+
+    leaves = tuple(tensor.requires_grad_() for tensor in inputs)
+    assert torch.autograd.gradcheck(run, leaves, check_forward_ad=True, fast_mode=True)
+    assert torch.autograd.gradgradcheck(run, leaves, fast_mode=True)

@@ -59,7 +59,7 @@ def sub_pixel(x_BCHW: Tensor, weight_CKTT: Tensor, bias_K: Tensor) -> Tensor:
     out = F.conv2d(x_BCHW, kernels, bias_K.repeat(4), padding=1)
     # not pixel_shuffle, which moves single numbers of channels-last maps where this moves runs of 2 K
     out_BHWPQK = out.movedim(-3, -1).unflatten(-1, (2, 2, -1))  # type: ignore[no-untyped-call]
-    doubled = out_BHWPQK.movedim(-3, -4).flatten(-5, -4).flatten(-3, -2)
+    doubled: Tensor = out_BHWPQK.movedim(-3, -4).flatten(-5, -4).flatten(-3, -2)
     return doubled[..., 1:-1, 1:-1, :].movedim(-1, -3)
 
 
@@ -73,8 +73,8 @@ class _Training(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor, few: bool, settings: Settings) -> Tensor:
-        if few:
-            return sub_pixel(x, weight, bias)
+        if few:  # a copy, because forward-mode derivatives of a view need its strides
+            return sub_pixel(x, weight, bias).contiguous(memory_format=torch.channels_last)
         return F.conv_transpose2d(x, weight, bias, *_torch_order(settings))
 
     @staticmethod
