@@ -33,11 +33,11 @@ class TransposedConv(nn.ConvTranspose2d):
         settings = (self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation, self.groups)
         few = self.out_channels <= MAX_SUB_PIXEL_CHANNELS and settings == DOUBLING
         if self.training and torch.is_grad_enabled() and input.ndim == 4 and not torch.compiler.is_compiling():
-            kind, dtype = input.device.type, input.dtype
-            if torch.is_autocast_enabled(kind) and dtype == torch.float32:
-                dtype = torch.get_autocast_dtype(kind)
-            x, weight, bias = (part.to(dtype) for part in (input, self.weight, self.bias))
-            out: Tensor = _Training.apply(x, weight, bias, few, settings[1:])  # type: ignore[no-untyped-call]
+            parts, kind = (input, self.weight, self.bias), input.device.type
+            if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):  # the meta device has none
+                low = torch.get_autocast_dtype(kind)
+                parts = tuple(part if part.dtype == torch.float64 else part.to(low) for part in parts)
+            out: Tensor = _Training.apply(*parts, few, settings[1:])  # type: ignore[no-untyped-call]
             return out
         if few:
             return sub_pixel(input, self.weight, self.bias)
