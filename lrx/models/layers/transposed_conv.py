@@ -33,7 +33,8 @@ class TransposedConv(nn.ConvTranspose2d):
         settings = (self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation, self.groups)
         few = self.out_channels <= MAX_SUB_PIXEL_CHANNELS and settings == DOUBLING
         if self.training and torch.is_grad_enabled() and input.ndim == 4 and not torch.compiler.is_compiling():
-            parts, kind = (input, self.weight, self.bias), input.device.type
+            parts: tuple[Tensor, ...] = (input, self.weight, self.bias)
+            kind = input.device.type
             if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):  # the meta device has none
                 low = torch.get_autocast_dtype(kind)
                 parts = tuple(part if part.dtype == torch.float64 else part.to(low) for part in parts)
