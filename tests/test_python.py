@@ -150,7 +150,7 @@ def test_result_becomes_xarray(images: np.ndarray) -> None:
     result = lrx.assay("response_matrix", Flat(), images, num_samples=64)
     data = result.to_xarray()
     assert float(data.matrix.sel(intervened=0, responding=0)) == result.matrix.values[0, 0]
-    assert data.matrix.attrs["units"] == "latent"
+    assert data.matrix.attrs["display_units"] == "latent"
     assert float(data.num_informative) == result.scores["num_informative"]
     assert data.attrs["base"] == "prior"
 

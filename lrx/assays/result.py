@@ -17,6 +17,7 @@ from lrx.assays import catalog
 from lrx.core.text import with_error
 from lrx.core.types import Array, AssayResult
 from lrx.storage import results as files
+from lrx.storage.array_attributes import array_attributes
 
 if TYPE_CHECKING:
     import xarray
@@ -54,7 +55,7 @@ class LabelledArray:
     def to_xarray(self) -> xarray.DataArray:
         """Return the array with its labels as xarray's. ImportError without the extra `xarray`."""
         labels = {axis: self.coordinates[axis] for axis in self.axes if axis in self.coordinates}
-        attributes = {"units": self.array.unit, "long_name": self.array.description}
+        attributes = array_attributes(self.array.unit, self.array.description)
         about = {"coords": labels, "name": self.name, "attrs": attributes}
         array: xarray.DataArray = _xarray().DataArray(self.values, dims=self.axes, **about)
         return array

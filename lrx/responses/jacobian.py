@@ -16,10 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from lrx.core.progress import tell
+from lrx.core.text import one_line
 from lrx.core.types import Autoencoder
 from lrx.responses.encoding import CachedEncoder
 
 Loop = Callable[[Tensor], Tensor]
+NO_FORWARD_MODE = ("forward AD", "forward-mode", "jvp", "functorch")  # words of torch where an operation lacks it
+LETTERS = 100  # of torch's words in a warning
+ColumnsFunction = Callable[..., tuple[Tensor, Tensor]]
 
 
 def loop_of(autoencoder: Autoencoder) -> Loop:
@@ -107,6 +111,32 @@ def jacobian_columns(loop: Loop, z_ND: Tensor, latents: list[int], *, batch_size
         h_ND, column_ND = jvp(loop, z_ND, v_ND, batch_size=batch_size)
         columns.append(column_ND)
     return h_ND, torch.stack(columns, dim=-1)
+
+
+def reverse_columns(loop: Loop, z_ND: Tensor, latents: list[int], *, batch_size: int) -> tuple[Tensor, Tensor]:
+    """Return what `jacobian_columns` gives, from D products in reverse mode."""
+    h_ND, jacobian_NDD = full_jacobian(loop, z_ND, batch_size=batch_size)
+    return h_ND, jacobian_NDD[:, :, latents]
+
+
+def columns_function(loop: Loop, z_D: Tensor) -> ColumnsFunction:
+    """Return `jacobian_columns`; with a warning `reverse_columns`, where the model at z has no forward mode.
+
+    Such are attention, grid_sample and functions of one's own without `jvp`.
+    """
+    try:
+        jvp(loop, z_D[None], torch.ones_like(z_D[None]), batch_size=1)
+    except RuntimeError as error:  # of operations of torch a NotImplementedError, of functions of one's own a plain one
+        if not any(word in str(error) for word in NO_FORWARD_MODE):
+            raise
+        told = one_line(str(error)).partition(" that ")[0][:LETTERS]
+        warnings.warn(
+            f"the model has no forward-mode derivatives ({told}); exact derivatives take {len(z_D)} products in "
+            "reverse mode for each point; derivative=grid needs none",
+            stacklevel=2,
+        )
+        return reverse_columns
+    return jacobian_columns
 
 
 def hutchinson_probes(

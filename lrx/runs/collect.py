@@ -74,6 +74,7 @@ class _Part:
     assays: dict[str, ScannedAssay] = field(default_factory=dict)
     provenance: dict[str, str | int | float] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
 
 
 def _read(run: Run, top: Path) -> _Part:
@@ -89,7 +90,7 @@ def _read(run: Run, top: Path) -> _Part:
     if result.name in run.files:
         with _append_error(part.errors):
             check_file(result, top)
-            part.assays, part.provenance = scan(result)
+            part.assays, part.provenance = scan(result, part.foreign)
     return part
 
 
@@ -158,6 +159,7 @@ def _add(row: Row, part: _Part, run: Run) -> None:
     inner = "" if part.run is run else f"{part.run.folder.name}: "
     for error in part.errors:
         row.add_error(inner + error)
+    row.foreign += [inner + name for name in part.foreign]
     row.assays |= part.assays
     row.scores |= {name: assay.scores for name, assay in part.assays.items()}
     overrides: dict[str, Setting] = {}

@@ -10,6 +10,7 @@ import numpy as np
 
 from lrx.core.text import one_line
 from lrx.storage import results
+from lrx.storage.array_attributes import array_attributes
 
 
 class Variables:
@@ -34,7 +35,7 @@ class Variables:
     ) -> str:
         """Write an array whose further axes have these names and labels; return its name in the file."""
         unique = self.put(name, values, long_name)
-        self._group[unique].attrs["units"] = one_line(unit)
+        self._group[unique].attrs.update(array_attributes(one_line(unit), one_line(long_name)))
         for position, (axis, along) in enumerate(axes, start=1):
             if axis not in self._group:
                 results.create(self._group, axis, along).make_scale(axis)

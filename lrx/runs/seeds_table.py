@@ -66,7 +66,7 @@ def write_seeds_csv(path: Path, groups: Sequence[SeedGroup]) -> None:
 
 def write_seeds(file: h5py.File, name: str, groups: Sequence[SeedGroup]) -> None:
     """Write groups of models as one group of a file."""
-    stored, labels = file.create_group(name), [group.label for group in groups]
+    stored, labels = file.create_group(name, track_order=True), [group.label for group in groups]
     names: dict[str, str] = {}
     for assay in dict.fromkeys(assay for assay, _ in _keys(groups)):
         names[assay] = free_name(assay, {ALIGNMENT, "group", *names.values()})
@@ -75,9 +75,9 @@ def write_seeds(file: h5py.File, name: str, groups: Sequence[SeedGroup]) -> None
     for key in FACTS[1:]:
         root.put(key, np.array([row[key] for row in rows]), key)
     for assay, unique in names.items():
-        _write_assay(stored.create_group(unique), assay, groups)
+        _write_assay(stored.create_group(unique, track_order=True), assay, groups)
     if any(group.summary.aligned is not None for group in groups):
-        _write_alignment(stored.create_group(ALIGNMENT), groups)
+        _write_alignment(stored.create_group(ALIGNMENT, track_order=True), groups)
 
 
 def _write_assay(stored: h5py.Group, assay: str, groups: Sequence[SeedGroup]) -> None:

@@ -31,7 +31,8 @@ class Row:
     """Settings and results of a run.
 
     training, measuring, overrides: settings by key, of the model's training, of its assays (their keys begin with
-    `assay`), and the command-line overrides of both. provenance: of its results. scores: by assay and name.
+    `assay`), and the command-line overrides of both. provenance: of its results. scores: by assay and name. foreign:
+    names in its results of what lrx did not write.
     """
 
     run: str
@@ -44,6 +45,7 @@ class Row:
     provenance: dict[str, Setting] = field(default_factory=dict)
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     assays: dict[str, ScannedAssay] = field(default_factory=dict)
+    foreign: list[str] = field(default_factory=list)
 
     @property
     def remark(self) -> str:

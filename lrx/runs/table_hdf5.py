@@ -52,7 +52,7 @@ def write_hdf5(path: Path, table: Table, groups: Sequence[SeedGroup]) -> None:
         )
         common.attrs["long_name"] = "settings that all runs share, as JSON"
         for group, name in names.items():
-            _write_group(file.create_group(name), group, table)
+            _write_group(file.create_group(name, track_order=True), group, table)
         if groups:
             write_seeds(file, SEEDS, groups)
 

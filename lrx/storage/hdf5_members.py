@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import h5py
 from h5py import h5d, h5g, h5i, h5o
+
+from lrx.storage.array_attributes import plain
 
 
 def why_unreadable(path: Path, kind: str, error: BaseException) -> str:
@@ -33,13 +35,18 @@ def open_member(group: h5g.GroupID, name: bytes) -> h5g.GroupID | h5d.DatasetID:
 
 def is_scale(stored: h5py.Dataset) -> bool:
     """Return whether a data set has the labels of an axis; h5py's own `is_scale` may crash on foreign attributes."""
-    return stored.attrs.get("CLASS") in ("DIMENSION_SCALE", b"DIMENSION_SCALE")
+    return plain(stored.attrs.get("CLASS")) == "DIMENSION_SCALE"
 
 
-def axes(file: h5py.File, array: h5py.Dataset) -> tuple[str, ...]:
-    """Return the names of an array's axes. h5py's `dims` is not used, as HDF5 crashes on foreign attributes."""
-    named = array.ndim > 0 and "DIMENSION_LIST" in array.attrs
-    scales = [places[0] for places in array.attrs["DIMENSION_LIST"]] if named else []
+def axes(file: h5py.File, array: h5py.Dataset) -> tuple[str, ...] | None:
+    """Return the names of an array's axes; None where none are attached, or those of another group, as lrx never does.
+
+    ValueError for damaged ones. h5py's `dims` is not used, as HDF5 crashes on foreign attributes.
+    """
+    if array.ndim and "DIMENSION_LIST" not in array.attrs:
+        return None
+    scales = [places[0] for places in array.attrs["DIMENSION_LIST"]] if array.ndim else []
     if len(scales) != array.ndim or not all(isinstance(scale, h5py.Reference) for scale in scales):
         raise ValueError(f"{array.name} does not say what its axes are")
-    return tuple(str(file[scale].name).rpartition("/")[2] for scale in scales)
+    above, names = PurePosixPath(array.name).parent, [PurePosixPath(file[scale].name) for scale in scales]
+    return tuple(name.name for name in names) if {name.parent for name in names} <= {above} else None

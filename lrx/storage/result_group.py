@@ -1,7 +1,8 @@
 """Group of an HDF5 file as an AssayResult, though other tools may have rewritten the file or added to it.
 
 netCDF libraries store attributes as arrays of one value, and add their own. What lrx did not write is passed over by
-name: groups without provenance, arrays without unit or description, values that are neither numbers nor text.
+name: groups without provenance, arrays without unit, description or labelled axes, types, and values that are neither
+numbers nor text.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
-from h5py import h5d
+from h5py import h5d, h5g
 
+from lrx.storage.array_attributes import ARRAY_ATTRIBUTES, plain, unit_and_description
 from lrx.storage.hdf5_members import axes, is_scale, open_member
 
 if TYPE_CHECKING:
@@ -22,26 +24,28 @@ DEFLATE = 1032  # the most that gzip packs into a byte (zlib's technical details
 WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 PROVENANCE = "provenance"
 OF_NETCDF = "_"  # the first letter of names that netCDF libraries reserve, such as _NCProperties
-ARRAY_ATTRIBUTES = {"units", "long_name"}
 
 
 def read_result(group: h5py.Group) -> tuple[AssayResult, list[str]]:
     """Return the result that a group holds, and the names of what lrx did not write in it.
 
-    ValueError for links, for data sets larger than their file, and for arrays whose axes are not there.
+    ValueError for links, for data sets larger than their file, and for arrays whose labels are not there.
     """
     from lrx.core.types import Array, AssayResult
 
     arrays, coordinates, scores, foreign = {}, {}, {}, list[str]()
     for name in group:
         stored = child(group, name)
-        if isinstance(stored, h5py.Group):
+        if not isinstance(stored, h5py.Dataset):
             foreign.append(stored.name)
         elif is_scale(stored):
             coordinates[name] = _values(stored)
         elif stored.attrs.keys() >= ARRAY_ATTRIBUTES:
-            unit, description = (str(plain(stored.attrs[key])) for key in ("units", "long_name"))
-            arrays[name] = Array(_values(stored), axes(group.file, stored), unit, description)
+            attached = axes(group.file, stored)
+            if attached is None:
+                foreign.append(f"{stored.name} (without labels of its axes)")
+            else:
+                arrays[name] = Array(_values(stored), attached, *unit_and_description(stored.attrs))
         elif stored.ndim == 0 and stored.dtype.kind == "f":
             scores[name] = float(stored[()])
         else:
@@ -58,26 +62,23 @@ def read_result(group: h5py.Group) -> tuple[AssayResult, list[str]]:
 
 def read_attributes(node: h5py.Group) -> tuple[dict[str, Setting], list[str]]:
     """Return the attributes that are text or numbers, without those of netCDF, and the names of others."""
-    values = {key: plain(value) for key, value in node.attrs.items() if not key.startswith(OF_NETCDF)}
+    values = {key: _attribute(node, key) for key in node.attrs if not key.startswith(OF_NETCDF)}
     others = [f"attribute {key} of {node.name}" for key, value in values.items() if value is None]
     return {key: value for key, value in values.items() if value is not None}, others
 
 
-def plain(value: object) -> Setting | None:
-    """Return an attribute, or the only value of an array, as python's own type; None for other kinds."""
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.reshape(())[()]
-    value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", errors="replace")
-    return value if isinstance(value, str | int | float) else None
+def _attribute(node: h5py.Group, key: str) -> Setting | None:
+    try:
+        return plain(node.attrs[key])
+    except (OSError, TypeError, ValueError):  # of a type that h5py does not have
+        return None
 
 
-def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
+def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | h5py.Datatype:
     """Open a member that lies in this file, and can: ValueError for one that claims more bytes than fit into it."""
     member = open_member(group.id, name.encode())
     if not isinstance(member, h5d.DatasetID):
-        return h5py.Group(member)
+        return h5py.Group(member) if isinstance(member, h5g.GroupID) else h5py.Datatype(member)
     stored = h5py.Dataset(member)
     if stored.nbytes > DEFLATE * group.file.id.get_filesize():
         raise ValueError(f"{stored.name} announces {stored.nbytes:,} bytes, more than a file of this size can hold")

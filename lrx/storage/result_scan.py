@@ -19,8 +19,9 @@ from h5py import h5a, h5d, h5g, h5s
 
 from lrx.core.text import one_line
 from lrx.storage import results
+from lrx.storage.array_attributes import ARRAY_ATTRIBUTES, plain, unit_and_description
 from lrx.storage.hdf5_members import axes, is_scale, open_member, why_unreadable
-from lrx.storage.result_group import ARRAY_ATTRIBUTES, PROVENANCE, WORDS, plain, read_attributes
+from lrx.storage.result_group import PROVENANCE, WORDS, read_attributes
 
 SMALL = 32 * 2**10  # bytes up to which an array is read: 64 x 64 float64
 LARGEST_CODES = 64 * 2**20  # bytes of the codes of one model
@@ -50,18 +51,23 @@ class ArrayInfo:
     text: str
 
 
-def scan(path: Path) -> tuple[dict[str, ScannedAssay], dict[str, str | int | float]]:
-    """Return the assays of a results file by name, and its provenance. ValueError in one line for a damaged file."""
+def scan(path: Path, foreign: list[str] | None = None) -> tuple[dict[str, ScannedAssay], dict[str, str | int | float]]:
+    """Return the assays of a results file by name, and its provenance. ValueError in one line for a damaged file.
+
+    foreign: gets the names of what lrx did not write.
+    """
+    others = [] if foreign is None else foreign
     with _open(path) as file:
         assays, count = {}, 0
         for name in h5g.open(file.id, b"/"):
             group, key = open_member(file.id, name), _checked_name(name)
             if not isinstance(group, h5g.GroupID) or not h5a.exists(group, PROVENANCE.encode()):
-                continue  # not written by lrx
+                others.append(f"/{key}")
+                continue
             count += 1 + group.get_num_objs()
             if count > MOST_MEMBERS:
                 raise ValueError(f"it has more than {MOST_MEMBERS:,} parts")
-            assays[key] = _scan_group(path, key, group)
+            assays[key] = _scan_group(path, key, group, others)
         attributes, _ = read_attributes(file)
         return assays, {key: value for key, value in attributes.items() if key != "format" and is_valid_name(key)}
 
@@ -73,8 +79,9 @@ def array_infos(path: Path, assay: str, names: list[str]) -> dict[str, ArrayInfo
         for name in names:
             array = file[assay][name]
             if not is_scale(array) and array.attrs.keys() >= ARRAY_ATTRIBUTES:
-                unit, text = (str(plain(array.attrs[key])) for key in ("units", "long_name"))
-                infos[name] = ArrayInfo(axes(file, array), unit, text)
+                attached = axes(file, array)
+                if attached is not None:
+                    infos[name] = ArrayInfo(attached, *unit_and_description(array.attrs))
         return infos
 
 
@@ -92,12 +99,15 @@ def _open(path: Path) -> Iterator[h5py.File]:
         raise ValueError(why_unreadable(Path(path.name), "readable results file of lrx", error)) from error
 
 
-def _scan_group(path: Path, assay: str, group: h5g.GroupID) -> ScannedAssay:
+def _scan_group(path: Path, assay: str, group: h5g.GroupID, foreign: list[str]) -> ScannedAssay:
     scores, members = {}, {}
     for name in group:
         stored, key = open_member(group, name), _checked_name(name)
         if not isinstance(stored, h5d.DatasetID):
-            continue  # not written by lrx
+            foreign.append(f"/{assay}/{key}")
+            continue
+        if not _is_own(stored):
+            foreign.append(f"/{assay}/{key}")
         shape, dtype = stored.shape, stored.dtype
         if shape == () and dtype.kind == "f":
             scores[key] = float(_values(stored, shape, dtype))
@@ -106,16 +116,22 @@ def _scan_group(path: Path, assay: str, group: h5g.GroupID) -> ScannedAssay:
     return ScannedAssay(path, scores, members, _remark(group))
 
 
+def _is_own(stored: h5d.DatasetID) -> bool:
+    """Return whether a data set is a score, labels of an axis or an array; axes of arrays are not looked at."""
+    is_score = stored.shape == () and stored.dtype.kind == "f"
+    return bool(is_score or h5a.exists(stored, b"units") or h5a.exists(stored, b"CLASS"))
+
+
 def _remark(group: h5g.GroupID) -> str:
     """Return the setting `remark` in one line, empty where there is none."""
     if not h5a.exists(group, REMARK):
         return ""
     stored = h5a.open(group, REMARK)
-    if stored.shape != () or h5py.check_string_dtype(stored.dtype) is None:
+    if stored.shape not in ((), (1,)) or h5py.check_string_dtype(stored.dtype) is None:
         return ""
-    value = np.empty((), stored.dtype)
+    value = np.empty(stored.shape, stored.dtype)
     stored.read(value)
-    text = one_line(bytes(value.item()).decode("utf-8", "replace"))
+    text = one_line(str(plain(value.reshape(1)[0])))
     return "" if text in WORDS else text
 
 
@@ -127,11 +143,12 @@ def _checked_name(name: bytes) -> str:
 
 
 def _values(stored: h5d.DatasetID, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    if dtype.kind == "O":
-        texts = h5py.Dataset(stored).asstr()[()]
+    if h5py.check_string_dtype(dtype) is not None:
+        texts = h5py.Dataset(stored).asstr(errors="replace")[()]
         if texts.size * max(map(len, texts.flat), default=0) > MOST_LETTERS:
             raise ValueError(f"{stored.name.decode()} has a text that is too long")
-        return np.asarray(texts, dtype=np.str_)
+        if dtype.kind == "O" or not any("\0" in text for text in texts.flat):  # which results cannot hold
+            return np.asarray(texts, dtype=np.str_)
     values = np.empty(shape, dtype)
     stored.read(h5s.ALL, h5s.ALL, values)
     return values

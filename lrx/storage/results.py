@@ -3,9 +3,10 @@
 xarray.open_dataset(file, engine="h5netcdf", group="response_matrix") gives the arrays with their labels, the scores
 as 0-d variables (`opened.num_informative.item()`), and the settings as attributes.
 An array is a data set whose axes are dimension scales (a data set of labels named like the axis, in the same group),
-with the attributes `units` and `long_name`; a score is a scalar data set; a setting is an attribute, where `null`,
-`true` and `false` stand for values that HDF5 tools do not share. Root attributes are the provenance of the latest
-write; each group has its own as JSON in the attribute `provenance`.
+with the attributes `units` and `long_name` (`lrx.storage.array_attributes`); a score is a scalar data set; a setting
+is an attribute, where `null`, `true` and `false` stand for values that HDF5 tools do not share. Root attributes are the
+provenance of the latest write; each group has its own as JSON in the attribute `provenance`. The order of creation is
+tracked, without which netCDF-C writes to no file.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ import numpy as np
 
 import lrx
 from lrx.core.text import join_names
+from lrx.storage.array_attributes import array_attributes, plain
 from lrx.storage.atomic import write as write_bytes
 from lrx.storage.hdf5_members import why_unreadable
-from lrx.storage.result_group import PROVENANCE, WORDS, child, plain, read_attributes, read_result
+from lrx.storage.result_group import PROVENANCE, WORDS, child, read_attributes, read_result
 
 if TYPE_CHECKING:
     from lrx.core.types import AssayResult  # imports torch, which reading scores does not need
@@ -78,7 +80,7 @@ def write(path: Path, assays: Mapping[str, AssayResult], provenance: Provenance,
             file.attrs[key] = value
         # rewritten, not copied: copies of dimension scales would refer to the old file
         for name, result in {**others, **assays}.items():
-            group = file.create_group(name)
+            group = file.create_group(name, track_order=True)
             group.attrs["provenance"] = json.dumps(of_each[name])
             _write_result(group, result)
 
@@ -106,7 +108,7 @@ def new_file(path: Path) -> Iterator[h5py.File]:
     when it cannot be written.
     """
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
+    with h5py.File(buffer, "w", track_order=True) as file:
         yield file
     write_bytes(path, buffer.getbuffer())
 
@@ -172,8 +174,7 @@ def _write_result(group: h5py.Group, result: AssayResult) -> None:
         create(group, axis, labels).make_scale(axis)
     for name, array in result.arrays.items():
         stored = create(group, name, array.values)
-        stored.attrs["units"] = array.unit
-        stored.attrs["long_name"] = array.description or name
+        stored.attrs.update(array_attributes(array.unit, array.description or name))
         for position, axis in enumerate(array.axes):
             if array.values.shape[position] != sizes[axis]:
                 raise ValueError(f"the axis {axis} of {group.name} has different sizes in different arrays")

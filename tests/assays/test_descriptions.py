@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cf_units
+import netCDF4
+import pint
 import pytest
 import torch
 from matplotlib import pyplot
@@ -13,6 +16,7 @@ from lrx.assays import catalog
 from lrx.assays.plotting import style
 from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult
+from lrx.storage import results
 from scripts.toy_assays import ToyMaps, small, sparse_toy, toy
 from tests.cli.test_configs import model_from
 from tests.support.models_for_tests import one_thread as one_thread
@@ -62,8 +66,23 @@ def test_description_is_complete(name: str) -> None:
     assert bool(description.pictures) == (catalog.figures_of(name) is not None)
 
 
+def assert_units_are_read(name: str, result: AssayResult, path: Path) -> None:
+    """Check that unit libraries take every array for a plain number, and that lrx reads its words again."""
+    results.write(path, {name: result}, {})
+    registry = pint.UnitRegistry()
+    with netCDF4.Dataset(path) as file:
+        for key, array in result.arrays.items():
+            units = file[name][key].units
+            assert cf_units.Unit(units).is_dimensionless()
+            assert registry.Unit(units).dimensionless
+            assert array.unit == "1" or array.unit in file[name][key].long_name
+    read = results.read(path).assays[name].arrays
+    assert {key: array.unit for key, array in read.items()} == {key: a.unit for key, a in result.arrays.items()}
+    assert all(read[key].description == (array.description or key) for key, array in result.arrays.items())
+
+
 @pytest.mark.parametrize("name", catalog.descriptions())
-def test_scores_and_pictures_are_described(name: str) -> None:
+def test_scores_and_pictures_are_described(name: str, tmp_path: Path) -> None:
     description, dataset = catalog.descriptions()[name], toy()
     torch.manual_seed(0)
     vectors = model_from("model=vae", "network=mlp", "latent_dim=3", dataset=dataset)
@@ -72,6 +91,7 @@ def test_scores_and_pictures_are_described(name: str) -> None:
         model, dataset = sparse_toy()  # type: ignore[assignment]
     result = run_assay(small(name), model, dataset, torch.Generator().manual_seed(0))
     assert isinstance(result, AssayResult)
+    assert_units_are_read(name, result, tmp_path / "result.h5")
     scores = [score for score in result.scores if not score.endswith("_se")]
     path = f"lrx/assays/{name}/description.py"
     assert not [score for score in scores if not description.meaning(score)], f"{path}: scores without a sentence"

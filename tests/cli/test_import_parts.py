@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -98,3 +99,13 @@ def test_two_files_and_codes_with_a_shape(lrx: Lrx, parts: tuple[nn.Module, nn.M
 def test_files_that_do_not_fit(words: list[str], told: list[str], lrx: Lrx, parts: tuple[nn.Module, nn.Module]) -> None:
     assert_refused(lrx("import", *words, *OWN, *DATA), *told)
     assert not Path("outputs/import/x/checkpoint.pt").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.* reconstructs no better than the mean image")
+def test_half_precision_is_told(lrx: Lrx, parts: tuple[nn.Module, nn.Module]) -> None:
+    torch.save(parts[0].half().state_dict(), "enc.pth")
+    safetensors.torch.save_file(parts[1].bfloat16().state_dict(), "dec.pth.safetensors")
+    done = lrx("import", "weights={encoder:enc.pth,decoder:dec.pth.safetensors}", *OWN, *DATA)
+    assert done.returncode == 0, done.stderr
+    for dtype in ("float16", "bfloat16"):
+        assert f"converted 2 tensors of {dtype} to float32" in done.stderr

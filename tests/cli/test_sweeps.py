@@ -61,8 +61,10 @@ def test_failed_job_and_next_batch(lrx: Lrx, tmp_path: Path) -> None:
 
 def test_optuna_search(lrx_process: Lrx, tmp_path: Path) -> None:
     words = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=1"]
+    words += ["hydra.sweeper.storage=sqlite:///search.db", "hydra.sweeper.study_name=search"]
     done = lrx_process("train", "-m", *TINY, *words, "trainer.lr=interval(0.001,0.1)", "name=search")
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "search.db").is_file()
     search = tmp_path / "outputs/train/search"
     found = yaml.safe_load((search / "optimization_results.yaml").read_text())
     losses = {metrics_log.last_loss(path): path for path in search.glob("*/")}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import torch
+from h5py import h5d, h5p, h5s, h5t, h5z
 
 from lrx.core.factors import FactorSpace
 from lrx.core.types import Dataset, FactorDataset, Labelled, Sampled, as_float
@@ -226,6 +228,27 @@ def test_objects_are_never_unpickled(tmp_path, kind):
     np.save(path, objects, allow_pickle=True) if kind == "npy" else np.savez(path, images=objects)
     with pytest.raises(ValueError, match=r"python objects|[Oo]bject"):
         opened(path)
+
+
+def test_hdf5_behind_a_user_block(tmp_path):
+    """MATLAB 7.3 begins its files with 512 bytes of text."""
+    path = tmp_path / "mine.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["images"] = COLOUR
+    with path.open("r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file".ljust(512))
+    assert np.array_equal(shown(opened(path)), COLOUR.transpose(0, 3, 1, 2))
+
+
+def test_missing_filter_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hdf5plugin", None)
+    storage = h5p.create(h5p.DATASET_CREATE)
+    storage.set_chunk(COLOUR.shape)
+    storage.set_filter(32099, h5z.FLAG_OPTIONAL, (0,))  # not registered; a file of hdf5plugin has 32004, lz4
+    with h5py.File(tmp_path / "mine.h5", "w") as file:
+        h5d.create(file.id, b"images", h5t.NATIVE_UINT8, h5s.create_simple(COLOUR.shape), storage)
+    with pytest.raises(ValueError, match=r"packed with a filter \(number 32099\).* hdf5plugin, or .*h5repack -f NONE"):
+        opened(tmp_path / "mine.h5")
 
 
 def test_other_files_are_refused_unread(tmp_path):

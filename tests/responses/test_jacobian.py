@@ -11,6 +11,7 @@ from lrx.models.networks.conv5 import conv5
 from lrx.models.vae import VAE
 from lrx.responses.encoding import CachedEncoder
 from lrx.responses.jacobian import (
+    columns_function,
     full_jacobian,
     hutchinson_probes,
     jacobian_columns,
@@ -19,6 +20,7 @@ from lrx.responses.jacobian import (
     participation,
     probed_participation,
     probed_trace,
+    reverse_columns,
 )
 from tests.support.models_for_tests import one_thread as one_thread
 
@@ -165,3 +167,39 @@ def test_undefined_participation_and_nan() -> None:
         broken.out.fill_(float("nan"))
     with pytest.raises(ValueError, match="not finite"):
         jvp(loop_of(broken), points(2), points(2), batch_size=2)
+
+
+class Attention(Tanh):
+    """Decoder with scaled dot-product attention, which has no forward mode on the CPU."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        x_B171 = super().decode(z)[:, None, :, None]
+        return nn.functional.scaled_dot_product_attention(x_B171, x_B171 + 1, x_B171.tanh())[:, 0, :, 0]
+
+
+class GridSample(Tanh):
+    """Decoder that samples a row of pixels at places that move with the code."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        x_B117 = super().decode(z)[:, None, None]
+        places_B172 = torch.stack([x_B117[:, 0] / 2, torch.zeros_like(x_B117[:, 0])], dim=-1)
+        return nn.functional.grid_sample(x_B117, places_B172, align_corners=True)[:, 0, 0]
+
+
+@pytest.mark.parametrize("kind", [Attention, GridSample])
+def test_columns_without_forward_mode(kind: type[Tanh]) -> None:
+    model = kind()
+    loop, z_ND = loop_of(model), torch.rand(3, 4, dtype=torch.float64)
+    with pytest.warns(UserWarning, match=r"derivatives \(.*forward AD with .*; derivative=grid needs"):
+        columns = columns_function(loop, z_ND[0])
+    assert columns is reverse_columns
+    h_ND, columns_ND2 = columns(loop, z_ND, [2, 0], batch_size=8)
+    torch.testing.assert_close(h_ND, loop(z_ND), rtol=1e-12, atol=1e-12)
+    step = 1e-6 * torch.eye(4, dtype=torch.float64)
+    for place, latent in enumerate((2, 0)):
+        difference_ND = (loop(z_ND + step[latent]) - loop(z_ND - step[latent])) / 2e-6
+        torch.testing.assert_close(columns_ND2[:, :, place], difference_ND, rtol=1e-6, atol=1e-8)
+
+
+def test_columns_take_forward_mode_where_they_can() -> None:
+    assert columns_function(loop_of(Tanh()), torch.rand(4, dtype=torch.float64)) is jacobian_columns

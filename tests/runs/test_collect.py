@@ -147,7 +147,7 @@ def test_scores_with_errors(tmp_path: Path) -> None:
     assert np.isnan(data.gap.sel(run="c"))
     assert np.isnan(data.matrix.sel(run="c")).all()
     assert np.array_equal(data.matrix.sel(run="a"), np.full((2, 2), 0.5))
-    assert data.matrix.attrs["units"] == "latent"
+    assert data.matrix.attrs["display_units"] == "latent"
     assert data.gap.groupby("model_beta").mean().sel(model_beta=4.0) == 0.7
     common = json.loads(opened(tmp_path / "s/collected.h5").in_common.item())
     assert common == {"latent_dim": 2, "model.kl": "exact", "name": "sweep", "assay.num_samples": 16, "assay.seed": 3}

@@ -76,8 +76,8 @@ def test_xarray_opens_arrays_scores_and_settings(path: Path) -> None:
     with xr.open_dataset(path, engine="h5netcdf", group="conditioned") as opened:
         assert opened["matrix"].dims == ("factor", "latent")
         assert opened["matrix"].sel(factor="größe", latent=2).item() == 5
-        assert opened["matrix"].attrs["units"] == "latent"
-        assert opened["matrix"].attrs["long_name"] == "how far each latent moves"
+        assert opened["matrix"].attrs["display_units"] == "latent"
+        assert opened["matrix"].attrs["long_name"] == "how far each latent moves (latent)"
         assert opened["kinds"].sel(factor="wall hue").item() == "größe"
         assert opened["cds"].item() == 0.25
         assert opened.attrs["num_samples"] == 12

@@ -24,7 +24,7 @@ from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError, is_number, is_whole
 from lrx.responses.encoding import encode_images, image_order
-from lrx.responses.jacobian import jacobian_columns, loop_of
+from lrx.responses.jacobian import columns_function, loop_of
 from lrx.responses.latent_response import respond
 from lrx.responses.matrix import SCALE, ResponseMatrix
 from lrx.responses.measurement import Measurement
@@ -174,11 +174,12 @@ def _units(m: Measurement, base_D: Tensor, pairs: Sequence[Pair], axis_n: Tensor
     """Yield units of a batch of points, of the key (first latent, second, first point), whose values are h (N, D), and
     with exact derivatives dh/dz (N, D, 2) by the two latents."""
     loop = loop_of(m.autoencoder) if exact else None
+    columns = None if loop is None else columns_function(loop, base_D)
 
     def evaluate(z_BD: Tensor, pair: Pair) -> Values:
-        if loop is None:
+        if loop is None or columns is None:
             return (respond(m.autoencoder, z_BD, batch_size=m.batch_size).cpu(),)
-        h_BD, columns_BD2 = jacobian_columns(loop, z_BD, list(pair), batch_size=m.batch_size)
+        h_BD, columns_BD2 = columns(loop, z_BD, list(pair), batch_size=m.batch_size)
         return h_BD.cpu(), columns_BD2.cpu()
 
     for pair in pairs:

@@ -15,10 +15,13 @@ from pathlib import Path
 from lrx.assays import catalog
 from lrx.cli.console import messages
 from lrx.core.paths import PART
+from lrx.core.text import join_names
 from lrx.runs.catalog import summary
 from lrx.runs.collect import collect, seeds_csv
 from lrx.runs.over_seeds import Key
 from lrx.storage import results
+
+MOST = 5  # runs that a warning names
 
 
 def collect_command(top: Path, out: Path | None = None) -> None:
@@ -35,6 +38,10 @@ def collect_command(top: Path, out: Path | None = None) -> None:
             if row.error or row.remark or row.state != "done"
         ],
     )
+    foreign = [f"{row.run}: {join_names(row.foreign)}" for row in rows if row.foreign]
+    if foreign:
+        more = f"; and {len(foreign) - MOST:,} more runs" if len(foreign) > MOST else ""
+        messages.warn(f"left out what lrx did not write: {'; '.join(foreign[:MOST])}{more}")
     messages.show_over_seeds(groups, is_main=_is_main)
     messages.note("\n".join(map(str, [path, path.with_suffix(".csv"), *([seeds_csv(path)] if groups else [])])))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -51,6 +53,7 @@ def import_command(config: Config, folder: Path) -> None:
     rest = [name for name in model.state_dict() if name not in loaded]
     if rest:
         raise ValueError(f"weights={{{','.join(weights.files)}}} has no file for {join_names(rest)} of the model")
+    converted = _converted(loaded, model.state_dict())
     model.load_state_dict(loaded)
     if not own_class:
         described, told = conventions.with_conventions(config, layout, dataset)
@@ -60,7 +63,7 @@ def import_command(config: Config, folder: Path) -> None:
         entry = f"{content.entry} of {name}" if content.entry else name
         beside = f"\nleft out: {join_names(content.left_out)}" if content.left_out else ""
         messages.note(f"read {len(content.tensors)} tensors from {entry}{beside}")
-    for line in filter(None, [*weights.remarks, told, *conventions.constructor_keys(config)]):
+    for line in filter(None, [*converted, *weights.remarks, told, *conventions.constructor_keys(config)]):
         messages.note(line)
     messages.note(f"imported: {path}")
 
@@ -108,6 +111,16 @@ def _save(
             origin=origin,
         )
     return path
+
+
+def _converted(loaded: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
+    """Return a line for each type of number in a file that is not the model's own."""
+    pairs = Counter((value.dtype, own[name].dtype) for name, value in loaded.items() if value.dtype != own[name].dtype)
+    return [
+        f"converted {count:,} tensors of {str(before).removeprefix('torch.')} to {str(now).removeprefix('torch.')}, in "
+        "which the model computes"
+        for (before, now), count in pairs.items()
+    ]
 
 
 def _fit(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from lrx.core.paths import named_errors, why_no_file
@@ -57,6 +58,8 @@ def find_array(path: Path, key: str) -> StoredArray:
     with named_errors(path), open(path, "rb") as file:
         begin = file.read(8)
     kind = next((kind for kind in (NPZ, NPY, HDF5) if begin.startswith(kind)), None)
+    if kind is None and h5py.is_hdf5(path):  # behind a block of the user's, as MATLAB writes
+        kind = HDF5
     if kind is None:
         raise ValueError(f"{path} is neither an npz, an npy nor an HDF5 file")
     if kind == NPY:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 
 import h5py
 import numpy as np
+from h5py import h5z
 
+from lrx.core.text import join_names, one_line
 from lrx.storage.hdf5_members import why_unreadable
 
 SLAB_BYTES = 16 << 20  # at least, so that small chunks are read many at a time
@@ -80,4 +83,24 @@ def _array(file: h5py.File, path: Path, key: str) -> h5py.Dataset:
     chunk_bytes = math.prod(node.chunks or (0,)) * node.dtype.itemsize
     if chunk_bytes > LARGEST_CHUNK and node.id.get_create_plist().get_nfilters():
         raise ValueError(f"{path}: {key!r} is packed in chunks of {chunk_bytes:,} bytes, and each is read at once")
+    lacking = _missing_filters(node)
+    if lacking:
+        raise ValueError(
+            f"{path}: {key!r} is packed with {join_names(lacking)}, which HDF5 does not have here: pip install "
+            "hdf5plugin, or unpack it where that is: h5repack -f NONE in.h5 out.h5"
+        )
     return node
+
+
+def _missing_filters(array: h5py.Dataset) -> list[str]:
+    """Return the filters that an array is packed with and HDF5 lacks; those of hdf5plugin are there if it is."""
+    storage = array.id.get_create_plist()
+    filters = {code: name for code, _, _, name in map(storage.get_filter, range(storage.get_nfilters()))}
+    if not all(map(h5z.filter_avail, filters)):
+        with suppress(ImportError):
+            import_module("hdf5plugin")  # gives HDF5 its filters
+    return [
+        f"{one_line(name.decode(errors='replace')).partition(';')[0] or 'a filter'} (number {code})"
+        for code, name in filters.items()
+        if not h5z.filter_avail(code)
+    ]
