@@ -63,7 +63,7 @@ def read_dictionary_learning(folder: Path) -> SparseFolder:
     groups = config.get("group_sizes")
     shapes["G"] = len(groups) if isinstance(groups, list) else 1
     wanted = {name: tuple(shapes[axis] for axis in axes) for name, axes in CLASSES[kind].items()}
-    tensors = read_tensors_of(folder / WEIGHTS, wanted)
+    tensors, converted = read_tensors_of(folder / WEIGHTS, wanted)
     k = None
     if "k" in tensors:
         k = whole_number(path, config, "k")
@@ -72,7 +72,7 @@ def read_dictionary_learning(folder: Path) -> SparseFolder:
     own, notes = _own_weights(kind, tensors)
     files = path, folder / WEIGHTS
     settings = settings_of(own, k=k if kind == "AutoEncoderTopK" else None)
-    return SparseFolder("dictionary_learning", settings, own, files, tuple(notes))
+    return SparseFolder("dictionary_learning", settings, own, files, (*converted, *notes))
 
 
 def _own_weights(kind: str, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:

@@ -71,9 +71,9 @@ def read_saelens(folder: Path) -> SparseFolder:
         str(architecture), ("b_enc",)
     )
     shapes = {"W_enc": (size, features), "W_dec": (features, size), "b_dec": (size,)}
-    tensors = read_tensors_of(folder / WEIGHTS, {**shapes, **dict.fromkeys(biases, (features,))})
+    tensors, notes = read_tensors_of(folder / WEIGHTS, {**shapes, **dict.fromkeys(biases, (features,))})
     own = _own_weights(str(architecture), tensors, subtracted=subtracted, rescaled=rescaled)
-    notes = [f"vectors are those of all heads, {size} numbers"] if reshaped else []
+    notes += [f"vectors are those of all heads, {size} numbers"] if reshaped else []
     if normalisation != "none":
         notes.append(f"encode normalises ({normalisation}); decoded vectors are in normalised units")
     return SparseFolder(

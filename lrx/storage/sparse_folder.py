@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lrx.core.text import join_names
+from lrx.storage.state_dict import conversions
 from lrx.storage.state_dict_file import read_state_dict
 
 
@@ -72,8 +73,10 @@ def one_of(
     return value
 
 
-def read_tensors_of(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Read the tensors of a file, which have these names and shapes; floating-point ones in float32, or in float64.
+def read_tensors_of(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> tuple[dict[str, Tensor], list[str]]:
+    """Read the tensors of a file, which have these names and shapes, and lines on conversions of their types.
+
+    Floating-point ones come in float32, or in float64.
 
     ValueError for other names, shapes and kinds.
     """
@@ -89,7 +92,8 @@ def read_tensors_of(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[s
         text = "; ".join(f"{what} {join_names(names)}" for what, names in faults.items() if names)
         raise ValueError(f"weights={path} does not fit its config: {text}")
     kind = torch.float64 if any(value.dtype == torch.float64 for value in tensors.values()) else torch.float32
-    return {name: value.to(kind) if value.is_floating_point() else value for name, value in tensors.items()}
+    own = {name: value.to(kind) if value.is_floating_point() else value for name, value in tensors.items()}
+    return own, conversions(tensors, own)
 
 
 def as_own_weights(

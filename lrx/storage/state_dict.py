@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -85,6 +86,16 @@ def check_weights(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], sour
     broken = [key for key, value in weights.items() if not torch.isfinite(value.float()).all()]
     if broken:
         raise ValueError(f"{source} holds weights that are not finite numbers: {join_names(broken)}")
+
+
+def conversions(loaded: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
+    """Return a line for each type of number in a file that is not the type under the model's own names."""
+    pairs = Counter((value.dtype, own[name].dtype) for name, value in loaded.items() if value.dtype != own[name].dtype)
+    return [
+        f"converted {count:,} tensors of {str(before).removeprefix('torch.')} to {str(now).removeprefix('torch.')}, in "
+        "which the model computes"
+        for (before, now), count in pairs.items()
+    ]
 
 
 def _is_plain(value: Tensor, *, like: Tensor) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -23,7 +21,7 @@ from lrx.core.text import join_names
 from lrx.core.types import Dataset
 from lrx.responses.contract import check_contract
 from lrx.runs import run_folder
-from lrx.storage.state_dict import check_weights, match_names
+from lrx.storage.state_dict import check_weights, conversions, match_names
 from lrx.storage.state_dict_file import StateDict, read_state_dict, roots, select
 from lrx.storage.state_dict_layouts import Layout
 from lrx.training import checkpoint
@@ -53,7 +51,7 @@ def import_command(config: Config, folder: Path) -> None:
     rest = [name for name in model.state_dict() if name not in loaded]
     if rest:
         raise ValueError(f"weights={{{','.join(weights.files)}}} has no file for {join_names(rest)} of the model")
-    converted = _converted(loaded, model.state_dict())
+    converted = conversions(loaded, model.state_dict())
     model.load_state_dict(loaded)
     if not own_class:
         described, told = conventions.with_conventions(config, layout, dataset)
@@ -111,16 +109,6 @@ def _save(
             origin=origin,
         )
     return path
-
-
-def _converted(loaded: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
-    """Return a line for each type of number in a file that is not the model's own."""
-    pairs = Counter((value.dtype, own[name].dtype) for name, value in loaded.items() if value.dtype != own[name].dtype)
-    return [
-        f"converted {count:,} tensors of {str(before).removeprefix('torch.')} to {str(now).removeprefix('torch.')}, in "
-        "which the model computes"
-        for (before, now), count in pairs.items()
-    ]
 
 
 def _fit(
