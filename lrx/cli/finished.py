@@ -1,4 +1,4 @@
-"""Finished assays: whether the result in a folder is of this config, checkpoint, code and data."""
+"""Finished trainings and assays: whether what a folder holds is of this config, checkpoint, code and data."""
 
 from __future__ import annotations
 
@@ -9,12 +9,27 @@ from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.core.checksum import file_sha256
 from lrx.core.data_identity import observations_fingerprint
-from lrx.core.paths import PART
+from lrx.core.paths import CHECKPOINT, PART
 from lrx.core.source_code import code_sha256
 from lrx.core.types import Dataset
 from lrx.runs import run_folder, shards, status
 from lrx.storage import results
 from lrx.training import checkpoint
+
+
+def finished_training(flat: Mapping[str, str], folder: Path, steps: int) -> checkpoint.Checkpoint | None:
+    """Return the checkpoint of a folder that holds the finished run of this config; None of another one."""
+    path = folder / CHECKPOINT
+    if not status.finished(folder, run_folder.fingerprint(run_folder.stored_identity(folder, flat))):
+        return None
+    trained = checkpoint.load(path) if path.is_file() else None
+    return trained if trained is not None and trained.step == steps else None
+
+
+def check_trained_on(path: Path, trained: checkpoint.Checkpoint, dataset: Dataset) -> None:
+    """Check that a checkpoint was trained on this data set; else ValueError."""
+    data = {"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint}
+    checkpoint.check_data(path, trained.data, data, observations_fingerprint(dataset))
 
 
 def inputs_of(config: Config) -> dict[str, str]:
@@ -41,20 +56,22 @@ def is_finished(config: Config, folder: Path, inputs: Mapping[str, str], dataset
 
     A result of version 0.1.0 is taken as finished though it says nothing of classes and code; a note says so.
     """
-    stored = run_folder.fingerprint(run_folder.stored_identity(folder, config.flat()))
-    before = status.read(folder)
-    is_unstated = before is not None and "code" in inputs and "code" not in (before.inputs or {})
-    compared = {name: value for name, value in inputs.items() if name != "code"} if is_unstated else inputs
-    if not status.finished(folder, stored, compared):
+    if config.value("shard") is None:
+        return has_result(config.flat(), folder, inputs, dataset)
+    if not _is_done(config.flat(), folder, inputs)[0] or not (folder / PART).is_file():
         return False
-    if config.value("shard") is not None:
-        if not (folder / PART).is_file():
-            return False
-        about = shards.read_about(folder / PART)
-        if about.whole != shards_identity(config.replaced("shard", None), inputs):
-            return False
-        check_data(folder, about.data, about.observations, dataset)
-        return True
+    about = shards.read_about(folder / PART)
+    if about.whole != shards_identity(config.replaced("shard", None), inputs):
+        return False
+    check_data(folder, about.data, about.observations, dataset)
+    return True
+
+
+def has_result(flat: Mapping[str, str], folder: Path, inputs: Mapping[str, str], dataset: Dataset) -> bool:
+    """Return whether the folder holds the result of a whole assay, whose config is flat; see `is_finished`."""
+    is_done, is_unstated = _is_done(flat, folder, inputs)
+    if not is_done:
+        return False
     try:
         with results.open_file(folder / results.FILENAME) as file:
             is_same = bool(file.attrs["checkpoint_sha256"] == inputs["checkpoint"])
@@ -70,6 +87,15 @@ def is_finished(config: Config, folder: Path, inputs: Mapping[str, str], dataset
                 "are; another name= measures again"
             )
     return is_same
+
+
+def _is_done(flat: Mapping[str, str], folder: Path, inputs: Mapping[str, str]) -> tuple[bool, bool]:
+    """Return whether the run of this config and these inputs is done, and whether it does not say of which code."""
+    stored = run_folder.fingerprint(run_folder.stored_identity(folder, flat))
+    before = status.read(folder)
+    is_unstated = before is not None and "code" in inputs and "code" not in (before.inputs or {})
+    compared = {name: value for name, value in inputs.items() if name != "code"} if is_unstated else inputs
+    return status.finished(folder, stored, compared), is_unstated
 
 
 def check_data(folder: Path, data: str, observations: str | None, dataset: Dataset) -> None:

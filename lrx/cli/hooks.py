@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lrx.cli.console.wrap import wrap_text
 from lrx.cli.errors import job_result
+from lrx.cli.finished_jobs import UnfinishedLauncher
 from lrx.cli.overrides import job_folder
 from lrx.cli.sweep_configs import JobConfigLoader, check_jobs
 from lrx.cli.targets import import_from_current_folder, import_target
@@ -48,7 +49,7 @@ def hydra_hooks(words: Sequence[str], swept: Sequence[str]) -> Iterator[None]:
         result = property(job_result, JobReturn.return_value.fset)  # type: ignore[attr-defined]
         stack.enter_context(_replaced(JobReturn, "return_value", result))
         # Hydra takes launchers of the package `hydra_plugins` alone, which it does not find in an editable install
-        stack.enter_context(_replaced(plugins, "_instantiate", functools.partial(_instantiate, plugins)))
+        stack.enter_context(_replaced(plugins, "_instantiate", functools.partial(_instantiate, plugins, swept)))
         if not any("hydra" in word or word.startswith("-c") or word.startswith("--config") for word in words):
             # Hydra composes each config a first time to read hydra.mode, which configs of lrx do not set
             stack.enter_context(_replaced(hydra_internals.Hydra, "get_mode", lambda *_, **__: None))
@@ -102,7 +103,13 @@ def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
             delattr(owner, name)
 
 
-def _instantiate(plugins: Plugins, node: DictConfig) -> Plugin:
+def _instantiate(plugins: Plugins, swept: Sequence[str], node: DictConfig) -> Plugin:
+    """Build a launcher or sweeper; a launcher gets the jobs of a large sweep that are not finished. ValueError."""
+    plugin = _plugin(plugins, node)
+    return UnfinishedLauncher(plugin, swept) if isinstance(plugin, Launcher) else plugin
+
+
+def _plugin(plugins: Plugins, node: DictConfig) -> Plugin:
     """Build the launcher or sweeper that a node names: one of Hydra's plugins, or a class at any importable name.
 
     ValueError for a target that is not there or is neither, and for settings that it does not take.

@@ -93,7 +93,7 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
         if unknown:
             raise ValueError(f"lrx {command} has no key {join_names(unknown)}; lrx {command} --help lists the keys")
         # composed now: a mistake in it costs no training
-        after = _following_assay(node.then, folder) if node.get("then") else None
+        after = following_assay(node.then, folder) if node.get("then") else None
         score = CONFIG_COMMANDS[command].function(config, folder)
         if after is not None and importlib.import_module("lrx.training.distributed").ranks_of(os.environ).is_main:
             CONFIG_COMMANDS["assay"].function(*after)
@@ -107,7 +107,7 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
             folder.rmdir()
 
 
-def _following_assay(then: object, run: Path) -> tuple[Config, Path]:
+def following_assay(then: object, run: Path) -> tuple[Config, Path]:
     """Return the config of the assay that `then` asks for, of the run in this folder, and its folder in the run's."""
     words = [str(word) for word in then] if isinstance(then, ListConfig) else [str(then)]
     settings = [f"assay={words[0]}", *words[1:], f"ckpt='{run}'", f"name='{words[0]}'"]

@@ -21,7 +21,8 @@ def commands_of_run(run: Run, *, started: bool) -> list[Command]:
     """
     measured = [file.parent for file in run.result_files if started or run.trained not in file.parent.parents]
     folders = [run.trained, *measured, run.folder]
-    states = [read_status(folder, folder)[0] for folder in folders if folder is not None]
+    known = {part.folder: part.status for part in (run, *run.assays)}
+    states = [known.get(folder) or read_status(folder, folder)[0] for folder in folders if folder is not None]
     return list(dict.fromkeys((state.command, state.overrides) for state in states if state.command))
 
 

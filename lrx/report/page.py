@@ -52,6 +52,7 @@ def _render(template: str, **view: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(bytes.fromhex(sha256(script))).decode()
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,21 +48,32 @@ def read(run: Run, *, strict: bool = False) -> Contents:
             if strict:
                 raise
             faults.append(str(error))
-    newest = list(by_file.values())
+    config, measuring, unread = read_configs(run, [stored.provenance for stored in by_file.values()])
+    curves, damaged = read_curves(run.trained) if run.trained else ([], [])
+    return Contents(run, config, measuring, curves, by_file, (*faults, *unread, *damaged))
+
+
+def read_configs(
+    run: Run, provenances: Sequence[results.Provenance]
+) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """Return the configs of the training and of the newest result, and a line for each that cannot be read.
+
+    provenances: of the results of the run, newest last.
+    """
     configs: list[dict[str, str]] = []
+    faults = []
     for reader in (_training_config, _measuring_config):
         try:
-            configs.append({key: str(value) for key, value in stated(reader(run, newest)).items()})
+            configs.append({key: str(value) for key, value in stated(reader(run, provenances)).items()})
         except UNREADABLE as error:
             configs.append({})
             faults.append(f"{run.trained or run.folder}: {one_line(str(error))}")
-    curves, damaged = _curves(run.trained) if run.trained else ([], [])
-    return Contents(run, configs[0], configs[1], curves, by_file, (*faults, *damaged))
+    return configs[0], configs[1], faults
 
 
-def _training_config(run: Run, measured: list[results.Results]) -> Mapping[str, object]:
+def _training_config(run: Run, provenances: Sequence[results.Provenance]) -> Mapping[str, object]:
     """Return the config of the training, as its results or else its folder say; empty where neither does."""
-    texts = [stored.provenance["checkpoint_config"] for stored in measured if "checkpoint_config" in stored.provenance]
+    texts = [provenance["checkpoint_config"] for provenance in provenances if "checkpoint_config" in provenance]
     if texts:
         return _flat(str(texts[-1]), "checkpoint_config")
     if run.trained is None or not (run.trained / run_folder.FILENAME).is_file():
@@ -70,9 +81,9 @@ def _training_config(run: Run, measured: list[results.Results]) -> Mapping[str, 
     return read_config(run.trained, run.trained)
 
 
-def _measuring_config(_: Run, measured: list[results.Results]) -> Mapping[str, object]:
+def _measuring_config(_: Run, provenances: Sequence[results.Provenance]) -> Mapping[str, object]:
     """Return the config of the newest result; empty where there is none."""
-    return _flat(str(measured[-1].provenance.get("config", "")), "config") if measured else {}
+    return _flat(str(provenances[-1].get("config", "")), "config") if provenances else {}
 
 
 def _flat(text: str, name: str) -> Mapping[str, object]:
@@ -90,7 +101,7 @@ def _with_provenance(stored: results.Results, file: Path) -> tuple[results.Resul
     return replace(stored, provenance_of=checked), lines
 
 
-def _curves(folder: Path) -> tuple[list[dict[str, float]], list[str]]:
+def read_curves(folder: Path) -> tuple[list[dict[str, float]], list[str]]:
     """Return the rows of a run folder's log, steps and values as numbers, and a line for what is none."""
     path = folder / metrics_log.JSONL
     if not path.exists():
@@ -101,8 +112,11 @@ def _curves(folder: Path) -> tuple[list[dict[str, float]], list[str]]:
     except UNREADABLE as error:
         return [], [f"{folder}: {one_line(str(error))}"]
     numbers = [{key: value for key in row if (value := _number(row[key])) is not None} for row in logged]
-    rows = [row for row in numbers if "loss" in row and math.isfinite(row.get("step", math.nan))]
-    damaged = sum(row not in rows or len(row) < len(every) for row, every in zip(numbers, logged, strict=True))
+    shown = ["loss" in row and math.isfinite(row.get("step", math.nan)) for row in numbers]
+    damaged = sum(
+        not is_shown or len(row) < len(every) for is_shown, row, every in zip(shown, numbers, logged, strict=True)
+    )
+    rows = [row for is_shown, row in zip(shown, numbers, strict=True) if is_shown]
     return rows, [f"{path}: {damaged:,} of {len(logged):,} rows hold what is no number"] if damaged else []
 
 

@@ -9,6 +9,7 @@ from lrx.assays.plotting.figure_caption import in_words
 from lrx.core.config_text import names_foreign_class
 from lrx.report.run_contents import Contents
 from lrx.runs.status import UNKNOWN
+from lrx.storage import results
 
 CODES = ("codes", "mean_variance")  # arrays of every latent; others may hold some
 
@@ -39,11 +40,8 @@ def summarize(contents: Contents) -> dict[str, str]:
     latents = _num_latents(contents) or (None if own_class else config.get("latent_dim"))
     if latents:
         summary["latents"] = str(latents) + (f" ({last['latent_shape']})" if last.get("latent_shape") else "")
-    if "dataset" in last:
-        summary["data"] = f"{last['dataset']}: {in_words(str(last.get('dataset_source', 'source not recorded')))}"
-    elif "dataset._target_" in config:
-        asked = f"source {config.get('dataset.source', 'not recorded')}, as asked for"
-        summary["data"] = f"{config['dataset._target_'].rpartition('.')[2]}: {asked}"
+    if data := data_of(config, last):
+        summary["data"] = data
     logged = contents.curves[-1]["step"] if contents.curves else math.nan
     steps = _steps(last.get("trained_steps")) or _steps(logged)
     if last.get("checkpoint_origin"):
@@ -60,6 +58,16 @@ def summarize(contents: Contents) -> dict[str, str]:
     if "checkpoint_sha256" in last:
         summary["checkpoint"] = f"sha256 {last['checkpoint_sha256']}"
     return summary
+
+
+def data_of(config: Mapping[str, str], last: results.Provenance) -> str:
+    """Return the data of a run, as its newest result or else its config says; empty where neither does."""
+    if "dataset" in last:
+        return f"{last['dataset']}: {in_words(str(last.get('dataset_source', 'source not recorded')))}"
+    if "dataset._target_" not in config:
+        return ""
+    asked = f"source {config.get('dataset.source', 'not recorded')}, as asked for"
+    return f"{config['dataset._target_'].rpartition('.')[2]}: {asked}"
 
 
 def _num_latents(contents: Contents) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,17 +14,29 @@ from lrx.report import commands, pictures, run_contents, strip_plot
 from lrx.report.pictures import Picture
 from lrx.report.run_page import description_of
 from lrx.report.run_summary import in_brackets
+from lrx.report.sweep_data import finite, script_data
+from lrx.report.sweep_matrices import run_matrices
 from lrx.report.sweep_runs import MATRICES, Key, SweepRun, read_run
+from lrx.report.sweep_seeds import MOST_DRAWN as MOST_SEEDS
 from lrx.report.sweep_seeds import SeedsView, seed_views
 from lrx.runs import status
 from lrx.runs.catalog import Run
-from lrx.runs.grouping import SEEDS, distinguishing_keys, group_label, short_key, value_text, varying_keys
+from lrx.runs.grouping import SEEDS, distinguishing_keys, few_groups, group_label, short_key, value_text, varying_keys
+
+MOST_GROUPS = 30  # of runs, that the plots tell apart
+MOST_ROWS = 500  # of a table in the page; its script draws longer ones
+MOST_DRAWN = 60  # runs whose matrices are all drawn
+MOST_LINES = 50  # commands, remarks and faults that are listed
 
 
 @dataclass(frozen=True)
 class Column:
-    """Score over all runs: its assay, head and meaning, and a cell for each run: text, and the value to sort by."""
+    """Score over all runs: its place, assay, head and meaning, and a cell for each run: text, and the value to sort by.
 
+    cells: empty for more than MOST_ROWS runs.
+    """
+
+    place: int
     assay: str
     head: str
     meaning: str
@@ -36,21 +47,26 @@ class SweepView(TypedDict):
     """Values of the template `sweep.html`."""
 
     title: str
+    count: int
     states: str
     varying: list[str]
     data: list[str]
     columns: list[str]
-    rows: list[tuple[SweepRun, list[str]]]
+    rows: list[tuple[SweepRun, tuple[str, ...]]]
     main: list[Column]
     every: list[Column]
     meanings: list[tuple[str, str]]
     remarks: list[tuple[str, str]]
+    more_remarks: int
     plot: dict[str, object]
     chosen: tuple[int, int]
     spreads: list[Picture]
     seeds: list[SeedsView]
+    undrawn_seeds: int
     matrices: list[tuple[str, str, list[tuple[str, Picture]]]]
+    undrawn_runs: bool
     commands: list[str]
+    more_commands: int
     faults: list[str]
 
 
@@ -67,45 +83,57 @@ def view(title: str, runs: Sequence[Run]) -> SweepView:
         faults += run_faults
     configs = [row.config for row in rows]
     keys = varying_keys(configs)
-    group_keys = distinguishing_keys(configs, [key for key in keys if key not in SEEDS])
+    distinguishing = distinguishing_keys(configs, [key for key in keys if key not in SEEDS])
+    group_keys = few_groups(configs, distinguishing, MOST_GROUPS)
     groups = [group_label(config, group_keys) for config in configs]
-    columns = [*group_keys, *(key for key in keys if key in SEEDS)]
+    columns = [*distinguishing, *(key for key in keys if key in SEEDS)]
+    settings = [[value_text(config, key) for config in configs] for key in columns]
     scores = _scores(rows)
     main = [key for key in scores if key[1] in description_of(key[0]).main_scores]
     seeds, undrawn = seed_views(rows, main)
+    matrices = []
+    for name in MATRICES:
+        pictures_of_runs, faults_of_runs = run_matrices(_drawn(rows, groups, name), name)
+        undrawn += faults_of_runs
+        matrices += [(name, description_of(name).title, pictures_of_runs)] if pictures_of_runs else []
     states = Counter(row.state for row in rows)
+    made = commands.sweep_lines(command for row in rows for command in row.commands)
+    remarks = [(row.name, f"{humanize(name)}: {remark}") for row in rows for name, remark in row.remarks.items()]
+    listed = [*faults, *undrawn]
     return SweepView(
         title=title,
-        states=", ".join(f"{states[state]} {state}" for state in (*status.STATES, status.UNKNOWN) if states[state]),
+        count=len(rows),
+        states=", ".join(f"{states[state]:,} {state}" for state in (*status.STATES, status.UNKNOWN) if states[state]),
         varying=[short_key(key) for key in keys],
         data=list(dict.fromkeys(in_brackets(row.data) for row in rows if row.data)),
         columns=[short_key(key) for key in columns],
-        rows=[(row, [value_text(row.config, key) for key in columns]) for row in rows],
-        main=[_column(rows, key) for key in main],
-        every=[_column(rows, key) for key in scores],
+        rows=[]
+        if len(rows) > MOST_ROWS
+        else list(zip(rows, zip(*settings, strict=True) if settings else [()] * len(rows), strict=True)),
+        main=[_column(rows, key, scores) for key in main],
+        every=[_column(rows, key, scores) for key in scores],
         meanings=[(_score_name(key), description_of(key[0]).meaning(key[1])) for key in scores],
-        remarks=[(row.name, f"{humanize(name)}: {remark}") for row in rows for name, remark in row.remarks.items()],
-        plot=_plot(rows, groups, scores),
+        remarks=remarks[:MOST_LINES],
+        more_remarks=len(remarks[MOST_LINES:]),
+        plot=script_data(rows, [_score_name(key) for key in scores], scores, groups, settings),
         chosen=_first_axes(rows, scores, main),
         spreads=_spreads(rows, groups, main),
         seeds=seeds,
-        matrices=[
-            (name, description_of(name).title, _matrices(rows, name))
-            for name in MATRICES
-            if any(name in row.matrices for row in rows)
-        ],
-        commands=commands.sweep_lines(command for row in rows for command in row.commands),
-        faults=[*faults, *undrawn],
+        undrawn_seeds=max(0, len(seeds) - MOST_SEEDS),
+        matrices=matrices,
+        undrawn_runs=len(rows) > MOST_DRAWN,
+        commands=made[:MOST_LINES],
+        more_commands=len(made[MOST_LINES:]),
+        faults=listed[:MOST_LINES] + ([f"and {len(listed) - MOST_LINES:,} more"] if len(listed) > MOST_LINES else []),
     )
 
 
-def _matrices(rows: Sequence[SweepRun], name: str) -> list[tuple[str, Picture]]:
-    """Return the matrices of an assay with the names of their runs, marked where the assay has a remark."""
-    return [
-        (f"{row.name} *" if name in row.remarks else row.name, row.matrices[name])
-        for row in rows
-        if name in row.matrices
-    ]
+def _drawn(rows: Sequence[SweepRun], groups: Sequence[str], name: str) -> list[SweepRun]:
+    """Return the runs whose matrices of an assay are drawn: of more than MOST_DRAWN, the first of each group."""
+    measured = [(row, group) for row, group in zip(rows, groups, strict=True) if name in row.assays]
+    if len(measured) <= MOST_DRAWN:
+        return [row for row, _ in measured]
+    return list({group: row for row, group in reversed(measured)}.values())[::-1]
 
 
 def _scores(rows: Sequence[SweepRun]) -> list[Key]:
@@ -123,31 +151,13 @@ def _score_name(key: Key) -> str:
     return f"{humanize(key[0])}: {humanize(key[1])}"
 
 
-def _column(rows: Sequence[SweepRun], key: Key) -> Column:
+def _column(rows: Sequence[SweepRun], key: Key, scores: Sequence[Key]) -> Column:
     cells: list[tuple[str, float | None]] = []
-    for row in rows:
+    for row in rows if len(rows) <= MOST_ROWS else []:
         value = row.scores.get(key)
         text = "–" if value is None else with_error(value, row.errors[key])
-        cells.append((text, _finite(value)))
-    return Column(key[0], _score_name(key), description_of(key[0]).meaning(key[1]), cells)
-
-
-def _plot(rows: Sequence[SweepRun], groups: Sequence[str], scores: Sequence[Key]) -> dict[str, object]:
-    """Return the data of the scatter plot: names of scores; remarks, values and errors of each run (None: missing)."""
-    return {
-        "scores": [_score_name(key) for key in scores],
-        "groups": list(dict.fromkeys(groups)),
-        "runs": [
-            {
-                "name": row.name,
-                "group": group,
-                "remark": "; ".join(f"{humanize(name)}: {remark}" for name, remark in row.remarks.items()),
-                "values": [_finite(row.scores.get(key)) for key in scores],
-                "errors": [_finite(row.errors.get(key)) for key in scores],
-            }
-            for row, group in zip(rows, groups, strict=True)
-        ],
-    }
+        cells.append((text, finite(value)))
+    return Column(scores.index(key), key[0], _score_name(key), description_of(key[0]).meaning(key[1]), cells)
 
 
 def _first_axes(rows: Sequence[SweepRun], scores: Sequence[Key], main: Sequence[Key]) -> tuple[int, int]:
@@ -155,7 +165,7 @@ def _first_axes(rows: Sequence[SweepRun], scores: Sequence[Key], main: Sequence[
 
     They are main scores that differ between runs, of two assays where there are, and that most runs have.
     """
-    values = {key: [value for row in rows if (value := _finite(row.scores.get(key))) is not None] for key in main}
+    values = {key: [value for row in rows if (value := finite(row.scores.get(key))) is not None] for key in main}
     differing = sorted((key for key in main if len(set(values[key])) > 1), key=lambda key: -len(values[key]))
     others = [key for key in differing if key[0] != differing[0][0]] or differing[1:]
     return (scores.index(differing[0]), scores.index(others[0])) if others else (0, min(1, max(0, len(scores) - 1)))
@@ -167,7 +177,7 @@ def _spreads(rows: Sequence[SweepRun], groups: Sequence[str], main: Sequence[Key
     for key in main:
         values: dict[str, list[strip_plot.Dot]] = {group: [] for group in groups}
         for row, group in zip(rows, groups, strict=True):
-            value = _finite(row.scores.get(key))
+            value = finite(row.scores.get(key))
             if value is not None:
                 values[group].append(strip_plot.Dot(value, row.errors[key], hollow=key[0] in row.remarks))
         if len({value for group_values in values.values() for value, _, _ in group_values}) > 1:
@@ -176,7 +186,3 @@ def _spreads(rows: Sequence[SweepRun], groups: Sequence[str], main: Sequence[Key
                 alt = f"{title}: a dot a run with its error, hollow with a remark; a line at the median of a group."
                 plots.append(pictures.as_picture(strip_plot.figure(title, values), alt, caption=meaning))
     return plots
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -6,15 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lrx.assays.plotting import style
-from lrx.core.text import with_error
-from lrx.core.types import Array, AssayResult
-from lrx.report import pictures, small_matrix
+from lrx.core.text import join_names, with_error
 from lrx.report.pictures import Picture
-from lrx.report.run_page import description_of
-from lrx.report.sweep_runs import MATRICES, Key, SweepRun
-from lrx.runs.over_seeds import Estimate, Model
-from lrx.runs.seed_groups import SeedGroup, seed_groups
+from lrx.report.sweep_matrices import mean_matrices
+from lrx.report.sweep_runs import Key, SweepRun
+from lrx.runs.over_seeds import Estimate
+from lrx.runs.seed_groups import SeedGroup, groups_of_rows
+from lrx.runs.table import Row
+
+MOST_DRAWN = 24  # groups of seeds whose matrices are drawn
+MOST_NAMES = 10  # runs of a group that are named
 
 
 @dataclass(frozen=True)
@@ -36,22 +37,39 @@ class SeedsView:
 
 
 def seed_views(rows: Sequence[SweepRun], main: Sequence[Key]) -> tuple[list[SeedsView], list[str]]:
-    """Return what the page shows of groups of seeds, with their main scores, and a line for what cannot be drawn."""
-    models = [Model(row.name, row.config.get("seed"), row.assays) for row in rows]
-    faults: list[str] = []
-    views = [
-        SeedsView(group.label, _facts(group), _scores(group, main), _matrices(group, rows, faults))
-        for group in seed_groups(models, [{**row.config, **row.measuring} for row in rows])
-    ]
+    """Return what the page shows of groups of seeds, with their main scores, and a line for what cannot be drawn.
+
+    Of more than MOST_DRAWN groups only the first ones have pictures.
+    """
+    views, faults = [], []
+    for place, group in enumerate(groups_of_rows([_as_row(row) for row in rows])):
+        drawn, undrawn = mean_matrices(group, rows) if place < MOST_DRAWN else ([], [])
+        views.append(SeedsView(group.label, _facts(group), _scores(group, main), drawn))
+        faults += undrawn
     return views, faults
+
+
+def _as_row(row: SweepRun) -> Row:
+    """Return a run as a row of a table, for its group of seeds."""
+    scores = {name: assay.scores for name, assay in row.assays.items()}
+    return Row(
+        row.name,
+        row.state,
+        error="",
+        command="",
+        training={**row.config},
+        measuring={key: str(value) for key, value in row.measuring.items()},
+        scores=scores,
+        assays={**row.assays},
+    )
 
 
 def _facts(group: SeedGroup) -> str:
     """Write which runs a group has, and how their latents are aligned."""
     summary = group.summary
-    text = f"{len(summary.runs)} seeds ({', '.join(summary.runs)})"
+    text = f"{len(summary.runs)} seeds ({join_names(summary.runs, MOST_NAMES)})"
     if summary.repeated:
-        text += f"; left out, of the same seeds: {', '.join(summary.repeated)}"
+        text += f"; left out, of the same seeds: {join_names(summary.repeated, MOST_NAMES)}"
     if not summary.reference:
         return f"{text}; latents are {summary.alignment}."
     aligned = f"aligned by {summary.alignment}, with a mean agreement of {summary.agreement:.3g}"
@@ -75,26 +93,3 @@ def _text(estimate: Estimate) -> str:
     within = float(estimate.se_within)
     text = with_error(float(estimate.mean), float(estimate.se_between))
     return text if math.isnan(within) else f"{text} ({within:.2g})"
-
-
-def _matrices(group: SeedGroup, rows: Sequence[SweepRun], faults: list[str]) -> list[Picture]:
-    """Draw the mean of each matrix and its between-seed error, in the colours of its runs."""
-    drawn = []
-    settings = {
-        name: part.settings for row in rows if row.name in group.summary.runs for name, part in row.assays.items()
-    }
-    for name in MATRICES:
-        array, estimate = group.summary.arrays.get((name, "matrix"), (None, None))
-        if array is None or estimate is None:
-            continue
-        title = description_of(name).title
-        for values, what in ((estimate.mean, "mean over seeds"), (estimate.se_between, "standard error between seeds")):
-            shown = AssayResult({"matrix": Array(values, array.axes)}, group.summary.labels[name], {}, settings[name])
-            try:
-                with style.plot_style():
-                    caption = f"{title}, {what}"
-                    figure = small_matrix.figure(shown)
-                    drawn.append(pictures.as_picture(figure, f"{caption}, of {group.label}.", caption=caption))
-            except Exception as error:  # drawing raises anything, for arrays that a file may hold
-                faults.append(f"{group.label}: the mean {name} cannot be drawn ({pictures.reason(error)})")
-    return drawn

@@ -60,6 +60,14 @@ def distinguishing_keys(configs: Sequence[Config], keys: Sequence[str]) -> list[
     return chosen
 
 
+def few_groups(configs: Sequence[Config], keys: Sequence[str], most: int) -> list[str]:
+    """Return the first of these keys, as many as make at most so many groups."""
+    for count in range(len(keys), 0, -1):
+        if len({tuple(repr(config.get(key)) for key in keys[:count]) for config in configs}) <= most:
+            return [*keys[:count]]
+    return []
+
+
 def group_label(config: Config, keys: Sequence[str]) -> str:
     """Name a group of runs by the values of the keys that distinguish it.
 

@@ -146,8 +146,11 @@ def run_id(overrides: Sequence[str], swept: str = "", sweep: str = "") -> str:
     values = [_short(value) for key, value in pairs if not named_keys or key in named_keys]
     words = "-".join(re.sub(r"[^A-Za-z0-9.]+", "_", value).strip("_") for value in values)
     mark = sha256(" ".join(chosen))[:8]
-    existing = sorted(Path(sweep).glob(f"*-{mark}")) if sweep and named_keys else []
-    return existing[0].name if existing else f"{words[:60]}-{mark}"
+    name = f"{words[:60]}-{mark}"
+    if not (sweep and named_keys) or Path(sweep, name).exists():
+        return name
+    existing = sorted(Path(sweep).glob(f"*-{mark}"))
+    return existing[0].name if existing else name
 
 
 def _short(value: str) -> str:

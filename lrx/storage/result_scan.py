@@ -8,7 +8,7 @@ from one file for all (`array_infos`). Links and external storage are refused, a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,10 +51,13 @@ class ArrayInfo:
     text: str
 
 
-def scan(path: Path, foreign: list[str] | None = None) -> tuple[dict[str, ScannedAssay], dict[str, str | int | float]]:
+def scan(
+    path: Path, foreign: list[str] | None = None, *, large: Set[tuple[str, str]] = COMPARED
+) -> tuple[dict[str, ScannedAssay], dict[str, str | int | float]]:
     """Return the assays of a results file by name, and its provenance. ValueError in one line for a damaged file.
 
-    foreign: gets the names of what lrx did not write.
+    foreign: gets the names of what lrx did not write. large: arrays, by assay and name, that are read up to
+    LARGEST_CODES.
     """
     others = [] if foreign is None else foreign
     with _open(path) as file:
@@ -67,7 +70,7 @@ def scan(path: Path, foreign: list[str] | None = None) -> tuple[dict[str, Scanne
             count += 1 + group.get_num_objs()
             if count > MOST_MEMBERS:
                 raise ValueError(f"it has more than {MOST_MEMBERS:,} parts")
-            assays[key] = _scan_group(path, key, group, others)
+            assays[key] = _scan_group(path, key, group, others, large)
         attributes, _ = read_attributes(file)
         return assays, {key: value for key, value in attributes.items() if key != "format" and is_valid_name(key)}
 
@@ -99,7 +102,9 @@ def _open(path: Path) -> Iterator[h5py.File]:
         raise ValueError(why_unreadable(Path(path.name), "readable results file of lrx", error)) from error
 
 
-def _scan_group(path: Path, assay: str, group: h5g.GroupID, foreign: list[str]) -> ScannedAssay:
+def _scan_group(
+    path: Path, assay: str, group: h5g.GroupID, foreign: list[str], large: Set[tuple[str, str]]
+) -> ScannedAssay:
     scores, members = {}, {}
     for name in group:
         stored, key = open_member(group, name), _checked_name(name)
@@ -111,7 +116,7 @@ def _scan_group(path: Path, assay: str, group: h5g.GroupID, foreign: list[str]) 
         shape, dtype = stored.shape, stored.dtype
         if shape == () and dtype.kind == "f":
             scores[key] = float(_values(stored, shape, dtype))
-        elif shape and dtype.itemsize * math.prod(shape) <= (LARGEST_CODES if (assay, key) in COMPARED else SMALL):
+        elif shape and dtype.itemsize * math.prod(shape) <= (LARGEST_CODES if (assay, key) in large else SMALL):
             members[key] = _values(stored, shape, dtype)
     return ScannedAssay(path, scores, members, _remark(group))
 

@@ -44,11 +44,10 @@ def test_sweep_has_table_plot_and_matrices(lrx: Lrx, tmp_path: Path) -> None:
     assert "They differ in seed, model.beta." in report.text
     data = json.loads(report.scripts[0])
     assert data["scores"] == ["response matrix: num informative", "response matrix: largest se"]
-    assert data["groups"] == ["beta 1", "beta 4"]
-    runs = {run["name"]: run for run in data["runs"]}
-    assert runs["vae-1-1"]["group"] == runs["vae-1-0"]["group"] == "beta 1"
-    assert runs["vae-1-1"]["values"] == [2.0, pytest.approx(0.128)]
-    assert runs["vae-4-1"]["values"] == [None, None]
+    assert data["names"] == ["vae-1-0", "vae-1-1", "vae-4-0", "vae-4-1"]
+    assert data["groups"] == [["beta 1", "beta 4"], [0, 0, 1, 1]]
+    assert data["settings"] == [[["1", "4"], [0, 0, 1, 1]], [["0", "1"], [0, 1, 0, 1]]]
+    assert data["values"] == [[2, 2, 2, None], [0.028, 0.128, 0.058, None]]
     captions = [image["alt"] for image in report.images if "A heat map" in image["alt"]]
     assert [caption.rpartition(" ")[2] for caption in captions] == ["vae-1-0.", "vae-1-1.", "vae-4-0."]
     assert "Data: dsprites (rendered by lrx, not the official file)." in report.text
@@ -71,8 +70,7 @@ def test_remarks_mark_rows_and_are_listed(tmp_path: Path) -> None:
     )  # run, beta, seed, state, score, remark
     assert "vae-1-0 response matrix: no latent answers" in text
     assert [tag.get("class") for name, tag in report.tags if name == "tr"].count("remarked") == 2  # of main, of all
-    runs = {run["name"]: run["remark"] for run in json.loads(report.scripts[0])["runs"]}
-    assert runs == {"vae-1-0": "response matrix: no latent answers", "vae-1-1": "", "vae-4-0": "", "vae-4-1": ""}
+    assert json.loads(report.scripts[0])["remarks"] == {"0": {"response matrix": "no latent answers"}}
     written(tmp_path / "vae-1-0" / "paper", {"response_matrix": matrix_result(0.2)})
     assert "Remarks" not in Page(page.write(tmp_path, None)[0]).text
 
@@ -103,7 +101,7 @@ def test_keys_that_vary_together_are_one_column(tmp_path: Path) -> None:
         written(run / "paper", {"response_matrix": matrix_result()}, checkpoint_config=config)
         status.write(run, status.Status("done", "train"))
     report = Page(page.write(tmp_path, None)[0])
-    assert json.loads(report.scripts[0])["groups"] == ["AE", "VAE"]
+    assert json.loads(report.scripts[0])["groups"][0] == ["AE", "VAE"]
     assert "They differ in seed, trainer.steps, model." in report.text
     assert " run model seed state " in " ".join(report.text.split())
 
@@ -117,13 +115,13 @@ def test_sweep_of_assays_differs_in_assay_settings(tmp_path: Path) -> None:
     assert not faults
     report = Page(out)
     assert "They differ in assay.num_samples." in report.text
-    assert json.loads(report.scripts[0])["groups"] == ["num_samples 16", "num_samples 64"]
+    assert json.loads(report.scripts[0])["groups"][0] == ["num_samples 16", "num_samples 64"]
 
 
 def test_first_axes_are_scores_of_two_assays() -> None:
     keys = [("reconstruction", "squared_error"), ("reconstruction", "kl"), ("traversal", "mean_following"), ("a", "b")]
     every = [dict(zip(keys, values, strict=True)) for values in ((1.0, 2.0, 0.1, 7.0), (3.0, math.nan, 0.2, 7.0))]
-    rows = [SweepRun(str(place), "done", {}, scores, {}, {}, "", []) for place, scores in enumerate(every)]
+    rows = [SweepRun(str(place), "done", {}, scores, {}, "", []) for place, scores in enumerate(every)]
     assert sweep_page._first_axes(rows, keys, keys) == (0, 2)
     assert sweep_page._first_axes(rows, keys, keys[:2]) == (0, 1)  # kl differs between no runs: the first two there are
 
@@ -136,4 +134,4 @@ def test_markup_in_run_names_is_escaped(tmp_path: Path) -> None:
     report.assert_stands_alone()
     assert len(report.scripts) == 2
     assert "alert" not in report.scripts[1]
-    assert json.loads(report.scripts[0])["runs"][0]["name"] == "<|script><script>alert(1)<"
+    assert json.loads(report.scripts[0])["names"][0] == "<|script><script>alert(1)<"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -16,7 +16,7 @@ from lrx.cli.build import build_model, check_folder, checked_seed, open_dataset,
 from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.cli.console.progress import TrainProgress
-from lrx.core.data_identity import observations_fingerprint
+from lrx.cli.finished import check_trained_on, finished_training
 from lrx.core.devices import choose_device
 from lrx.core.malloc import keep_freed_memory
 from lrx.core.paths import CHECKPOINT
@@ -50,28 +50,21 @@ def train_command(config: Config, folder: Path) -> float | None:
         flat = config.flat()
         ranks.check_equal_across_ranks(run_folder.identity(flat), "start them all with the same command")
         check_folder(folder, config)
-        is_finished = _is_finished(flat, folder, settings)
+        finished = finished_training(flat, folder, settings.steps)
         ranks.check_equal_across_ranks(
-            {"whether the run is finished": str(is_finished)}, "they must see the same run folder"
+            {"whether the run is finished": str(finished is not None)}, "they must see the same run folder"
         )
-        if not is_finished:
+        if finished is None:
             _train(config, folder, settings, ranks, device)
         elif ranks.is_main:
-            _check_data(config, folder / CHECKPOINT)
+            _check_data(config, folder / CHECKPOINT, finished)
             can_grow = settings.schedule == "constant"
             remedy = f"trainer.steps={2 * settings.steps} trains on" if can_grow else "nothing to do"
             messages.note(f"{folder} is finished ({settings.steps} steps); {remedy}")
         return last_loss(folder)
 
 
-def _is_finished(flat: Mapping[str, str], folder: Path, settings: TrainSettings) -> bool:
-    """Return whether the folder holds the finished run of this config."""
-    path = folder / CHECKPOINT
-    done = status.finished(folder, run_folder.fingerprint(run_folder.stored_identity(folder, flat)))
-    return done and path.is_file() and checkpoint.load(path).step == settings.steps
-
-
-def _check_data(config: Config, path: Path) -> None:
+def _check_data(config: Config, path: Path, trained: checkpoint.Checkpoint) -> None:
     """Check that a finished run was trained on the data that the config describes; ValueError if it was not.
 
     Data that is not at hand any more is not asked for.
@@ -81,8 +74,7 @@ def _check_data(config: Config, path: Path) -> None:
     except FileNotFoundError as error:
         messages.note(f"{path} is not compared with its data: {error}")
         return
-    data = {"name": dataset.name, "source": dataset.source, "fingerprint": dataset.fingerprint}
-    checkpoint.check_data(path, checkpoint.load(path).data, data, observations_fingerprint(dataset))
+    check_trained_on(path, trained, dataset)
 
 
 def _train(config: Config, folder: Path, settings: TrainSettings, ranks: Ranks, device: torch.device) -> None:

@@ -1,22 +1,126 @@
 "use strict";
-// Tables: a head sorts its column, numbers by value, empty cells last; once more turns the order round.
-for (const table of document.querySelectorAll("table.sortable")) {
-  const heads = [...table.tHead.rows[0].cells];
+// The runs of a sweep: columns of the page's data as an object for each run.
+function expanded(data) {
+  const run = (name, i) => ({
+    name,
+    group: data.groups[0][data.groups[1][i]],
+    state: data.states[0][data.states[1][i]],
+    settings: data.settings.map(([texts, places]) => texts[places[i]]),
+    values: data.values.map((column) => column[i]),
+    errors: data.errors.map((column) => column && column[i]),
+    remarks: data.remarks[i] ?? {},
+  });
+  return { scores: data.scores, assays: data.assays, groups: data.groups[0], runs: data.names.map(run) };
+}
+const stored = document.getElementById("runs");
+const data = stored && expanded(JSON.parse(stored.textContent));
+
+// Tables: a head sorts its column, numbers by value, empty cells last; once more turns the order round. Of long ones a
+// page of rows is shown, and a field keeps the rows that have its words, or its values: beta=4, mig>0.3.
+const PAGE = 100, FEW = 20;
+const order = new Intl.Collator("en", { numeric: true });
+
+function made(name, parent, text = "", attributes = {}) {
+  const node = Object.assign(document.createElement(name), { textContent: text, ...attributes });
+  parent.append(node);
+  return node;
+}
+
+function rowInPage(row) {  // value: undefined for texts, null for a number that is not there
+  const number = (cell) => cell.dataset.value === undefined ? null : Number(cell.dataset.value);
+  const cells = [...row.cells].map((cell) => ({ text: cell.textContent, value: cell.classList.contains("number") ? number(cell) : undefined }));
+  return { cells, node: () => row };
+}
+
+function rowOfRun(run, places, hasRemarks) {
+  const digits = (value, count) => String(Number(value.toPrecision(count)));
+  const score = (place) => {
+    const [value, error] = [run.values[place], run.errors[place]];
+    const text = value === null ? "–" : digits(value, 4) + (error ? ` ± ${digits(error, 2)}` : "");
+    return { text, value, remark: run.remarks[data.assays[place]] };
+  };
+  const cells = [run.name, ...run.settings, run.state].map((text) => ({ text, value: undefined }));
+  cells.push(...places.map(score));
+  if (hasRemarks) cells.push({ text: Object.keys(run.remarks).join(", "), remarks: Object.values(run.remarks).join("; ") });
+  const link = (parent, text, title) => made("a", parent, text, { href: "#remarks", title });
+  const node = () => {
+    const row = document.createElement("tr");
+    cells.forEach(({ text, value, remark, remarks }, column) => {
+      const cell = made(column ? "td" : "th", row, remarks ? "" : text, { className: value === undefined ? "" : "number" });
+      if (!column) cell.scope = "row";
+      if (remark) { cell.append(" "); link(cell, "*", remark); }
+      if (remarks) link(cell, text, remarks);
+    });
+    row.className = Object.keys(run.remarks).length ? "remarked" : "";
+    return row;
+  };
+  return { cells, node };
+}
+
+function keeps(words, heads) {  // a function that tells whether a row has all the words
+  const tests = words.toLowerCase().split(/\s+/).filter(Boolean).map((word) => {
+    const [, key, sign, wanted] = /^(.+?)(<=|>=|=|<|>)(.+)$/.exec(word) ?? [];
+    const column = key === undefined ? -1 : heads.findIndex((head) => head.toLowerCase().endsWith(key));
+    if (column < 0) return (cells) => cells.some((cell) => cell.text.toLowerCase().includes(word));
+    const holds = { "=": (a, b) => a === b, "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b }[sign];
+    return (cells) => {
+      const { text, value } = cells[column];
+      const number = value === undefined && text !== "" ? Number(text) : value ?? NaN;
+      return sign === "=" && text.toLowerCase() === wanted || holds(number, Number(wanted));
+    };
+  });
+  return (row) => tests.every((test) => test(row.cells));
+}
+
+function setUp(table) {
+  const heads = [...table.tHead.rows[0].cells], names = heads.map((head) => head.textContent.trim());
+  const places = table.dataset.scores && JSON.parse(table.dataset.scores), body = table.tBodies[0];
+  const all = places ? data.runs.map((run) => rowOfRun(run, places, names.at(-1) === "remark")) : [...body.rows].map(rowInPage);
+  let rows = all, first = 0, shown = () => {};
+  const draw = () => {
+    body.replaceChildren(...rows.slice(first, first + PAGE).map((row) => row.node()));
+    shown();
+  };
   heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
     const down = head.getAttribute("aria-sort") === "ascending";
     for (const other of heads) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const body = table.tBodies[0];
-    const key = (row) => {
-      const cell = row.cells[column];
-      if (cell.classList.contains("number")) return cell.dataset.value === undefined ? null : Number(cell.dataset.value);
-      return cell.textContent;
+    const compare = ({ text: a, value: u }, { text: b, value: v }) => {
+      if (u === undefined) return order.compare(a, b) * (down ? -1 : 1);
+      return u === null || v === null ? (u === null) - (v === null) : (u - v) * (down ? -1 : 1);
     };
-    const compare = (a, b) => typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true });
-    const rows = [...body.rows].map((row) => [key(row), row]);
-    rows.sort(([a], [b]) => a === null || b === null ? (a === null) - (b === null) : compare(a, b) * (down ? -1 : 1));
-    body.append(...rows.map(([, row]) => row));
+    for (const list of new Set([all, rows])) list.sort((a, b) => compare(a.cells[column], b.cells[column]));
+    first = 0;
+    draw();
   }));
+  if (all.length > FEW) {
+    const bar = document.createElement("div");
+    bar.className = "choice";
+    table.parentNode.before(bar);
+    const words = made("input", made("label", bar, "rows with "), "", { type: "search", placeholder: "words, beta=4, mig>0.3" });
+    const turn = (text, by) => made("button", bar, text, { type: "button", onclick: () => { first += by; draw(); } });
+    const before = turn("previous", -PAGE), after = turn("next", PAGE), count = made("span", bar);
+    count.setAttribute("role", "status");
+    words.addEventListener("input", () => {
+      rows = words.value.trim() ? all.filter(keeps(words.value, names)) : all;
+      first = 0;
+      draw();
+    });
+    shown = () => {
+      const last = Math.min(first + PAGE, rows.length), number = (value) => value.toLocaleString("en");
+      count.textContent = `${rows.length ? number(first + 1) : 0}–${number(last)} of ${number(rows.length)}` + (rows === all ? "" : `, of ${number(all.length)} in all`);
+      before.disabled = first === 0;
+      after.disabled = last === rows.length;
+      before.hidden = after.hidden = rows.length <= PAGE;
+    };
+  }
+  draw();
+}
+
+for (const table of document.querySelectorAll("table.sortable")) {
+  const closed = table.closest("details:not([open])");  // drawn when it is opened
+  if (closed && table.dataset.scores) closed.addEventListener("toggle", () => setUp(table), { once: true });
+  else setUp(table);
 }
 
 // Scores against each other. Colours of Okabe and Ito, which colour-blind eyes tell apart; shapes beside them.
@@ -51,8 +155,11 @@ function scatter(data) {
   const wide = box.clientWidth, high = Math.max(280, Math.min(460, wide * 0.6));
   const left = 62, right = 12, top = 12, bottom = 44;
   const scale = (score, from, to) => {
-    const ends = runs.flatMap((run) => [-1, 1].map((side) => run.values[score] + side * (run.errors[score] ?? 0)));
-    let low = Math.min(...ends), up = Math.max(...ends);
+    let low = Infinity, up = -Infinity;
+    for (const { values, errors } of runs) {
+      low = Math.min(low, values[score] - (errors[score] ?? 0));
+      up = Math.max(up, values[score] + (errors[score] ?? 0));
+    }
     const margin = (up - low) * 0.06 || Math.abs(up) * 0.1 || 1;
     low -= margin; up += margin;
     return { at: (value) => from + (to - from) * (value - low) / (up - low), ticks: ticks(low, up) };
@@ -82,13 +189,12 @@ function scatter(data) {
     const colour = COLOURS[group % COLOURS.length];
     if (run.errors[x]) element("path", { d: `M${across.at(run.values[x] - run.errors[x])},${v}H${across.at(run.values[x] + run.errors[x])}`, stroke: colour }, drawn);
     if (run.errors[y]) element("path", { d: `M${u},${up.at(run.values[y] - run.errors[y])}V${up.at(run.values[y] + run.errors[y])}`, stroke: colour }, drawn);
-    element("title", {}, mark(group, u, v, drawn, run.remark), run.remark ? `${run.name}: ${run.remark}` : run.name);
+    const remark = Object.entries(run.remarks).map(([assay, text]) => `${assay}: ${text}`).join("; ");
+    element("title", {}, mark(group, u, v, drawn, remark), remark ? `${run.name}: ${remark}` : run.name);
   }
 }
 
-const plotData = document.getElementById("runs");
-if (plotData) {
-  const data = JSON.parse(plotData.textContent);
+if (document.getElementById("scatter")) {
   const legend = document.getElementById("legend");
   data.groups.forEach((name, group) => {
     const item = document.createElement("li");

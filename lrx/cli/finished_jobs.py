@@ -1,0 +1,69 @@
+"""Jobs of a sweep that are finished: left out before a launcher composes the config of each.
+
+A large sweep that is started again is looked through first. What is taken as finished is what `lrx train` and
+`lrx assay` would: the same config, the last checkpoint, the same data, and the result of the assay that follows. Where
+any of it is not so or is not plain, the job starts and says what there is to say.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from lrx.cli.flat_configs import FlatConfigs, Words
+from lrx.core.text import count_of
+
+if TYPE_CHECKING:
+    from lrx.cli.finished_runs import FinishedRuns
+
+FEW = 20  # jobs that start anyhow: each of them says that it is finished
+
+
+class UnfinishedLauncher(Launcher):
+    """Launcher that hands jobs to another one, without those of a large sweep that are finished.
+
+    swept: the keys that vary.
+    """
+
+    def __init__(self, launcher: Launcher, swept: Sequence[str]) -> None:
+        self._launcher, self._swept = launcher, swept
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what Hydra hands over before a sweep, and hand it on."""
+        self._loader, self._config = hydra_context.config_loader, config
+        self._launcher.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Launch the jobs that are not finished; return the results of all, of finished trainings the last loss."""
+        together = int(os.environ.get("WORLD_SIZE", "1"))  # processes, which must all start the same jobs
+        if len(job_overrides) <= FEW or together > 1:
+            return self._launcher.launch(job_overrides, initial_job_idx)
+        from lrx.cli.finished_runs import FinishedRuns  # torch
+
+        jobs = FlatConfigs(self._loader, self._config, job_overrides, self._swept)
+        runs = FinishedRuns(str(self._config.hydra.job.config_name), jobs)
+        finished = [_finished_job(runs, words) for words in job_overrides]
+        rest = [words for words, job in zip(job_overrides, finished, strict=True) if job is None]
+        if len(rest) < len(finished):
+            from lrx.cli.console import messages
+
+            number = count_of(len(finished) - len(rest), "job")
+            messages.note(f"{number} of {len(finished):,} in {self._config.hydra.sweep.dir} finished before")
+        launched = iter(self._launcher.launch(rest, initial_job_idx) if rest else ())
+        return [next(launched) if job is None else job for job in finished]
+
+
+def _finished_job(runs: FinishedRuns, words: Words) -> JobReturn | None:
+    """Return the result of a job that is finished; None for others."""
+    finished, loss = runs.result(words)
+    if not finished:
+        return None
+    job = JobReturn(overrides=words, status=JobStatus.COMPLETED)
+    job.return_value = loss
+    return job
