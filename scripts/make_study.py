@@ -17,19 +17,18 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 
 from lrx.core.checksum import sha256
 from lrx.core.data_identity import about_data
+from lrx.core.types import AssayResult
 from lrx.data.arrays import arrays
 from lrx.runs import run_folder, status
 from lrx.storage import results
@@ -43,11 +42,12 @@ STRENGTHS = {  # the study's own grid
     "dipvae_ii": ("lambda_od", (1, 2, 5, 10, 20, 50)),
     "btcvae": ("beta", (1, 2, 4, 6, 8, 10)),
 }
-DATA_SETS, SIDE, FACTORS, COLUMNS = 7, 10, 3, 16
+DATA_SETS, SIDE, FACTORS, COLUMNS = 7, 15, 3, 16
 PATHS = [f"data/grid-{number}.npz" for number in range(DATA_SETS)]
 THEN = "[paper,'assay.only=[response_matrix,metrics,codes]','assay.assays.response_matrix.num_samples=64']"
-WORDS = ["dataset=arrays", "dataset.images=vectors", "dataset.classes=classes", "network=mlp", "network.hidden=[32,32]"]
-WORDS += ["trainer.steps=100", "trainer.batch_size=64", "trainer.log_every=10", f"then={THEN}"]
+WORDS = ["dataset=arrays", "dataset.images=vectors", "dataset.classes=classes", "network=mlp", "network.hidden=[16,16]"]
+WORDS += ["model.variance=0.01", "trainer.steps=300", "trainer.batch_size=64", "trainer.lr=0.01"]
+WORDS += ["trainer.log_every=10", f"then={THEN}"]
 NAME, NOISE = "study", 0.05
 
 
@@ -125,6 +125,7 @@ class Original:
     log: list[dict[str, float]]
     measured: str
     measured_state: status.Status
+    results: results.Results
 
     @classmethod
     def read(cls, folder: Path) -> Original:
@@ -139,6 +140,7 @@ class Original:
             metrics_log.read(folder),
             (folder / "paper" / run_folder.FILENAME).read_text(),
             measured,
+            results.read(folder / "paper" / results.FILENAME),
         )
 
 
@@ -155,7 +157,7 @@ def copy(original: Original, words: Mapping[str, str], key: str, random: np.rand
     data = about(words["dataset.path"])
     fingerprint = run_folder.fingerprint(run_folder.identity(run_folder.read_flat(folder)))
     status.write(folder, replace(original.state, overrides=overrides, config=fingerprint))
-    rows = [{k: v if k == "step" else v * jitter(random) for k, v in row.items()} for row in original.log]
+    rows = [{k: v if k == "step" else v * float(noise(random, ())) for k, v in row.items()} for row in original.log]
     (folder / metrics_log.JSONL).write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / metrics_log.CSV).write_text(
         "\n".join(",".join(map(str, row)) for row in (rows[0], *(r.values() for r in rows)))
@@ -190,18 +192,27 @@ def copy_assay(original: Original, folder: Path, about_it: dict[str, str], rando
     for picture in (original.folder / "paper").glob("*.png"):
         (folder / "paper" / picture.name).unlink(missing_ok=True)
         os.link(picture, folder / "paper" / picture.name)
-    target = folder / "paper" / results.FILENAME
-    shutil.copyfile(original.folder / "paper" / results.FILENAME, target)
-    changes = {**about_it, "config": config}
-    with h5py.File(target, "r+") as file:
-        for key, value in changes.items():
-            file.attrs[key] = value
-        for group in file.values():
-            stored = json.loads(group.attrs["provenance"])
-            group.attrs["provenance"] = json.dumps({**stored, **changes})
-            for part in group.values():
-                if part.dtype.kind == "f" and "CLASS" not in part.attrs:
-                    part[()] = part[()] * (1 + NOISE * random.standard_normal(part.shape))
+    assays = {name: with_noise(result, random) for name, result in original.results.assays.items()}
+    (folder / "paper" / results.FILENAME).unlink(missing_ok=True)
+    results.write(
+        folder / "paper" / results.FILENAME, assays, {**original.results.provenance, **about_it, "config": config}
+    )
+
+
+def with_noise(result: AssayResult, random: np.random.Generator) -> AssayResult:
+    """Return a result with other numbers."""
+    arrays = {
+        name: replace(array, values=(array.values * noise(random, array.values.shape)).astype(array.values.dtype))
+        if array.values.dtype.kind == "f"
+        else array
+        for name, array in result.arrays.items()
+    }
+    scores = {name: float(value * noise(random, ())) for name, value in result.scores.items()}
+    return replace(result, arrays=arrays, scores=scores)
+
+
+def noise(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return 1 + NOISE * random.standard_normal(shape)
 
 
 def changed_word(word: str, values: Mapping[str, str]) -> str:
@@ -214,10 +225,6 @@ def changed_line(text: str, start: str, value: str) -> str:
     changed, count = re.subn(rf"(?m)^{re.escape(start)}.*$", lambda _: start + value, text)
     assert count == 1, (start, count)
     return changed
-
-
-def jitter(random: np.random.Generator) -> float:
-    return float(1 + NOISE * random.standard_normal())
 
 
 KNOWN: dict[str, dict[str, str]] = {}

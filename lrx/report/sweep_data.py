@@ -18,7 +18,7 @@ Settings = Sequence[Sequence[str]]  # of each key the texts of all runs
 def script_data(
     rows: Sequence[SweepRun], names: Sequence[str], scores: Sequence[Key], groups: Sequence[str], settings: Settings
 ) -> dict[str, object]:
-    """Return the data of runs; names: of the scores; groups: of each run its label; settings: texts by run, of each key."""
+    """Return the data of runs. names: of the scores; groups: of each run its label."""
     return {
         "scores": list(names),
         "assays": [humanize(assay) for assay, _ in scores],

@@ -15,7 +15,7 @@ from lrx.storage import results
 
 
 def run_matrices(rows: Sequence[SweepRun], name: str) -> tuple[list[tuple[str, Picture]], list[str]]:
-    """Return the matrices of an assay with the names of their runs, `*` where it has a remark; and a line for a fault."""
+    """Return the matrices of an assay with names of runs, `*` where it has a remark; and a line for each fault."""
     drawn, faults = [], []
     for row in rows:
         if name not in row.assays:

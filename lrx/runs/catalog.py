@@ -12,7 +12,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,7 +81,8 @@ def find_runs(top: Path) -> list[Run]:
     top_runs: list[Run] = []
     for run in _walk(top):
         by_folder[run.folder] = run
-        owner = next((by_folder[folder] for folder in run.folder.parents if folder in by_folder), None)
+        depth = len(run.folder.parts) - len(top.parts)  # of the parents, those in the tree
+        owner = next((by_folder[folder] for folder in run.folder.parents[:depth] if folder in by_folder), None)
         if run.is_assay and owner is not None and not owner.is_assay:
             owner.assays.append(run)
         else:
@@ -89,6 +90,14 @@ def find_runs(top: Path) -> list[Run]:
     if not top_runs:
         raise ValueError(f"{top} holds no runs: no folder in it has a {', '.join(sorted(MARKS))}")
     return top_runs
+
+
+def result_files(top: Path) -> Iterator[Path]:
+    """Yield the results files at or below a folder, without those in the folders of shards, as they are found."""
+    for where, folders, files in os.walk(top):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not SHARD.fullmatch(name))
+        if results.FILENAME in files:
+            yield Path(where, results.FILENAME)
 
 
 def find_measured(path: Path) -> list[Run]:

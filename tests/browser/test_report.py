@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lrx.core.types import AssayResult
-from lrx.report import page
+from lrx.report import page, sweep_page
+from lrx.runs import status
 from lrx.storage import results
 from tests.browser.chromium import Chromium
 from tests.report.test_page import matrix_result, written
@@ -95,6 +96,34 @@ def test_column_heads_sort(browser: Chromium, sweep_report: Path) -> None:
     for _ in range(2):
         browser.run(click.format(4))
         assert column(browser, 4)[-1] == "–"  # without a value last, whichever way
+    assert browser.problems == []
+
+
+def test_long_tables_have_pages_and_a_filter(
+    browser: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_page, "MOST_ROWS", 100)
+    for seed in range(120):
+        (tmp_path / f"run-{seed}").mkdir()
+        (tmp_path / f"run-{seed}" / "config.yaml").write_text(f"seed: {seed}\nmodel: {{beta: {seed % 2}}}\n")
+        status.write(tmp_path / f"run-{seed}", status.Status("done", "train"))
+    written(tmp_path / "run-7" / "paper", {"response_matrix": matrix_result()})
+    browser.open(page.write(tmp_path, None)[0], width=1280)
+    shown = "document.querySelector('[role=status]').textContent"
+    click = "[...document.querySelectorAll('#table button')].find((one) => one.textContent.startsWith('{}')).click()"
+    assert browser.run(shown) == "1–100 of 120"
+    browser.run(click.format("seed"))
+    browser.run(click.format("next"))
+    assert browser.run(shown) == "101–120 of 120"
+    assert column(browser, 2) == [str(seed) for seed in range(100, 120)]
+    keep = (
+        "(() => {{ const f = document.querySelector('input'); f.value = '{}'; f.dispatchEvent(new Event('input')) }})()"
+    )
+    for words, runs in (("beta=1 seed<5", ["1", "3"]), ("RUN-11 seed>=118", ["118", "119"]), ("informative>1", ["7"])):
+        browser.run(keep.format(words))
+        assert column(browser, 2) == runs, words
+    assert browser.run(shown) == "1–1 of 1, of 120 in all"
+    assert column(browser, 4) == ["2"]
     assert browser.problems == []
 
 

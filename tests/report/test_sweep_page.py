@@ -12,6 +12,7 @@ from lrx.core.types import AssayResult
 from lrx.report import page, sweep_page
 from lrx.report.sweep_runs import SweepRun
 from lrx.runs import status
+from lrx.runs.grouping import few_groups
 from tests.conftest import Lrx
 from tests.report.test_page import Page, matrix_result, written
 
@@ -55,6 +56,28 @@ def test_sweep_has_table_plot_and_matrices(lrx: Lrx, tmp_path: Path) -> None:
     assert "response matrix: largest se The largest standard error of an entry" in " ".join(report.text.split())
     values = [tag["data-value"] for name, tag in report.tags if name == "td" and "data-value" in tag]
     assert values[:3] == ["2.0", "2.0", "2.0"]
+
+
+def test_many_runs_are_data_of_the_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_page, "MOST_ROWS", 3)
+    monkeypatch.setattr(sweep_page, "MOST_DRAWN", 2)
+    out, _ = page.write(sweep(tmp_path), None)
+    report = Page(out)
+    report.assert_stands_alone()
+    data = json.loads(report.scripts[0])
+    assert len(data["names"]) == 4
+    assert [json.loads(tag["data-scores"]) for _, tag in report.tags if "data-scores" in tag] == [[0], [0, 1]]
+    assert not [tag for name, tag in report.tags if name == "td" and "data-value" in tag]
+    captions = [image["alt"] for image in report.images if "A heat map" in image["alt"]]
+    assert [caption.rpartition(" ")[2] for caption in captions] == ["vae-1-0.", "vae-4-0."]  # of each group the first
+    assert "These are a run of each kind; lrx report" in " ".join(report.text.split())
+
+
+def test_few_groups_have_the_first_keys() -> None:
+    configs = [{"model": model, "beta": beta} for model in "ab" for beta in range(3)]
+    assert few_groups(configs, ["model", "beta"], 6) == ["model", "beta"]
+    assert few_groups(configs, ["model", "beta"], 5) == ["model"]
+    assert few_groups(configs, ["model", "beta"], 1) == []
 
 
 def test_remarks_mark_rows_and_are_listed(tmp_path: Path) -> None:

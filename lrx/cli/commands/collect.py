@@ -10,6 +10,7 @@ assay `codes` are ranked by how far they agree (UDR).
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from lrx.assays import catalog
@@ -54,7 +55,7 @@ def _is_main(key: Key) -> bool:
 
 def join_shards(top: Path) -> None:
     """Join the parts of assays that were split, where all are there and no job has joined them."""
-    for folder in sorted({part.parent.parent for part in top.rglob(PART)}):
+    for folder in sorted({Path(where).parent for where, _, files in os.walk(top) if PART in files}):
         if not (folder / results.FILENAME).exists():
             from lrx.cli.commands import assay  # torch, which only joining needs
 

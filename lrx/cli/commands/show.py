@@ -6,6 +6,7 @@ there are none, what became of the run.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import textwrap
@@ -18,11 +19,11 @@ from lrx.core.paths import why_no_file
 from lrx.core.text import join_names
 from lrx.report.commands import commands_of_run, sweep_lines
 from lrx.runs import table_hdf5
-from lrx.runs.catalog import Run, find_measured, summary
+from lrx.runs.catalog import Run, find_measured, result_files, summary
 from lrx.storage import results
 from lrx.storage.result_scan import scan
 
-MOST_FILES = 20  # results that are listed
+MOST_FILES, MOST_COUNTED = 20, 1000  # results that are listed, and that are counted
 WIDTH = 80  # columns of a remark
 
 
@@ -48,15 +49,19 @@ def show_command(path: Path) -> None:
 
 def _commands_for(folder: Path) -> list[str] | None:
     """Return the commands that show the results of the runs in a folder, and their report; None where no run is."""
-    try:
-        runs = find_measured(folder)
-    except ValueError:
-        return None
-    files = [file for run in runs for file in run.result_files]
+    files = list(itertools.islice(result_files(folder), MOST_COUNTED + 1))
+    runs: list[Run] = []
+    if len(files) <= MOST_FILES:  # of more, the first ones are listed, whatever became of all runs
+        try:
+            runs = find_measured(folder)
+        except ValueError:
+            return None
+        files = [file for run in runs for file in run.result_files]
     lines = [f"no {results.FILENAME} lies in this folder itself; its results:"] if files else _without_results(runs)
     for file in files[:MOST_FILES]:
         lines += [f"  lrx show {shlex.quote(os.path.relpath(file.parent))}", *_remarks(file)]
-    lines += [f"  and {len(files) - MOST_FILES:,} more"] if len(files) > MOST_FILES else []
+    over = "over " if len(files) > MOST_COUNTED else ""
+    lines += [f"  and {over}{min(len(files), MOST_COUNTED) - MOST_FILES:,} more"] if len(files) > MOST_FILES else []
     if files or not all(run.is_assay for run in runs):
         lines += ["all of it as one page, with curves and pictures:", f"  lrx report {shlex.quote(str(folder))}"]
     return lines
