@@ -67,7 +67,8 @@ def printable(text: str) -> str:
     >>> printable("one \\x1b[31m line")
     'one ?[31m line'
     """
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 def one_line(text: str) -> str:

@@ -179,6 +179,8 @@ def _walk(top: Path) -> list[Run]:
     """List runs, each before those inside it; a folder that cannot be listed is a run with an error."""
     runs: list[Run] = []
 
+    prefix = os.path.join(top, "")
+
     def name_of(folder: Path) -> str:
         return one_line(top.resolve().name if folder == top else folder.relative_to(top).as_posix())
 
@@ -188,12 +190,13 @@ def _walk(top: Path) -> list[Run]:
 
     for where, folders, files in os.walk(top, onerror=add_unreadable):
         folder, marks = Path(where), MARKS & {*files, *folders}
-        deep = len(folder.relative_to(top).parts) >= DEEPEST
+        deep = where.removeprefix(prefix).count(os.sep) + 1 >= DEEPEST and folder != top
         folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
         if results.FILENAME in files:  # the parts that it was joined from are no runs of their own
             folders[:] = [name for name in folders if not SHARD.fullmatch(name)]
         if marks:
-            runs.append(Run(name_of(folder), folder, frozenset({*marks, *files}), *read_status(folder, top)))
+            name = name_of(folder) if folder == top else one_line(where.removeprefix(prefix))
+            runs.append(Run(name, folder, frozenset({*marks, *files}), *read_status(folder, top)))
     return runs
 
 

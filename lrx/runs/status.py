@@ -51,6 +51,9 @@ class Status:
     job: str = ""
 
 
+NAMES = tuple(field.name for field in fields(Status))
+
+
 class BusyError(ValueError):
     """Another process works in the folder."""
 
@@ -59,7 +62,7 @@ def read(folder: Path) -> Status | None:
     """Return the status of a run folder now; None where there is none, or none that lrx wrote."""
     try:
         content = json.loads((folder / FILENAME).read_text(encoding="utf-8"))
-        values = {field.name: content[field.name] for field in fields(Status) if field.name in content}
+        values = {name: content[name] for name in NAMES if name in content}
         status = Status(**{**values, "overrides": tuple(values.get("overrides", ()))})
     except (OSError, ValueError, TypeError, RecursionError):
         return None
