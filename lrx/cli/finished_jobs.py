@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -46,6 +47,7 @@ class UnfinishedLauncher(Launcher):
             return self._launcher.launch(job_overrides, initial_job_idx)
         from lrx.cli.finished_runs import FinishedRuns  # torch
 
+        assert isinstance(self._loader, ConfigLoaderImpl)
         jobs = FlatConfigs(self._loader, self._config, job_overrides, self._swept)
         runs = FinishedRuns(str(self._config.hydra.job.config_name), jobs)
         finished = [_finished_job(runs, words) for words in job_overrides]

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.core.config_loader import ConfigLoader
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -31,7 +31,9 @@ class FlatConfigs:
     swept: the keys that vary, by which folders are named.
     """
 
-    def __init__(self, loader: ConfigLoader, sweep: DictConfig, jobs: Sequence[Words], swept: Sequence[str]) -> None:
+    def __init__(
+        self, loader: ConfigLoaderImpl, sweep: DictConfig, jobs: Sequence[Words], swept: Sequence[str]
+    ) -> None:
         self._loader, self._sweep, self._swept = loader, sweep, swept
         self._values: dict[str, object] = {}
         words_of: dict[str, set[str]] = {}
