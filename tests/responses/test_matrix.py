@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Iterable
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,12 +13,12 @@ from torch import Tensor, nn
 from lrx.responses.draws import Block, Draws, blocks
 from lrx.responses.interventions import row_units
 from lrx.responses.latent_response import intervene
-from lrx.responses.matrix import ResponseMatrix
+from lrx.responses.matrix import ResponseMatrix, measure_matrix
 from lrx.responses.measurement import measurement
 from lrx.responses.response_sums import feature_sums, unit_sums
 from lrx.responses.units import elements
-from tests.assays.test_response_matrix import A, Curved, assay
-from tests.support.models_for_tests import Linear, Vectors, values
+from tests.assays.test_response_matrix import A, Curved
+from tests.support.models_for_tests import Linear, Vectors
 from tests.support.models_for_tests import one_thread as one_thread
 
 
@@ -81,17 +80,20 @@ def test_sums_over_blocks_equal_sums_over_one_block() -> None:
             assert torch.allclose(in_blocks, at_once, rtol=1e-10)
 
 
-@pytest.mark.parametrize("normalization", ["half", "std"])
-def test_coverage_of_95_percent_intervals(normalization: str) -> None:
+def test_coverage_of_95_percent_intervals() -> None:
     """Repeat 512 draws of a linear model, whose matrix is known, 500 times; exact zeros have no interval."""
-    truth = A.abs().T / (A.square().sum(1).sqrt() if normalization == "std" else 1)
-    covered = []
+    truth = {"half": A.abs().T, "std": (A.abs() / A.square().sum(1, keepdim=True).sqrt()).T}
+    covered: dict[str, list[Tensor]] = {scale: [] for scale in truth}
     for seed in range(500):
-        result = assay(Linear(A), seed=seed, normalization=normalization, num_samples=512)
-        gap = np.abs(values(result) - truth.numpy())
-        covered.append((gap <= 1.96 * values(result, "matrix_se"))[truth.numpy() > 0])
-    assert 0.93 <= np.mean(covered) <= 0.97
-    assert np.all(np.abs(np.mean(covered, axis=0) - 0.95) <= 4 * math.sqrt(0.05 * 0.95 / 500))
+        m = measurement(Linear(A), Vectors(), torch.Generator().manual_seed(seed), batch_size=512)
+        measured = measure_matrix(m, base="prior", num_samples=512)
+        for scale, expected in truth.items():
+            matrix, se = measured.on_scale(scale)
+            covered[scale].append(((matrix - expected).abs() <= 1.96 * se)[expected > 0])
+    for found in covered.values():
+        share = torch.stack(found).double().mean(0)
+        assert 0.93 <= share.mean() <= 0.97
+        assert ((share - 0.95).abs() <= 4 * math.sqrt(0.05 * 0.95 / 500)).all()
 
 
 def test_std_ignores_rounding() -> None:

@@ -81,20 +81,23 @@ def test_linear_autoencoder_gives_transposed_magnitudes() -> None:
     assert values(result, "matrix_se").max() < 0.005
 
 
-@pytest.mark.parametrize("normalization", ["half", "std"])
-def test_coverage_of_95_percent_intervals(normalization: str) -> None:
-    many = {"draws": "quasi", "num_samples": 2**16, "max_samples": 2**16}
-    truth = values(assay(Curved(), **many, seed=99, normalization=normalization))
-    covered = np.zeros((3, 3))
+def test_coverage_of_95_percent_intervals() -> None:
+    def measured(seed: int, num_samples: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        m = measurement(Curved(), Vectors(), torch.Generator().manual_seed(seed), batch_size=512)
+        matrix = measure_matrix(m, base="prior", num_samples=num_samples, net=net_size(num_samples))
+        return [matrix.on_scale(scale) for scale in ("half", "std")]
+
+    truth = [matrix for matrix, _ in measured(99, 2**16)]
+    covered = torch.zeros(2, 3, 3)
     repeats = 80
     for seed in range(repeats):
-        result = assay(Curved(), seed=seed, normalization=normalization, **QUASI)
-        covered += np.abs(values(result) - truth) <= 1.96 * values(result, "matrix_se")
-    share = covered / repeats
+        for scale, (matrix, se) in enumerate(measured(seed, 1024)):
+            covered[scale] += (matrix - truth[scale]).abs() <= 1.96 * se
     # 32 nets: 94.1 % of a t distribution with 31 degrees of freedom; 80 repeats have an error of 2.6 %. Errors that
     # are too small or too large by 1.5 would cover 80 or 99.4 %.
-    assert 0.89 < share.mean() < 0.985
-    assert share.min() > 0.941 - 4 * math.sqrt(0.941 * 0.059 / repeats)
+    for share in covered / repeats:
+        assert 0.89 < share.mean() < 0.985
+        assert share.min() > 0.941 - 4 * math.sqrt(0.941 * 0.059 / repeats)
 
 
 def test_errors_are_smaller_than_of_independent_draws() -> None:
