@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.assays.response_matrix.precision import is_mixed, precision_done, rounding_arrays, with_precision
 from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult, Probabilistic
 from lrx.core.validation import SettingError, check_whole
@@ -32,14 +33,15 @@ from lrx.responses.informative import (
 )
 from lrx.responses.matrix import AXES, SCALE, SCALES, ResponseMatrix
 from lrx.responses.measure_matrix import GROUPS, add_draws
-from lrx.responses.measurement import Measurement, no_progress
+from lrx.responses.measure_mixed import measure_mixed
+from lrx.responses.measurement import Measurement
+from lrx.responses.mixed_matrix import MixedMatrix
 from lrx.responses.shared_matrix import matrix_arrays, step_arrays
 from lrx.responses.signed_rows import measure_signed
 from lrx.responses.units import MEANING, Units
 from lrx.responses.work_units import ALL_UNITS
 
 MOST_DIMENSIONS = torch.quasirandom.SobolEngine.MAXDIM
-ROUNDING_DRAWS = 16  # on which the rounding of bf16 is measured; with more it averages out and is smaller
 ACTIVE = 0.01  # a unit is active above this variance of its posterior mean (Burda et al. 2016, section 5)
 IMAGES = 1024  # images for the KL of each latent, at most
 
@@ -61,8 +63,8 @@ class Settings(AssaySettings):
     )
     precision: str = setting(
         "float32",
-        "float32 | bf16: faster on some processors, its rounding is stored",
-        choices=("float32", "bf16"),
+        "float32 | bf16: faster on some processors, its rounding is stored | mixed: bf16, and a few draws correct it",
+        choices=("float32", "bf16", "mixed"),
     )
     target_se: float | None = setting(None, "sample until no standard error is above this", positive=True)
     max_samples: int = setting(16384, "upper limit of draws with target_se", at_least=2)
@@ -76,6 +78,11 @@ class Settings(AssaySettings):
         """Check the limit of draws, and a scale that only single latents have."""
         if self.normalization == "std" and self.units not in (None, "element"):
             raise SettingError("normalization=std is of single latents; give half or none with units")
+        if self.precision == "mixed" and self.target_se is not None:
+            raise SettingError(
+                f"precision=mixed takes a number of draws, and not target_se={self.target_se}; give num_samples, or "
+                "target_se with precision=float32 or bf16"
+            )
         if self.target_se is not None:
             check_whole("max_samples", self.max_samples, self.num_samples, reason=", as num_samples")
 
@@ -96,6 +103,9 @@ def estimate(m: Measurement, settings: Settings, *, num_groups: int = 0) -> Resp
     net = net_size(settings.num_samples) if settings.draws == "quasi" and base == "prior" and fits else 1
     limit = settings.num_samples if settings.target_se is None else settings.max_samples
     num_samples = -(-limit // net) * net
+    if is_mixed(m, settings.precision):
+        with_std = settings.normalization == "std"
+        return measure_mixed(m, base=base, num_samples=num_samples, net=net, num_groups=num_groups, with_std=with_std)
     return add_draws(
         m,
         _empty(m, settings, base=base, net=net, num_groups=min(num_groups, GROUPS, num_samples // net)),
@@ -140,10 +150,11 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         "largest_se": float(arrays["matrix_se"].values.max()),
     }
     if settings.precision == "bf16":
-        rounding_DD = rounding_error(m, settings)
-        description = f"difference that bf16 makes, on {ROUNDING_DRAWS} further independent draws"
-        arrays["rounding"] = Array(rounding_DD.numpy(), AXES, arrays["matrix"].unit, description)
-        scores["rounding_error"] = float(rounding_DD.max())
+        arrays |= rounding_arrays(m.with_units(settings.units), base=matrix.base, scale=scale)
+    elif isinstance(matrix, MixedMatrix):
+        arrays |= matrix.rounding_arrays(scale)
+    if "rounding" in arrays:
+        scores["rounding_error"] = float(arrays["rounding"].values.max())
     arrays |= further_rows(m.with_units(settings.units), settings, matrix)
     if isinstance(m.autoencoder, Probabilistic):
         arrays["kl"], scores["num_active"] = _posterior(m, matrix.units, min(settings.num_samples, IMAGES))
@@ -159,10 +170,11 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             draws="quasi" if matrix.net > 1 else "independent",
             net=matrix.net,
             num_samples=matrix.num_samples,
+            **precision_done(matrix, settings.precision),
             target_reached=None if settings.target_se is None else _reached(matrix, settings),
             **weighting(matrix.values),
             batch_size=m.batch_size,
-            remark=_remark(m, own_U, read_back_U, settings),
+            remark=with_precision(_remark(m, own_U, read_back_U, settings), matrix, settings.precision),
         ),
     )
 
@@ -207,20 +219,6 @@ def _remark(m: Measurement, own_U: Tensor, read_back_U: Tensor, settings: Settin
     if settings.controls and int(informative_by_self_response(own_U).sum()) < 2:
         remark = "; ".join(filter(None, [remark, "no controls: random directions need two informative latents"]))
     return remark
-
-
-def rounding_error(m: Measurement, settings: Settings) -> Tensor:
-    """Return how much passes in bf16 move the response matrix (D, D), on ROUNDING_DRAWS further independent draws."""
-    alone = dataclasses.replace(m.with_units(settings.units), share=ALL_UNITS, progress=no_progress)
-    base, state = base_of(m, settings.base), m.generator.get_state()
-    matrices = []
-    for autoencoder in (m.autoencoder, InBf16(m.autoencoder)):
-        m.generator.set_state(state)  # the same draws for both
-        matrix = add_draws(
-            alone, _empty(alone, settings, base=base), num_samples=ROUNDING_DRAWS, autoencoder=autoencoder
-        )
-        matrices.append(matrix.on_scale(settings.normalization)[0])
-    return (matrices[0] - matrices[1]).abs()
 
 
 def _enough(matrix: ResponseMatrix, settings: Settings) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from lrx.assays.response_matrix.assay import IMAGES, MOST_DIMENSIONS, ROUNDING_DRAWS, Settings
+from lrx.assays.response_matrix.assay import IMAGES, MOST_DIMENSIONS, Settings
+from lrx.assays.response_matrix.precision import ROUNDING_DRAWS, is_mixed
 from lrx.core.types import Probabilistic
 from lrx.responses.controls import NUM_DRAWS
 from lrx.responses.cost import Cost, encoded_for_draws, fewer_rows, matrix_cost
 from lrx.responses.draws import base_of, net_size
 from lrx.responses.encoding import num_drawn
+from lrx.responses.measure_mixed import num_corrections
 from lrx.responses.measurement import Measurement
 from lrx.responses.work_units import ALL_UNITS, Shard
 
@@ -57,7 +59,23 @@ def estimate_cost(m: Measurement, settings: Settings, *, num_groups: int = 0) ->
         num_groups=num_groups,
         with_std=settings.normalization == "std",
     )
+    if is_mixed(m, settings.precision):
+        counted += corrections_cost(m, num_corrections(-(-limit // net) * net), base=base)
     less = ("num_samples" if settings.target_se is None else "max_samples",)
     return dataclasses.replace(
         counted, at_most=counted.at_most or settings.target_se is not None, less=less, instead=fewer_rows(m)
+    )
+
+
+def corrections_cost(m: Measurement, corrections: int, *, base: str) -> Cost:
+    """Count what draws in both precisions take beside those in bf16."""
+    once = matrix_cost(m, num_samples=corrections, base=base)
+    images = 0 if base == "prior" or not (once.encoded or once.posteriors) else encoded_for_draws(m, corrections)
+    memory = {f"{name} in both precisions": size for name, size in once.memory.items()}
+    return Cost(
+        responses=2 * once.responses,
+        encoded=images if base == "posterior" else 0,
+        posteriors=images if base == "posterior_sample" else 0,
+        memory=memory,
+        at_most=once.at_most,
     )
