@@ -199,13 +199,13 @@ def total_error(bf16_x: Tensor, both_x: Tensor, corrections: int) -> Tensor:
 def root(square_x: Tensor, error_x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the root of an estimate, 0 where that is below 0, and its standard error.
 
-    Far from zero that is error / (2 root). Near zero the root is no linear function of the estimate: then it is such
-    that root +- 1.96 standard errors has the roots of all that lies within 1.96 errors of the estimate.
+    It is error / (2 root), by the delta method, which understates it within a few errors of zero. There it grows, so
+    that root +- 1.96 standard errors has 0 up to an estimate of 1.96 errors, and sqrt(1.96 error) from one of 0 on.
     """
-    upper_x = torch.maximum(square_x, NORMAL * error_x).sqrt()
-    lower_x = (square_x - NORMAL * error_x).clamp(min=0).sqrt()
-    se_x = torch.where(error_x == 0, 0.0, error_x / (upper_x + lower_x))
-    return square_x.clamp(min=0).sqrt(), se_x
+    bound_x = NORMAL * error_x
+    upper_x = torch.maximum(square_x, bound_x).sqrt()
+    lower_x = upper_x * (1 - (bound_x / upper_x.square()).square())
+    return square_x.clamp(min=0).sqrt(), torch.where(error_x == 0, 0.0, error_x / (upper_x + lower_x))
 
 
 def means(products_xTT: Tensor) -> Tensor:

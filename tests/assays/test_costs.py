@@ -131,8 +131,12 @@ def test_vectors_of_a_sparse_code_pass_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert seen == {"encode": cost.encodings, "decode": cost.decodings} == {"encode": 40, "decode": 40}
 
 
-@pytest.mark.parametrize("values", [{"base": "posterior_sample", "num_samples": 150}, {"precision": "bf16"}])
-def test_draws_from_posteriors_and_rounding(values: dict[str, object]) -> None:
+MIXED = [{"precision": "mixed", "base": base} for base in ("prior", "posterior", "posterior_sample")]
+
+
+@pytest.mark.parametrize("values", [{"base": "posterior_sample", "num_samples": 150}, {"precision": "bf16"}, *MIXED])
+def test_draws_from_posteriors_and_rounding(values: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lrx.assays.response_matrix.precision.has_bf16", lambda device: True)
     own, subject = settings("response_matrix", **values), CountingPosterior()
     m = prepared(subject)
     cost = counted(m, own)

