@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # what an editor completes
     from lrx.data.in_memory import as_dataset
     from lrx.responses.latent_response import intervene, respond
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Autoencoder": "lrx.core.types",
