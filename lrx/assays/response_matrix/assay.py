@@ -79,10 +79,7 @@ class Settings(AssaySettings):
         if self.normalization == "std" and self.units not in (None, "element"):
             raise SettingError("normalization=std is of single latents; give half or none with units")
         if self.precision == "mixed" and self.target_se is not None:
-            raise SettingError(
-                f"precision=mixed takes a number of draws, and not target_se={self.target_se}; give num_samples, or "
-                "target_se with precision=float32 or bf16"
-            )
+            raise SettingError("precision=mixed has no target_se; give num_samples, or precision=float32 or bf16")
         if self.target_se is not None:
             check_whole("max_samples", self.max_samples, self.num_samples, reason=", as num_samples")
 
