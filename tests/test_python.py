@@ -141,7 +141,7 @@ def test_result_is_saved_and_read(images: np.ndarray, tmp_path: Path) -> None:
     result.save(tmp_path / "r.h5")
     lrx.assay("latent_graph", model, images, num_samples=64).save(tmp_path / "r.h5")
     read = lrx.read_results(tmp_path / "r.h5")
-    assert list(read) == ["latent_graph", "response_matrix"]
+    assert list(read) == ["response_matrix", "latent_graph"]  # in the order of saving
     assert np.array_equal(read["response_matrix"].matrix.values, result.matrix.values)
     assert read["response_matrix"].scores == result.scores
 

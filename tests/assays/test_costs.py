@@ -136,7 +136,7 @@ MIXED = [{"precision": "mixed", "base": base} for base in ("prior", "posterior",
 
 @pytest.mark.parametrize("values", [{"base": "posterior_sample", "num_samples": 150}, {"precision": "bf16"}, *MIXED])
 def test_draws_from_posteriors_and_rounding(values: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lrx.assays.response_matrix.precision.has_bf16", lambda device: True)
+    monkeypatch.setattr("lrx.assays.response_matrix.precision.quick_bf16", lambda device: True)
     own, subject = settings("response_matrix", **values), CountingPosterior()
     m = prepared(subject)
     cost = counted(m, own)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from lrx.responses.draws import Block, Draws, blocks
 from lrx.responses.interventions import row_units
 from lrx.responses.latent_response import intervene
-from lrx.responses.matrix import ResponseMatrix, measure_matrix
+from lrx.responses.matrix import ResponseMatrix
+from lrx.responses.measure_matrix import add_draws
 from lrx.responses.measurement import measurement
 from lrx.responses.response_sums import feature_sums, unit_sums
 from lrx.responses.units import elements
@@ -86,7 +87,7 @@ def test_coverage_of_95_percent_intervals() -> None:
     covered: dict[str, list[Tensor]] = {scale: [] for scale in truth}
     for seed in range(500):
         m = measurement(Linear(A), Vectors(), torch.Generator().manual_seed(seed), batch_size=512)
-        measured = measure_matrix(m, base="prior", num_samples=512)
+        measured = add_draws(m, ResponseMatrix(range(3), 3), num_samples=512)
         for scale, expected in truth.items():
             matrix, se = measured.on_scale(scale)
             covered[scale].append(((matrix - expected).abs() <= 1.96 * se)[expected > 0])

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from lrx.responses.draws import BLOCK, LEAST_QUASI, blocks, net_size, sobol_net
-from lrx.responses.measure_matrix import measure_matrix
+from lrx.responses.matrix import ResponseMatrix
+from lrx.responses.measure_matrix import add_draws, measure_matrix
 from lrx.responses.measurement import measurement
 from tests.assays.test_response_matrix import A, Curved, Linear, Vectors, assay, values, within
 
@@ -84,7 +85,8 @@ def test_linear_autoencoder_gives_transposed_magnitudes() -> None:
 def test_coverage_of_95_percent_intervals() -> None:
     def measured(seed: int, num_samples: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
         m = measurement(Curved(), Vectors(), torch.Generator().manual_seed(seed), batch_size=512)
-        matrix = measure_matrix(m, base="prior", num_samples=num_samples, net=net_size(num_samples))
+        empty = ResponseMatrix(range(3), 3, net=net_size(num_samples))
+        matrix = add_draws(m, empty, num_samples=num_samples)
         return [matrix.on_scale(scale) for scale in ("half", "std")]
 
     truth = [matrix for matrix, _ in measured(99, 2**16)]

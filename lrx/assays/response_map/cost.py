@@ -22,7 +22,7 @@ def cost(m: Measurement, settings: Settings) -> Cost:
     pairs = min(settings.max_pairs, rows * (rows - 1) // 2) if settings.latents == "all" else 1
     points = pairs * settings.resolution**2
     exact = settings.derivative == "exact"
-    computed = shared(m, (2 if exact else 1) * points, unit=2 * m.batch_size)
+    computed = shared(m, (2 if exact else 1) * points, unit=2 * m.batch_size) + exact  # one tries forward mode
     width = math.prod(m.dataset.observation_shape)
     counted = Cost(
         responses=computed,
