@@ -96,7 +96,8 @@ class JobConfigLoader(ConfigLoaderImpl):
         return super().get_group_options(group_name, results_filter, config_name, overrides)
 
     def _with_shared_choices(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
-        name, words = str(master_config.hydra.job.config_name), list(master_config.hydra.overrides.hydra)
+        name, given = str(master_config.hydra.job.config_name), master_config.hydra.overrides.hydra
+        words = [str(word) for word in OmegaConf.to_container(given, resolve=False)]  # `${seed}` is that of the job
         key = (os.getcwd(), name, *words)
         if self._shared is None or self._shared[0] != key:
             repository = self._parse_overrides_and_create_caching_repo(name, words)[1]  # with hydra.searchpath

@@ -72,7 +72,7 @@ def by_both(
 
 def test_same_configs_as_hydra(loaders: tuple[ConfigLoaderImpl, JobConfigLoader]) -> None:
     jobs = [VALUES[:4], [*CHOICES, *VALUES], [*CHANGES, *VALUES[:1]], [*CHOICES[:2], "seed=4"], VALUES[:4], GROUPS]
-    sweep = ["hydra/launcher=lrx_slurm", "hydra.launcher.mem_gb=2"]
+    sweep = ["hydra/launcher=lrx_slurm", "hydra.launcher.mem_gb=2", "hydra.sweep.subdir='of/${seed}'"]
     for words, (one, other) in zip(jobs, by_both(loaders, sweep, jobs), strict=True):
         assert list(nodes(one)) == list(nodes(other)), words
     assert OmegaConf.get_cache(other)["now"] == {"x": "y"}
@@ -108,4 +108,5 @@ def test_kept_configs_stay_in_the_process(
     shared.load_sweep_config(master, ["seed=1"])
     sent = pickle.loads(pickle.dumps(shared))
     assert vars(shared).keys() - vars(sent).keys() == {"_shared"}
-    assert sent.load_sweep_config(master, ["seed=1"]) == shared.load_sweep_config(master, ["seed=1"])
+    words = ["seed=1", "name=fixed"]  # the default name is the time
+    assert sent.load_sweep_config(master, words) == shared.load_sweep_config(master, words)
