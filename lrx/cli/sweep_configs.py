@@ -97,7 +97,7 @@ class JobConfigLoader(ConfigLoaderImpl):
 
     def _with_shared_choices(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         name, given = str(master_config.hydra.job.config_name), master_config.hydra.overrides.hydra
-        words = [str(word) for word in OmegaConf.to_container(given, resolve=False)]  # `${seed}` is that of the job
+        words = [*map(str, OmegaConf.to_container(given, resolve=False) or ())]  # `${seed}` is that of the job
         key = (os.getcwd(), name, *words)
         if self._shared is None or self._shared[0] != key:
             repository = self._parse_overrides_and_create_caching_repo(name, words)[1]  # with hydra.searchpath
