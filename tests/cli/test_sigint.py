@@ -88,6 +88,7 @@ def test_second_interrupt_ends_at_once(tmp_path: Path, environment: dict[str, st
 def test_resume_after_interrupt_gives_same_weights(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lrx("train", *TINY, "name=whole").returncode == 0
     step = TrainProgress.step
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever ran in this process before
 
     def interrupted(progress: TrainProgress, done: int) -> None:
         step(progress, done)
@@ -97,6 +98,7 @@ def test_resume_after_interrupt_gives_same_weights(lrx: Lrx, tmp_path: Path, mon
     with monkeypatch.context() as patched:
         patched.setattr(TrainProgress, "step", interrupted)
         stopped = lrx("train", *TINY, "name=resumed")
+    signal.signal(signal.SIGINT, before)
     assert stopped.returncode == 130
     assert "stopped at step 8 of 20, which is saved" in stopped.stderr
     now = status.read(tmp_path / "outputs/train/resumed")
