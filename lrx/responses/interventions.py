@@ -24,68 +24,12 @@ from lrx.responses.work_units import Values, WorkUnit
 BAND, BANDS = 32, 64  # rows of a band, at least, so that h(z) is a small part of it; and bands, at most
 
 
-def row_units(
+def block_responses(
     autoencoder: Autoencoder,
     blocks: Iterable[Block],
     *,
     rows: Sequence[int],
     units: Units,
-    num_samples: int,
-    batch_size: int,
-    sums: Callable[[BlockResponses, range], Values],
-) -> Iterator[WorkUnit]:
-    """Yield units for the first `num_samples` draws: (R + 1) num_samples responses in all, (R V + 1) of V set values.
-
-    A unit, of the key (block, first row), is a block of N draws and as many rows as fit `POINTS`; its values are
-    `sums(block, places)`, places being those in `rows`. h(z) is computed once for the units of a block that are
-    evaluated in one process.
-    """
-    drawn = _responses(autoencoder, blocks, rows, units, num_samples=num_samples, batch_size=batch_size)
-    for number, block in enumerate(drawn):
-        for places in block.steps(range(len(rows))):
-            count = block.num_responses(places)
-            yield WorkUnit((number, places.start), count, functools.partial(sums, block, places))
-
-
-def band_units(
-    autoencoder: Autoencoder,
-    blocks: Iterable[Block],
-    *,
-    rows: Sequence[int],
-    units: Units,
-    num_samples: int,
-    batch_size: int,
-    sums: Callable[[BlockResponses, range], Values],
-    total: Callable[[range, Iterable[tuple[int, Values]]], Values],
-) -> Iterator[WorkUnit]:
-    """Yield units that have all draws and some rows each, so that a process needs no sums of the rows of others.
-
-    A unit has the key (0, first row); its values are `total(places, parts)`, a part being a first place and the
-    `sums(block, places)` that `row_units` has. Each unit computes h(z) anew.
-    """
-    drawn = list(_responses(autoencoder, blocks, rows, units, num_samples=num_samples, batch_size=batch_size))
-
-    def evaluate(places: range) -> Values:
-        parts = ((some.start, sums(block, some)) for block in map(copy.copy, drawn) for some in block.steps(places))
-        return total(places, parts)
-
-    for places in bands(len(rows)):
-        count = sum(block.num_responses(places) for block in drawn)
-        yield WorkUnit((0, places.start), count, functools.partial(evaluate, places))
-
-
-def bands(rows: int) -> list[range]:
-    """Return the places of rows of each unit of `band_units`: at least `BAND`, and at most `BANDS` units."""
-    step = max(BAND, -(-rows // BANDS))
-    return [range(place, min(place + step, rows)) for place in range(0, rows, step)]
-
-
-def _responses(
-    autoencoder: Autoencoder,
-    blocks: Iterable[Block],
-    rows: Sequence[int],
-    units: Units,
-    *,
     num_samples: int,
     batch_size: int,
 ) -> Iterator[BlockResponses]:
@@ -101,6 +45,46 @@ def _responses(
         start += size
         if start == num_samples:
             return
+
+
+def row_units(drawn: Iterable[BlockResponses], sums: Callable[[BlockResponses, range], Values]) -> Iterator[WorkUnit]:
+    """Yield units of `block_responses`: (R + 1) num_samples responses in all, (R V + 1) of V set values.
+
+    A unit, of the key (block, first row), is a block of N draws and as many rows as fit `POINTS`; its values are
+    `sums(block, places)`, places being those in its rows. h(z) is computed once for the units of a block that are
+    evaluated in one process.
+    """
+    for number, block in enumerate(drawn):
+        for places in block.steps(block.places):
+            count = block.num_responses(places)
+            yield WorkUnit((number, places.start), count, functools.partial(sums, block, places))
+
+
+def band_units(
+    drawn: Iterable[BlockResponses],
+    sums: Callable[[BlockResponses, range], Values],
+    total: Callable[[range, Iterable[tuple[int, Values]]], Values],
+) -> Iterator[WorkUnit]:
+    """Yield units that have all draws and some rows each, so that a process needs no sums of the rows of others.
+
+    A unit has the key (0, first row); its values are `total(places, parts)`, a part being a first place and the
+    `sums(block, places)` that `row_units` has. Each unit computes h(z) anew.
+    """
+    all_drawn = list(drawn)
+
+    def evaluate(places: range) -> Values:
+        parts = ((some.start, sums(block, some)) for block in map(copy.copy, all_drawn) for some in block.steps(places))
+        return total(places, parts)
+
+    for places in bands(len(all_drawn[0].places)):
+        count = sum(block.num_responses(places) for block in all_drawn)
+        yield WorkUnit((0, places.start), count, functools.partial(evaluate, places))
+
+
+def bands(rows: int) -> list[range]:
+    """Return the places of rows of each unit of `band_units`: at least `BAND`, and at most `BANDS` units."""
+    step = max(BAND, -(-rows // BANDS))
+    return [range(place, min(place + step, rows)) for place in range(0, rows, step)]
 
 
 class BlockResponses:
@@ -135,6 +119,11 @@ class BlockResponses:
     def h_ND(self) -> Tensor:
         """Responses (N, D) at the base points, on the CPU."""
         return respond(self._autoencoder, self.draws.z_ND, batch_size=self._batch_size).cpu()
+
+    @property
+    def places(self) -> range:
+        """Places of all rows."""
+        return range(len(self._rows))
 
     def steps(self, places: range) -> Iterator[range]:
         """Yield these places, as many at a time as fit `POINTS`."""

@@ -6,16 +6,16 @@ N draws, D latents, R rows, U units.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from lrx.core.types import Autoencoder
 from lrx.responses.draws import blocks, enumerated
 from lrx.responses.enumeration import enumeration, num_values
-from lrx.responses.interventions import band_units, row_units
+from lrx.responses.interventions import band_units, block_responses, row_units
 from lrx.responses.matrix import ResponseMatrix
 from lrx.responses.measurement import Measurement
 from lrx.responses.response_sums import unit_sums
-from lrx.responses.work_units import ALL_UNITS
+from lrx.responses.work_units import ALL_UNITS, WorkUnit
 
 GROUPS = 128  # groups of draws that a bootstrap draws from, at most
 SMALL = 2**20  # bytes of sums of a block, which a shard keeps of each of its blocks; of larger ones it has rows
@@ -58,26 +58,38 @@ def add_draws(
     ValueError for a base that model or data cannot give, or responses that are not finite.
     """
     matrix.values = enumeration(m, base=matrix.base, num_samples=num_samples)
-    num_groups, with_std, rows = len(matrix.counts_G), matrix.with_std, len(matrix.rows)
-    sums = functools.partial(
-        unit_sums, net=matrix.net, num_groups=num_groups, num_samples=num_samples, with_std=with_std
-    )
-    in_bands = m.share is not ALL_UNITS and enough is None and is_large(matrix.products_RDTT.numel())
-    work = (functools.partial(band_units, total=matrix.total) if in_bands else row_units)(
-        autoencoder or m.autoencoder,
-        enumerated(blocks(m, base=matrix.base, net=matrix.net), matrix.values),
-        rows=matrix.rows,
-        units=matrix.units,
-        num_samples=num_samples,
-        batch_size=m.batch_size,
-        sums=sums,
-    )
+    work = matrix_units(m, matrix, autoencoder or m.autoencoder, num_samples=num_samples, may_share_rows=enough is None)
+    rows = len(matrix.rows)
     total = num_samples * (rows * num_values(matrix.values) + 1)
     for (_, row), values in m.share.values(work, total=total, progress=lambda done: m.progress(done, total)):
         matrix.add(row, values)
         if enough and row + len(values[0]) == rows and enough(matrix):  # all rows have seen the block
             break
     return matrix
+
+
+def matrix_units(
+    m: Measurement, matrix: ResponseMatrix, autoencoder: Autoencoder, *, num_samples: int, may_share_rows: bool = True
+) -> Iterator[WorkUnit]:
+    """Yield the units whose values `ResponseMatrix.add` takes; of a large matrix in shards each has some rows."""
+    drawn = block_responses(
+        autoencoder,
+        enumerated(blocks(m, base=matrix.base, net=matrix.net), matrix.values),
+        rows=matrix.rows,
+        units=matrix.units,
+        num_samples=num_samples,
+        batch_size=m.batch_size,
+    )
+    sums = functools.partial(
+        unit_sums,
+        net=matrix.net,
+        num_groups=len(matrix.counts_G),
+        num_samples=num_samples,
+        with_std=matrix.with_std,
+    )
+    if may_share_rows and m.share is not ALL_UNITS and is_large(matrix.products_RDTT.numel()):
+        return band_units(drawn, sums, matrix.total)
+    return row_units(drawn, sums)
 
 
 def is_large(doubles: int) -> bool:

@@ -15,11 +15,11 @@ import torch
 from lrx.responses.bf16 import InBf16
 from lrx.responses.draws import Block, blocks, enumerated
 from lrx.responses.enumeration import enumeration, num_values
-from lrx.responses.interventions import BlockResponses, row_units
-from lrx.responses.measure_matrix import GROUPS
+from lrx.responses.interventions import BlockResponses, block_responses, row_units
+from lrx.responses.measure_matrix import GROUPS, matrix_units
 from lrx.responses.measurement import Measurement
 from lrx.responses.mixed_matrix import MixedMatrix
-from lrx.responses.response_sums import EMPTY, products_of_row, rounding, unit_sums
+from lrx.responses.response_sums import EMPTY, products_of_row, rounding
 from lrx.responses.work_units import Values, WorkUnit
 
 SHARE, LEAST = 32, 32  # draws in bf16 for each in both precisions; those in both, at least, for a fair error
@@ -42,16 +42,7 @@ def measure_mixed(
     groups = min(num_groups, GROUPS, num_samples // net)
     matrix = MixedMatrix(rows, m.units, base=base, net=net, num_groups=groups, with_std=with_std)
     matrix.values = enumeration(m, base=base, num_samples=num_samples)
-    sums = functools.partial(unit_sums, net=net, num_groups=groups, num_samples=num_samples, with_std=with_std)
-    in_bf16 = row_units(
-        InBf16(m.autoencoder),
-        enumerated(blocks(m, base=base, net=net), matrix.values),
-        rows=rows,
-        units=m.units,
-        num_samples=num_samples,
-        batch_size=m.batch_size,
-        sums=sums,
-    )
+    in_bf16 = matrix_units(m, matrix, InBf16(m.autoencoder), num_samples=num_samples)
     corrections = num_corrections(num_samples)
     work = itertools.chain(_of_level(0, in_bf16), _of_level(1, units_of_both(m, matrix, corrections)))
     total = (num_samples + 2 * corrections) * (len(rows) * num_values(matrix.values) + 1)
@@ -71,13 +62,15 @@ def units_of_both(m: Measurement, matrix: MixedMatrix, corrections: int) -> Iter
     once = (Block(block.size, functools.cache(block.draws), block.enumeration) for block in drawn)
     exact, rounded = (
         row_units(
-            autoencoder,
-            same,
-            rows=matrix.rows,
-            units=m.units,
-            num_samples=corrections,
-            batch_size=m.batch_size,
-            sums=_responses,
+            block_responses(
+                autoencoder,
+                same,
+                rows=matrix.rows,
+                units=m.units,
+                num_samples=corrections,
+                batch_size=m.batch_size,
+            ),
+            _responses,
         )
         for autoencoder, same in zip(
             (m.autoencoder, InBf16(m.autoencoder)), itertools.tee(enumerated(once, matrix.values)), strict=True

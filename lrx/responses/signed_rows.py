@@ -13,7 +13,7 @@ from torch import Tensor
 from lrx.core.types import Array
 from lrx.responses.delta_method import standard_error
 from lrx.responses.draws import blocks
-from lrx.responses.interventions import BlockResponses, row_units
+from lrx.responses.interventions import BlockResponses, block_responses, row_units
 from lrx.responses.matrix import AXES
 from lrx.responses.measurement import Measurement
 from lrx.responses.response_sums import products_of_row
@@ -28,16 +28,15 @@ def measure_signed(m: Measurement, *, base: str, num_samples: int) -> dict[str, 
     products = torch.zeros(m.num_latents, m.num_latents, 4, 4, dtype=torch.float64)
     lagged = torch.zeros_like(products)
     done, total = 0, num_samples * (m.num_latents + 1)
-    work = row_units(
+    drawn = block_responses(
         m.autoencoder,
         blocks(m, base=base),
         rows=range(m.num_latents),
         units=m.units,
         num_samples=num_samples,
         batch_size=m.batch_size,
-        sums=signed_sums,
     )
-    for unit in work:
+    for unit in row_units(drawn, signed_sums):
         products_RDTT, lagged_RDTT = unit.evaluate()
         rows = slice(unit.key[1], unit.key[1] + len(products_RDTT))
         products[rows] += products_RDTT

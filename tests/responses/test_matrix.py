@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lrx.responses.draws import Block, Draws, blocks
-from lrx.responses.interventions import row_units
+from lrx.responses.interventions import block_responses, row_units
 from lrx.responses.latent_response import intervene
 from lrx.responses.matrix import ResponseMatrix
 from lrx.responses.measure_matrix import add_draws
@@ -27,8 +27,8 @@ def matrix_over(model: nn.Module, given: Iterable[Block], num_samples: int) -> R
     """Return the response matrix of three latents over the first draws of these blocks."""
     matrix = ResponseMatrix(range(3), 3)
     sums = functools.partial(unit_sums, net=1, num_groups=0, num_samples=num_samples)
-    work = row_units(model, given, rows=range(3), units=elements(3), num_samples=num_samples, batch_size=512, sums=sums)
-    for unit in work:
+    drawn = block_responses(model, given, rows=range(3), units=elements(3), num_samples=num_samples, batch_size=512)
+    for unit in row_units(drawn, sums):
         matrix.add(unit.key[1], unit.evaluate())
     return matrix
 

@@ -11,6 +11,7 @@ from lrx.responses.cost import matrix_cost
 from lrx.responses.interventions import bands
 from lrx.responses.matrix import ResponseMatrix
 from lrx.responses.measure_matrix import add_draws
+from lrx.responses.measure_mixed import measure_mixed
 from lrx.responses.measurement import Measurement, measurement
 from lrx.responses.work_units import ALL_UNITS, Key, Shard, ShardDone, Share, StoredUnits, Values
 from tests.support.models_for_tests import Linear, Vectors
@@ -58,6 +59,22 @@ def test_shards_hold_sums_of_their_rows_alone(base: str) -> None:
         sums = 8 * 4 * LATENTS * (2 if base == "posterior" else 1)  # 1 and d^2, squared, and of partners
         assert held <= 1.1 * share * sums
         assert held <= sum(matrix_cost(prepared(Shard(number, SHARDS)), num_samples=DRAWS, base=base).memory.values())
+
+
+def test_mixed_shards_hold_draws_in_bf16_of_their_rows_alone() -> None:
+    settings = {"base": "prior", "num_samples": DRAWS, "net": 1, "num_groups": 0, "with_std": False}
+    stored, rows = {}, len(bands(LATENTS)[0])
+    for number in range(1, SHARDS + 1):
+        shard = Shard(number, SHARDS)
+        with pytest.raises(ShardDone):
+            measure_mixed(prepared(shard), **settings)
+        held = [len(values[0]) for key, values in shard.values_by_key.items() if key[0] == 0]
+        assert sum(held) <= LATENTS / SHARDS + 2 * rows  # draws in both precisions shift the ends
+        stored |= shard.values_by_key
+    joined = measure_mixed(prepared(StoredUnits(stored.__getitem__)), **settings)
+    whole = measure_mixed(prepared(), **settings)
+    for name in ("products_RDTT", "own_R33", "moments_2D", "both_RDTT", "both_5D"):
+        assert torch.equal(getattr(joined, name), getattr(whole, name)), name
 
 
 def test_scale_std_is_summed_where_asked() -> None:
