@@ -112,7 +112,7 @@ class TurnTaker:
 
     def __init__(self, turns: Turns, steps: int) -> None:
         self._turns, self._steps, self._waiting = turns, steps, iter(turns)
-        self._began = time.perf_counter()
+        self._began, self._warm_up = time.perf_counter(), 0.0
 
     def start(self, step: int) -> None:
         """Do nothing."""
@@ -123,9 +123,10 @@ class TurnTaker:
     def step(self, n: int) -> None:
         """Store the time of the first steps, and wait between turns."""
         if n == WARM_UP:
-            self._turns.found = time.perf_counter() - self._began
+            self._warm_up = time.perf_counter() - self._began
         if n >= WARM_UP and (n - WARM_UP) % self._steps == 0:
             next(self._waiting, None)
+            self._turns.found = self._warm_up  # within the turn: its beginning clears what was found
 
     def close(self) -> None:
         """Do nothing."""
