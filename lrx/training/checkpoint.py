@@ -34,8 +34,8 @@ DATA = ("name", "source", "fingerprint")  # entries of `data`, as text
 class Checkpoint:
     """Content of a checkpoint file: `model` is a state dict, `config` the yaml text that the run was composed from.
 
-    step: finished steps of `steps`. data: name, source and fingerprint of the training data. origin: source of imported
-    weights; empty for trained ones.
+    step: finished steps of `steps`. data: name, source and fingerprint of the training data, and the precision of the
+    steps on them, except in files of version 0.1.0. origin: source of imported weights; empty for trained ones.
     """
 
     model: dict[str, Tensor]
@@ -87,8 +87,8 @@ def load(path: Path) -> Checkpoint:
 
 def resume(
     path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, data: Mapping[str, str], earlier: str = ""
-) -> int:
-    """Restore model, optimiser and random states; return the number of finished steps.
+) -> tuple[int, str]:
+    """Restore model, optimiser and random states; return the number of finished steps, and the precision of these.
 
     earlier: fingerprint that an earlier version stored for the same data.
     ValueError if the run was trained on other data than `data` names, or the file is no training run, or damaged.
@@ -103,8 +103,7 @@ def resume(
         restore_random_states(content["random"])
     except UNREADABLE as error:
         raise ValueError(f"{path} is damaged: its optimiser or its random states do not fit this run") from error
-    step: int = content["step"]
-    return step
+    return content["step"], content["data"].get("precision", "")  # 0.1.0 stored none
 
 
 def check_data(path: Path, before: Mapping[str, str], data: Mapping[str, str], earlier: str = "") -> None:

@@ -27,6 +27,7 @@ from lrx.training.compile import compile_networks, should_compile
 from lrx.training.distributed import SINGLE_PROCESS, Ranks
 from lrx.training.local_batch import local_batch
 from lrx.training.observers import Observer, Observers
+from lrx.training.precision import training_precision
 from lrx.training.sigint import interrupt_flag
 
 PRECISIONS = ("auto", "float32", "tf32", "bf16")
@@ -44,7 +45,7 @@ class TrainSettings(Checked):
     schedule: str = setting("constant", "learning rate after warmup_steps", choices=("constant", "cosine"))
     warmup_steps: int = setting(0, "steps of a linear rise of the learning rate", at_least=0)
     clip: float | None = setting(None, "largest gradient norm of a parameter group; null: no clipping", positive=True)
-    precision: str = setting("auto", "auto: bf16 autocast on CUDA, else float32; tf32: CUDA only", choices=PRECISIONS)
+    precision: str = setting("auto", "auto: see lrx.training.precision; tf32: CUDA only", choices=PRECISIONS)
     compile: bool | str = setting(False, "torch.compile: true, false, or auto (long runs on CUDA)")
     channels_last: bool = setting(True, "memory order of images and convolutions")
     checkpoint_every: int = setting(1000, "steps between two checkpoints", at_least=1)
@@ -97,10 +98,13 @@ def train(
         torch.manual_seed(seed)
         data = {"name": dataset.name, "source": dataset.source, "fingerprint": training_fingerprint(dataset, model)}
         earlier = observations_fingerprint(dataset)  # of every training of version 0.1.0
-        start = checkpoint.resume(path, model, optimizer, data, earlier) if path.exists() else 0
+        start, before = checkpoint.resume(path, model, optimizer, data, earlier) if path.exists() else (0, None)
         ranks.check_equal_across_ranks({"the step to start at": str(start)}, "they must see the same run folder")
         observer.start(start)
-        autocast = settings.precision == "bf16" or (settings.precision == "auto" and device.type == "cuda")
+        is_image = len(dataset.observation_shape) == 3
+        precision = training_precision(settings.precision, device, is_image=is_image, before=before)
+        ranks.check_equal_across_ranks({"trainer.precision": precision}, "give one in place of auto")
+        data["precision"] = precision
         sample = dataset.sample if isinstance(dataset, Sampled) else None
         order = BatchOrder(len(dataset) if sample is None else len(sample), settings.batch_size, seed)
         local = local_batch(ranks, model, order.batch_size, device)
@@ -118,7 +122,7 @@ def train(
                 group["lr"] = rate * factor
             local.generator.manual_seed(derived_seed(seed, "noise", step))
             optimizer.zero_grad(set_to_none=True)
-            with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
                 losses = model.loss(x, step=step, generator=local.generator)
             losses["loss"].backward()  # type: ignore[no-untyped-call]
             local.average_gradients(model)

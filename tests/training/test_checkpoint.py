@@ -49,7 +49,7 @@ def test_resume_restores_every_state(tmp_path: Path) -> None:
 
     other = nn.Linear(3, 2)
     again = torch.optim.Adam(other.parameters(), 0.1)
-    assert checkpoint.resume(tmp_path / "c.pt", other, again, DATA) == 5
+    assert checkpoint.resume(tmp_path / "c.pt", other, again, DATA) == (5, "")
     assert (random.random(), np.random.rand(), torch.rand(1).item()) == after  # noqa: NPY002
     checkpoint.resume(tmp_path / "d.pt", other, again, DATA)
     one_step(other, again)

@@ -119,6 +119,7 @@ def _train(config: Config, folder: Path, settings: TrainSettings, ranks: Ranks, 
         progress = TrainProgress(settings.steps, settings.batch_size, compiles=settings.compiles(device))
         fit(Observers(MetricsLog(folder), *trackers, progress, StatusUpdates(session, settings.steps, progress)))
     kind = f", reconstruction {model.reconstruction}" if isinstance(model, NetworkAutoencoder) else ""
+    kind += f", {checkpoint.load(folder / CHECKPOINT).data['precision']}"
     messages.note(f"trained {settings.steps} steps on {dataset.name} ({dataset.source}){kind}: {folder / CHECKPOINT}")
 
 
