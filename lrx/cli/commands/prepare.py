@@ -93,7 +93,7 @@ def _name_missing(config: Config, name: str, missing: Sequence[OfficialFile], fo
             messages.note(f"  {line}")
     messages.note(f"looked for in {' and in '.join(map(str, folders))}")
     if any(file.address for file in missing):
-        settings = {key: config.value(f"dataset.{key}") for key in ("variant", "root")}
+        settings = {key: config.value(f"dataset.{key}") for key in ("variant", "part", "root")}
         words = [f"dataset.{key}={value}" for key, value in settings.items() if value is not None]
         command = shlex.join(["lrx", "prepare", f"dataset={name}", *words, "download=true"])
         messages.note(f"to fetch what has an address: {command}")

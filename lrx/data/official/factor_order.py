@@ -29,3 +29,21 @@ def check_classes(path: Path, factors: FactorSpace, classes: Iterable[np.ndarray
 def ranks(values: np.ndarray) -> np.ndarray:
     """Return classes int64 (N, F) of label values (N, F): the rank of each value among those of its factor."""
     return np.stack([np.unique(column, return_inverse=True)[1].reshape(-1) for column in values.T], axis=1)
+
+
+def grid_rows(path: Path, factors: FactorSpace, values: np.ndarray) -> np.ndarray:
+    """Return the row, int64 (N,), of each grid point in label values (N, F), which may come in any order.
+
+    Classes are the ranks of the values. path: of the labels, for messages.
+    ValueError unless each factor has as many values as its size, and each combination is there once.
+    """
+    classes = ranks(values)
+    sizes = dict(zip(factors.names, (classes.max(axis=0) + 1).tolist(), strict=True))
+    expected = dict(zip(factors.names, factors.sizes, strict=True))
+    if sizes != expected:
+        raise ValueError(f"{path} has other labels: numbers of values {sizes}, not {expected}")
+    index = factors.index(torch.from_numpy(classes)).numpy()
+    rows = np.argsort(index, kind="stable")
+    if not np.array_equal(index[rows], np.arange(factors.num_points)):
+        raise ValueError(f"{path} does not have each combination of {', '.join(factors.names)} once")
+    return rows

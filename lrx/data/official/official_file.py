@@ -31,3 +31,15 @@ def official_file(*, name: str, root: str, source: str, file_names: tuple[str, .
         f"no official file of {name}: looked for {' or '.join(file_names)} in {' and '.join(map(str, folders))}; "
         "name the folder by dataset.root=... or LRX_DATA, or take dataset.source=rendered"
     )
+
+
+def find_official(*, name: str, root: str, file_names: tuple[str, ...], page: str) -> Path:
+    """Return the first of these files or folders in `root` or `root/name`; FileNotFoundError says where to get it."""
+    folders = (expand_user(root), expand_user(root) / name)
+    for path in (folder / file_name for file_name in file_names for folder in folders):
+        if path.exists():
+            return path
+    raise FileNotFoundError(
+        f"no official file of {name}: looked for {' or '.join(file_names)} in {' and '.join(map(str, folders))}; get "
+        f"it from {page} and name the folder by dataset.root=... or LRX_DATA"
+    )

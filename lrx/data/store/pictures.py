@@ -104,6 +104,17 @@ class Treatment:
         return np.asarray(cropped).reshape(cropped.height, cropped.width, channels)
 
 
+def resized(images: np.ndarray, size: int) -> np.ndarray:
+    """Resize square images uint8 (B, H, H, C), of one channel or three, to (B, size, size, C) as `Treatment` does."""
+    if images.shape[1] == size:
+        return images
+    pixels = np.empty((len(images), size, size, images.shape[3]), dtype=np.uint8)
+    for row, image in enumerate(images):
+        picture = Image.fromarray(image[..., 0] if images.shape[3] == 1 else image)
+        pixels[row] = np.asarray(picture.resize((size, size), FILTER)).reshape(size, size, -1)
+    return pixels
+
+
 @contextmanager
 def no_pixel_warnings() -> Iterator[None]:
     """Silence for the block Pillow's warning of too many pixels, which `opened` refuses.

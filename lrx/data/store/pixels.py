@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import mmap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -83,6 +84,26 @@ class MappedPixels:
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """Return uint8 (B, C, H, W) at indices int64 (B,)."""
         return self._images[indices].transpose(0, 3, 1, 2)
+
+
+class JoinedPixels:
+    """Images of several stores, of one shape, one store after the other."""
+
+    def __init__(self, stores: Sequence[PixelStore]) -> None:
+        """Nothing is read."""
+        self._stores, self._ends = stores, np.cumsum([len(store) for store in stores])
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return int(self._ends[-1])
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """Return uint8 (B, C, H, W) at indices int64 (B,)."""
+        which = np.searchsorted(self._ends, indices, side="right")
+        starts = self._ends - [len(store) for store in self._stores]
+        pieces = [store[indices[which == number] - starts[number]] for number, store in enumerate(self._stores)]
+        images: np.ndarray = np.concatenate(pieces)[np.argsort(np.argsort(which, kind="stable"))]
+        return images
 
 
 class PackedPixels:
