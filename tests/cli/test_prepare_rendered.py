@@ -41,5 +41,6 @@ def test_the_folder_of_results_is_not_touched(lrx: Lrx, tmp_path: Path) -> None:
 def test_help_names_the_keys(lrx_process: Lrx) -> None:
     done = lrx_process("prepare", "--help")
     assert done.returncode == 0
-    for word in ("lrx prepare dataset=", "download: false", "retries:", "timeout:", "official: 3dshapes, celeba"):
+    official = "official: 3dshapes, cars3d, celeba"
+    for word in ("lrx prepare dataset=", "download: false", "retries:", "timeout:", official):
         assert word in done.stdout
