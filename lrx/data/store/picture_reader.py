@@ -38,7 +38,8 @@ class PictureReader:
     """Reader of the pictures of a folder.
 
     channels: 1 for grey, 3 for RGB; None takes what the first image has, and refuses the others.
-    met: by name of a decoded image, the number of frames that are not read, and whether it has transparent pixels.
+    met: by name of a decoded image, the number of frames that are not read, and whether it has transparent pixels;
+        without images of which neither is to be said.
     """
 
     directory: Path
@@ -64,21 +65,28 @@ class PictureReader:
     def first(self, images: Images) -> FirstImage:
         """Return the first image that can be read. ValueError where there is none."""
         for name, (file, _) in images.items():
-            data = (self.directory / file).read_bytes()
             try:
-                with no_pixel_warnings(), open_picture(data, name, formats=self.formats) as picture:
-                    height, width = self.treatment.shape(upright_size(picture), name)
-                    return FirstImage(name, (height, width, self.channels or num_channels(picture)))
+                return self.first_of((self.directory / file).read_bytes(), name)
             except Unreadable:  # the stream meets it again, and does what on_corrupt says
                 continue
         raise ValueError(
             f"none of the {len(images)} images in {self.directory} can be read; the first is {next(iter(images))}"
         )
 
+    def first_of(self, data: bytes, name: str) -> FirstImage:
+        """Return what an encoded image sets as the first one; Unreadable when its header is damaged."""
+        with no_pixel_warnings(), open_picture(data, name, formats=self.formats) as picture:
+            height, width = self.treatment.shape(upright_size(picture), name)
+            return FirstImage(name, (height, width, self.channels or num_channels(picture)))
+
     def decode(self, name: str, images: Images, first: FirstImage) -> np.ndarray:
         """Decode an image to uint8 first.shape; ValueError when it is of another size or kind than the first."""
         file, frame = images[name]
-        with open_picture((self.directory / file).read_bytes(), name, formats=self.formats) as picture:
+        return self.decode_bytes((self.directory / file).read_bytes(), name, first, frame=frame)
+
+    def decode_bytes(self, data: bytes, name: str, first: FirstImage, *, frame: int = 0) -> np.ndarray:
+        """Decode an encoded image to uint8 first.shape; ValueError as `decode`, Unreadable when it is damaged."""
+        with open_picture(data, name, formats=self.formats) as picture:
             frames = num_frames(picture)
             if frame:
                 try:
@@ -98,7 +106,9 @@ class PictureReader:
                     "set dataset.channels=1 or dataset.channels=3"
                 )
             pixels = self.treatment.pixels(picture, name, channels=first.shape[2])
-            self.met[name] = 0 if self.all_frames else frames - 1, is_transparent(picture)
+            met = 0 if self.all_frames else frames - 1, is_transparent(picture)
+            if any(met):
+                self.met[name] = met
         return pixels
 
     @property

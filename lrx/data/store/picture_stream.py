@@ -6,6 +6,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from lrx.data.store.pictures import Unreadable, no_pixel_warnings
 
 BLOCK_BYTES = 2 << 20  # of pixels that a thread makes at a time
 ON_CORRUPT = ("error", "skip")
+T = TypeVar("T")
 Block = tuple[np.ndarray, list[str]]  # pixels (B, H, W, C), and the names of the unreadable ones
 
 
@@ -25,40 +28,44 @@ def check_stream(*, on_corrupt: str, workers: int | None) -> None:
 
 
 def stream(
-    names: Sequence[str],
-    decode: Callable[[str], np.ndarray],
+    pictures: Iterable[T],
+    decode: Callable[[T], np.ndarray],
     *,
     shape: tuple[int, ...],
     on_corrupt: str,
     skipped: list[str],
     workers: int | None = None,
 ) -> Iterator[np.ndarray]:
-    """Yield the pictures in the order of their names, in blocks uint8 (B, *shape).
+    """Yield pictures, given by what `decode` takes, in their order, in blocks uint8 (B, *shape).
 
-    decode: a name to uint8 `shape`, or Unreadable; called in threads, where Pillow decodes side by side.
+    pictures: names, or what has its name as `str`. decode: one to uint8 `shape`, or Unreadable; called in threads,
+        where Pillow decodes side by side.
     on_corrupt: "error" to stop at an unreadable picture, "skip" to leave its pixels black and its name in `skipped`.
     workers: threads; None for one a core.
     ValueError for the first unreadable picture, or when none can be read.
     """
     rows = max(1, BLOCK_BYTES // int(np.prod(shape)))
 
-    def block(start: int) -> Block:
-        pixels, unreadable = np.zeros((len(names[start : start + rows]), *shape), dtype=np.uint8), []
-        for row, name in enumerate(names[start : start + rows]):
+    def block(some: Sequence[T]) -> Block:
+        pixels, unreadable = np.zeros((len(some), *shape), dtype=np.uint8), []
+        for row, picture in enumerate(some):
             try:
-                pixels[row] = decode(name)
+                pixels[row] = decode(picture)
             except Unreadable as error:
                 if on_corrupt == "error":
                     raise ValueError(f"{error}; replace it, or set dataset.on_corrupt=skip to leave it out") from error
-                unreadable.append(name)
+                unreadable.append(str(picture))
         return pixels, unreadable
 
+    num_pictures, left = 0, iter(pictures)
+    chunks = iter(lambda: list(islice(left, rows)), [])
     with no_pixel_warnings():
-        for pixels, unreadable in _in_order(block, range(0, len(names), rows), workers or os.cpu_count() or 1):
+        for pixels, unreadable in _in_order(block, chunks, workers or os.cpu_count() or 1):
             skipped += unreadable
+            num_pictures += len(pixels)
             yield pixels
-    if len(skipped) == len(names):
-        raise ValueError(f"none of the {len(names)} images can be read; the first is {names[0]}")
+    if skipped and len(skipped) == num_pictures:
+        raise ValueError(f"none of the {num_pictures} images can be read; the first is {skipped[0]}")
 
 
 def check_skipped(skipped: Sequence[str], *, on_corrupt: str) -> str:
@@ -73,7 +80,7 @@ def check_skipped(skipped: Sequence[str], *, on_corrupt: str) -> str:
     return f", {len(skipped)} unreadable image{'s' if len(skipped) > 1 else ''} left out"
 
 
-def _in_order(work: Callable[[int], Block], items: Iterable[int], workers: int) -> Iterator[Block]:
+def _in_order(work: Callable[[Sequence[T]], Block], items: Iterable[Sequence[T]], workers: int) -> Iterator[Block]:
     """Yield work(item) for every item, done by threads, in order; at most 2 * workers of them at a time."""
     waiting: deque[Future[Block]] = deque()
     with ThreadPoolExecutor(workers) as pool:
