@@ -10,13 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from lrx.core.checksum import sha256
 from lrx.core.factors import FactorSpace
 from lrx.core.paths import expand_user
+from lrx.core.validation import SettingError
 from lrx.data.grid import GridDataset
 from lrx.data.official.checksums import OfficialFile, Release
 from lrx.data.official.factor_order import check_classes
 from lrx.data.official.official_file import official_file
 from lrx.data.render.dsprites import FACTORS, RENDERER, SIDE, render_sprites
+from lrx.data.render.dsprites_variants import Variant, VariantPixels, open_variant
 from lrx.data.store import hdf5, npz
 from lrx.data.store.cache import Origin, Progress, Recipe, open_or_convert
 from lrx.data.store.pixels import NotBinary, PackedPixels, pack
@@ -34,6 +37,8 @@ def dsprites(
     *,
     root: str,
     source: str,
+    variant: str | None = None,
+    picture: str | None = None,
     progress: Progress | None = None,
 ) -> GridDataset:
     """Return images (1, 64, 64) in {0, 1} over color, shape, scale, orientation, position_x, position_y.
@@ -41,13 +46,20 @@ def dsprites(
     root: the folder with an official file (npz before hdf5; `root/dsprites` is looked through too). The converted or
         rendered images are kept beside the file or in `root/rendered`: 377 MB, made once.
     source: "auto" takes an official file if there is one and renders otherwise, "file" insists, "rendered" renders.
+    variant: None, or one with images (3, 64, 64), composed on demand: "color" (a sprite of random colour), "noisy" (on
+        noise) or "scream" (on patches of a picture), see lrx.data.render.dsprites_variants.
+    picture: the image file of which "scream" takes patches.
     progress: called with (images done, images in all) while images are converted or rendered.
     ValueError for a file that is not what it should be, FileNotFoundError where one is asked for and there is none,
     OSError where the images cannot be written.
     """
+    chosen = None if variant is None else open_variant(variant, picture)
+    if variant is None and picture is not None:
+        raise SettingError("picture is for dataset.variant=scream")
     file = official_file(name="dsprites", root=root, source=source, file_names=(NPZ, HDF5))
     stem = expand_user(root) / "rendered" / "dsprites"
-    return from_file(file, FACTORS, progress) if file else _render(stem, progress)
+    dataset = from_file(file, FACTORS, progress) if file else _render(stem, progress)
+    return dataset if chosen is None else _with_variant(dataset, chosen)
 
 
 def official(*, addresses: Mapping[str, str] | None = None) -> list[OfficialFile]:
@@ -67,6 +79,17 @@ def from_file(path: Path, factors: FactorSpace, progress: Progress | None = None
 
 def _render(stem: Path, progress: Progress | None) -> GridDataset:
     return _open(stem, _recipe(FACTORS, Origin(renderer=RENDERER)), render_sprites, progress)
+
+
+def _with_variant(dataset: GridDataset, variant: Variant) -> GridDataset:
+    words = f"variant {variant.name} ({variant.words})"
+    return GridDataset(
+        name=f"{variant.name}_dsprites",
+        source=f"{dataset.source}, {words}",
+        fingerprint=sha256(f"{dataset.fingerprint}, {words}"),
+        factors=dataset.factors,
+        pixels=VariantPixels(dataset.pixels, variant),
+    )
 
 
 def _recipe(factors: FactorSpace, origin: Origin) -> Recipe:
