@@ -85,6 +85,8 @@ def workplace(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     (tmp_path / "photos").mkdir()
     for number in range(6):
         Image.fromarray(np.full((80, 96, 3), 40 * number, dtype=np.uint8)).save(tmp_path / "photos" / f"{number}.png")
+    (tmp_path / "shapes3d" / "data").mkdir(parents=True)
+    shutil.copy(ROOT / "tests/data/hub_shapes.parquet", tmp_path / "shapes3d/data/train-00000-of-00001.parquet")
     torch.manual_seed(0)
     authors = model_from("network=conv5", "model=vae", "latent_dim=24", dataset=ToyGrid((1, 64, 64)))
     save_file(authors.state_dict(), tmp_path / "vae.safetensors")
