@@ -130,7 +130,8 @@ def setting_group(key: str) -> Iterator[None]:
     try:
         yield
     except SettingError as error:
-        raise ValueError(f"{key}.{error}") from error
+        group = "dataset" if key == "official" else key  # official files are chosen by the settings of their data set
+        raise ValueError(f"{group}.{error}") from error
 
 
 def _packages_outside(target: str) -> set[str]:

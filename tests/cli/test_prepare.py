@@ -218,6 +218,8 @@ def test_wrong_checksum_of_fetched_file(lrx: Lrx, tmp_path: Path, content: bytes
             "'file:///etc/hostname' is no address",
         ),
         (("dataset.source=cloud",), "source must be one of auto, file, rendered"),
+        (("dataset=mpi3d", "dataset.variant=toyy"), "dataset.variant must be one of toy, "),
+        (("dataset=smallnorb", "dataset.part=valid"), "dataset.part must be one of train, "),
         (("dataset=mnist",), "no dataset=mnist; the choices are"),
     ],
 )
