@@ -1,0 +1,56 @@
+"""Fit of a figure to a width: axes are scaled and moved until they, with their labels, fill it; the height follows."""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+HEADING = "heading"  # gid of texts that layout passes over
+MARGIN = 0.03  # inches around the outermost ink
+LEAST = 0.2  # share of the width that the axes keep beside their labels
+TIMES, CLOSE = 6, 0.004  # passes at most, as labels change with their axes; inches that are close enough
+
+
+def fit(figure: Figure, width: float) -> None:
+    """Make a figure `width` inches wide, and as high as its content; both sides of axes are scaled by one factor.
+
+    Headings (see `heading`) lie between the margins whatever the axes do. ValueError where labels take the width.
+    """
+    if not figure.axes:
+        figure.set_size_inches(width, figure.get_figheight())
+        return
+    for _ in range(TIMES):
+        size, ink, axes = figure.get_size_inches(), figure.get_tightbbox(), _union(figure)
+        left, right = axes.x0 - ink.x0, ink.x1 - axes.x1
+        top, bottom = max(ink.y1, _top_of_headings(figure)) - axes.y1, axes.y0 - ink.y0
+        scale = (width - 2 * MARGIN - left - right) / axes.width
+        if scale * axes.width < LEAST * width:
+            raise ValueError(f"its labels leave no room for the picture at a width of {width:g} inches")
+        height = scale * axes.height + top + bottom + 2 * MARGIN
+        corner = MARGIN + left, MARGIN + bottom
+        for part in figure.axes:
+            box = _inches(part.get_position(original=True), size)
+            x, y = (corner[0] + scale * (box.x0 - axes.x0)) / width, (corner[1] + scale * (box.y0 - axes.y0)) / height
+            part.set_position((x, y, scale * box.width / width, scale * box.height / height))
+        figure.set_size_inches(width, height)
+        change = abs(size[0] - width), abs(size[1] - height), abs(scale - 1) * axes.width
+        if max(change) < CLOSE:
+            break
+
+
+def _union(figure: Figure) -> Bbox:
+    """Return the box around all axes, without their labels, in inches."""
+    size = figure.get_size_inches()
+    return Bbox.union([_inches(axes.get_position(original=True), size) for axes in figure.axes])
+
+
+def _inches(box: Bbox, size: tuple[float, float]) -> Bbox:
+    return Bbox.from_extents(box.x0 * size[0], box.y0 * size[1], box.x1 * size[0], box.y1 * size[1])
+
+
+def _top_of_headings(figure: Figure) -> float:
+    """Return the upper edge of headings in inches, which layout passes over."""
+    texts = [text for axes in figure.axes for text in axes.texts if text.get_gid() == HEADING]
+    return max((text.get_window_extent().y1 / figure.dpi for text in texts), default=-math.inf)
