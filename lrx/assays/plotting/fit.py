@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
@@ -46,7 +47,7 @@ def _union(figure: Figure) -> Bbox:
     return Bbox.union([_inches(axes.get_position(original=True), size) for axes in figure.axes])
 
 
-def _inches(box: Bbox, size: tuple[float, float]) -> Bbox:
+def _inches(box: Bbox, size: np.ndarray) -> Bbox:
     return Bbox.from_extents(box.x0 * size[0], box.y0 * size[1], box.x1 * size[0], box.y1 * size[1])
 
 

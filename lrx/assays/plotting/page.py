@@ -29,7 +29,7 @@ class Page:
     panel: SubFigure | None = None
 
 
-_PAGE: ContextVar[Page] = ContextVar("page", default=Page())
+_PAGE: ContextVar[Page | None] = ContextVar("page", default=None)
 
 
 @contextmanager
@@ -44,12 +44,12 @@ def on_page(page: Page) -> Iterator[None]:
 
 def page() -> Page:
     """Return the page that is drawn for."""
-    return _PAGE.get()
+    return _PAGE.get() or Page()
 
 
 def width(preferred: float) -> float:
     """Return the width to draw in, in inches: that of the page, else the preferred one, `SINGLE` or `DOUBLE`."""
-    return _PAGE.get().width or preferred
+    return page().width or preferred
 
 
 def shared(name: str, low: float, high: float) -> tuple[float, float]:
@@ -57,7 +57,7 @@ def shared(name: str, low: float, high: float) -> tuple[float, float]:
 
     name: of the scale, one for each scale of a picture.
     """
-    limits = _PAGE.get().limits
+    limits = page().limits
     if limits is None:
         return low, high
     known = limits.get(name, (low, high))
