@@ -19,9 +19,9 @@ def _case(command: registry.PlainCommand) -> str:
     """Return what completes the arguments of a command, a branch of bash's `case`."""
     kind = command.arguments.split()[0]
     compgen = {"FOLDER": "-d", "PATH": "-f"}.get(kind, f"-W {kind}")
-    replies = [
-        f'$(compgen {words} -- "$cur")' for words in (compgen, command.option and f"-W {command.option}") if words
-    ]
+    options = [f"{name}{value}" for name, values in command.options.items() for value in (values or [""])]
+    words = [compgen, *([f"-W '{' '.join(options)}'"] if options else [])]
+    replies = [f'$(compgen {word} -- "$cur")' for word in words]
     return f"COMPREPLY=( {' '.join(replies)} ); return ;;"
 
 

@@ -6,10 +6,12 @@ the command runs: most need torch or h5py, and the table must answer at once.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import inspect
 import keyword
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ import yaml
 
 from lrx.cli.targets import LOADER, config_folder
 from lrx.core.paths import expand_user
+from lrx.core.text import join_names
 
 if TYPE_CHECKING:
     from lrx.cli.config import Config
@@ -77,8 +80,10 @@ class ConfigCommand:
 class PlainCommand:
     """Command without a config.
 
-    arguments: as in its usage, such as `FOLDER [--once]`: a FOLDER, a PATH or a fixed word, and at most one option.
-    They are the arguments of its function; the rest of its help is the docstring of its file.
+    arguments: as in its usage, such as `PATH ... [--once] [format=pdf|svg] [out=FILE]`: a FOLDER or a PATH (with dots:
+    one or more), or a fixed word; then options, each in brackets. The function of the command takes the paths as
+    positional arguments and the options as keywords: a flag is True, `out` a path, others are text. The rest of its
+    help is the docstring of its file.
     """
 
     name: str
@@ -86,38 +91,63 @@ class PlainCommand:
     arguments: str
 
     @property
-    def option(self) -> str:
-        """Option as typed, up to its value: `--once`, `out=`, or nothing."""
-        _, _, option = self.arguments.partition(" [")
-        return option.partition("=")[0] + "=" if "=" in option else option.removesuffix("]")
+    def options(self) -> dict[str, list[str]]:
+        """Options as typed, up to their value, such as `--once` and `out=`, with the values that are named."""
+        parts = [part.partition("=") for part in re.findall(r"\[(.*?)\]", self.arguments)]
+        return {name + has_value: values.split("|") if "|" in values else [] for name, has_value, values in parts}
 
     def only_prints(self, words: Sequence[str]) -> bool:
         """Return whether text on standard output is all that the command makes of these words."""
-        return self.option != "out=" or bool(PRINTING_FLAGS & set(words))
+        return "out=" not in self.options or bool(PRINTING_FLAGS & set(words))
 
     def run(self, words: list[str]) -> None:
         """Call the function with what the words say, or print the help. ValueError for words that make no sense."""
         module = _module(self.name)
-        usage = f"usage: lrx {self.name} {self.arguments}"
         if {"-h", "--help"} & set(words):
-            print(f"{usage}\n\n{inspect.getdoc(module)}")
+            print(f"{self._usage}\n\n{inspect.getdoc(module)}")
             return
-        kind, option = self.arguments.split()[0], self.option
-        options = [word for word in words if option and (word == option or ("=" in option and word.startswith(option)))]
-        places = [word for word in words if word not in options]
-        flags = [word for word in places if word.startswith("-")]
-        wrong = flags or len(places) != 1 or len(options) > 1 or (options == [option] and "=" in option)
-        if wrong or (kind.islower() and places != [kind]):
-            what = f"one {kind.lower()}" if kind.isupper() else kind
+        places, given = self._sorted(words)
+        kind, *rest = self.arguments.split()
+        several = rest[:1] == ["..."]
+        if not places or (len(places) > 1 and not several) or (kind.islower() and places != [kind]):
+            what = f"one {kind.lower()}{' or more' if several else ''}" if kind.isupper() else kind
             example = "such as outputs/train/my-sweep" if kind.isupper() else "and no other word"
-            given = f"not {' '.join(flags or words)}" if words else example
-            raise ValueError(f"lrx {self.name} takes {what}, {given}; {usage}")
-        keywords: dict[str, object] = {}
-        for word in options:
-            name, has_value, value = word.lstrip("-").partition("=")
-            keywords[name] = expand_user(value) if has_value else True
-        function = getattr(module, f"{self.name}_command")
-        function(*([expand_user(places[0])] if kind.isupper() else []), **keywords)
+            given_words = f"not {' '.join(words)}" if words else example
+            raise ValueError(f"lrx {self.name} takes {what}, {given_words}; {self._usage}")
+        keywords: dict[str, object] = {
+            option.strip("-="): value if option.endswith("=") else True for option, value in given.items()
+        }
+        if "out" in keywords:
+            keywords["out"] = expand_user(given["out="])
+        paths = [expand_user(place) for place in places] if kind.isupper() else []
+        getattr(module, f"{self.name}_command")(*paths, **keywords)
+
+    @property
+    def _usage(self) -> str:
+        return f"usage: lrx {self.name} {self.arguments}"
+
+    def _sorted(self, words: list[str]) -> tuple[list[str], dict[str, str]]:
+        """Return the places among words, and the options with their values. ValueError for what is neither."""
+        places, given, options = [], dict[str, str](), self.options
+        for word in words:
+            name, has_value, value = word.partition("=")
+            option = name + has_value
+            if option in options:
+                if option in given or (has_value and not value):
+                    problem = "twice" if option in given else "without a value"
+                    raise ValueError(f"lrx {self.name}: {option} is given {problem}; {self._usage}")
+                if options[option] and value not in options[option]:
+                    near = difflib.get_close_matches(value, options[option], n=1)
+                    hint = f"; did you mean {near[0]}?" if near else ""
+                    raise ValueError(f"lrx {self.name}: {word} must be {join_names(options[option])}{hint}")
+                given[option] = value
+            elif name.startswith("-") or (has_value and name.isidentifier() and not Path(word).exists()):
+                near = difflib.get_close_matches(option, options, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise ValueError(f"lrx {self.name} has no option {option}{hint}; {self._usage}")
+            else:
+                places.append(word)
+        return places, given
 
 
 @functools.cache
