@@ -9,6 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from lrx.assays.plotting import drawing
+from lrx.assays.plotting.page import Page, on_page
+from lrx.assays.response_matrix import plot
 from lrx.core.types import Array, AssayResult
 from lrx.storage import results
 
@@ -67,12 +69,10 @@ def test_annotations_caption_and_axes(tmp_path: Path, figures: list[Figure]) -> 
     assert texts(figures[0]).count("0.95") == 3
     assert texts(figures[0]).count("0.05") == 6
     assert texts(figures[0]).count("±0.002") == 9
-    (caption,) = [text for text in texts(figures[0]) if text.startswith("BetaVAE ·")]
-    for text in ("dsprites (official file)", "base prior", "1,024 draws", "normalization half"):
-        assert text in " ".join(caption.split())
-    assert "▾ informative: 1 of 3 (M_jj > 0.5 on the scale none)" in " ".join(caption.split())
-    marks = axes.collections[0].get_offsets()
-    assert np.asarray(marks)[:, 0].tolist() == [1]
+    for text in ("BetaVAE", "dsprites (official file)", "base prior", "1,024 draws", "normalization half"):
+        assert text in figures[0].get_label()
+    assert any("▾\N{NO-BREAK SPACE}informative: 1 of 3" in text for text in texts(figures[0]))
+    assert list(axes.lines[0].get_xdata()) == [1]
     assert "latent" in figures[0].axes[0].child_axes[0].get_ylabel()
 
 
@@ -85,9 +85,34 @@ def test_colour_limits(tmp_path: Path, figures: list[Figure], normalization: str
     assert figures[0].axes[0].images[0].get_clim() == (0, top)
 
 
+@pytest.mark.parametrize(
+    ("normalization", "words"),
+    [
+        ("half", "(self-response > 0.354)"),  # 0.5 / sqrt(2)
+        ("none", "(self-response > 0.5)"),
+        ("std", "(M_jj > 0.5 on the scale none)"),  # differs from latent to latent
+    ],
+)
+def test_informative_threshold_on_scale_drawn(
+    tmp_path: Path, figures: list[Figure], normalization: str, words: str
+) -> None:
+    draw(written(tmp_path, 2, normalization), tmp_path)
+    assert any(words in text for text in texts(figures[0]))
+
+
+@pytest.mark.parametrize(("width", "numbers"), [(6.75, 200), (3.25, 100), (1.8, 0)])
+def test_numbers_in_cells_follow_width(tmp_path: Path, width: float, numbers: int) -> None:
+    result, provenance = drawing.read(written(tmp_path, 10), "response_matrix")
+    with on_page(Page(width=width)):
+        (figure,) = plot.figures(result, provenance).values()
+    cells = [text for text in texts(figure) if text.strip("±").replace(".", "").isdigit()]
+    assert len(cells) == numbers  # value and error, value alone, none
+    assert ("±0.002" in cells) == (numbers == 200)
+
+
 def test_caption_has_remark(tmp_path: Path, figures: list[Figure]) -> None:
     draw(written(tmp_path, 2, fill=0.0, remark="no latent is informative"), tmp_path)
-    assert any("no latent is informative" in " ".join(text.split()) for text in texts(figures[0]))
+    assert "no latent is informative" in figures[0].get_label()
 
 
 def test_matplotlib_settings_are_restored(tmp_path: Path) -> None:

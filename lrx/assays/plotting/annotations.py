@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
 NONE = "–"  # where a number is not defined
+WITH_ERROR, LEAST_CELL = 24.0, 14.0  # points of a cell that holds a value and its error, and a value alone
+ROOMY = 30.0  # points of a cell whose error has its leading zero
 
 
 def error_digits(error: float, decimals: int = 2) -> str:
@@ -19,14 +21,29 @@ def error_digits(error: float, decimals: int = 2) -> str:
     return f"{error:.{decimals}f}" if error == 0 or error >= 0.5 * 10**-decimals else f"{error:.1g}"
 
 
-def annotate(figure: Figure, axes: Axes, matrix: np.ndarray, se: np.ndarray, top: float) -> None:
-    """Write the value of each cell, and its standard error below. top: the value of the brightest colour."""
+def annotate(
+    figure: Figure, axes: Axes, matrix: np.ndarray, se: np.ndarray, top: float, *, cell: float = WITH_ERROR
+) -> None:
+    """Write the value of each cell, and its standard error below where cells are wide enough, else no leading zero.
+
+    top: the value of the brightest colour. cell: width of a cell in points; below LEAST_CELL nothing is written.
+    """
+    if cell < LEAST_CELL:
+        return
     above, below = (offset_copy(axes.transData, figure, y=points, units="points") for points in (4, -6))
     for (row, column), value in np.ndenumerate(matrix):
-        colour = "black" if value > 0.5 * top else "white"
-        for text, size, place in ((f"{value:.2f}", 8, above), (f"±{error_digits(float(se[row, column]))}", 6, below)):
-            cell = axes.text(column, row, text, fontsize=size, color=colour, ha="center", va="center", transform=place)
-            cell.set_in_layout(False)  # inside the axes anyway; measuring hundreds of texts takes seconds
+        if cell >= WITH_ERROR:
+            error = error_digits(float(se[row, column]))
+            shorter = error.lstrip("0") if cell < ROOMY else error
+            parts = [(f"{value:.2f}", 8.0, above), (f"±{shorter}", 6.0, below)]
+        else:
+            parts = [(f"{value:.2f}".lstrip("0"), 6.0, axes.transData)]
+        for text, size, place in parts:
+            written = axes.text(
+                column, row, text, fontsize=size, color="black" if value > 0.5 * top else "white", ha="center",
+                va="center", transform=place,
+            )  # fmt: skip
+            written.set_in_layout(False)  # inside the axes anyway; measuring hundreds of texts takes seconds
 
 
 def write_text(

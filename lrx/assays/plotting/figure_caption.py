@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lrx.assays.plotting.response_scale import criterion_on
 from lrx.core.text import with_error
 from lrx.core.types import AssayResult
 from lrx.storage import results
@@ -22,10 +23,10 @@ def figure_caption(result: AssayResult, provenance: results.Provenance, *parts: 
     return SEPARATOR.join(text for text in texts if text)
 
 
-def informative(result: AssayResult, count: str) -> str:
-    """Return the mark of informative latents, their number, and the criterion that the result states."""
+def informative(result: AssayResult, count: str, scale: str = "") -> str:
+    """Return the mark of informative latents, their number, and the criterion of the result on the scale drawn."""
     array = result.arrays["informative"]
-    rule = array.description.partition(": ")[2]
+    rule = criterion_on(scale, array.description.partition(": ")[2])
     # no line breaks between the mark and its word
     return f"{MARK}\N{NO-BREAK SPACE}informative: {count} of {len(array.values)}" + (f" ({rule})" if rule else "")
 

@@ -11,34 +11,39 @@ from matplotlib.transforms import offset_copy
 from lrx.assays.plotting import style
 from lrx.assays.plotting.annotations import annotate
 from lrx.assays.plotting.figure_caption import figure_caption, informative
+from lrx.assays.plotting.heading import heading
 from lrx.assays.plotting.response_scale import identity_response
 from lrx.assays.plotting.unit_words import unit_word
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
+NARROW = 4  # latents, at most, of a matrix in one column
 ANNOTATED = 16  # latents, at most, of a matrix whose cells hold their numbers
+BAR, LEFT, RIGHT = 0.1, 0.5, 0.6  # inches of the colour bar, and of what stands beside the matrix
 
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """Draw the matrix; of up to 16 latents, a cell holds its value and ± its standard error."""
+    """Draw the matrix; of up to 16 latents, a cell holds its value and ± its standard error where there is room."""
     matrix = result.arrays["matrix"]
     latents = len(matrix.values)
-    side = max(2.2, 0.52 * latents) if latents <= ANNOTATED else 5.6
-    figure = style.figure(side + 1.4, side + 1.2)
-    # boxes in inches, so that cells have the same size in every picture
-    axes = figure.add_axes((0.6 / (side + 1.4), 0.5 / (side + 1.2), side / (side + 1.4), side / (side + 1.2)))
-    bar = axes.inset_axes((1 + 0.12 / side, 0, 0.16 / side, 1))
+    wide = style.width(style.SINGLE if latents <= NARROW else style.DOUBLE)
+    side = wide - LEFT - BAR - RIGHT
+    high = side + 0.5
+    figure = style.figure(wide, high)
+    axes = figure.add_axes((LEFT / wide, 0.4 / high, side / wide, side / high))
+    bar = axes.inset_axes((1 + 0.08 / side, 0, BAR / side, 1))
     # the colours of an identity autoencoder, so that pictures compare, unless a response is stronger
-    identity = identity_response(str(result.settings["normalization"]))
-    top = float(matrix.values[np.isfinite(matrix.values)].max(initial=identity))
-    image = axes.imshow(matrix.values, cmap=style.SEQUENTIAL, vmin=0, vmax=top, interpolation="nearest")
+    scale = str(result.settings["normalization"])
+    top = float(matrix.values[np.isfinite(matrix.values)].max(initial=identity_response(scale)))
+    low, top = style.shared("response", 0, top)
+    image = axes.imshow(matrix.values, cmap=style.SEQUENTIAL, vmin=low, vmax=top, interpolation="nearest")
     figure.colorbar(image, cax=bar, label=f"change of response ({matrix.unit})").outline.set_visible(False)
     _label(axes, result)
     if latents <= ANNOTATED:
-        annotate(figure, axes, matrix.values, result.arrays["matrix_se"].values, top)
+        annotate(figure, axes, matrix.values, result.arrays["matrix_se"].values, top, cell=72 * side / latents)
     _mark(figure, axes, result)
-    caption = _caption(result, provenance)
-    style.title(axes, "Latent response matrix", caption, characters=int(17 * (side + 0.8)), above=4)
+    key = informative(result, str(result.arrays["informative"].values.sum()), scale)
+    heading(axes, "Latent response matrix", _caption(result, provenance), key=key, above=8)
     return {"response_matrix": figure}
 
 
@@ -59,14 +64,14 @@ def _label(axes: Axes, result: AssayResult) -> None:
 def _mark(figure: Figure, axes: Axes, result: AssayResult) -> None:
     """Draw a triangle above the column of each informative latent."""
     marked = result.arrays["informative"].values.astype(bool)
-    axes.scatter(
+    axes.plot(
         np.flatnonzero(marked),
         np.full(marked.sum(), 1.0),
-        marker="v",
-        s=16 if len(marked) <= ANNOTATED else 5,
+        "v",
+        markersize=4 if len(marked) <= ANNOTATED else 2,
         color=style.ACCENT,
-        linewidths=0,
-        transform=offset_copy(axes.get_xaxis_transform(), figure, y=5, units="points"),
+        markeredgewidth=0,
+        transform=offset_copy(axes.get_xaxis_transform(), figure, y=4, units="points"),
         clip_on=False,
     )
 
@@ -79,5 +84,5 @@ def _caption(result: AssayResult, provenance: results.Provenance) -> str:
         f"base {settings['base']}",
         f"{settings['num_samples']:,} draws",
         f"normalization {settings['normalization']}",
-        informative(result, str(result.arrays["informative"].values.sum())),
+        f"largest standard error {result.arrays['matrix_se'].values.max():.2g}",
     )
