@@ -70,9 +70,9 @@ def test_annotations_caption_and_axes(tmp_path: Path, figures: list[Figure]) -> 
     assert texts(figures[0]).count("0.05") == 6
     assert texts(figures[0]).count("±0.002") == 9
     for text in ("BetaVAE", "dsprites (official file)", "base prior", "1,024 draws", "normalization half"):
-        assert text in figures[0].get_label()
+        assert text in str(figures[0].get_label())
     assert any("▾\N{NO-BREAK SPACE}informative: 1 of 3" in text for text in texts(figures[0]))
-    assert list(axes.lines[0].get_xdata()) == [1]
+    assert np.asarray(axes.lines[0].get_xdata()).tolist() == [1]
     assert "latent" in figures[0].axes[0].child_axes[0].get_ylabel()
 
 
@@ -112,7 +112,7 @@ def test_numbers_in_cells_follow_width(tmp_path: Path, width: float, numbers: in
 
 def test_caption_has_remark(tmp_path: Path, figures: list[Figure]) -> None:
     draw(written(tmp_path, 2, fill=0.0, remark="no latent is informative"), tmp_path)
-    assert "no latent is informative" in figures[0].get_label()
+    assert "no latent is informative" in str(figures[0].get_label())
 
 
 def test_matplotlib_settings_are_restored(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -18,7 +19,7 @@ def _recorded(drawn: list[Text]) -> Iterator[None]:
     """Note each text that is drawn in the block; ticks out of view and parts that are not visible are not."""
     original = Text.draw
 
-    def draw(self: Text, renderer: object) -> None:
+    def draw(self: Text, renderer: RendererBase) -> None:
         if self.get_visible() and self.get_text().strip():
             drawn.append(self)
         original(self, renderer)
@@ -70,9 +71,9 @@ def faults(figure: Figure, *, least: float) -> list[str]:
     wide, high = 72 * figure.get_size_inches()
     named = [text.get_text() for text in texts]
     messages = [
-        f"{name!r} of {text.get_fontsize():.1f} pt is small"
+        f"{name!r} of {text.get_fontsize()} pt is small"
         for name, text in zip(named, texts, strict=True)
-        if text.get_fontsize() < least - 1e-6
+        if float(text.get_fontsize()) < least - 1e-6
     ]
     for name, corners in zip(named, boxes, strict=True):
         low, up = corners.min(axis=0), corners.max(axis=0)

@@ -17,9 +17,9 @@ DESCRIPTION = Description(
     main_scores=("num_unidirectional", "num_bidirectional"),
     pictures={
         "latent_graph": Picture(
-            "Informative latents on a circle, and arrows from each to those that it moves.",
+            "Responses of informative latents to one another, and arrows from each to those that it moves most.",
             (
-                "Good: few arrows, latents that can be set independently; bad: many or wide arrows, "
+                "Good: few edges, latents that can be set independently; bad: many edges or wide arrows, "
                 "where setting one moves others."
             ),
         ),
