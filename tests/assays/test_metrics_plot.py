@@ -8,6 +8,7 @@ import matplotlib as mpl
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrx.assays.metrics import plot
@@ -44,34 +45,54 @@ def test_any_size_becomes_a_picture(tmp_path: Path, latents: int, factors: int, 
     paths = drawing.draw("metrics", written(tmp_path, latents, factors, full), tmp_path)
     assert paths == [tmp_path / "metrics.png"]
     pixels = matplotlib.image.imread(paths[0])[..., :3]
-    assert 300 < pixels.shape[0] < 1500
-    assert 500 < pixels.shape[1] < 2600
+    assert 200 < pixels.shape[0] < 1500
+    assert pixels.shape[1] == 1080  # two columns of a journal
     assert (pixels[[0, -1]] == 1).all()  # nothing is cut off at the edge
     assert (pixels[:, [0, -1]] == 1).all()
 
 
 def test_score_dots_and_matrix_factor_names(tmp_path: Path, figures: list[Figure]) -> None:
     drawing.draw("metrics", written(tmp_path), tmp_path)
-    scores, information, *_ = figures[0].axes
+    scores, others, first_map, second_map = figures[0].axes
     assert [label.get_text() for label in scores.get_yticklabels()] == list(BOUNDED.values())
-    dots = [line.get_xdata()[0] for line in scores.lines if line.get_marker() == "o"]
-    assert np.allclose(dots, np.arange(len(BOUNDED)) / (len(BOUNDED) + len(UNBOUNDED)))
+    assert dots(scores) == pytest.approx(np.arange(len(BOUNDED)) / (len(BOUNDED) + len(UNBOUNDED)))
     said = [text.get_text() for text in scores.texts]
     assert "0.000 ± 0.012" in said
     assert "0.333" in said  # irs, without error
     assert "1/5" in said
-    assert [label.get_text() for label in information.get_xticklabels()] == [f"factor {k}" for k in range(5)]
-    assert "0.8095 ± 0.012" in said  # without an upper bound
-    assert len(information.texts) == 50
-    small_print = " ".join(" ".join(said).split())
+    assert [label.get_text() for label in second_map.get_xticklabels()] == [f"factor {k}" for k in range(5)]
+    assert "0.810 ± 0.012" in [text.get_text() for text in others.texts]  # without an upper bound
+    assert len(first_map.texts) == 50
     for part in ("BetaVAE", "dsprites (official file)", "preset fast", "3,000 images", "left out: color"):
-        assert part in small_print
+        assert part in str(figures[0].get_label())
+
+
+def dots(axes: Axes) -> list[float]:
+    return [float(np.asarray(line.get_xdata())[0]) for line in axes.lines if line.get_marker() == "o"]
+
+
+def test_every_score_has_a_mark(tmp_path: Path, figures: list[Figure]) -> None:
+    drawing.draw("metrics", written(tmp_path), tmp_path)
+    scores, others, *_ = figures[0].axes
+    assert len(dots(scores)) + len(dots(others)) == len(BOUNDED) + len(UNBOUNDED)
+    assert others.get_xlim()[1] >= max(dots(others))
+
+
+def test_colours_fit_values_of_map(tmp_path: Path, figures: list[Figure]) -> None:
+    path = written(tmp_path)
+    stored = results.read(path)
+    result = stored.assays["metrics"]
+    array = result.arrays["dci_importance"]
+    quarter = Array(array.values * 0.41 / array.values.max(), array.axes, array.unit)
+    changed = dataclasses.replace(result, arrays={**result.arrays, "dci_importance": quarter})
+    drawing.save(plot.figures, changed, stored.provenance_of["metrics"], tmp_path)
+    assert figures[0].axes[3].images[0].get_clim() == pytest.approx((0, 0.41))
 
 
 def test_what_was_not_computed_is_said(tmp_path: Path, figures: list[Figure]) -> None:
     drawing.draw("metrics", written(tmp_path, full=False), tmp_path)
-    said = [text.get_text() for text in figures[0].axes[0].texts]
-    assert said.count("not computed") == len(BOUNDED) - 1
+    names = str(figures[0].get_label()).partition("not computed: ")[2].split(", ")
+    assert names == [label for name, label in BOUNDED.items() if name != "mig"]
 
 
 def test_score_without_record_is_a_number(tmp_path: Path, figures: list[Figure]) -> None:
@@ -81,9 +102,10 @@ def test_score_without_record_is_a_number(tmp_path: Path, figures: list[Figure])
     scores = {**result.scores, "of_another_version": 3.25, "of_another_version_se": 0.5}
     changed = dataclasses.replace(result, scores=scores)
     drawing.save(plot.figures, changed, stored.provenance_of["metrics"], tmp_path)
-    texts = [text.get_text() for text in figures[0].axes[0].texts]
-    assert "of another version" in texts
-    assert "3.25 ± 0.5" in texts
+    others = figures[0].axes[1]
+    assert [label.get_text() for label in others.get_yticklabels()] == ["of another version"]
+    assert dots(others) == [3.25]
+    assert "3.2 ± 0.5" in [text.get_text() for text in others.texts]
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path: Path) -> None:
