@@ -25,7 +25,7 @@ def whole(path: Path) -> bool:
 
 def said(figure: Figure) -> str:
     every = [text for axes in figure.axes for text in (*axes.texts, axes.title)]
-    return " ".join(" ".join(text.get_text() for text in every).split())
+    return " ".join(" ".join([str(figure.get_label()), *(text.get_text() for text in every)]).split())
 
 
 def observations(images: bool, *leading: int) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -42,6 +42,7 @@ def test_samples_stand_beside_their_scores(tmp_path: Path, figures: list[Figure]
         arrays[name] = Array(values, ("source",))
         arrays[f"{name}_se"] = Array(np.full(5, 0.021), ("source",))
     arrays["mean_u"].values[0] = np.nan
+    arrays["kernel"].values[0], arrays["kernel_se"].values[0] = 6e-05, 0.0052
     arrays["frechet_bias"] = Array(np.full(5, 0.77), ("source",))
     samples, axes = observations(images, 5, 4)
     arrays["samples"] = Array(samples, ("source", "shown", *axes))
@@ -52,8 +53,9 @@ def test_samples_stand_beside_their_scores(tmp_path: Path, figures: list[Figure]
     assert path == tmp_path / "generation.png"
     assert whole(path)
     text = said(figures[0])
-    for expected in ("1,024 samples", "(accuracy 0.91)", "0.77 is due to finite samples", "hybrid", "3.10", "±0.02"):
+    for expected in ("1,024 samples", "(accuracy 0.91)", "0.77 is due to finite samples", "hybrid", "3.10 ±.02"):
         assert expected in text
+    assert "0.000 ±.005" in text  # 6e-05 ± 0.0052
     assert "nan" not in text
     assert text.count("–") == 1  # images have no latents
 

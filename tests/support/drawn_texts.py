@@ -11,7 +11,8 @@ from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-SLACK = 0.6  # points that two texts may share, as their boxes are larger than their ink
+SLACK = 0.6  # points that two texts may share upwards, as their boxes are higher than their ink
+BETWEEN = 1.0  # points between texts on a line, at least
 
 
 @contextmanager
@@ -54,12 +55,15 @@ def box(text: Text) -> np.ndarray:
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> bool:
-    """Return whether two rectangles share more than SLACK along each of their sides (separating axes)."""
+    """Return whether two rectangles meet: along none of their sides (separating axes) they are apart.
+
+    Along a line of text BETWEEN has to be free, across it they may share SLACK.
+    """
     for corners in (one, other):
-        for side in (corners[1] - corners[0], corners[3] - corners[0]):
+        for side, allowed in ((corners[1] - corners[0], -BETWEEN), (corners[3] - corners[0], SLACK)):
             along = side / max(float(np.hypot(*side)), 1e-9)
             first, second = one @ along, other @ along
-            if min(first.max(), second.max()) - max(first.min(), second.min()) <= SLACK:
+            if min(first.max(), second.max()) - max(first.min(), second.min()) <= allowed:
                 return False
     return True
 

@@ -27,7 +27,7 @@ DESCRIPTION = Description(
     main_scores=("frechet_prior", "frechet_refined"),
     pictures={
         "generation": Picture(
-            "A row of samples for each source of latents, and a table of distances from images.",
+            "A row of samples for each source of latents, and beside it its scores with their standard errors.",
             "Good: small distances, large precision and recall, near the row of data; bad: rows far from it.",
         ),
     },
