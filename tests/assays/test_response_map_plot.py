@@ -84,8 +84,17 @@ def test_picture_of_one_pair(tmp_path: Path, figures: list[Figure], vectors: boo
     assert (axes[0].get_xlabel(), axes[0].get_ylabel()) == ("latent 0", "latent 1")
     low, high = axes[0].images[0].get_clim()
     assert low == -high  # white is 0
-    for words in ("VAE", "dsprites (official file)", "base image 5", "24 x 24 points", "grid, median error 0.01"):
-        assert words in " ".join(text_of(figures[0]).split())
+    for words in ("VAE", "dsprites (official file)", "base: image 5", "24 x 24 points"):
+        assert words in str(figures[0].get_label())
+    assert "median error of the divergence 0.01" in str(figures[0].get_label())
+    assert "latents 0 and 1: of informative latents, the pair" in str(figures[0].get_label())
+    assert "auto" not in str(figures[0].get_label())
+
+
+@pytest.mark.parametrize("still", [False, True])
+def test_clipped_colours_are_named(tmp_path: Path, figures: list[Figure], still: bool) -> None:
+    draw(written(tmp_path, still=still), tmp_path)
+    assert ("colours end at the 99th percentile" in text_of(figures[0])) == (not still)
 
 
 def test_pictures_of_many_pairs(tmp_path: Path, figures: list[Figure]) -> None:
@@ -97,7 +106,7 @@ def test_pictures_of_many_pairs(tmp_path: Path, figures: list[Figure]) -> None:
 
 def test_remark_and_field_without_motion(tmp_path: Path, figures: list[Figure]) -> None:
     draw(written(tmp_path, remark="latent 1 is not informative", still=True), tmp_path)
-    assert "latent 1 is not informative" in text_of(figures[0])
+    assert "latent 1 is not informative" in str(figures[0].get_label())
 
 
 def test_sheet_places_images() -> None:

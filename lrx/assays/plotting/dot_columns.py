@@ -30,7 +30,6 @@ def draw_column(
 
     head: above the column. points: its width. top: value at its right edge; None: the largest. doubtful: hollow dots.
     """
-    rows = np.arange(len(values))
     bars = np.where(np.isfinite(errors), errors, 0.0)
     finite = np.isfinite(values)
     largest = float((np.abs(values) + bars)[finite].max(initial=0.0)) if top is None else top
@@ -39,7 +38,7 @@ def draw_column(
     colour = style.QUIET if doubtful else style.ACCENT
     low = offset_copy(axes.transData, axes.get_figure(root=True), y=-5, units="points")
     high = offset_copy(axes.get_yaxis_transform(), axes.get_figure(root=True), y=4, units="points")
-    for row, value, bar in zip(rows, values, bars, strict=True):
+    for row, (value, bar) in enumerate(zip(values, bars, strict=True)):
         if not math.isfinite(value):
             axes.text(0.5, row, NONE, ha="center", va="center", color=style.QUIET, transform=axes.get_yaxis_transform())
             continue

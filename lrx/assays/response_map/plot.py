@@ -10,14 +10,16 @@ from matplotlib.image import AxesImage
 
 from lrx.assays.plotting import style
 from lrx.assays.plotting.figure_caption import figure_caption
+from lrx.assays.plotting.heading import heading
 from lrx.assays.plotting.image_grid import is_image, show_sheet
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
 DIVERGING = "RdBu_r"  # white at 0, blue where responses contract
-SIDE = 3.0  # inches of a map
-PERCENTILE = 99.0  # of the values, where colours end, so that the poles at fixed points do not bleach the rest
+PERCENTILE = 99  # of the values, where colours end, so that the poles at fixed points do not bleach the rest
+CLIPPED = f"pointed scales: colours end at the {PERCENTILE}th percentile of the map"
 ARROWS = 10  # arrows a side on a page of many pairs
+WIDE = 5.0  # inches from which maps lie side by side
 NAME = "response_map"
 
 
@@ -31,40 +33,51 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
 
 def _one_pair(result: AssayResult, provenance: results.Provenance) -> Figure:
     """Draw the divergence with flow lines of u, the magnitude, the curvature, and observations of the plane."""
-    width, height = 2 * SIDE + 2.4, 2 * SIDE + 1.5
+    width = style.width(style.DOUBLE)
+    columns = 2 if width >= WIDE else 1
+    side = width / columns - 1.0
+    across, down = width / columns, side + 0.6
+    rows = (4 if "decoded" in result.arrays else 3) / columns
+    height = int(rows + 0.5) * down
     figure = style.figure(width, height)
 
-    def box(row: int, column: int) -> Axes:
-        left, bottom = 0.5 + column * (SIDE + 1.35), 0.5 + (1 - row) * (SIDE + 0.75)
-        return figure.add_axes((left / width, bottom / height, SIDE / width, SIDE / height))
+    def box(number: int) -> Axes:
+        row, column = divmod(number, columns)
+        left, bottom = 0.4 + column * across, height - row * down - side - 0.1
+        return figure.add_axes((left / width, bottom / height, side / width, side / height))
 
-    divergence, magnitude, curvature = (box(*place) for place in ((0, 0), (0, 1), (1, 0)))
+    divergence, magnitude, curvature = box(0), box(1), box(2)
     values = result.arrays["divergence"].values[0]
-    _bar(divergence, _map(divergence, result, values, _around_zero(values)), "divergence of u")
+    clipped = [_bar(divergence, _map(divergence, result, values, _around_zero("divergence", values)))]
+    _head(divergence, "divergence of u, and its flow lines")
     _streams(divergence, result)
     values = result.arrays["magnitude"].values[0]
-    image = _map(magnitude, result, values, Normalize(0, _top(values)), style.SEQUENTIAL)
-    _bar(magnitude, image, "|u| in the plane (latent)")
+    norm = Normalize(0, style.shared("magnitude", 0, _top(values))[1])
+    clipped.append(_bar(magnitude, _map(magnitude, result, values, norm, style.SEQUENTIAL)))
     _posterior(magnitude, result)
     values = result.arrays["curvature"].values[0]
-    _bar(curvature, _map(curvature, result, values, _around_zero(values)), "mean curvature (1/latent)")
+    clipped.append(_bar(curvature, _map(curvature, result, values, _around_zero("curvature", values))))
+    _head(curvature, "mean curvature of flow lines (1/latent)")
     if "decoded" in result.arrays:
-        _decoded(box(1, 1), result)
-    style.title(divergence, "Response map", _caption(result, provenance), characters=125, above=9)
+        _decoded(box(3), result)
+    heading(divergence, "Response map", _caption(result, provenance), key=CLIPPED if any(clipped) else "", above=13)
     return figure
+
+
+def _head(axes: Axes, text: str) -> None:
+    axes.set_title(text, fontsize=style.TICK, loc="left", pad=3)
 
 
 def _all_pairs(result: AssayResult, provenance: results.Provenance) -> Figure:
     """Draw the divergence of each pair below the diagonal, |u| above it: row and column are the latents."""
     pairs = result.arrays["latents"].values
     mapped = sorted(set(pairs.ravel().tolist()))
-    side = max(0.75, min(1.7, 9.0 / len(mapped)))
-    total = side * len(mapped)
-    figure = style.figure(total + 1.8, total + 1.4)
+    total = style.width(style.DOUBLE) - 1.2
+    figure = style.figure(total + 1.2, total + 0.5)
     divergence, magnitude = (result.arrays[name].values for name in ("divergence", "magnitude"))
-    norms = _around_zero(divergence), Normalize(0, _top(magnitude))
+    norms = _around_zero("divergence", divergence), Normalize(0, style.shared("magnitude", 0, _top(magnitude))[1])
     bars: dict[str, AxesImage] = {}
-    page = figure.add_axes((0.5 / (total + 1.8), 0.5 / (total + 1.4), total / (total + 1.8), total / (total + 1.4)))
+    page = figure.add_axes((0.45 / (total + 1.2), 0.4 / (total + 0.5), total / (total + 1.2), total / (total + 0.5)))
     page.set_xlim(0, len(mapped))
     page.set_ylim(0, len(mapped))
     page.set_xticks(np.arange(len(mapped)) + 0.5, [str(latent) for latent in mapped])
@@ -88,10 +101,9 @@ def _all_pairs(result: AssayResult, provenance: results.Provenance) -> Figure:
             axes.set_xlabel("")
             axes.set_ylabel("")
     for place, (label, image) in enumerate(bars.items()):
-        bar = page.inset_axes((1 + 0.15 / total, 0.55 * (1 - place), 0.14 / total, 0.45))
+        bar = page.inset_axes((1 + 0.1 / total, 0.55 * (1 - place), 0.12 / total, 0.45))
         figure.colorbar(image, cax=bar, label=label, extend="both" if place == 0 else "max").outline.set_visible(False)
-    caption = _caption(result, provenance)
-    style.title(page, "Response maps of pairs of latents", caption, characters=max(50, int(17 * total)))
+    heading(page, "Response maps of pairs of latents", _caption(result, provenance), key=CLIPPED)
     return figure
 
 
@@ -107,10 +119,15 @@ def _map(axes: Axes, result: AssayResult, values: np.ndarray, norm: Normalize, c
     return image
 
 
-def _bar(axes: Axes, image: AxesImage, label: str, extend: str | None = None) -> None:
-    bar = axes.inset_axes((1.04, 0, 0.045, 1))
-    extend = extend or ("both" if image.cmap.name == DIVERGING else "max")
-    axes.figure.colorbar(image, cax=bar, label=label, extend=extend).outline.set_visible(False)
+def _bar(axes: Axes, image: AxesImage) -> bool:
+    """Draw the scale of a map, with points where colours end before the values; return whether they do."""
+    values: np.ndarray = np.ma.masked_invalid(np.ma.asarray(image.get_array()))
+    least, most = image.get_clim()
+    low, top = bool((values < least).any()), bool((values > most).any())
+    bar = axes.inset_axes((1.03, 0, 0.04, 1))
+    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[low, top]
+    axes.figure.colorbar(image, cax=bar, extend=extend).outline.set_visible(False)
+    return low or top
 
 
 def _streams(axes: Axes, result: AssayResult) -> None:
@@ -136,17 +153,19 @@ def _arrows(axes: Axes, result: AssayResult, number: int) -> None:
 def _posterior(axes: Axes, result: AssayResult) -> None:
     """Draw the codes of images as dots on the map."""
     if "posterior" not in result.arrays:
+        _head(axes, "|u| in the plane (latent)")
         return
     codes = result.arrays["posterior"].values[0]
     axes.scatter(codes[:, 0], codes[:, 1], s=1.5, color="white", alpha=0.5, linewidths=0)
     axes.set_xlim(axes.images[0].get_extent()[:2])
     axes.set_ylim(axes.images[0].get_extent()[2:])
-    axes.set_title(f"dots: codes of {len(codes):,} images", fontsize=7, color=style.QUIET, loc="left", pad=3)
+    _head(axes, f"|u| in the plane (latent); dots: codes of {len(codes):,} images")
 
 
 def _decoded(axes: Axes, result: AssayResult) -> None:
     decoded = result.arrays["decoded"].values[0]
-    axes.set_title("decoded from the plane", fontsize=7, color=style.QUIET, loc="left", pad=3)
+    ends = [f"{value:g}" for value in result.coordinates["decoded_first"][[0, -1]]]
+    _head(axes, f"decoded, from {ends[0]} to {ends[1]}" + ("" if is_image(decoded) else "; first component"))
     along_x, along_y = result.arrays["latents"].values[0]
     axes.set_xlabel(f"latent {along_x}", labelpad=1)
     axes.set_ylabel(f"latent {along_y}", labelpad=0)
@@ -159,12 +178,12 @@ def _decoded(axes: Axes, result: AssayResult) -> None:
     half = (values[1] - values[0]) / 2 if len(values) > 1 else 0.5
     extent = (values[0] - half, values[-1] + half) * 2
     image = axes.imshow(flat, cmap=style.SEQUENTIAL, origin="lower", extent=extent, interpolation="nearest")
-    _bar(axes, image, "first component", extend="neither")
+    _bar(axes, image)
 
 
-def _around_zero(values: np.ndarray) -> Normalize:
+def _around_zero(name: str, values: np.ndarray) -> Normalize:
     """Return colours symmetric around 0, up to the 99th percentile of the magnitude."""
-    top = _top(np.abs(values))
+    top = style.shared(name, 0, _top(np.abs(values)))[1]
     return TwoSlopeNorm(0, -top, top)
 
 
@@ -176,11 +195,22 @@ def _top(values: np.ndarray) -> float:
 def _caption(result: AssayResult, provenance: results.Provenance) -> str:
     settings, error = result.settings, result.scores.get("divergence_error_median")
     image = f" {settings['index']}" if settings["index"] is not None else ""
+    exact = settings["derivative"] == "exact"
     return figure_caption(
         result,
         provenance,
-        f"latents {settings['latents']}",
-        f"base {settings['base']}{image}",
+        _latents(result),
+        f"all other latents as at the base: {settings['base']}{image}",
         f"{settings['resolution']} x {settings['resolution']} points",
-        f"derivative {settings['derivative']}" + (f", median error {error:.1g}" if error is not None else ""),
+        "exact derivatives" if exact else "derivatives from differences between points",
+        f"median error of the divergence {error:.1g}" if error is not None else "",
     )
+
+
+def _latents(result: AssayResult) -> str:
+    """Name the latents of the first map, and say who chose them."""
+    along_x, along_y = result.arrays["latents"].values[0]
+    names, pairs = f"latents {along_x} and {along_y}", len(result.arrays["latents"].values)
+    if result.settings["latents"] == "auto":
+        return f"{names}: of informative latents, the pair that move each other most"
+    return names if pairs == 1 else f"{names}, the first of {pairs} pairs"
