@@ -129,6 +129,7 @@ def test_every_factor_has_its_panel(tmp_path: Path, figures: list[Figure], facto
     assert whole(path)
     assert len(figures[0].axes) == factors + 1
     assert "names no latent" in said(figures[0])
+    assert all(axes.get_ylim()[1] < 0.9 for axes in figures[0].axes[:factors])  # what they show fills them
     assert ("names 0" in said(figures[0])) == (factors > 1)
 
 
