@@ -67,11 +67,27 @@ def test_draws_any_size(tmp_path: Path, shape: dict[str, int]) -> None:
 def test_undefined_participation_has_remark(tmp_path: Path, figures: list[Figure], probed: bool) -> None:
     for constant in (False, True):
         draw(written(tmp_path, constant=constant, probed=probed), tmp_path)
-    alive, dead = (" ".join(" ".join(text.get_text() for text in one.axes[0].texts).split()) for one in figures)
-    assert "participation ratio 2.5 ± 0.12 (prior), 2.5 ± 0.12 (posterior)" in alive
+    alive, dead = (str(one.get_label()) for one in figures)
+    assert "participation ratio 2.50 ± 0.12 (prior), 2.50 ± 0.12 (posterior)" in alive
+    assert "the dimension at codes of images counts" in alive
     assert "the Jacobian is 0" not in alive
     assert "participation ratio not defined (prior), not defined (posterior)" in dead
     assert dead.endswith("the Jacobian is 0")
+
+
+def test_both_dimensions_are_named(tmp_path: Path, figures: list[Figure]) -> None:
+    draw(written(tmp_path), tmp_path)
+    spectrum = figures[0].axes[0]
+    assert spectrum.get_title(loc="left") == "dimension 3.00 ± 0.10 at codes of images"
+    legend = spectrum.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "prior points: 3.00 ± 0.10",
+        "codes of images: 3.00 ± 0.10",
+    ]
+    triangles = [np.asarray(line.get_xdata()).tolist() for line in spectrum.lines if line.get_marker() == "v"]
+    assert triangles == [[2.5], [2.5]]
+    assert any("▽\N{NO-BREAK SPACE}participation ratio" in text.get_text() for text in spectrum.texts)
 
 
 def test_histogram_ignores_distant_zero(tmp_path: Path, figures: list[Figure]) -> None:
