@@ -26,7 +26,7 @@ DESCRIPTION = Description(
     main_scores=("kept_straight", "kept_graph"),
     pictures={
         "interpolation": Picture(
-            "Strips of decoded images between pairs of images, one for each kind of path, with their scores.",
+            "Scores and |u| of each kind of path, and below them strips of decoded images between pairs of images.",
             "Good: low |u|, even steps and factors that stay; bad: peaks of |u|, jumps, images unlike any in the data.",
         ),
     },

@@ -1,4 +1,4 @@
-"""Picture of paths between codes as strips of decoded images with their scores, from a results file."""
+"""Picture of paths between codes: |u| along them, their scores, and strips of decoded images, from a results file."""
 
 from __future__ import annotations
 
@@ -7,88 +7,117 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import offset_copy
 
 from lrx.assays.plotting import style
-from lrx.assays.plotting.annotations import NONE, error_digits, write_text
 from lrx.assays.plotting.figure_caption import figure_caption
+from lrx.assays.plotting.heading import heading
 from lrx.assays.plotting.image_grid import is_image, show_lines, show_sheet
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-ROW = 0.5  # inches of a point
-BETWEEN = 0.3  # inches between pairs
-NUMBERS = 0.8  # inches of a column of scores
-COLUMNS = (
-    ("mean_u", "mean |u|"),
-    ("length", "length"),
-    ("cost", "cost"),
-    ("jump", "pixel\njump"),
-    ("kept", "factors\nkept"),
-)
+WIDE = 5.0  # inches from which profile and scores lie side by side, and strips have all their images
+LABELS, HIGH, BELOW, BETWEEN = 0.72, 1.0, 0.72, 0.24  # inches of names, of the upper panels, below them, between strips
+SHOWN = 7  # images of a strip in one column
+RELIABLE = 0.8  # accuracy of the probe network from which what it reads is taken for the factors
+LOOKS = ((style.ACCENT, "o"), ("#20456b", "s"), ("#8a6d00", "^"), (style.QUIET, "D"))  # of a path
+SCORES = {"mean_u": "mean\n|u|", "length": "length", "cost": "cost", "jump": "pixel\njump", "kept": "factors\nkept"}
 
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
     """Draw `interpolation`: means over all pairs above, and below a block of strips for each stored pair."""
     images = result.arrays["images"].values  # path, pair, point, ...
     paths, shown, points = images.shape[:3]
-    columns = [column for column in COLUMNS if column[0] in result.arrays]
+    width = style.width(style.DOUBLE)
+    beside = width >= WIDE
+    chosen = np.unique(np.linspace(0, points - 1, points if beside else min(points, SHOWN)).round().astype(int))
+    across = width - LABELS
     aspect = images.shape[-1] / images.shape[-2] if is_image(images) else 1.0
-    wide, block = ROW * aspect * points, ROW * paths
-    labels, table, head = 0.9, NUMBERS * len(columns), 0.4
-    high = (shown + 1) * (block + BETWEEN)
-    width, height = labels + wide + table + 0.2, high + head + 1
+    row = across / len(chosen) / aspect if is_image(images) else 0.45
+    panels = HIGH + BELOW if beside else 2 * (HIGH + BELOW)
+    block = paths * row + BETWEEN
+    height = panels + shown * block
     figure = style.figure(width, height)
-    for place in range(shown + 1):
-        bottom = 0.1 + (shown - place) * (block + BETWEEN)
-        axes = figure.add_axes((labels / width, bottom / height, wide / width, block / height))
-        if place == 0:
-            _means(axes, result, points)
-        elif is_image(images):
-            show_sheet(axes, images[:, place - 1], gap=2)
+
+    def box(left: float, top: float, wide: float, high: float) -> Axes:
+        return figure.add_axes((left / width, 1 - (top + high) / height, wide / width, high / height))
+
+    profile = box(LABELS, 0, 0.36 * across if beside else across, HIGH)
+    _profile(profile, result)
+    names = [name for name in SCORES if name in result.arrays]
+    start = LABELS + (0.36 * across + LABELS if beside else 0)
+    step = (width - start) / max(1, len(names))
+    for number, name in enumerate(names):
+        axes = box(start + number * step, 0 if beside else HIGH + BELOW, 0.78 * step, HIGH)
+        _scores(axes, result, name)
+        if number == 0:
+            _name_paths(axes, result)
+    for pair in range(shown):
+        axes = box(LABELS, panels + pair * block, across, paths * row)
+        if is_image(images):
+            show_sheet(axes, images[:, pair][:, chosen], gap=2)
             axes.set_aspect("auto")
         else:
-            _vectors(axes, images[:, place - 1])
-        for row, path in enumerate(result.coordinates["path"]):
-            middle = 1 - (row + 0.5) / paths
-            write_text(axes, (0, middle), (-8, 0), str(path), align="right", size=9)
-            for column, (kind, _) in enumerate(columns):
-                at = (72 * (NUMBERS * (column + 0.5) + 0.1), 0.0)
-                _cell(axes, result, kind, row, place - 1, (1, middle), at)
-        if place == 0:
-            for column, (_, words) in enumerate(columns):
-                at = (72 * (NUMBERS * (column + 0.5) + 0.1), 14.0)
-                write_text(axes, (1, 1), at, words, size=8, colour=style.QUIET)
-        else:
-            start, end = result.arrays["ends"].values[place - 1]
-            write_text(
-                axes, (0, 1), (0, 7), f"from image {start} to image {end}", align="left", size=7, colour=style.QUIET
-            )
-    top = figure.add_axes((labels / width, (0.1 + high - BETWEEN + head) / height, wide / width, 0.01 / height))
-    top.axis("off")
-    style.title(top, "Interpolation", _caption(result, provenance), characters=int(17 * (wide + table)))
+            _vectors(axes, images[:, pair])
+        _name_paths(axes, result)
+        first, last = result.arrays["ends"].values[pair]
+        axes.set_title(f"from image {first} to image {last}", fontsize=style.SMALL, loc="left", pad=3)
+    doubtful = "kept" in names and not _is_reliable(result)
+    key = f"hollow: the probe that reads factors has an accuracy of {_accuracy(result):.2f}" if doubtful else ""
+    heading(profile, "Interpolation", _caption(result, provenance), key=key, above=22 if beside else 0)
     return {"interpolation": figure}
 
 
-def _means(axes: Axes, result: AssayResult, points: int) -> None:
-    """Draw the profile of |u| along the paths, mean over pairs: a small plot for each path, on one scale."""
-    u = result.arrays["u"].values
-    mean, se = mean_and_se(np.swapaxes(u, 0, 1))
+def _profile(axes: Axes, result: AssayResult) -> None:
+    """Draw |u| along the paths, mean over pairs with a band of its standard error."""
+    mean, se = mean_and_se(np.swapaxes(result.arrays["u"].values, 0, 1))
     se = np.nan_to_num(se)  # of a single pair
-    top = 1.15 * float((mean + se).max()) or 1.0
-    axes.axis("off")
-    for row in range(len(mean)):
-        strip = axes.inset_axes((0, 1 - (row + 0.93) / len(mean), 1, 0.86 / len(mean)))
-        middle = np.arange(points) + 0.5  # above the images below
-        strip.fill_between(middle, mean[row] - se[row], mean[row] + se[row], color=style.ACCENT, alpha=0.25, lw=0)
-        strip.plot(middle, mean[row], color=style.ACCENT, linewidth=1.2)
-        strip.set_xlim(0, points)
-        strip.set_ylim(0, top)
-        strip.set_xticks([])
-        strip.set_yticks([0, top / 1.15], ["", f"{top / 1.15:.1f}"] if row == 0 else ["", ""], fontsize=6)
-        strip.yaxis.tick_right()
-        strip.tick_params(length=2, pad=1)
-        strip.spines[["top", "left"]].set_visible(False)
+    where = np.linspace(0, 1, mean.shape[1])
+    for row, (own, error) in enumerate(zip(mean, se, strict=True)):
+        colour, marker = LOOKS[row % len(LOOKS)]
+        axes.fill_between(where, own - error, own + error, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(where, own, color=colour, marker=marker, markersize=2.5, linewidth=1.2)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.05 * float((mean + se).max()) or 1.0)
+    axes.set_xlabel("point of the path")
+    axes.set_ylabel("|u| (latent)")
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _scores(axes: Axes, result: AssayResult, name: str) -> None:
+    """Draw the mean over pairs of a score of each path, with its standard error; hollow where it is doubtful."""
+    paths = [str(path) for path in result.coordinates["path"]]
+    top = 0.0
+    for row, path in enumerate(paths):
+        value, se = result.scores[f"{name}_{path}"], result.scores[f"{name}_{path}_se"]
+        if not math.isfinite(value):
+            continue
+        error = se if math.isfinite(se) else 0.0
+        top = max(top, value + error)
+        colour, marker = LOOKS[row % len(LOOKS)]
+        fill = "white" if name == "kept" and not _is_reliable(result) else colour
+        axes.errorbar([value], [row], xerr=[error], color=colour, marker=marker, markersize=4, mfc=fill, elinewidth=1)
+    axes.set_xlim(0, max(1.0, 1.02 * top) if name == "kept" else 1.1 * top or 1.0)
+    axes.set_ylim(len(paths) - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.xaxis.set_major_locator(MaxNLocator(2))
+    axes.set_title(SCORES[name], fontsize=style.TICK, loc="left", pad=3, linespacing=1.1)
+    axes.grid(axis="x", color="#e4e4e4", linewidth=0.6)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _name_paths(axes: Axes, result: AssayResult) -> None:
+    """Write the names of the paths left of their rows, in their colours."""
+    bottom, top = axes.get_ylim()
+    paths = [str(path) for path in result.coordinates["path"]]
+    left = offset_copy(axes.get_yaxis_transform(), axes.get_figure(root=True), x=-5, units="points")
+    for row, path in enumerate(paths):
+        place = top + (row + 0.5) / len(paths) * (bottom - top)
+        colour = LOOKS[row % len(LOOKS)][0]
+        axes.text(0, place, path, ha="right", va="center", fontsize=style.TICK, color=colour, transform=left)
 
 
 def _vectors(axes: Axes, vectors: np.ndarray) -> None:
@@ -98,34 +127,23 @@ def _vectors(axes: Axes, vectors: np.ndarray) -> None:
         strip = axes.inset_axes((0, 1 - (row + 0.93) / len(flat), 1, 0.86 / len(flat)))
         show_lines(strip, np.arange(len(path)), path)
         strip.set_xticks([])
-        strip.tick_params(labelsize=6)
+        strip.yaxis.tick_right()
+        strip.yaxis.set_major_locator(MaxNLocator(2))
 
 
-def _cell(
-    axes: Axes,
-    result: AssayResult,
-    kind: str,
-    row: int,
-    pair: int,
-    where: tuple[float, float],
-    offset: tuple[float, float],
-) -> None:
-    """Write the score of a path: of one pair, or of all pairs (pair -1) with its standard error below."""
-    if pair >= 0:
-        value = float(result.arrays[kind].values[row, pair])
-        write_text(axes, where, offset, f"{value:.2f}" if math.isfinite(value) else NONE, size=8, colour=style.QUIET)
-        return
-    name = f"{kind}_{result.coordinates['path'][row]}"
-    value, se = result.scores[name], result.scores[f"{name}_se"]
-    write_text(axes, where, (offset[0], 5), f"{value:.2f}" if math.isfinite(value) else NONE, size=9)
-    if math.isfinite(se):
-        write_text(axes, where, (offset[0], -6), f"±{error_digits(se)}", size=7, colour=style.QUIET)
+def _accuracy(result: AssayResult) -> float:
+    return result.scores.get("probe_accuracy", math.nan)
+
+
+def _is_reliable(result: AssayResult) -> bool:
+    """Return whether the probe network reads factors well enough for `kept`."""
+    return not _accuracy(result) < RELIABLE
 
 
 def _caption(result: AssayResult, provenance: results.Provenance) -> str:
     settings = result.settings
     parts = [
-        f"above: |u| along the paths and scores, means over {settings['num_pairs']} pairs; below: single pairs",
+        f"above: means over {settings['num_pairs']} pairs; below: single pairs",
         f"response: h {settings['pulls']} times",
         f"graph: {settings['num_nodes']} nodes",
         f"relaxed: {settings['steps']} steps",
@@ -133,7 +151,8 @@ def _caption(result: AssayResult, provenance: results.Provenance) -> str:
     ]
     if "num_sharing" in result.scores:
         parts.append(
-            f"factors read by a probe network (accuracy {result.scores['probe_accuracy']:.2f}), "
+            f"factors read by a probe network (accuracy {_accuracy(result):.2f}"
+            f"{'' if _is_reliable(result) else f', below {RELIABLE:g}: what is kept is doubtful'}), "
             f"{result.scores['num_sharing']:.0f} pairs"
         )
     return figure_caption(result, provenance, *parts, *_same(result))
