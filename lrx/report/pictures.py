@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 
 from lrx.assays import catalog
 from lrx.assays.plotting import style
-from lrx.core.text import humanize, one_line
+from lrx.assays.plotting.drawing import drawing_errors
+from lrx.assays.plotting.drawing import reason as reason
+from lrx.core.text import humanize
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
@@ -41,24 +43,15 @@ def assay_pictures(
     model, dataset = (str(provenance.get(key, f"{key} not recorded")) for key in ("model", "dataset"))
     subject = f"{model.rpartition('.')[2]} on {dataset}."
     pictures, undescribed = [], []
-    try:
-        with style.plot_style():
-            for key, figure in figures_of(result, provenance).items():
-                if key in description.pictures:
-                    alt, caption = description.pictures[key].alt, description.pictures[key].reading
-                else:
-                    alt, caption = f"Picture {humanize(key)} of {description.title}.", ""
-                    undescribed.append(f"lrx/assays/{name}/description.py describes no picture {key!r}; add it there")
-                pictures.append(as_picture(figure, f"{alt} {subject}", caption=caption))
-    except Exception as error:  # drawing raises anything, for arrays that a file may hold
-        problem = f"lacks {error}" if isinstance(error, KeyError) else f"cannot be drawn ({reason(error)})"
-        raise ValueError(f"{file}: its {name} {problem}; was it written by another version of lrx?") from error
+    with drawing_errors(name, file), style.plot_style():
+        for key, figure in figures_of(result, provenance).items():
+            if key in description.pictures:
+                alt, caption = description.pictures[key].alt, description.pictures[key].reading
+            else:
+                alt, caption = f"Picture {humanize(key)} of {description.title}.", ""
+                undescribed.append(f"lrx/assays/{name}/description.py describes no picture {key!r}; add it there")
+            pictures.append(as_picture(figure, f"{alt} {subject}", caption=caption))
     return pictures, undescribed
-
-
-def reason(error: Exception) -> str:
-    """Return an error in one line; its type where it has no message."""
-    return one_line(str(error)) or type(error).__name__
 
 
 def as_picture(figure: Figure, alt: str, *, caption: str = "") -> Picture:

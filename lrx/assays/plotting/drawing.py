@@ -6,13 +6,15 @@ and may have `exports(result, provenance)`, the contents of other files by their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from lrx.assays import catalog
 from lrx.assays.plotting import style
+from lrx.core.text import one_line
 from lrx.core.types import AssayResult
 from lrx.storage import results
 from lrx.storage.atomic import write
@@ -44,6 +46,21 @@ def read(path_h5: Path, name: str) -> tuple[AssayResult, results.Provenance]:
     if name not in stored.assays:
         raise ValueError(f"{path_h5} has no {name}; it has {', '.join(stored.assays) or 'no assay'}")
     return stored.assays[name], stored.provenance_of[name]
+
+
+@contextmanager
+def drawing_errors(name: str, file: Path) -> Iterator[None]:
+    """Turn any error of drawing an assay into a ValueError of one line that names the file."""
+    try:
+        yield
+    except Exception as error:  # drawing raises anything, for arrays that a file may hold
+        problem = f"lacks {error}" if isinstance(error, KeyError) else f"cannot be drawn ({reason(error)})"
+        raise ValueError(f"{file}: its {name} {problem}; was it written by another version of lrx?") from error
+
+
+def reason(error: Exception) -> str:
+    """Return an error in one line; its type where it has no message."""
+    return one_line(str(error)) or type(error).__name__
 
 
 def save(figures: Figures, result: AssayResult, provenance: results.Provenance, folder: Path) -> list[Path]:

@@ -27,7 +27,7 @@ def heading(axes: Axes, title: str, caption: str, *, key: str = "", above: float
     figure = axes.figure
     assert figure is not None
     figure.set_label(f"{title}. {caption}")
-    room = 72 * (page.width(figure.get_figure(root=True).get_figwidth()) - 2 * MARGIN)
+    room = 72 * (page.width(figure.bbox.width / figure.dpi) - 2 * MARGIN)
     parts = [key, *(caption.split(SEPARATOR) if page.page().heading else [])]
     line = first_parts([part for part in parts if part], room)
     height = above + 4
@@ -49,9 +49,19 @@ def first_parts(parts: list[str], room: float) -> str:
     return line
 
 
-def width_of(text: str) -> float:
-    """Return the width of a line of small print in points."""
-    wide, _, _ = TextToPath().get_text_width_height_descent(text, FontProperties(size=SMALL), ismath=False)
+def shortened(text: str, room: float, size: float) -> str:
+    """Cut a bold line of `size` points to `room` points, with dots at its end."""
+    if width_of(text, size, "bold") <= room:
+        return text
+    while text and width_of(f"{text} …", size, "bold") > room:
+        text = text[:-1]
+    return f"{text} …"
+
+
+def width_of(text: str, size: float = SMALL, weight: str = "normal") -> float:
+    """Return the width of a line in points."""
+    font = FontProperties(size=size, weight=weight)
+    wide, _, _ = TextToPath().get_text_width_height_descent(text, font, ismath=False)
     return float(wide)
 
 

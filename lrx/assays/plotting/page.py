@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from matplotlib.figure import SubFigure
+from matplotlib.figure import Figure
 
 SINGLE, DOUBLE = 3.25, 6.75  # inches of one column and of two columns of a journal
 
@@ -20,13 +20,13 @@ class Page:
 
     width: inches; None: the one that each picture prefers. heading: whether the title of an assay is drawn, which a
     journal sets itself. limits: by name, those of all results that are drawn next to one another; None: of one alone.
-    panel: part of a larger figure, to draw in.
+    blank: function of width and height in inches that gives the figures to draw in; None: figures of their own.
     """
 
     width: float | None = None
     heading: bool = True
     limits: Limits | None = None
-    panel: SubFigure | None = None
+    blank: Callable[[float, float], Figure] | None = None
 
 
 _PAGE: ContextVar[Page | None] = ContextVar("page", default=None)

@@ -6,15 +6,16 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+import lrx
 from lrx.assays.plotting.fit import fit
 from lrx.assays.plotting.page import DOUBLE, SINGLE, page, shared, width
+from lrx.core.text import printable
 from lrx.storage.atomic import write
 
 __all__ = ["DOUBLE", "SINGLE", "shared", "width"]
@@ -24,6 +25,9 @@ ACCENT = "#b3391f"
 QUIET = "#5f6368"
 SMALL, TICK, TEXT, TITLE = 6.5, 7.0, 8.0, 9.5  # points of small print and cells, ticks and legends, labels, titles
 DPI = 160  # of pictures on a screen
+FORMATS = ("pdf", "svg", "png")
+MARK = "lrx figure"  # in each file, by which an older one is known
+CREATOR = f"{MARK} {lrx.__version__}"
 PRINT_DPI = 300  # of pixels in print, and of images and maps within vector files
 
 
@@ -56,13 +60,12 @@ def plot_style() -> Iterator[None]:
 
 
 def figure(wide: float, high: float) -> Figure:
-    """Return a blank figure of this size in inches, drawn by Agg without a display or pyplot.
+    """Return a blank figure of this size in inches, or the part of a larger one that the page has for the picture."""
+    return (page().blank or new_figure)(wide, high)
 
-    Where several results are drawn next to one another it is the part of the page for one of them.
-    """
-    panel = page().panel
-    if panel is not None:
-        return cast(Figure, panel)  # both are FigureBase; pictures use nothing else
+
+def new_figure(wide: float, high: float) -> Figure:
+    """Return a figure of this size in inches, drawn by Agg without a display or pyplot."""
     blank = Figure(figsize=(wide, high), dpi=DPI, facecolor="white")
     FigureCanvasAgg(blank)
     return blank
@@ -88,8 +91,15 @@ def png(drawn: Figure) -> bytes:
 
 
 def content(drawn: Figure, file_format: str, *, dpi: int = PRINT_DPI) -> bytes:
-    """Return a figure as a file of a format (png, pdf, svg), of the size that it has; without the date."""
-    buffer = io.BytesIO()
-    metadata = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[file_format]
-    drawn.savefig(buffer, format=file_format, dpi=dpi, metadata=metadata)
+    """Return a figure as a file of one of `FORMATS`, of the size that it has; its label is the description.
+
+    The same figure gives the same bytes: no date is written. To be called within `plot_style`.
+    """
+    buffer, text = io.BytesIO(), printable(str(drawn.get_label()))
+    metadata: dict[str, dict[str, str | None]] = {
+        "pdf": {"Creator": CREATOR, "Subject": text, "CreationDate": None},
+        "svg": {"Creator": CREATOR, "Description": text, "Date": None},
+        "png": {"Software": CREATOR, "Description": text},
+    }
+    drawn.savefig(buffer, format=file_format, dpi=dpi, metadata=metadata[file_format])
     return buffer.getvalue()

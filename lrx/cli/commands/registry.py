@@ -163,6 +163,11 @@ PLAIN_COMMANDS = {
         PlainCommand("collect", "the scores of all runs of a folder as HDF5 and as a table", "FOLDER [out=PATH.h5]"),
         PlainCommand("status", "how far the runs of a folder are, and why some failed", "FOLDER [--once]"),
         PlainCommand("report", "one HTML page of a run or a sweep: pictures, scores, meaning", "PATH [out=FILE.html]"),
+        PlainCommand(
+            "figure",
+            "pictures of results for print, as PDF, SVG or PNG of exact width",
+            "PATH ... [assay=NAME] [format=pdf|svg|png] [width=INCHES] [out=PATH]",
+        ),
         PlainCommand("show", "what a results file holds, as tables on the terminal", "PATH"),
         PlainCommand("completion", 'print shell completion: eval "$(lrx completion bash)"', "bash"),
     )
