@@ -8,17 +8,14 @@ import cf_units
 import netCDF4
 import pint
 import pytest
-import torch
 from matplotlib import pyplot
 
 import lrx
 from lrx.assays import catalog
 from lrx.assays.plotting import style
-from lrx.assays.run import run_assay
 from lrx.core.types import AssayResult
 from lrx.storage import results
-from scripts.toy_assays import ToyMaps, small, sparse_toy, toy
-from tests.cli.test_configs import model_from
+from tests.support.all_assays import toy_result
 from tests.support.models_for_tests import one_thread as one_thread
 
 ROOT = Path(lrx.__file__).parents[1]
@@ -83,14 +80,7 @@ def assert_units_are_read(name: str, result: AssayResult, path: Path) -> None:
 
 @pytest.mark.parametrize("name", catalog.descriptions())
 def test_scores_and_pictures_are_described(name: str, tmp_path: Path) -> None:
-    description, dataset = catalog.descriptions()[name], toy()
-    torch.manual_seed(0)
-    vectors = model_from("model=vae", "network=mlp", "latent_dim=3", dataset=dataset)
-    model = ToyMaps() if description.codes.places else vectors
-    if description.codes.sparse:
-        model, dataset = sparse_toy()  # type: ignore[assignment]
-    result = run_assay(small(name), model, dataset, torch.Generator().manual_seed(0))
-    assert isinstance(result, AssayResult)
+    description, result = catalog.descriptions()[name], toy_result(name)
     assert_units_are_read(name, result, tmp_path / "result.h5")
     scores = [score for score in result.scores if not score.endswith("_se")]
     path = f"lrx/assays/{name}/description.py"

@@ -10,35 +10,45 @@ from matplotlib.transforms import Bbox
 
 HEADING = "heading"  # gid of texts that layout passes over
 MARGIN = 0.03  # inches around the outermost ink
-LEAST = 0.2  # share of the width that the axes keep beside their labels
+LEAST = 0.05  # share of the width that the axes keep beside their labels
+GROWTH = 1.25  # of axes at most: a picture of few cells stays small on a wide page
 TIMES, CLOSE = 6, 0.004  # passes at most, as labels change with their axes; inches that are close enough
 
 
-def fit(figure: Figure, width: float) -> None:
+def fit(figure: Figure, width: float, name: str = "picture") -> None:
     """Make a figure `width` inches wide, and as high as its content; both sides of axes are scaled by one factor.
 
-    Headings (see `heading`) lie between the margins whatever the axes do. ValueError where labels take the width.
+    Headings (see `heading`) lie between the margins whatever the axes do. ValueError, with the name of the picture,
+    where labels take the width.
     """
     if not figure.axes:
         figure.set_size_inches(width, figure.get_figheight())
         return
-    for _ in range(TIMES):
-        size, ink, axes = figure.get_size_inches(), figure.get_tightbbox(), _union(figure)
-        left, right = axes.x0 - ink.x0, ink.x1 - axes.x1
-        top, bottom = max(ink.y1, _top_of_headings(figure)) - axes.y1, axes.y0 - ink.y0
-        scale = (width - 2 * MARGIN - left - right) / axes.width
+    grown, around = 1.0, np.zeros(4)
+    for turn in range(TIMES):
+        size, axes = figure.get_size_inches(), _union(figure)
+        # later than in the second turn, labels that come and go with the size of axes keep their room
+        around = np.maximum(around * (turn > 1), _labels(figure, axes))
+        left, right, top, bottom = around
+        scale = min((width - 2 * MARGIN - left - right) / axes.width, GROWTH / grown)
+        grown *= scale
         if scale * axes.width < LEAST * width:
-            raise ValueError(f"its labels leave no room for the picture at a width of {width:g} inches")
+            raise ValueError(f"{name}: labels leave no room at a width of {width:.3g} inches; ask for more")
         height = scale * axes.height + top + bottom + 2 * MARGIN
-        corner = MARGIN + left, MARGIN + bottom
         for part in figure.axes:
             box = _inches(part.get_position(original=True), size)
-            x, y = (corner[0] + scale * (box.x0 - axes.x0)) / width, (corner[1] + scale * (box.y0 - axes.y0)) / height
-            part.set_position((x, y, scale * box.width / width, scale * box.height / height))
+            x, y = MARGIN + left + scale * (box.x0 - axes.x0), MARGIN + bottom + scale * (box.y0 - axes.y0)
+            part.set_position((x / width, y / height, scale * box.width / width, scale * box.height / height))
         figure.set_size_inches(width, height)
-        change = abs(size[0] - width), abs(size[1] - height), abs(scale - 1) * axes.width
-        if max(change) < CLOSE:
+        if max(abs(size[0] - width), abs(size[1] - height), abs(scale - 1) * axes.width) < CLOSE:
             break
+
+
+def _labels(figure: Figure, axes: Bbox) -> np.ndarray:
+    """Return how far labels, bars and headings reach over the box around all axes: left, right, top and bottom."""
+    ink = figure.get_tightbbox()
+    top = max(ink.y1, _top_of_headings(figure))
+    return np.array([axes.x0 - ink.x0, ink.x1 - axes.x1, top - axes.y1, axes.y0 - ink.y0])
 
 
 def _union(figure: Figure) -> Bbox:

@@ -12,6 +12,7 @@ from lrx.assays.plotting.figure_caption import SEPARATOR
 from lrx.assays.plotting.fit import HEADING, MARGIN
 from lrx.assays.plotting.style import QUIET, SMALL, TITLE
 
+SLACK = 1.03  # of widths: letters on a screen are set on whole pixels
 LINE = 1.35  # heights of a line of small print
 
 
@@ -62,7 +63,7 @@ def width_of(text: str, size: float = SMALL, weight: str = "normal") -> float:
     """Return the width of a line in points."""
     font = FontProperties(size=size, weight=weight)
     wide, _, _ = TextToPath().get_text_width_height_descent(text, font, ismath=False)
-    return float(wide)
+    return SLACK * float(wide)
 
 
 def _write(axes: Axes, text: str, points: float, size: float, weight: str, colour: str) -> None:

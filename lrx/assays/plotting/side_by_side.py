@@ -15,7 +15,7 @@ from lrx.assays.plotting.fit import MARGIN, fit
 from lrx.assays.plotting.heading import shortened
 from lrx.assays.plotting.page import SINGLE, Page, on_page
 
-HEAD = 0.2  # inches of the name of a result, above its picture
+HEAD = 0.17  # inches of the name of a result, above its picture
 
 Draw = Callable[[], Mapping[str, Figure]]
 
@@ -31,8 +31,8 @@ def draw_pictures(draw: Mapping[str, Draw], width: float | None = None) -> dict[
         return _draw_several(draw, width or style.DOUBLE)
     with on_page(Page(width=width, heading=False)):
         (pictures,) = [dict(function()) for function in draw.values()]
-    for picture in pictures.values():
-        fit(picture, width or picture.get_figwidth())
+    for name, picture in pictures.items():
+        fit(picture, width or picture.get_figwidth(), name)
     return pictures
 
 
@@ -58,7 +58,7 @@ def _draw_several(draw: Mapping[str, Draw], width: float) -> dict[str, Figure]:
         for panel, picture in zip(panels, alone[result].values(), strict=True):
             _place(panel, picture, result)
     for figure, parts in pages.values():
-        figure.set_label("; ".join(f"{result}: {panel.get_label()}" for result, panel in parts.items()))
+        figure.set_label("\n".join(f"{result}: {panel.get_label()}" for result, panel in parts.items()))
     return {name: figure for name, (figure, _) in pages.items()}
 
 
@@ -73,8 +73,8 @@ def _draw_alone(function: Draw, page: Page) -> dict[str, Figure]:
     with on_page(dataclasses.replace(page, blank=blank)):
         pictures = function()
     assert len(made) == len(pictures), "a picture is drawn in a figure that style.figure gives, and no figure is left"
-    for picture in made:
-        fit(picture, page.width or picture.get_figwidth())
+    for name, picture in pictures.items():
+        fit(picture, page.width or picture.get_figwidth(), name)
     return dict(sorted(pictures.items(), key=lambda entry: made.index(entry[1])))
 
 
