@@ -59,14 +59,31 @@ def test_fitted_figure_stays() -> None:
     assert np.allclose([axes.get_position().bounds for axes in figure.axes], boxes, atol=0.005)
 
 
-def test_both_sides_have_one_scale() -> None:
+@pytest.mark.parametrize(("drawn", "aspect"), [(10, "auto"), (5, "auto"), (5, "equal")])
+def test_heights_follow_widths_of_images(drawn: float, aspect: str) -> None:
     with style.plot_style():
-        figure = style.figure(10, 4)
+        figure = style.figure(drawn, 4)
         axes = figure.add_axes((0.1, 0.1, 0.8, 0.5))
+        axes.set_aspect(aspect)  # type: ignore[arg-type]
+        axes.set_yticks([0], ["a" * 30])
         fit(figure, 5)
-        box = axes.get_position()
+        box = axes.get_position(original=True)
         wide, high = box.width * 5, box.height * figure.get_figheight()
-    assert wide / high == pytest.approx(8 / 2)
+    if (drawn, aspect) == (5, "auto"):
+        assert high == pytest.approx(2)  # as drawn
+    else:
+        assert wide / high == pytest.approx(0.8 * drawn / 2)
+
+
+def test_line_without_points_takes_no_room() -> None:
+    with style.plot_style():
+        figures = [style.figure(4, 3) for _ in range(2)]
+        for marks, figure in enumerate(figures):
+            axes = figure.add_axes((0.2, 0.2, 0.7, 0.7))
+            if marks:
+                axes.plot([], [], "v", clip_on=False)
+            fit(figure, 4)
+    assert figures[0].axes[0].get_position().bounds == pytest.approx(figures[1].axes[0].get_position().bounds)
 
 
 def test_labels_that_take_the_width_are_refused() -> None:

@@ -1,4 +1,8 @@
-"""Fit of a figure to a width: axes are scaled and moved until they, with their labels, fill it; the height follows."""
+"""Fit of a figure to a width: axes are scaled and moved until they, with their labels, fill it; the height follows.
+
+Heights of axes are scaled by the factor of their widths where one of them has a fixed aspect, as images have, or the
+figure was drawn for another width; otherwise they stay, as rows of text need them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ TIMES, CLOSE = 6, 0.004  # passes at most, as labels change with their axes; inc
 
 
 def fit(figure: Figure, width: float, name: str = "picture") -> None:
-    """Make a figure `width` inches wide, and as high as its content; both sides of axes are scaled by one factor.
+    """Make a figure `width` inches wide, and as high as its content.
 
     Headings (see `heading`) lie between the margins whatever the axes do. ValueError, with the name of the picture,
     where labels take the width.
@@ -24,6 +28,10 @@ def fit(figure: Figure, width: float, name: str = "picture") -> None:
     if not figure.axes:
         figure.set_size_inches(width, figure.get_figheight())
         return
+    has_aspect = any(axes.get_aspect() != "auto" for axes in figure.axes)
+    keeps_height = not has_aspect and abs(figure.get_figwidth() - width) < CLOSE
+    for line in [line for axes in figure.axes for line in axes.lines if not len(line.get_xydata())]:
+        line.set_in_layout(False)  # a line of no points counts as a mark in the corner of the figure
     grown, around = 1.0, np.zeros(4)
     for turn in range(TIMES):
         size, axes = figure.get_size_inches(), _union(figure)
@@ -34,11 +42,12 @@ def fit(figure: Figure, width: float, name: str = "picture") -> None:
         grown *= scale
         if scale * axes.width < LEAST * width:
             raise ValueError(f"{name}: labels leave no room at a width of {width:.3g} inches; ask for more")
-        height = scale * axes.height + top + bottom + 2 * MARGIN
+        rise = 1.0 if keeps_height else scale
+        height = rise * axes.height + top + bottom + 2 * MARGIN
         for part in figure.axes:
             box = _inches(part.get_position(original=True), size)
-            x, y = MARGIN + left + scale * (box.x0 - axes.x0), MARGIN + bottom + scale * (box.y0 - axes.y0)
-            part.set_position((x / width, y / height, scale * box.width / width, scale * box.height / height))
+            x, y = MARGIN + left + scale * (box.x0 - axes.x0), MARGIN + bottom + rise * (box.y0 - axes.y0)
+            part.set_position((x / width, y / height, scale * box.width / width, rise * box.height / height))
         figure.set_size_inches(width, height)
         if max(abs(size[0] - width), abs(size[1] - height), abs(scale - 1) * axes.width) < CLOSE:
             break
