@@ -82,6 +82,7 @@ def test_line_without_points_takes_no_room() -> None:
             axes = figure.add_axes((0.2, 0.2, 0.7, 0.7))
             if marks:
                 axes.plot([], [], "v", clip_on=False)
+            axes.set(xlim=(0, 1), ylim=(0, 1))
             fit(figure, 4)
     assert figures[0].axes[0].get_position().bounds == pytest.approx(figures[1].axes[0].get_position().bounds)
 
