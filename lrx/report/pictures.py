@@ -16,7 +16,7 @@ from lrx.core.text import humanize
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-CSS_DPI = 96  # CSS pixels an inch
+CSS_DPI = 120  # CSS pixels an inch of a picture: its letters of 8 points are as large as small print of the page
 
 
 @dataclass(frozen=True)
