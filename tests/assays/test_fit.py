@@ -93,6 +93,9 @@ def test_labels_that_take_the_width_are_refused() -> None:
         figure.add_axes((0, 0, 1, 1)).set_yticks([0], ["a name that is longer than a column of any journal " * 2])
         with pytest.raises(ValueError, match=r"curves: labels leave no room at a width of 3.25 inches"):
             fit(figure, 3.25, "curves")
+        fit(figure, 3.25, exact=False)  # as on a screen
+        assert 6 < figure.get_figwidth() < 12
+        assert (ink(figure) > 0.5 * MARGIN).all()
 
 
 def test_empty_figure_has_its_width() -> None:

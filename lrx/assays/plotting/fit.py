@@ -19,11 +19,11 @@ GROWTH = 1.25  # of axes at most: a picture of few cells stays small on a wide p
 TIMES, CLOSE = 6, 0.004  # passes at most, as labels change with their axes; inches that are close enough
 
 
-def fit(figure: Figure, width: float, name: str = "picture") -> None:
+def fit(figure: Figure, width: float, name: str = "picture", *, exact: bool = True) -> None:
     """Make a figure `width` inches wide, and as high as its content.
 
-    Headings (see `heading`) lie between the margins whatever the axes do. ValueError, with the name of the picture,
-    where labels take the width.
+    Headings (see `heading`) lie between the margins whatever the axes do. exact: ValueError, with the name of the
+    picture, where labels take the width; otherwise the figure becomes wider then.
     """
     if not figure.axes:
         figure.set_size_inches(width, figure.get_figheight())
@@ -39,9 +39,11 @@ def fit(figure: Figure, width: float, name: str = "picture") -> None:
         around = np.maximum(around * (turn > 1), _labels(figure, axes))
         left, right, top, bottom = around
         scale = min((width - 2 * MARGIN - left - right) / axes.width, GROWTH / grown)
-        grown *= scale
         if scale * axes.width < LEAST * width:
-            raise ValueError(f"{name}: labels leave no room at a width of {width:.3g} inches; ask for more")
+            if exact:
+                raise ValueError(f"{name}: labels leave no room at a width of {width:.3g} inches; ask for more")
+            width, scale = axes.width + left + right + 2 * MARGIN, 1.0
+        grown *= scale
         rise = 1.0 if keeps_height else scale
         height = rise * axes.height + top + bottom + 2 * MARGIN
         for part in figure.axes:

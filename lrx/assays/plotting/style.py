@@ -85,8 +85,8 @@ def save(drawn: Figure, path: Path) -> Path:
 
 
 def png(drawn: Figure) -> bytes:
-    """Return a figure as PNG for a screen, its margins cut; to be called within `plot_style`."""
-    fit(drawn, page().width or drawn.get_figwidth())
+    """Return a figure as PNG for a screen, of the width it was drawn in; to be called within `plot_style`."""
+    fit(drawn, page().width or drawn.get_figwidth(), exact=False)
     return content(drawn, "png", dpi=DPI)
 
 
