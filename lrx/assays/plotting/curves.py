@@ -42,7 +42,7 @@ def draw_rows(axes: Axes, array: Array, labels: np.ndarray, *, top: float | None
     """Draw an array (X, C) as a heat map, a row for each x with its label, and a column for each channel or latent."""
     values = array.values
     finite = values[np.isfinite(values)]
-    highest = float(finite.max(initial=0)) if top is None else top
+    _, highest = style.shared("rows", 0.0, float(finite.max(initial=0)) if top is None else top)
     image = axes.imshow(
         values, cmap=style.SEQUENTIAL, vmin=0, vmax=highest or 1.0, interpolation="nearest", aspect="auto"
     )

@@ -30,7 +30,7 @@ def fit(figure: Figure, width: float, name: str = "picture", *, exact: bool = Tr
         return
     has_aspect = any(axes.get_aspect() != "auto" for axes in figure.axes)
     keeps_height = not has_aspect and abs(figure.get_figwidth() - width) < CLOSE
-    for line in [line for axes in figure.axes for line in axes.lines if not len(line.get_xydata())]:
+    for line in [line for axes in figure.axes for line in axes.lines if not np.size(line.get_xdata())]:
         line.set_in_layout(False)  # a line of no points counts as a mark in the corner of the figure
     grown, around = 1.0, np.zeros(4)
     for turn in range(TIMES):
