@@ -100,10 +100,10 @@ def _drawing(file: Path, content: results.Results, name: str) -> Callable[[], Ma
 
 
 def _place(out: Path | None, default: Path) -> tuple[Path, bool]:
-    """Return the folder of the figures, and whether `out` names a file: it ends in a format, or in any other suffix."""
+    """Return the folder of the figures, and whether `out` names a file: one is there, or it has a suffix."""
     if out is None:
         return default / FOLDER, False
-    is_file = bool(out.suffix) and not out.is_dir()
+    is_file = out.is_file() or (bool(out.suffix) and not out.is_dir())
     return (out.parent if is_file else out), is_file
 
 

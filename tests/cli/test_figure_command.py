@@ -70,6 +70,7 @@ WRONG = {
     "a wrong option": (["one", "widht=3"], ["no option widht=", "did you mean width=?"]),
     "two pictures in a file": (["one", "out=x.pdf"], ["out=x.pdf", "2 pictures", "folder"]),
     "a file of another kind": (["one", "assay=response_matrix", "out=x.jpg"], ["out=x.jpg", ".pdf, .svg, .png"]),
+    "a folder that is a file": (["one", "out=one/result.h5"], ["out=one/result.h5", ".pdf, .svg, .png"]),
     "two formats": (["one", "assay=response_matrix", "out=x.svg", "format=pdf"], ["out=x.svg", "format=pdf"]),
     "a result twice": (["one", "one/result.h5"], ["twice"]),
     "an option twice": (["one", "width=3", "width=4"], ["width= is given twice"]),
