@@ -20,6 +20,7 @@ PERCENTILE = 99  # of the values, where colours end, so that the poles at fixed 
 CLIPPED = f"pointed scales: colours end at the {PERCENTILE}th percentile of the map"
 ARROWS = 10  # arrows a side on a page of many pairs
 WIDE = 5.0  # inches from which maps lie side by side
+NARROW = 1.3  # inches of a map in one column, so that four below one another fit a page
 NAME = "response_map"
 
 
@@ -35,7 +36,7 @@ def _one_pair(result: AssayResult, provenance: results.Provenance) -> Figure:
     """Draw the divergence with flow lines of u, the magnitude, the curvature, and observations of the plane."""
     width = style.width(style.DOUBLE)
     columns = 2 if width >= WIDE else 1
-    side = width / columns - 1.0
+    side = width / columns - 1.0 if columns > 1 else NARROW
     across, down = width / columns, side + 0.6
     rows = (4 if "decoded" in result.arrays else 3) / columns
     height = int(rows + 0.5) * down
