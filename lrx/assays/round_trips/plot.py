@@ -9,12 +9,13 @@ from matplotlib.ticker import MaxNLocator
 from lrx.assays.plotting import style
 from lrx.assays.plotting.curves import draw_curves, draw_rows
 from lrx.assays.plotting.figure_caption import figure_caption
+from lrx.assays.plotting.heading import heading
 from lrx.assays.plotting.image_grid import is_image, show_sheet
+from lrx.assays.plotting.panels import LEFT, add_panel, panel_boxes
 from lrx.core.text import with_error
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-CELL = 0.62  # inches of an image
 COLUMNS = 9  # images of a row, at most
 CURVES, ROWS = 1.6, 1.5  # inches of the panels
 
@@ -25,26 +26,21 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     pictures = is_image(images)
     trips = result.coordinates["trip"]
     shown = np.unique(np.linspace(0, len(trips), min(COLUMNS, len(trips) + 1)).round().astype(int))
-    width = max(6.0, CELL * len(shown))
+    width = style.width(style.DOUBLE)
     strip = width / len(shown) * len(images) * images.shape[-2] / images.shape[-1] if pictures else 0.0
-    height = strip + CURVES + ROWS + 1.6
-    figure = style.figure(width, height)
-
-    def panel(left: float, bottom: float, wide: float, high: float) -> tuple[float, float, float, float]:
-        return left / width, bottom / height, wide / width, high / height
-
+    boxes, high = panel_boxes(2, width, CURVES)
+    size = width, strip + high + ROWS + 1.0
+    figure = style.figure(*size)
     by_channel = next(array for name, array in arrays.items() if name.startswith("drift_by_") and "_se" not in name)
-    rows = figure.add_axes(panel(0.5, 0.35, width - 1.0, ROWS))
+    rows = add_panel(figure, (LEFT, 0.35, width - LEFT - 0.4, ROWS), size)
     draw_rows(rows, by_channel, trips)
-    rows.set_title(f"drift of each {by_channel.axes[1]}, over its spread", fontsize=8, loc="left")
-    middle = ROWS + 1.1
-    half = (width - 1.5) / 2
-    left = figure.add_axes(panel(0.5, middle, half, CURVES))
+    rows.set_title(f"drift of each {by_channel.axes[1]}, over its spread", loc="left")
+    middle = ROWS + 0.75
+    left, right = (add_panel(figure, box, size, above=middle) for box in boxes)
     pair = {name: (arrays[name].values, arrays[f"{name}_se"].values) for name in ("drift", "step")}
     draw_curves(left, trips, pair)
     left.set_ylim(bottom=0)
     left.set_ylabel("over the spread of codes")
-    right = figure.add_axes(panel(width - half, middle, half, CURVES))
     name = "psnr" if "psnr" in arrays else "relative_error"
     draw_curves(right, trips, {name: (arrays[name].values, arrays[f"{name}_se"].values)})
     right.set_ylabel("PSNR (dB)" if name == "psnr" else "relative squared error")
@@ -56,9 +52,9 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     caption = _caption(result, provenance, shown if pictures else None)
     head = left
     if pictures:
-        head = figure.add_axes(panel(0, middle + CURVES + 0.15, width, strip))
+        head = add_panel(figure, (0, middle + high + 0.15, width, strip), size)
         show_sheet(head, images[:, shown], gap=max(1, images.shape[-1] // 32))
-    style.title(head, "Round trips", caption, characters=int(17 * width))
+    heading(head, "Round trips", caption)
     return {"round_trips": figure}
 
 

@@ -9,29 +9,35 @@ from matplotlib.ticker import MaxNLocator
 
 from lrx.assays.plotting import style
 from lrx.assays.plotting.figure_caption import figure_caption, informative
+from lrx.assays.plotting.heading import heading
+from lrx.assays.plotting.panels import LEFT, add_panel, panel_boxes
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-WIDTH, HEIGHT = 8.6, 4.2  # inches
+BARS, PANEL, BETWEEN = 0.95, 1.6, 0.45  # inches of the bars, of a panel with its labels, and between them
 LABELLED = 48  # channels, at most, whose bars have numbers
 ANNOTATED = 7  # side of a heat map, at most, whose cells have numbers
 
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
     """Draw what is read back of each channel, the responses around a site in units of its step, and their reach."""
-    figure = style.figure(WIDTH, HEIGHT)
-    bars = figure.add_axes((0.06, 0.67, 0.92, 0.22))
+    width = style.width(style.DOUBLE)
+    boxes, high = panel_boxes(4, width, None, least=PANEL)
+    size = width, high + BARS + BETWEEN
+    figure = style.figure(*size)
+    bars = add_panel(figure, (LEFT, high + BETWEEN, width - LEFT, BARS), size)
     _bars(bars, result)
+    *maps, matrix, reach = (add_panel(figure, box, size) for box in boxes)
     own, others = _around(result)
-    top = float(np.nanmax([own, others], initial=0)) or 1.0
-    panels = (("own channel", own), ("all other channels", others))
-    for number, (head, values) in enumerate(panels):
-        axes = figure.add_axes((0.06 + 0.22 * number, 0.1, 0.18, 0.18 * WIDTH / HEIGHT))
+    _, top = style.shared("around", 0.0, float(np.nanmax([own, others], initial=0)) or 1.0)
+    panels = (("own channel (steps)", own), ("all others (steps)", others))
+    for number, (axes, (head, values)) in enumerate(zip(maps, panels, strict=True)):
         _map(axes, values, result.coordinates["dx"], top, head)
-        axes.set_ylabel("" if number else "dy", fontsize=8, labelpad=1)
-    _matrix(figure.add_axes((0.53, 0.1, 0.18, 0.18 * WIDTH / HEIGHT)), result)
-    _reach(figure.add_axes((0.8, 0.1, 0.18, 0.18 * WIDTH / HEIGHT)), result)
-    style.title(bars, "Spatial response", _caption(result, provenance), characters=140, above=4)
+        axes.set_ylabel("" if number else "dy", labelpad=1)
+    _matrix(matrix, result)
+    _reach(reach, result)
+    key = informative(result, str(result.arrays["informative"].values.sum())) + ", coloured"
+    heading(bars, "Spatial response", _caption(result, provenance), key=key, above=18)
     return {"spatial_response": figure}
 
 
@@ -45,14 +51,14 @@ def _bars(axes: Axes, result: AssayResult) -> None:
     axes.bar(where, read_back[order], color=colours, yerr=se[order], error_kw={"linewidth": 0.7})
     correlation = result.arrays["correlation"].values[order]
     axes.plot(where, correlation, ".", color="black", markersize=4, label="correlation over images")
-    axes.legend(frameon=False, fontsize=7, loc="upper right", bbox_to_anchor=(1, 1.25), handletextpad=0.2)
+    axes.legend(frameon=False, fontsize=7, loc="upper right", bbox_to_anchor=(1, 1.3), handletextpad=0.2)
     axes.axhline(1, color=style.QUIET, linewidth=0.7, linestyle=(0, (4, 3)))
-    small = 7 if len(order) <= LABELLED else 4
+    small = 7 if len(order) <= LABELLED else 5
     axes.set_xticks(where, [str(channel) for channel in order], fontsize=small)
     axes.set_xlim(-0.6, len(order) - 0.4)
     axes.set_ylim(min(0.0, float(np.nanmin(correlation, initial=0))), None)
-    axes.set_ylabel("read back", fontsize=8)
-    axes.set_xlabel("channel that is set, largest first", fontsize=8, labelpad=1)
+    axes.set_ylabel("read back")
+    axes.set_xlabel("channel that is set, largest first", labelpad=1)
     axes.tick_params(axis="x", length=0)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -75,8 +81,8 @@ def _map(axes: Axes, values: np.ndarray, offsets: np.ndarray, top: float, head: 
     radius = float(offsets[-1]) + 0.5
     extent = (-radius, radius, radius, -radius)
     axes.imshow(values, cmap=style.SEQUENTIAL, vmin=0, vmax=top, extent=extent, interpolation="nearest")
-    axes.set_title(f"{head}, in steps", fontsize=8, loc="left")
-    axes.set_xlabel("dx", fontsize=8, labelpad=1)
+    axes.set_title(head, loc="left")
+    axes.set_xlabel("dx", labelpad=1)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     if len(offsets) <= ANNOTATED:
@@ -93,9 +99,9 @@ def _matrix(axes: Axes, result: AssayResult) -> None:
     with np.errstate(invalid="ignore", divide="ignore"):
         values = result.arrays["kernel"].values[:, :, radius, radius] / result.arrays["step"].values[:, None]
     axes.imshow(values, cmap=style.SEQUENTIAL, vmin=0, vmax=1, interpolation="nearest")
-    axes.set_title("at the place set, in steps", fontsize=8, loc="left")
-    axes.set_xlabel("channel responding", fontsize=8, labelpad=1)
-    axes.set_ylabel("channel set", fontsize=8, labelpad=1)
+    axes.set_title("at the place (steps)", loc="left")
+    axes.set_xlabel("channel responding", labelpad=1)
+    axes.set_ylabel("channel set", labelpad=1)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
 
@@ -107,8 +113,8 @@ def _reach(axes: Axes, result: AssayResult) -> None:
     for shares, colour in zip(within, colours, strict=True):
         axes.plot(result.coordinates["distance"], shares, color=colour, linewidth=0.8)
     axes.set_ylim(0, 1.03)
-    axes.set_title("share within a distance", fontsize=8, loc="left")
-    axes.set_xlabel("places from the site", fontsize=8, labelpad=1)
+    axes.set_title("share within", loc="left")
+    axes.set_xlabel("places from the site", labelpad=1)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -124,6 +130,5 @@ def _caption(result: AssayResult, provenance: results.Provenance) -> str:
         f"base {settings['base']}",
         f"{settings['num_samples']:,} draws of {settings['places']} place" + ("s" if settings["places"] != 1 else ""),
         patch,
-        informative(result, str(result.arrays["informative"].values.sum())) + ", coloured",
         f"{result.scores['num_correlated_only']:.0f} correlate at 0.9 but do not answer",
     )
