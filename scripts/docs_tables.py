@@ -21,7 +21,7 @@ from lrx.metrics import catalog as metrics
 from lrx.models.autoencoder import AutoencoderSettings
 
 CONFIGS = Path(importlib.import_module("lrx.configs").__path__[0])
-COMMANDS = ("train", "assay", "import", "prepare")
+COMMANDS = ("train", "assay", "explore", "import", "prepare")
 AS_THEY_ARE = ("experiment", "layout", "official")  # groups whose files say more than a table of their keys
 PRIVATE = ("hydra", "defaults", "_target_", "_partial_", "_convert_")  # nodes of a yaml that are not a person's
 LINE = re.compile(r"( *)([^\s#:][^:]*):(?:\s+(.*?))?(?:\s+#\s*(.*))?$")

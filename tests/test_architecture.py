@@ -24,6 +24,7 @@ LEVELS = {
     "assays": 4,
     "runs": 4,
     "report": 5,
+    "explore": 5,
     "cli": 6,
 }
 
@@ -33,9 +34,12 @@ DOORS = {
     "omegaconf": {"cli"},
     "rich": {"cli"},
     "jinja2": {"report"},
-    "matplotlib": {"report", "plot.py", "plotting", "catalog.py", "result.py"},  # the last two name its types
+    # catalog.py and result.py name its types
+    "matplotlib": {"report", "plot.py", "plotting", "catalog.py", "result.py", "strip.py"},
     "safetensors": {"state_dict_file.py"},
     "wandb": {"trackers.py"},
+    "starlette": {"explore"},
+    "uvicorn": {"explore"},
 }
 
 

@@ -63,9 +63,8 @@ def _run_job(command: str, node: DictConfig) -> float | None:
         return score
     except KeyboardInterrupt as error:
         effect = "goes on there" if command == "train" else "starts it again"
-        raise KeyboardInterrupt(
-            f"{str(error) or 'stopped'}; the same command {effect}, with name={node.name}"
-        ) from error
+        named = f", with name={node.name}" if "name" in node else ""
+        raise KeyboardInterrupt(f"{str(error) or 'stopped'}; the same command {effect}{named}") from error
     except UserError as error:
         if state.mode != RunMode.MULTIRUN:
             raise

@@ -156,7 +156,7 @@ def _yaml(file: str) -> dict[str, Any]:
     return yaml.load((config_folder() / file).read_text(encoding="utf-8"), Loader=LOADER) or {}
 
 
-CONFIG_COMMANDS = {name: ConfigCommand(name) for name in ("train", "assay", "import", "prepare")}
+CONFIG_COMMANDS = {name: ConfigCommand(name) for name in ("train", "assay", "explore", "import", "prepare")}
 PLAIN_COMMANDS = {
     command.name: command
     for command in (

@@ -1,0 +1,104 @@
+"""`lrx explore` as typed: the page of a run until Ctrl-C, a strip by its command, and what cannot be explored."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from lrx.cli.commands import explore
+from tests.conftest import Lrx
+
+VIEWS = [{"image": 3, "set": {"1": 0.5}}, {"image": 3, "other": 8, "mix": 0.25}]
+
+
+def ask(address: str, path: str, question: object = None) -> bytes:
+    content = None if question is None else json.dumps(question).encode()
+    request = urllib.request.Request(address + path, content, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return bytes(answer.read())
+
+
+def test_page_ends_with_ctrl_c_and_command_draws_again(place: Path, environment: dict[str, str], lrx: Lrx) -> None:
+    before = sorted(place.rglob("*"))
+    started = subprocess.Popen(
+        [sys.executable, "-m", "lrx.cli", "explore", "ckpt=outputs/train/run"],
+        cwd=place,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout is not None
+    address = started.stdout.readline().strip()
+    assert address.startswith("http://127.0.0.1:")
+    about = json.loads(ask(address, "session"))
+    assert about["matrix"]["source"] == "outputs/assay/run/result.h5 (16 draws, base prior)"
+    assert about["factors"] == [{"name": "strand", "size": 2, "classes": []}]
+    question = {"views": VIEWS, "units": [1, 0]}
+    drawn = ask(address, "strip", {**question, "format": "png"})
+    typed = json.loads(ask(address, "strip", {**question, "format": "command"}))["command"]
+    started.send_signal(signal.SIGINT)
+    printed, said = started.communicate(timeout=20)
+    assert (started.returncode, printed) == (0, "")
+    assert said == "for this machine alone; Ctrl-C ends it\nstopped\n"
+    assert sorted(place.rglob("*")) == before
+
+    done = lrx(*shlex.split(typed)[1:])
+    assert (done.returncode, done.stderr) == (0, "strip.png\n")
+    assert (place / "strip.png").read_bytes() == drawn
+
+
+def test_missing_packages_are_named(lrx: Lrx, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    done = lrx("explore", "ckpt=outputs/train/run")
+    assert done.returncode == 2
+    assert done.stderr == "lrx: lrx explore needs starlette and uvicorn: pip install 'lrx[explore]'\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "lrx explore needs ckpt=..."),
+        (["ckpt=nothing"], "ckpt=nothing: no such file or folder; give a run folder or a checkpoint file"),
+        (["ckpt=x", "port=0"], "port must be null or a whole number of at least 1, not 0"),
+        (["ckpt=x", "port=70000"], "port must be null or a whole number from 1 to 65535, not 70000"),
+        (["ckpt=x", "browser=maybe"], "browser must be true or false, not 'maybe'"),
+        (["ckpt=x", "out=a.svg"], "views=[...] are drawn into out=FILE.svg: give both, or neither for a page"),
+        (["ckpt=x", "views=[]", "out=a.gif"], "out=a.gif must end in one of .png, .svg, .pdf"),
+        (["ckpt=outputs/train/run", "views=[]", "out=a.png"], "views must be a list such as"),
+        (["ckpt=outputs/train/run", "views=[{image:-1}]", "out=a.png"], "image of a view must be a whole number"),
+        (["ckpt=outputs/train/run", "views=[{image:1}]", "show=[9]", "out=a.png"], "show must be a list of whole"),
+    ],
+)
+def test_wrong_words_are_one_line(place: Path, lrx: Lrx, words: list[str], said: str) -> None:
+    done = lrx("explore", *words)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"lrx: {said}")
+    assert done.stderr.count("\n") == 1
+    assert not (place / "a.png").exists()
+
+
+def test_ctrl_c_while_loading(lrx: Lrx, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(explore, "load", interrupted)
+    done = lrx("explore", "ckpt=x")
+    assert done.returncode == 130
+    assert done.stderr == "lrx: stopped; the same command starts it again\n"
+
+
+def test_matrix_of_another_model_is_not_shown(place: Path, lrx: Lrx) -> None:
+    assert lrx("train", "experiment=helix", "trainer.steps=1", "seed=5", "name=other").returncode == 0
+    for name, found in (("run", True), ("other", False)):
+        run = explore.load(f"outputs/train/{name}")
+        assert (explore.stored_matrix(run, explore.measured(run)) is not None) == found
