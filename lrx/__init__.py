@@ -4,6 +4,7 @@
     result = lrx.assay("response_matrix", run, num_samples=512)         # or lrx.assay(name, model, images)
     result.matrix, result.se("matrix"), result.scores; result.plot(); result.to_xarray(); result.save("r.h5")
     lrx.metrics(codes, factors)                                         # codes of any origin, without a model
+    lrx.explore(run)                                                    # a page with sliders of the latents
 
 Names are resolved when they are first used, so that `import lrx` takes no time.
 """
@@ -36,6 +37,7 @@ _HOMES = {
     "adapt": "lrx.core.adapt",
     "as_dataset": "lrx.data.in_memory",
     "assay": "lrx.assays.interface",
+    "explore": "lrx.explore",
     "intervene": "lrx.responses.latent_response",
     "list_assays": "lrx.assays.interface",
     "load": "lrx.cli.load",
@@ -56,6 +58,7 @@ __all__ = [
     "adapt",
     "as_dataset",
     "assay",
+    "explore",
     "intervene",
     "list_assays",
     "load",
@@ -72,7 +75,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'lrx' has no attribute {name!r}; it has {', '.join(__all__)}")
     attribute = "settings_class" if name == "settings" else name
     home = importlib.import_module(_HOMES[name])
-    value: object = home if name == "metrics" else getattr(home, attribute)  # a package that can be called
+    value: object = home if name in ("explore", "metrics") else getattr(home, attribute)  # a package that can be called
     globals()[name] = value
     return value
 

@@ -52,7 +52,7 @@ def assay(
     doubtful is a warning, and a remark of the result. ValueError says what was given, what is valid, what to do.
     """
     began = time.monotonic()
-    autoencoder, dataset, provenance = _subject(model, data)
+    autoencoder, dataset, provenance = subject(model, data)
     chosen = settings_class(name)
     configure_backends(device_and_dtype_of(autoencoder).device, tf32=False, repeatable=False)
     generator = torch.Generator().manual_seed(seed)
@@ -118,7 +118,7 @@ def _with_defaults(name: str, settings: type[Checked], given: Mapping[str, objec
     return from_keywords(settings, {"assays": default_assays(), **given})
 
 
-def _subject(model: Run | Autoencoder, data: object) -> tuple[Autoencoder, Dataset, Provenance]:
+def subject(model: Run | Autoencoder, data: object) -> tuple[Autoencoder, Dataset, Provenance]:
     """Return the model, the data and what a result says of them. ValueError where one of them is missing."""
     if isinstance(model, Run):
         dataset = model.dataset if data is None else as_dataset(data)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import socket
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
+from lrx.core.validation import SettingError, check_whole
+from lrx.explore.commands import Commands
 from lrx.explore.session import Session
 
 HOST = "127.0.0.1"
 PACKAGES = ("starlette", "uvicorn")
+PORTS = 65535
 PATIENCE = 2  # seconds that an answer may take when the server ends
 
 
@@ -22,32 +26,46 @@ def check_installed() -> None:
         raise ValueError(f"lrx explore needs {' and '.join(lacking)}: pip install 'lrx[explore]'")
 
 
-def listen(port: int | None) -> socket.socket:
-    """Return a socket on loopback, at a free port where none is given. ValueError for a port that cannot be had."""
+def listen(port: object) -> socket.socket:
+    """Return a socket on loopback, at a free port where none is given. SettingError for a port that cannot be had."""
+    check_whole("port", port, 1, null=True)
+    if port is not None and cast(int, port) > PORTS:
+        raise SettingError(f"port must be null or a whole number from 1 to {PORTS}, not {port}")
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((HOST, port or 0))
+        bound.bind((HOST, cast(int, port or 0)))
         bound.listen()  # what asks before the server runs waits
     except OSError as error:
         bound.close()
         reason = (error.strerror or str(error)).lower()
-        raise ValueError(f"port={port} cannot be had ({reason}); leave port out for a free one") from error
+        raise SettingError(f"port={port} cannot be had ({reason}); leave port out for a free one") from error
     return bound
 
 
-def serve(session: Session, command: Sequence[str], bound: socket.socket, *, announce: Callable[[str], None]) -> None:
+def serve(session: Session, commands: Commands, bound: socket.socket, *, announce: Callable[[str], None]) -> None:
     """Serve the page of a session until Ctrl-C. announce: called with the address, which answers from then on."""
     import uvicorn
 
     from lrx.explore.server import application
 
     with bound, ThreadPoolExecutor(max_workers=1) as executor:
-        app = application(session, command, executor)
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=PATIENCE
+            application(session, commands, executor),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=PATIENCE,
         )
-        announce(f"http://{HOST}:{bound.getsockname()[1]}/")
-        with contextlib.suppress(KeyboardInterrupt):  # the way in which it ends
-            uvicorn.Server(config).run(sockets=[bound])
-        executor.shutdown(cancel_futures=True)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})  # a notebook's own has a loop already
+        thread.start()
+        try:
+            announce(f"http://{HOST}:{bound.getsockname()[1]}/")
+            thread.join()
+        except KeyboardInterrupt:  # the way in which it ends
+            pass
+        finally:
+            server.should_exit = True
+            thread.join()
+            executor.shutdown(cancel_futures=True)

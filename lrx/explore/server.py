@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shlex
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from typing import TypeVar
@@ -26,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lrx.core.validation import SettingError, is_whole
 from lrx.explore import about, strip
+from lrx.explore.commands import Commands
 from lrx.explore.plane import plane_of
 from lrx.explore.session import Session
 from lrx.explore.view import View
@@ -79,10 +79,9 @@ class Guard:
         await app(scope, receive, send_with_headers)
 
 
-def application(session: Session, command: Sequence[str], executor: ThreadPoolExecutor) -> Starlette:
+def application(session: Session, commands: Commands, executor: ThreadPoolExecutor) -> Starlette:
     """Return the application of a session.
 
-    command: words of the command that made it, without its views, to which those of a strip are added.
     executor: of one thread, in which everything is computed.
     """
 
@@ -97,8 +96,7 @@ def application(session: Session, command: Sequence[str], executor: ThreadPoolEx
         return Response(content, media_type=f"{FILES[name]}; charset=utf-8")
 
     async def session_(_: Request) -> Response:
-        measure = shlex.join(["lrx", "assay", *command[2:], "assay=response_matrix"])
-        return JSONResponse(about.describe(session) | {"measure": measure})
+        return JSONResponse(about.describe(session) | {"measure": commands.measure})
 
     async def image(given: Given) -> object:
         index = given.get("image")
@@ -132,7 +130,7 @@ def application(session: Session, command: Sequence[str], executor: ThreadPoolEx
     async def strip_(given: Given) -> object:
         asked, units, kind = _views(session, given), _units(session, given), given.get("format")
         if kind == "command":
-            return {"command": strip.command_line(command, asked, units)}
+            return {"command": commands.draw(asked, units)}
         if kind not in strip.FORMATS:
             raise SettingError(f"format must be one of command, {', '.join(strip.FORMATS)}, not {kind!r}")
         content = await compute(lambda: strip.draw(session, asked, units, str(kind)))

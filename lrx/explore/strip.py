@@ -1,4 +1,4 @@
-"""Strip of views: what was seen, side by side, with the responses that belong to it; and the command that draws it.
+"""Strip of views: what was seen, side by side, with the responses that belong to it.
 
 The same views give the same file. In a panel, a bar is the response h of a unit, the thin line its response at the base
 image alone, and an arrow leads from the value that was set to the response that was read.
@@ -7,7 +7,6 @@ image alone, and an arrow leads from the value that was set to the response that
 from __future__ import annotations
 
 import io
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,21 +17,14 @@ from matplotlib.figure import Figure
 
 from lrx.assays.plotting import style
 from lrx.explore.about import pixels
+from lrx.explore.commands import MOST
 from lrx.explore.session import Session
 from lrx.explore.view import View
 
 FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 PANEL, ROW, COLUMNS = 1.5, 0.17, 8  # inches of a panel and of a unit; panels side by side
 SET, READ, BASE = "#d55e00", "#0072b2", style.QUIET  # Okabe and Ito
-MOST = 10  # units of a panel, the first that are asked for
 LIKE_ALWAYS: Any = {"font.size": 7, "svg.hashsalt": "lrx", "svg.fonttype": "none", "pdf.fonttype": 42}
-
-
-def command_line(command: Sequence[str], views: Sequence[View], units: Sequence[int]) -> str:
-    """Return the command, as typed into a shell, that draws these views again."""
-    typed = f"views=[{','.join(view.typed() for view in views)}]"
-    shown = f"show=[{','.join(map(str, units[:MOST]))}]"
-    return shlex.join([*command, typed, shown, "out=strip.png"])
 
 
 def draw(session: Session, views: Sequence[View], units: Sequence[int], kind: str) -> bytes:

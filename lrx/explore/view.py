@@ -24,20 +24,23 @@ class View:
     take: tuple[int, ...] = ()
     set: Mapping[int, float] = field(default_factory=dict)
 
+    def entries(self) -> dict[str, object]:
+        """Return the view as a mapping, without what is as always.
+
+        >>> View(17, set={6: 1.2}).entries()
+        {'image': 17, 'set': {6: 1.2}}
+        """
+        of_other = {"other": self.other, "mix": self.mix or None, "take": list(self.take) or None}
+        entries = {"image": self.image, **of_other, "set": dict(self.set) or None}
+        return {key: value for key, value in entries.items() if value is not None}
+
     def typed(self) -> str:
         """Write the view as `lrx explore views=[...]` takes it.
 
         >>> View(17, set={6: 1.2, 0: -2.0}).typed(), View(3, other=5, mix=0.5, take=(0, 2)).typed()
         ('{image:17,set:{6:1.2,0:-2.0}}', '{image:3,other:5,mix:0.5,take:[0,2]}')
         """
-        parts = [f"image:{self.image}"]
-        if self.other is not None:
-            parts.append(f"other:{self.other}")
-            parts += [f"mix:{self.mix!r}"] if self.mix else []
-            parts += [f"take:[{','.join(map(str, self.take))}]"] if self.take else []
-        if self.set:
-            parts.append(f"set:{{{','.join(f'{unit}:{value!r}' for unit, value in self.set.items())}}}")
-        return f"{{{','.join(parts)}}}"
+        return repr(self.entries()).replace("'", "").replace(" ", "")
 
     def caption(self) -> str:
         """Write the view in words.

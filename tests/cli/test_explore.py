@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,18 +27,20 @@ def ask(address: str, path: str, question: object = None) -> bytes:
         return bytes(answer.read())
 
 
-def test_page_ends_with_ctrl_c_and_command_draws_again(place: Path, environment: dict[str, str], lrx: Lrx) -> None:
+@pytest.fixture
+def page(place: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """`lrx explore` of the finished run, in a process of its own."""
+    words = [sys.executable, "-m", "lrx.cli", "explore", "ckpt=outputs/train/run"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, cwd=place, env=environment, stdout=pipe, stderr=pipe, text=True) as started:
+        yield started
+        started.kill()
+
+
+def test_page_ends_with_ctrl_c_and_command_draws_again(place: Path, page: subprocess.Popen[str], lrx: Lrx) -> None:
     before = sorted(place.rglob("*"))
-    started = subprocess.Popen(
-        [sys.executable, "-m", "lrx.cli", "explore", "ckpt=outputs/train/run"],
-        cwd=place,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert started.stdout is not None
-    address = started.stdout.readline().strip()
+    assert page.stdout is not None
+    address = page.stdout.readline().strip()
     assert address.startswith("http://127.0.0.1:")
     about = json.loads(ask(address, "session"))
     assert about["matrix"]["source"] == "outputs/assay/run/result.h5 (16 draws, base prior)"
@@ -45,9 +48,9 @@ def test_page_ends_with_ctrl_c_and_command_draws_again(place: Path, environment:
     question = {"views": VIEWS, "units": [1, 0]}
     drawn = ask(address, "strip", {**question, "format": "png"})
     typed = json.loads(ask(address, "strip", {**question, "format": "command"}))["command"]
-    started.send_signal(signal.SIGINT)
-    printed, said = started.communicate(timeout=20)
-    assert (started.returncode, printed) == (0, "")
+    page.send_signal(signal.SIGINT)
+    printed, said = page.communicate(timeout=20)
+    assert (page.returncode, printed) == (0, "")
     assert said == "for this machine alone; Ctrl-C ends it\nstopped\n"
     assert sorted(place.rglob("*")) == before
 
@@ -72,8 +75,8 @@ def test_missing_packages_are_named(lrx: Lrx, monkeypatch: pytest.MonkeyPatch, t
         (["ckpt=x", "port=0"], "port must be null or a whole number of at least 1, not 0"),
         (["ckpt=x", "port=70000"], "port must be null or a whole number from 1 to 65535, not 70000"),
         (["ckpt=x", "browser=maybe"], "browser must be true or false, not 'maybe'"),
-        (["ckpt=x", "out=a.svg"], "views=[...] are drawn into out=FILE.svg: give both, or neither for a page"),
-        (["ckpt=x", "views=[]", "out=a.gif"], "out=a.gif must end in one of .png, .svg, .pdf"),
+        (["ckpt=x", "out=a.svg"], "views are drawn into a file: give both views and out, or neither for a page"),
+        (["ckpt=x", "views=[]", "out=a.gif"], "out must end in one of .png, .svg, .pdf, not 'a.gif'"),
         (["ckpt=outputs/train/run", "views=[]", "out=a.png"], "views must be a list such as"),
         (["ckpt=outputs/train/run", "views=[{image:-1}]", "out=a.png"], "image of a view must be a whole number"),
         (["ckpt=outputs/train/run", "views=[{image:1}]", "show=[9]", "out=a.png"], "show must be a list of whole"),
@@ -101,4 +104,4 @@ def test_matrix_of_another_model_is_not_shown(place: Path, lrx: Lrx) -> None:
     assert lrx("train", "experiment=helix", "trainer.steps=1", "seed=5", "name=other").returncode == 0
     for name, found in (("run", True), ("other", False)):
         run = explore.load(f"outputs/train/{name}")
-        assert (explore.stored_matrix(run, explore.measured(run)) is not None) == found
+        assert (explore.stored_matrix(run) is not None) == found

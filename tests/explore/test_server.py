@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from starlette.types import ASGIApp, Message
 
+from lrx.explore.commands import in_shell
 from lrx.explore.server import FILES, LARGEST, application
 from lrx.explore.session import Session, StoredMatrix
 from tests.explore.sessions import A, linear, pictures
@@ -67,7 +68,7 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 
 def app_of(session: Session, executor: ThreadPoolExecutor) -> ASGIApp:
-    return application(session, ["lrx", "explore", "ckpt=outputs/train/run"], executor)
+    return application(session, in_shell(["ckpt=outputs/train/run"]), executor)
 
 
 @pytest.fixture(scope="module")

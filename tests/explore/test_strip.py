@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shlex
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lrx.explore.session import Session
-from lrx.explore.strip import FORMATS, command_line, draw
+from lrx.explore.strip import FORMATS, draw
 from tests.explore.sessions import linear, pictures
 
 
@@ -49,9 +48,3 @@ def test_formats_begin_as_such_files_do() -> None:
     assert {*starts} == {*FORMATS}
     for kind, start in starts.items():
         assert draw(session, [session.view({"image": 1})], [0], kind).startswith(start)
-
-
-def test_command_is_quoted_for_a_shell() -> None:
-    session = linear()
-    line = command_line(["lrx", "explore", "ckpt=my run"], [session.view({"image": 1, "set": {2: -0.5}})], [2, 0])
-    assert shlex.split(line)[2:] == ["ckpt=my run", "views=[{image:1,set:{2:-0.5}}]", "show=[2,0]", "out=strip.png"]
