@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,6 +35,8 @@ def show_output(
         remark = str(result.settings.get("remark") or "").removeprefix(before).removeprefix("; " if before else "")
         if remark:
             messages.warn(f"{part}: {remark}")
+    if len(by_name) > 1:
+        messages.note(f"all scores, settings and provenance: lrx show {shlex.quote(str(written[0].parent))} --all")
     messages.note(f"data: {dataset.name} ({dataset.source})")
     for path in written:
         messages.note(str(path))

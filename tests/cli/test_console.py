@@ -33,15 +33,26 @@ def test_matrix_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert "0.75 ± 0.012" in shown
 
 
-def test_long_row_names_are_folded(capsys: pytest.CaptureFixture[str]) -> None:
+def test_row_names_stay_whole(capsys: pytest.CaptureFixture[str]) -> None:
     square = result(10)
-    names = np.array(["floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation", "a", "b", "c", "d"])
+    names = np.array(["floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation", "position_x", *"abc"])
     messages.show_results({"conditioned": AssayResult(square.arrays, {**square.coordinates, "intervened": names})})
-    shown = capsys.readouterr().out
-    assert "…" not in shown
-    first = [line[1:].split("│")[0].strip() for line in shown.splitlines() if line.startswith("│")]
-    assert "".join(first).replace(" ", "") == "".join(names).replace("_", "")
-    assert max(len(line) for line in shown.splitlines()) <= 80
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(lines)
+    for name in names:
+        assert sum(line.startswith(f"{name.replace('_', ' ')} ") for line in lines) == 1
+    columns = [line.split() for line in lines if line.startswith("position x")]
+    assert columns == [["position", "x", *(f"{value / 100:.2f}" for value in range(60, 70))]]
+
+
+def test_longest_names_take_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    square = result(10)
+    names = np.array([f"name_of_a_factor_with_many_words_{number}" for number in range(10)])
+    messages.show_results({"conditioned": AssayResult(square.arrays, {**square.coordinates, "intervened": names})})
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum("with many words 7" in line for line in lines) == 1
 
 
 def test_large_matrix_is_left_to_the_picture(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,11 +62,50 @@ def test_large_matrix_is_left_to_the_picture(capsys: pytest.CaptureFixture[str])
     assert len(shown.splitlines()) < 8
 
 
-def test_scores_of_several_assays(capsys: pytest.CaptureFixture[str]) -> None:
-    messages.show_results({"one_assay": result(3), "another": result(2)})
-    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    assert [lines.index("one assay"), lines.index("another")] == [0, 3]
-    assert lines[1].split() == ["cds", "0.75", "±", "0.012"]
+def test_several_assays_have_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    messages.show_results({"mine": result(3), "response_matrix": result(2)})
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[:2] == ["response matrix  num informative 3", "mine             cds 0.75 ± 0.012; num informative 3"]
+
+
+def with_factors() -> AssayResult:
+    values = np.array([[0.05, 0.41, 1.28], [0.9, 0.03, 0.2]])
+    axes = ("factor", "latent")
+    return AssayResult(
+        arrays={"matrix": Array(values, axes), "matrix_se": Array(np.full_like(values, 0.02), axes)},
+        coordinates={"factor": np.array(["position_x", "shape"])},
+        scores={"cds": 0.75},
+        settings={"threshold": 0.1},
+    )
+
+
+def test_answers_come_first(capsys: pytest.CaptureFixture[str]) -> None:
+    messages.show_results({"conditioned_response": with_factors(), "response_matrix": result(3)})
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[:4] == [
+        "latents that answer to each factor: response ± standard error",
+        "position x  latent 2, 1.28 ± 0.02; latent 1, 0.41 ± 0.02",
+        "shape       latent 0, 0.90 ± 0.02; latent 2, 0.20 ± 0.02",
+        "",
+    ]
+    assert lines[4] == "factors that each latent answers to, and latents that move when it is set"
+    assert lines[5:7] == [
+        "latent 0  shape, 0.90 ± 0.02",
+        "          moves latent 2, 0.22 ± 0.02; latent 1, 0.11 ± 0.01",
+    ]
+    messages.show_results({"response_matrix": result(3)})
+    assert "answer" not in capsys.readouterr().out
+
+
+def test_answers_that_fit_a_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.linspace(2, 1, 40).reshape(1, 40)
+    many = AssayResult({"response": Array(values, ("factor", "latent"))}, {"factor": np.array(["shape"])})
+    monkeypatch.setenv("COLUMNS", "64")
+    messages.show_results({"factor_inference": many, "mine": result(2)})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "shape  latent 0, 2.00; latent 1, 1.97; and 38 more"
+    assert max(map(len, lines)) <= 64
+    assert any(line.startswith("and 24 more latents") for line in lines)
 
 
 def test_job_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,8 +114,28 @@ def test_job_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         with WorkProgress("working") as progress:
             progress(1, 2)
         messages.note("not now")
-        messages.show_results({"response_matrix": result(3)})
+        messages.show_results({"conditioned_response": with_factors()})
         messages.warn("odd")
     said = capsys.readouterr()
-    assert said.out == "vae-0  assay: response matrix, cds 0.75 ± 0.012\n"
+    assert said.out == "vae-0  assay: conditioned response, cds 0.75\n"
     assert said.err == "vae-0  before work\nvae-0  working\nlrx: warning: vae-0: odd\n"
+
+
+def test_job_line_has_three_scores(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = {
+        "largest_se": 0.5,
+        "num_active": 4.0,
+        "rounding_error": 0.1,
+        "num_informative": 3.0,
+        "num_informative_se": 1.0,
+    }
+    matrix = AssayResult({}, {}, scores)
+    with messages.job("a", "assay"):
+        messages.show_results({"response_matrix": matrix})
+    many = {f"assay_{number}": AssayResult({}, {}, {"x": float(number), "y": 0.0}) for number in range(5)}
+    with messages.job("b", "assay"):
+        messages.show_results({**many, "conditioned_response": with_factors(), "response_matrix": matrix})
+    assert capsys.readouterr().out.splitlines() == [
+        "a  assay: response matrix, num informative 3 ± 1; num active 4; largest se 0.5",
+        "b  assay: response matrix, num informative 3 ± 1; conditioned response, cds 0.75; assay 0, x 0",
+    ]

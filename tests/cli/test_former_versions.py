@@ -89,7 +89,8 @@ def test_assay_is_made_again_in_its_folder(outputs: Path, lrx: Lrx) -> None:
 
 
 def test_result_is_shown(outputs: Path, lrx: Lrx) -> None:
-    shown = lrx("show", "outputs/assay/paper")
+    assert "response matrix  num informative 2; num active 2" in lrx("show", "outputs/assay/paper").stdout
+    shown = lrx("show", "outputs/assay/paper", "--all")
     assert shown.returncode == 0, shown.stderr
     for words in ("response matrix ± standard error", "latent graph", "0.1.0", "BetaVAE"):
         assert words in shown.stdout

@@ -51,6 +51,35 @@ def test_show_fits_80_columns(lrx: Lrx, tmp_path: Path) -> None:
         assert "a: 1" not in done.stdout
 
 
+def test_several_assays_are_summed_up(lrx: Lrx, tmp_path: Path) -> None:
+    path = written(tmp_path / "a run" / "result.h5", 4, remark="odd\x1b[2J")
+    matrix = Array(np.array([[0.41, 1.28, 0.01]]), ("factor", "latent"))
+    factors = AssayResult({"matrix": matrix}, {"factor": np.array(["position_x"])}, {"cds": 0.5, "completeness": 0.25})
+    refused = AssayResult({}, {}, {}, {"remark": "not measured: too few images"})
+    results.write(
+        path, {"conditioned_response": factors, "metrics": refused}, {"seed": 3, "model": "lrx.models.vae.VAE"}
+    )
+    done = lrx("show", "a run")
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    assert lines[1] == "position x  latent 1, 1.28; latent 0, 0.41"
+    assert lines[-5:] == [
+        "response matrix       num informative not defined *",
+        "conditioned response  cds 0.5; completeness 0.25",
+        "metrics               not measured: too few images",
+        "",
+        "* response matrix: odd?[2J",
+    ]
+    assert done.stderr == "matrices, all scores, settings and provenance: lrx show 'a run' --all\n"
+    whole = lrx("show", "a run", "--all")
+    assert whole.stderr == ""
+    assert whole.stdout.splitlines()[:2] == done.stdout.splitlines()[:2]
+    for words in ("┃", "settings", "provenance", "seed", "cds              0.75 ± 0.012 *"):
+        assert words in whole.stdout
+    assert lrx("show", "a run", "--al").stderr.startswith(
+        "lrx: lrx show takes one path, not --al; usage: lrx show PATH"
+    )
+
+
 def test_markup_and_control_characters(lrx: Lrx, tmp_path: Path) -> None:
     written(tmp_path / "result.h5", 2, base="[red]bold[/] \x1b[2J\x07", remark="[blink]\x1b]0;title\x07")
     shown = lrx("show", "result.h5").stdout

@@ -42,7 +42,7 @@ def test_damaged_results_beside_whole_ones(tmp_path: Path) -> None:
         assert any(f"its {name} " in fault and "\n" not in fault for fault in faults), (number, name)
         assert "well 7" in Page(out).text
         console = Console(width=80, record=True, quiet=True)
-        for part in tables.file_parts(results.read(tmp_path / "result.h5"), 80):
+        for part in tables.file_parts(results.read(tmp_path / "result.h5"), 80, whole=True):
             console.print(part)
         (tmp_path / "result.h5").unlink()
 

@@ -81,6 +81,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             "matrix": Array(matrix_FD.numpy(), axes, "latent", f"conditioned response matrix, {settings.reduction}"),
             "matrix_se": Array(replicates_BFD.std(0).numpy(), axes, "latent", "its standard error, by bootstrap"),
             **_counts(groups),
+            **_units(unit),
         },
         coordinates={
             "factor": np.array([factors.names[factor] for factor in varying]),
@@ -173,6 +174,13 @@ def _counts(groups: Sequence[GroupResponses]) -> dict[str, Array]:
         "num_pairs": ([factor.num_pairs for factor in groups], "ordered pairs for each group and latent"),
     }
     return {name: Array(np.array(values), ("factor",), "1", meaning) for name, (values, meaning) in counts.items()}
+
+
+def _units(unit: Tensor | float) -> dict[str, Array]:
+    """Return the units (D,) in which thresholds count, of quantised latents; nothing for others, whose unit is 1."""
+    if not isinstance(unit, Tensor):
+        return {}
+    return {"unit": Array(unit.numpy(), ("latent",), "latent", "standard deviation of the values, of thresholds")}
 
 
 def _told(scores: dict[str, Tensor], num_factors: int) -> dict[str, Tensor]:

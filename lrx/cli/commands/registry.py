@@ -168,7 +168,7 @@ PLAIN_COMMANDS = {
             "pictures of results for print, as PDF, SVG or PNG of exact width",
             "PATH ... [assay=NAME] [format=pdf|svg|png] [width=INCHES] [out=PATH]",
         ),
-        PlainCommand("show", "what a results file holds, as tables on the terminal", "PATH"),
+        PlainCommand("show", "what a results file holds, as tables on the terminal", "PATH [--all]"),
         PlainCommand("completion", 'print shell completion: eval "$(lrx completion bash)"', "bash"),
     )
 }

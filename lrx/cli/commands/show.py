@@ -1,7 +1,8 @@
-"""Print a result.h5, or the one in a folder: matrices as heat, scores with their
-errors, settings and provenance. Of a run folder without a result.h5 list
-the results in it with their remarks, and the command for its report; while
-there are none, what became of the run.
+"""Print a result.h5, or the one in a folder: the latents that answer to each
+factor, matrices as heat, scores with their errors, settings and provenance;
+of several assays the answers and main scores, and with --all the rest.
+Of a run folder without a result.h5 list the results in it with their remarks,
+and the command for its report; while there are none, what became of the run.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ MOST_FILES, MOST_COUNTED = 20, 1000  # results that are listed, and that are cou
 WIDTH = 80  # columns of a remark
 
 
-def show_command(path: Path) -> None:
+def show_command(path: Path, *, all: bool = False) -> None:
     """Print a results file, or that of a run folder; of a folder without one, the commands that show its results.
 
-    OSError and ValueError for a path that has neither.
+    all: print the whole of a file with several assays. OSError and ValueError for a path that has neither.
     """
     file = path / results.FILENAME if path.is_dir() else path
     if file.is_file():
@@ -38,7 +39,9 @@ def show_command(path: Path) -> None:
             stored = results.read(file)
         except ValueError as error:
             raise ValueError(_table_of_runs(file) or str(error)) from error
-        messages.show_file(stored)
+        messages.show_file(stored, whole=all)
+        if len(stored.assays) > 1 and not all:
+            messages.note(f"matrices, all scores, settings and provenance: lrx show {shlex.quote(str(path))} --all")
         if stored.foreign:
             messages.note(f"not shown, as lrx did not write it: {join_names(stored.foreign)}")
     elif path.is_dir() and (commands := _commands_for(path)) is not None:

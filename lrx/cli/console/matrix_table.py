@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 DIGITS = 5  # characters of a number
 FRAME, CELL = 3, DIGITS + 2  # characters of a table beside its row names and cells, and of a cell with its frame
-NAME, FOLDED_NAME = 15, 7  # characters of a row's name, and of one in two lines where one table then has all columns
+OPEN_CELL = DIGITS + 1  # of a cell without a frame, where one table then has all columns beside names in one line
+NAME = 20  # characters of a row's name, beyond which it takes two lines
 MOST = 24  # rows, and columns, that are shown
 MARK = "▾"  # of an informative latent, as in the picture
 # cividis in twelve steps (Nuñez et al. 2018), from dark to light
@@ -30,13 +31,14 @@ HEAT += ["#7c7b78", "#918c78", "#a69d75", "#bcae6c", "#d3c164", "#ebd45a"]
 LIGHT = 7  # the first step with black on it; those below become black, blue and dark grey where there are 16 colours
 
 
-def columns_that_fit(result: AssayResult, width: int) -> int:
-    """Return how many columns of the array `matrix` fit so many characters, at least one."""
+def layout(result: AssayResult, width: int) -> tuple[int, bool]:
+    """Return how many columns of the array `matrix` fit so many characters, at least one, and whether in a frame."""
     matrix = result.arrays["matrix"]
-    longest = max(len(label) for label in _labels(result, matrix, 0))
+    longest = min(NAME, max(len(humanize(label)) for label in _labels(result, matrix, 0)))
     all_columns = min(matrix.values.shape[1], MOST)
-    fitting, with_folded_names = (max(1, (width - FRAME - min(longest, room)) // CELL) for room in (NAME, FOLDED_NAME))
-    return all_columns if with_folded_names >= all_columns else fitting
+    framed = max(1, (width - FRAME - longest) // CELL)
+    is_open = framed < all_columns <= (width - longest) // OPEN_CELL
+    return (all_columns, False) if is_open else (framed, True)
 
 
 def heat_tables(name: str, result: AssayResult, width: int) -> Iterator[RenderableType]:
@@ -55,15 +57,15 @@ def heat_tables(name: str, result: AssayResult, width: int) -> Iterator[Renderab
     if cuts:
         yield _text(f"shown are {' and '.join(cuts)}, those with the largest values; the picture has all", "bold")
     informative, criterion = _informative(result, matrix)
-    count = columns_that_fit(result, width)
+    count, is_framed = layout(result, width)
     for start in range(0, len(columns), count):
         part = columns[start : start + count]
         title = humanize(name) + ("" if errors is None else " ± standard error")
         if len(columns) > count:
             title += f", {matrix.axes[1]} {column_names[part[0]]} to {column_names[part[-1]]}"
         yield _text(title, "italic")
-        table = Table(padding=(0, 0, 0, 1))
-        table.add_column("", overflow="fold")  # names of factors take two lines rather than lose their end
+        table = Table(padding=(0, 0, 0, 1)) if is_framed else Table(box=None, padding=(0, 0, 0, 1), pad_edge=False)
+        table.add_column("", overflow="fold", max_width=NAME)  # names take two lines rather than lose their end
         for column in part:
             head = _text(f"{MARK if column in informative else ''}{column_names[column]}")
             table.add_column(head, justify="right", overflow="fold", max_width=DIGITS + 1)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console, Group
 from rich.live import Live
 
-from lrx.cli.console import matrix_table
+from lrx.cli.console import matrix_table, summary
 from lrx.cli.console.stdout import ascii_fallback, stdout_console
-from lrx.cli.console.tables import Runs, file_parts, mark, runs_table, score_table, seeds_table
+from lrx.cli.console.tables import Runs, file_parts, runs_table, score_table, seeds_table
 from lrx.cli.console.wrap import wrap_text
-from lrx.core.text import humanize, printable, with_error
+from lrx.core.text import printable
 
 if TYPE_CHECKING:
     from lrx.core.types import AssayResult  # which imports torch, and a table of runs needs none
@@ -86,26 +86,32 @@ def warn(text: str) -> None:
 
 
 def show_results(results: Mapping[str, AssayResult]) -> None:
-    """Print the scores of results, and the matrix of a single one with its standard errors, on standard output.
+    """Print what answers and the main scores of several results, or the scores of a single one and its matrix with
+    standard errors, on standard output.
 
-    In a job of a sweep, the first score of each goes to the job's last line instead.
+    In a job of a sweep, the scores that say most go to the job's last line instead.
     """
     current = _current_job.get()
     if current is not None:
-        current.summary += [_first_score(name, result) for name, result in results.items()]
+        current.summary += summary.job_scores(results)
         return
     console = stdout_console()
+    parts = [*summary.answer_parts(results, console.width)]
     if len(results) == 1:
         ((name, result),) = results.items()
         if "matrix" in result.arrays and max(result.arrays["matrix"].values.shape) <= WIDEST_TABLE:
-            console.print(*matrix_table.heat_tables(name, result, console.width), sep="\n")
-    console.print(score_table({name: result for name, result in results.items() if not result.is_empty}))
+            parts += matrix_table.heat_tables(name, result, console.width)
+        parts.append(score_table(result))
+    else:
+        measured = {name: result for name, result in results.items() if not result.is_empty}
+        parts.append(summary.score_lines(measured, console.width))
+    console.print(*parts, sep="\n")
 
 
-def show_file(stored: Results) -> None:
-    """Print a results file on standard output."""
+def show_file(stored: Results, *, whole: bool) -> None:
+    """Print a results file on standard output; of several assays a summary, unless `whole`."""
     console = stdout_console()
-    console.print(*file_parts(stored, console.width), sep="\n")
+    console.print(*file_parts(stored, console.width, whole=whole), sep="\n")
 
 
 def show_lines(lines: Iterable[str]) -> None:
@@ -144,13 +150,6 @@ def is_terminal() -> bool:
 def _job_prefix(separator: str) -> str:
     current = _current_job.get()
     return "" if current is None else printable(current.name) + separator
-
-
-def _first_score(name: str, result: AssayResult) -> str:
-    if not result.scores:
-        return humanize(name)
-    key, value = next(iter(result.scores.items()))
-    return f"{humanize(name)}, {humanize(key)} {with_error(value, result.scores.get(f'{key}_se'))}{mark(result)}"
 
 
 def _printable_line(line: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -17,7 +17,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from lrx.cli.console import matrix_table
+from lrx.cli.console import matrix_table, summary
 from lrx.core.text import format_value, humanize, printable, with_error
 
 if TYPE_CHECKING:
@@ -34,8 +34,17 @@ SHA256 = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")  # of which the first twe
 LONG = ("config", "checkpoint_config")  # provenance that is a text of many lines
 
 
-def file_parts(stored: Results, width: int) -> Iterator[RenderableType]:
-    """Yield matrices, scores, settings, arrays' names and axes, and the provenance of a results file."""
+def file_parts(stored: Results, width: int, *, whole: bool = False) -> Iterator[RenderableType]:
+    """Yield what answers, then the main scores of several assays.
+
+    Of a single one, and of all with `whole`: matrices, scores, settings, arrays' names and axes, and the provenance.
+    """
+    yield from summary.answer_parts(stored.assays, width, whole=whole)
+    if len(stored.assays) > 1 and not whole:
+        yield summary.score_lines(stored.assays, width)
+        remarks = {name: result.settings.get("remark") for name, result in stored.assays.items() if result.scores}
+        yield from (_text(f"* {humanize(name)}: {remark}") for name, remark in remarks.items() if remark)
+        return
     for name, result in stored.assays.items():
         yield Rule(_text(humanize(name), "bold"), align="left", style="dim")
         if result.settings.get("remark"):
@@ -46,7 +55,7 @@ def file_parts(stored: Results, width: int) -> Iterator[RenderableType]:
         elif "matrix" in result.arrays:
             yield from matrix_table.heat_tables(name, result, width)
         if result.scores:
-            yield Padding(score_table({name: result}), (0, 0, 1, 0), expand=False)
+            yield Padding(score_table(result), (0, 0, 1, 0), expand=False)
         settings = [(key, format_value(value)) for key, value in result.settings.items() if key != "remark"]
         yield _pairs("settings", settings)
         arrays = [(key, zip(array.axes, array.values.shape, strict=True)) for key, array in result.arrays.items()]
@@ -58,26 +67,17 @@ def file_parts(stored: Results, width: int) -> Iterator[RenderableType]:
     yield _pairs("", [(key, SHA256.sub(r"\1…", text)) for key, text in texts.items() if text])
 
 
-def score_table(assays: Mapping[str, AssayResult]) -> Table:
-    """Return all scores with their errors, under the name of their assay where there are several.
-
-    Scores of an assay with a remark are marked `*`.
-    """
+def score_table(result: AssayResult) -> Table:
+    """Return all scores with their errors; those of an assay with a remark are marked `*`."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
-    for name, result in assays.items():
-        if len(assays) > 1:
-            table.add_row(_text(humanize(name), "bold"))
-        for key, value in result.scores.items():
-            if not (key.endswith("_se") and key.removesuffix("_se") in result.scores):
-                table.add_row(_text(humanize(key)), with_error(value, result.scores.get(f"{key}_se")) + mark(result))
+    for key, value in result.scores.items():
+        if not (key.endswith("_se") and key.removesuffix("_se") in result.scores):
+            table.add_row(
+                _text(humanize(key)), with_error(value, result.scores.get(f"{key}_se")) + summary.mark(result)
+            )
     return table
-
-
-def mark(result: AssayResult) -> str:
-    """Return the mark of scores on which the assay has a remark; empty for others."""
-    return " *" if result.settings.get("remark") else ""
 
 
 def _pairs(title: str, rows: Sequence[tuple[str, str]]) -> Padding:
