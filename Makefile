@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-slurm test-browser package lint types bench docs clean
+.PHONY: help demo test test-slurm test-browser test-shells package lint types bench docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -32,6 +32,10 @@ test-slurm: .venv/dev  ## run sweeps on a real Slurm, brought up on this machine
 test-browser: .venv/dev  ## open reports in headless Chromium, installed where it is missing (as root; Debian or Ubuntu)
 	@command -v chromium >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/browser
+
+test-shells: .venv/dev  ## complete commands in real shells, installed where they are missing (as root; Debian or Ubuntu)
+	@{ command -v zsh && command -v fish; } >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends zsh fish >/dev/null; }
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/shells
 
 package:  ## build the wheel, check it, and try it and each extra in a clean environment
 	PYTHON=$(PYTHON) scripts/check_package.sh

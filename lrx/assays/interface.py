@@ -19,6 +19,7 @@ from lrx.core.devices import configure_backends
 from lrx.core.foreign_code import is_foreign
 from lrx.core.settings import Checked, from_keywords
 from lrx.core.source_code import about_code
+from lrx.core.text import did_you_mean
 from lrx.core.types import AssayResult, Autoencoder, Dataset
 from lrx.data.codes import CodesDataset, named_columns
 from lrx.data.in_memory import as_dataset
@@ -106,7 +107,8 @@ def settings_class(name: str) -> type[Checked]:
     """Return the settings of an assay: a dataclass with default and meaning of each. ValueError for another name."""
     names = [*catalog.descriptions(), "paper"]
     if name not in names:
-        raise ValueError(f"there is no assay {name!r}; the assays are {', '.join(names)}")
+        near = did_you_mean(name, names)
+        raise ValueError(f"there is no assay {name!r}; the assays are {', '.join(names)}{near}")
     return catalog.settings_of(name)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lrx.cli.targets import check_trusted, import_target, keywords_of, own_targets, with_tuples
 from lrx.core.config_text import has_aliases, leaves
 from lrx.core.foreign_code import ForeignError, foreign_errors
-from lrx.core.text import join_names
+from lrx.core.text import did_you_mean, join_names
 from lrx.core.validation import SettingError
 from lrx.runs.former_names import current_node
 
@@ -165,9 +164,9 @@ def _target_with_settings(key: str, node: DictConfig) -> functools.partial[objec
         unknown = [str(name) for name in node if not str(name).startswith("_") and name not in names]
         if not unknown:
             raise
-        likely = difflib.get_close_matches(unknown[0], names, n=1)
-        hint = f"is it {key}.{likely[0]}?" if likely else f"its keys are {join_names(names, most=20)}"
-        raise ValueError(f"{key} has no key {join_names(unknown)}; {hint}") from error
+        near = did_you_mean(unknown[0], names, prefix=f"{key}.")
+        hint = near or f"; its keys are {join_names(names, most=20)}"
+        raise ValueError(f"{key} has no key {join_names(unknown)}{hint}") from error
     return function
 
 

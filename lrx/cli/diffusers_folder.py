@@ -15,6 +15,7 @@ from typing import Any, cast
 from lrx.cli.config import Config
 from lrx.cli.targets import import_target, keywords_of
 from lrx.core.text import join_names
+from lrx.core.validation import check_choice
 
 PACKAGE, SETTINGS, WEIGHTS = "diffusers", "config.json", "diffusion_pytorch_model.safetensors"
 UNITS = ("model", "raw")
@@ -116,8 +117,7 @@ def _check_trust(config: Config, folder: Path, kind: str) -> None:
 def _units(config: Config, kind: str, own: dict[str, object]) -> tuple[dict[str, object], str]:
     """Return the keys of an adapter that give the units of `latent_units`, and what they are in words."""
     chosen = config.value("latent_units") or "model"
-    if chosen not in UNITS:
-        raise ValueError(f"latent_units must be one of {join_names(UNITS)}, not {chosen!r}")
+    check_choice("latent_units", chosen, UNITS)
     if chosen == "raw":
         return {}, "codes as its encoder gives them"
     if kind == "AutoencoderKLFlux2":

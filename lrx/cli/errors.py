@@ -16,7 +16,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import InstantiationException, OverrideParseException
 
 from lrx.cli.console.wrap import wrap_text
-from lrx.core.text import printable
+from lrx.core.text import did_you_mean, printable
 
 # Hydra's way to say that a group has no such file; its choices are listed one a line.
 NO_CHOICE = re.compile(
@@ -44,7 +44,8 @@ def message(error: BaseException) -> str:
         group, choice, choices = no_choice["group"], no_choice["choice"], ", ".join(no_choice["choices"].split())
         extra = EXTRAS.get(f"{group}={choice}")
         remedy = f"; it comes with pip install -e '.[{extra}]' in the checkout of lrx" if extra else ""
-        return f"no {group}={choice}; the choices are {choices}{remedy}"
+        near = did_you_mean(choice, choices.split(", "))
+        return f"no {group}={choice}; the choices are {choices}{near}{remedy}"
     no_key = re.match(r"Could not override '([^']*)'", text)
     if no_key is not None:
         return f"there is no key {no_key[1]}; --help lists the keys"

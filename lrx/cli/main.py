@@ -24,6 +24,7 @@ from lrx.cli.console.wrap import wrap_text
 from lrx.cli.hooks import hydra_hooks, one_line_warnings
 from lrx.cli.overrides import as_typed, check_words, expand_glob, expand_shards, flags_first, swept_keys
 from lrx.cli.task import Task, UserError
+from lrx.core.text import did_you_mean
 
 HELP = """usage: lrx <command> [key=value ...]
 
@@ -73,7 +74,8 @@ def _run(words: list[str]) -> int:
     try:
         with one_line_warnings():
             if command is None:
-                raise ValueError(f"no command {words[0]!r}; the commands are {', '.join(COMMANDS)}")
+                near = did_you_mean(words[0], COMMANDS)
+                raise ValueError(f"no command {words[0]!r}; the commands are {', '.join(COMMANDS)}{near}")
             if isinstance(command, ConfigCommand):
                 run_with_config(command, rest)
             else:

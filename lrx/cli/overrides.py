@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lrx.cli.commands.registry import ConfigCommand
 from lrx.core.paths import CHECKPOINT
+from lrx.core.text import did_you_mean
 from lrx.runs import run_folder
 
 # Hydra 1.3 refuses overrides that come after a flag, so flags go first; these ones take the next word with them.
@@ -35,10 +36,12 @@ def check_words(command: ConfigCommand, words: Sequence[str]) -> None:
             name, _, value = word.lstrip("-").partition("=")
             after = words[place + 1 : place + 2]
             value = value or next((following for following in after if not following.startswith("-")), "...")
-            raise ValueError(
-                f"there is no flag {word}: settings are key=value, without dashes, as in "
-                f"{command.dotted_key(name.replace('-', '_'))}={value.rpartition('=')[2]}"
-            )
+            name = name.replace("-", "_")
+            key, near = command.dotted_key(name), did_you_mean(word, [flag for flag in FLAGS if flag.startswith("--")])
+            if near and key == name and name not in command.keys:
+                raise ValueError(f"there is no flag {word}{near}")
+            setting = f"{key}={value.rpartition('=')[2]}"
+            raise ValueError(f"there is no flag {word}: settings are key=value, without dashes, as in {setting}")
         if not word.startswith(("-", "~")) and "=" not in word and before not in {*FLAGS_WITH_VALUE, "--info", "-i"}:
             quoted = f"{before} {word}" if "=" in before else f"{word}=..."
             raise ValueError(f"{word!r} has no key: settings are key=value; one with spaces needs quotes: '{quoted}'")

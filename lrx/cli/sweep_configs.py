@@ -18,14 +18,16 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
+from hydra.errors import ConfigCompositionException, HydraException
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from lrx.cli.commands.registry import CONFIG_COMMANDS
 from lrx.cli.errors import message
 from lrx.cli.shared_choices import SharedChoices
+from lrx.cli.unknown_keys import NO_KEY, about_unknown
 
 REFUSAL = "_refusal_"  # key of the line that a job's config has where it could not be composed
 RECORD = "multirun.yaml"  # of Hydra, in the folder of a sweep
@@ -40,6 +42,7 @@ def refusal_of(config: DictConfig) -> str | None:
 class JobConfigLoader(ConfigLoaderImpl):
     """Hydra's loader, for which a job whose config cannot be composed is a job that fails."""
 
+    _command = ""  # whose config was composed
     _shared: tuple[tuple[str, ...], SharedChoices] | None = None  # of the sweep that these words begin
 
     def __getstate__(self) -> dict[str, object]:
@@ -58,6 +61,7 @@ class JobConfigLoader(ConfigLoaderImpl):
 
         HydraException for words that are wrong in all jobs.
         """
+        self._command = config_name or self._command
         rest = (run_mode, from_shell, validate_sweep_overrides)
         try:
             return super().load_configuration(config_name, overrides, *rest)
@@ -69,6 +73,30 @@ class JobConfigLoader(ConfigLoaderImpl):
             config = super().load_configuration(config_name, left, *rest)
         config.hydra.overrides.task = [word.input_line for word in words if not word.is_hydra_override()]
         return config
+
+    def _load_configuration_impl(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        """Compose a config as Hydra does; of a key that it lacks the error names what is near."""
+        rest = (run_mode, from_shell, validate_sweep_overrides)
+        try:
+            return super()._load_configuration_impl(config_name, overrides, *rest)
+        except ConfigCompositionException as error:
+            unknown = NO_KEY.match(str(error))
+            if unknown is None:
+                raise
+            words = OverridesParser.create().parse_overrides(overrides)
+            choices = [str(word.input_line) for word in words if self.repository.group_exists(word.key_or_group)]
+            try:
+                config = super()._load_configuration_impl(config_name, choices, *rest)
+            except (HydraException, OmegaConfBaseException):
+                raise error from None
+            raise ConfigCompositionException(about_unknown(unknown[1], config, self.repository)) from error
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """Compose the config of a job; of one that cannot be composed, the sweep's own with the reason."""
@@ -90,7 +118,14 @@ class JobConfigLoader(ConfigLoaderImpl):
         config_name: str | None = None,
         overrides: list[str] | None = None,
     ) -> list[str]:
-        """Return the choices of a group. Hydra copies its repository for each group that `--help` lists: 0.2 s."""
+        """Return the choices of a group, and of the top the groups that the command takes.
+
+        Hydra copies its repository for each group that `--help` lists: 0.2 s.
+        """
+        command = CONFIG_COMMANDS.get(config_name or self._command)
+        if command is not None and not group_name and results_filter != ObjectType.CONFIG:
+            taken = command.groups
+            return [group for group in self.repository.get_group_options("", results_filter) if group in taken]
         if config_name is None and not overrides:  # nothing that would add a folder of configs
             return self.repository.get_group_options(group_name, results_filter)
         return super().get_group_options(group_name, results_filter, config_name, overrides)

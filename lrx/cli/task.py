@@ -25,7 +25,7 @@ from lrx.cli.hooks import one_line_warnings
 from lrx.cli.overrides import check_name
 from lrx.cli.sweep_configs import refusal_of
 from lrx.core.foreign_code import is_out_of_memory
-from lrx.core.text import join_names
+from lrx.core.text import did_you_mean, join_names
 from lrx.runs import status
 
 UserError = (ValueError, OSError, MemoryError, HydraException, OmegaConfBaseException, yaml.YAMLError)
@@ -66,7 +66,9 @@ def _run_job(command: str, node: DictConfig) -> float | None:
         named = f", with name={node.name}" if "name" in node else ""
         raise KeyboardInterrupt(f"{str(error) or 'stopped'}; the same command {effect}{named}") from error
     except UserError as error:
-        if state.mode != RunMode.MULTIRUN:
+        if state.mode != RunMode.MULTIRUN:  # who typed it reads why; a sweep keeps its refused jobs
+            with contextlib.suppress(OSError):
+                status.remove_refused(folder)
             raise
         if os.environ.get("LRX_DEBUG"):
             traceback.print_exc()
@@ -90,7 +92,8 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
         check_name(str(node.get("name", command)))
         unknown = sorted({str(key) for key in node} - CONFIG_COMMANDS[command].keys)
         if unknown:
-            raise ValueError(f"lrx {command} has no key {join_names(unknown)}; lrx {command} --help lists the keys")
+            hint = did_you_mean(unknown[0], CONFIG_COMMANDS[command].keys) or f"; lrx {command} --help lists the keys"
+            raise ValueError(f"lrx {command} has no key {join_names(unknown)}{hint}")
         # composed now: a mistake in it costs no training
         after = following_assay(node.then, folder) if node.get("then") else None
         score = CONFIG_COMMANDS[command].function(config, folder)

@@ -12,13 +12,13 @@ The checks, the yaml file, the settings stored with a result and the reference p
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import NoneType, UnionType
 from typing import Any, TypeVar
 
+from lrx.core.text import did_you_mean
 from lrx.core.validation import SettingError, check_choice, check_number, check_positive, check_whole, is_number
 
 S = TypeVar("S", bound="Checked")
@@ -133,9 +133,8 @@ def from_keywords(settings: type[S], given: Mapping[str, object]) -> S:
     valid = [entry.name for entry in settings_of(settings)]
     for name in given:
         if name not in valid:
-            near = difflib.get_close_matches(name, valid, n=1)
-            hint = f"did you mean {near[0]}? The" if near else "the"
-            raise SettingError(f"{name} is not a setting; {hint} settings are {', '.join(valid)}")
+            near = did_you_mean(name, valid)
+            raise SettingError(f"{name} is not a setting; the settings are {', '.join(valid)}{near}")
     return settings(**given)
 
 

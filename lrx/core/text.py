@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 FORMULA_STARTS = tuple("=+-@\t\r＝＋－＠")  # the last four: full width
 LONGEST = 1000  # characters of one value or error in a table
@@ -62,6 +63,19 @@ def join_names(names: Sequence[str], most: int = 5) -> str:
     if len(names) <= most + 1:  # "and 1 more" would save nothing
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+
+
+def did_you_mean(word: str, valid: Iterable[str], *, prefix: str = "") -> str:
+    """Return the end of a message that names the valid word nearest to one that is not; empty where none is near.
+
+    >>> did_you_mean("betave", ["vae", "betavae"]), did_you_mean("bta", ["beta"], prefix="model.")
+    ('; did you mean betavae?', '; did you mean model.beta?')
+    >>> did_you_mean("x", ["y"])
+    ''
+    """
+    by_lower = {other.lower(): other for other in valid}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f"; did you mean {prefix}{by_lower[near[0]]}?" if near else ""
 
 
 def count_of(number: int, noun: str) -> str:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TypeGuard
 
+from lrx.core.text import did_you_mean
+
 
 class SettingError(ValueError):
     """Setting out of range. The message begins with the setting's name; the command line puts its group before it."""
@@ -24,7 +26,8 @@ def is_number(value: object) -> TypeGuard[int | float]:
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Check that a setting is one of these words."""
     if value not in choices:
-        raise SettingError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+        near = did_you_mean(str(value), choices)
+        raise SettingError(f"{name} must be one of {', '.join(choices)}, not {value!r}{near}")
 
 
 def check_whole(name: str, value: object, least: int, *, null: bool = False, reason: str = "") -> None:

@@ -102,6 +102,17 @@ def finished(folder: Path, config: str, inputs: Mapping[str, str] | None = None)
     )
 
 
+def remove_refused(folder: Path) -> None:
+    """Remove the folder of a run that was refused: it failed before its first step, and left its state alone."""
+    before = read(folder)
+    if before is None or before.state != "failed" or before.steps:
+        return
+    if {path.name for path in folder.iterdir()} <= {FILENAME, LOCK}:
+        for name in (FILENAME, LOCK):
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+
+
 def is_locked(folder: Path) -> bool:
     """Return whether a live process holds the folder's lock."""
     try:

@@ -35,6 +35,22 @@ def test_error_wraps_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, capsy
     assert broken.split() == whole.split()
 
 
+@pytest.mark.parametrize(
+    ("command", "groups"),
+    [
+        ("train", ["dataset", "experiment", "model", "network", "trainer"]),
+        ("assay", ["assay"]),
+        ("import", ["dataset", "layout", "model", "network"]),
+    ],
+)
+def test_help_lists_the_groups_of_the_command(
+    command: str, groups: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main([command, "--help"]) == 0
+    listed = capsys.readouterr().out.partition("Groups (choose one of each):")[2].partition("Every key")[0]
+    assert [line.partition(":")[0] for line in listed.splitlines() if line] == groups
+
+
 def test_completion_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["completion", "--help"]) == 0
     assert 'eval "$(lrx completion bash)"' in capsys.readouterr().out

@@ -19,7 +19,25 @@ REFUSED = {
     "unknown command": (["trian"], ["trian", "train", "assay", "import"]),
     "unknown dataset": (["train", "dataset=mnist"], ["dataset=mnist", "dsprites", "3dshapes", "helix"]),
     "unknown model": (["train", "model=foo"], ["model=foo", "betavae"]),
-    "unknown key": (["train", "trainer.stepz=3"], ["stepz"]),
+    "unknown key": (["train", "trainer.stepz=3"], ["there is no key trainer.stepz; did you mean trainer.steps?"]),
+    "unknown group": (["train", "modle=vae"], ["there is no key modle; did you mean model?"]),
+    "a key without its group": (["train", "steps=3"], ["there is no key steps; did you mean trainer.steps?"]),
+    "a key of another assay": (
+        ["assay", "ckpt=x", "assay.extent=3"],
+        ["no key assay.extent with assay=response_matrix; assay=response_map, assay=traversal have it"],
+    ),
+    "a key of another model": (["train", "model=vae", "model.gamma=3"], ["model=annealedvae", "factorvae have it"]),
+    "a key that nothing has": (["train", "model=vae", "model.qqq=3"], ["model has reconstruction, variance, kl"]),
+    "a key of Hydra": (["train", "hydra.launchr=3"], ["did you mean hydra.launcher?"]),
+    "a key that is taken away": (["train", "~trainr"], ["there is no key trainr; did you mean trainer?"]),
+    "a near command": (["trane"], ["did you mean train?"]),
+    "a near model": (["train", "model=BetaVEA"], ["no model=BetaVEA", "did you mean betavae?"]),
+    "a near assay": (["assay", "ckpt=x", "assay=respons_matrx"], ["did you mean response_matrix?"]),
+    "a near value": (["train", *TINY, "model.kl=author"], ["model.kl must be one of", "did you mean authors?"]),
+    "a near flag": (["train", "--multirn"], ["no flag --multirn; did you mean --multirun?"]),
+    "a near key as a flag": (["train", "--batch-siz=8"], ["as in trainer.batch_size=8"]),
+    "a near option": (["show", "x", "--al"], ["not --al", "did you mean --all?"]),
+    "a near key that is added": (["train", *TINY, "+nme=x"], ["lrx train has no key nme; did you mean name?"]),
     "no override": (["train", "seed"], ["seed", "key=value"]),
     "a flag for a key": (["train", "--steps", "10"], ["--steps", "trainer.steps=10"]),
     "a flag with its value": (["train", "--batch-size=8"], ["--batch-size=8", "trainer.batch_size=8"]),
@@ -73,7 +91,7 @@ REFUSED = {
     "a sweep without its flag": (["train", *TINY[:1], "seed=choice(1,2)"], ["seed has several values", "-m"]),
     "weights nowhere": (["import", "weights=nowhere.pt"], ["weights=nowhere.pt", "no such file"]),
     "no weights": (["import", "weights=notes.txt"], ["notes.txt", "state dict"]),
-    "completion of another shell": (["completion", "fish"], ["fish", "bash"]),
+    "completion of another shell": (["completion", "tcsh"], ["takes bash or zsh or fish", "not tcsh"]),
 }
 
 
@@ -100,10 +118,14 @@ def test_setting_refused_in_training_has_its_group(lrx: Lrx) -> None:
     assert_refused(done, "lrx: model.estimator=stratified needs batches of at least 2 images")
 
 
-def test_assay_without_factors(lrx: Lrx) -> None:
+def test_assay_without_factors(lrx: Lrx, tmp_path: Path) -> None:
     assert lrx("train", *TINY, "name=helix").returncode == 0
     refused = lrx("assay", "ckpt=outputs/train/helix", "assay=conditioned_response")
     assert_refused(refused, "assay=conditioned_response", "factors of variation", "double helix has none")
+    assert not list((tmp_path / "outputs/assay").iterdir())  # nor does a failed run stay that never was one
+    swept = lrx("assay", "-m", "ckpt=outputs/train/helix", "assay=conditioned_response", "seed=0,1", "name=sweep")
+    assert swept.returncode == 2
+    assert lrx("status", "outputs/assay/sweep", "--once").stdout.startswith("outputs/assay/sweep: 2 failed")
 
 
 def test_correlated_factors(lrx: Lrx, tmp_path: Path) -> None:

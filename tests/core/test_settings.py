@@ -164,7 +164,7 @@ def test_yaml_of_defaults() -> None:
 def test_unknown_keyword() -> None:
     assert from_keywords(Example, {"num_samples": 8}).num_samples == 8
     names = ", ".join(entry.name for entry in fields(Example))
-    for name, hint in (("num_sample", "did you mean num_samples? The"), ("colour", "the")):
+    for name, hint in (("num_sample", "; did you mean num_samples?"), ("colour", "")):
         with pytest.raises(SettingError) as error:
             from_keywords(Example, {"rate": 1, name: 3})
-        assert str(error.value) == f"{name} is not a setting; {hint} settings are {names}"
+        assert str(error.value) == f"{name} is not a setting; the settings are {names}{hint}"

@@ -127,3 +127,21 @@ def test_slurm_job_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     with run_session(tmp_path):
         assert status.read(tmp_path).job == "12_3"
+
+
+def test_refused_run_is_removed(tmp_path: Path) -> None:
+    def left(name: str, *, steps: int = 0, state: str = "failed", file: str = "") -> bool:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / status.LOCK).touch()
+        status.write(folder, status.Status(state, "assay", steps=steps, error="why"))
+        if file:
+            (folder / file).touch()
+        status.remove_refused(folder)
+        return folder.exists()
+
+    assert not left("refused")
+    assert left("began", steps=10)
+    assert left("queued", state="queued")
+    assert left("measured before", file="result.h5")
+    status.remove_refused(tmp_path / "none")

@@ -18,7 +18,7 @@ from lrx.assays.metrics.left_out import metrics_left_out, remark_on, remark_on_v
 from lrx.core.known_classes import KnownFactors, known_factors
 from lrx.core.progress import passes_shown, step_of
 from lrx.core.settings import AssaySettings, setting, stored
-from lrx.core.text import join_names
+from lrx.core.text import did_you_mean, join_names
 from lrx.core.types import Array, AssayResult
 from lrx.core.validation import SettingError, check_choice
 from lrx.metrics import catalog
@@ -63,7 +63,9 @@ class Settings(AssaySettings):
         check_choice("preset", self.preset, tuple(PRESETS))
         names = list(catalog.metrics())
         if self.only is not None and (not isinstance(self.only, list) or not self.only or set(self.only) - set(names)):
-            raise SettingError(f"only must be null or a list of {', '.join(names)}, not {self.only!r}")
+            wrong = [name for name in self.only if name not in names] if isinstance(self.only, list) else []
+            near = did_you_mean(str(wrong[0]), names) if wrong else ""
+            raise SettingError(f"only must be null or a list of {', '.join(names)}, not {self.only!r}{near}")
 
 
 def measure(m: Measurement, settings: Settings) -> AssayResult:

@@ -21,6 +21,7 @@ from lrx.core.foreign_code import foreign_errors, packages_of
 from lrx.core.known_classes import find_classes
 from lrx.core.progress import step_of
 from lrx.core.settings import AssaySettings, Checked, Stored, from_keywords, setting, stored
+from lrx.core.text import did_you_mean
 from lrx.core.types import AssayResult, Autoencoder, Dataset, FactorDataset
 from lrx.core.validation import SettingError
 from lrx.responses.encoding import CachedEncoder, fitting_batch_size
@@ -148,7 +149,9 @@ def names_to_run(settings: Settings, dataset: Dataset) -> list[str]:
         names = [only] if isinstance(only, str) else [*only]
     unknown = [name for name in names if name not in assays]
     if unknown or not names:
-        raise SettingError(f"only must name some of {', '.join(assays)}, not {', '.join(unknown) or 'none of them'}")
+        near = did_you_mean(str(unknown[0]), assays) if unknown else ""
+        given = ", ".join(map(str, unknown)) or "none of them"
+        raise SettingError(f"only must name some of {', '.join(assays)}, not {given}{near}")
     refused = [name for name in names if name in unfit]
     if refused:
         needed = "known factors of variation" + ("" if "factors" in {needs[name] for name in refused} else " or labels")

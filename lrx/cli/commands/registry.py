@@ -21,7 +21,7 @@ import yaml
 
 from lrx.cli.targets import LOADER, config_folder
 from lrx.core.paths import expand_user
-from lrx.core.text import join_names
+from lrx.core.text import did_you_mean, join_names
 
 if TYPE_CHECKING:
     from lrx.cli.config import Config
@@ -55,20 +55,28 @@ class ConfigCommand:
     @property
     def keys(self) -> set[str]:
         """Keys at the top of the config: those of its yaml, and its groups."""
-        return set(_yaml(f"{self.name}.yaml")) | {group for group, _ in self._groups()}
+        return set(_yaml(f"{self.name}.yaml")) | self.groups
+
+    @property
+    def groups(self) -> set[str]:
+        """Groups of which one choice each is taken."""
+        return {group for group, _ in self._groups()}
 
     def only_prints(self, words: Sequence[str]) -> bool:
         """Return whether these words ask for text alone, such as help or the config."""
         return bool(PRINTING_FLAGS & set(words))
 
     def dotted_key(self, name: str) -> str:
-        """Return the key of the config or of its default groups that ends in this name; else the name itself."""
-        if name not in _yaml(f"{self.name}.yaml"):
-            for group, choice in self._groups():
-                file = f"{group}/{choice}.yaml"
-                if (config_folder() / file).is_file() and name in _yaml(file):
-                    return f"{group}.{name}"
-        return name
+        """Return the key of the config or of its default groups that ends in this name, or in the nearest one; else the
+        name itself."""
+        by_name: dict[str, str] = {}
+        for group, choice in self._groups():
+            file = f"{group}/{choice}.yaml"
+            names = _yaml(file) if (config_folder() / file).is_file() else {}
+            by_name |= {key: f"{group}.{key}" for key in names if key not in by_name}
+        by_name |= {key: key for key in self.keys}
+        near = difflib.get_close_matches(name, by_name, n=1)
+        return by_name.get(name) or (by_name[near[0]] if near else name)
 
     def _groups(self) -> list[tuple[str, str]]:
         """Return the groups of the defaults list with their choices."""
@@ -81,8 +89,8 @@ class PlainCommand:
     """Command without a config.
 
     arguments: as in its usage, such as `PATH ... [--once] [format=pdf|svg] [out=FILE]`: a FOLDER or a PATH (with dots:
-    one or more), or a fixed word; then options, each in brackets. The function of the command takes the paths as
-    positional arguments and the options as keywords: a flag is True, `out` a path, others are text. The rest of its
+    one or more), or one of some words; then options, each in brackets. The function of the command takes the paths, or
+    the word, as positional arguments and the options as keywords: a flag is True, `out` a path, others are text. The rest of its
     help is the docstring of its file.
     """
 
@@ -109,8 +117,8 @@ class PlainCommand:
         places, given = self._sorted(words)
         kind, *rest = self.arguments.split()
         several = rest[:1] == ["..."]
-        if not places or (len(places) > 1 and not several) or (kind.islower() and places != [kind]):
-            what = f"one {kind.lower()}{' or more' if several else ''}" if kind.isupper() else kind
+        if not places or (len(places) > 1 and not several) or (kind.islower() and places[0] not in kind.split("|")):
+            what = f"one {kind.lower()}{' or more' if several else ''}" if kind.isupper() else kind.replace("|", " or ")
             example = "such as outputs/train/my-sweep" if kind.isupper() else "and no other word"
             given_words = f"not {' '.join(words)}" if words else example
             raise ValueError(f"lrx {self.name} takes {what}, {given_words}; {self._usage}")
@@ -119,8 +127,8 @@ class PlainCommand:
         }
         if "out" in keywords:
             keywords["out"] = expand_user(given["out="])
-        paths = [expand_user(place) for place in places] if kind.isupper() else []
-        getattr(module, f"{self.name}_command")(*paths, **keywords)
+        function = getattr(module, f"{self.name}_command")
+        function(*([expand_user(place) for place in places] if kind.isupper() else places), **keywords)
 
     @property
     def _usage(self) -> str:
@@ -137,14 +145,13 @@ class PlainCommand:
                     problem = "twice" if option in given else "without a value"
                     raise ValueError(f"lrx {self.name}: {option} is given {problem}; {self._usage}")
                 if options[option] and value not in options[option]:
-                    near = difflib.get_close_matches(value, options[option], n=1)
-                    hint = f"; did you mean {near[0]}?" if near else ""
+                    hint = did_you_mean(value, options[option])
                     raise ValueError(f"lrx {self.name}: {word} must be {join_names(options[option])}{hint}")
                 given[option] = value
             elif name.startswith("-") or (has_value and name.isidentifier() and not Path(word).exists()):
-                near = difflib.get_close_matches(option, options, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise ValueError(f"lrx {self.name} has no option {option}{hint}; {self._usage}")
+                raise ValueError(
+                    f"lrx {self.name} has no option {option}{did_you_mean(option, options)}; {self._usage}"
+                )
             else:
                 places.append(word)
         return places, given
@@ -169,7 +176,7 @@ PLAIN_COMMANDS = {
             "PATH ... [assay=NAME] [format=pdf|svg|png] [width=INCHES] [out=PATH]",
         ),
         PlainCommand("show", "what a results file holds, as tables on the terminal", "PATH [--all]"),
-        PlainCommand("completion", 'print shell completion: eval "$(lrx completion bash)"', "bash"),
+        PlainCommand("completion", 'print shell completion: eval "$(lrx completion bash)"', "bash|zsh|fish"),
     )
 }
 COMMANDS: dict[str, ConfigCommand | PlainCommand] = {**CONFIG_COMMANDS, **PLAIN_COMMANDS}
