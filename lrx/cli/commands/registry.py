@@ -90,8 +90,8 @@ class PlainCommand:
 
     arguments: as in its usage, such as `PATH ... [--once] [format=pdf|svg] [out=FILE]`: a FOLDER or a PATH (with dots:
     one or more), or one of some words; then options, each in brackets. The function of the command takes the paths, or
-    the word, as positional arguments and the options as keywords: a flag is True, `out` a path, others are text. The rest of its
-    help is the docstring of its file.
+    the word, as positional arguments and the options as keywords: a flag is True, `out` a path, others are text. The
+    rest of its help is the docstring of its file.
     """
 
     name: str
