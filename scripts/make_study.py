@@ -30,7 +30,7 @@ from lrx.core.checksum import sha256
 from lrx.core.data_identity import about_data
 from lrx.core.types import AssayResult
 from lrx.data.arrays import arrays
-from lrx.runs import run_folder, status
+from lrx.runs import run_folder, status, sweep_folder
 from lrx.storage import results
 from lrx.training import metrics_log
 
@@ -147,7 +147,7 @@ class Original:
 def copy(original: Original, words: Mapping[str, str], key: str, random: np.random.Generator) -> None:
     """Write a run folder with other settings, and the assay in it."""
     overrides = tuple(changed_word(word, {**words, "name": NAME}) for word in original.state.overrides)
-    folder = Path("outputs/train", NAME, run_folder.run_id(overrides, " ".join(words)))
+    folder = Path("outputs/train", NAME, sweep_folder.run_id(overrides, " ".join(words)))
     (folder / "paper").mkdir(parents=True, exist_ok=True)
     config = original.config
     for start, value in (("name: ", NAME), ("seed: ", words["seed"]), ("  path: ", words["dataset.path"])):

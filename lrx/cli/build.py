@@ -88,16 +88,16 @@ def load_model(
     return model
 
 
-def check_folder(folder: Path, config: Config) -> None:
+def check_folder(folder: Path, config: Config, inputs: Mapping[str, str] | None = None) -> None:
     """Check that a run folder is new or was made by this config; `model.reconstruction=auto` equals what it stands for.
 
-    ValueError lists the keys that differ.
+    inputs: SHA-256 of input files by name, which may have been moved since. ValueError lists the keys that differ.
     """
 
     def resolved() -> str:
         return resolve_reconstruction(AUTO, open_dataset(config).observation_shape)
 
-    run_folder.check_same(folder, config.flat(), {"model.reconstruction": resolved})
+    run_folder.check_same(folder, config.flat(), {"model.reconstruction": resolved}, inputs)
 
 
 def checked_seed(config: Config) -> int:
@@ -122,5 +122,5 @@ def run_session(
         inputs=inputs,
         threads=torch.get_num_threads(),
     ) as session:
-        check_folder(folder, config)  # again: another process may have been here first
+        check_folder(folder, config, inputs)  # again: another process may have been here first
         yield session

@@ -38,7 +38,7 @@ def measure_codes(config: Config, folder: Path, settings: Checked) -> None:
         raise ValueError(f"codes= has no model and no images, so {join_names(given)} has no effect; leave it out")
     path, seed = expand_user(str(config.value("codes"))), checked_seed(config)
     dataset, inputs = read_codes(path), {"codes": file_sha256(path)}
-    run_folder.check_same(folder, config.flat())
+    run_folder.check_same(folder, config.flat(), inputs=inputs)
     stored = run_folder.fingerprint(run_folder.stored_identity(folder, config.flat()))
     if status.finished(folder, stored, inputs) and (folder / results.FILENAME).is_file():
         messages.note(f"{folder} is finished; nothing to do")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lrx.cli.config import Config
@@ -14,15 +14,26 @@ from lrx.core.source_code import code_sha256
 from lrx.core.types import Dataset
 from lrx.runs import run_folder, shards, status
 from lrx.storage import results
+from lrx.storage.array_attributes import plain
 from lrx.training import checkpoint
 
+About = Mapping[str, str | int | float]
+CHECKPOINT_ENTRIES = {"checkpoint_sha256", "checkpoint_config", "checkpoint_origin", "trained_steps", "trained_on"}
+# of a result's provenance; in version 0.1.0 there was no observations_fingerprint
+ABOUT = {*CHECKPOINT_ENTRIES, "dataset_fingerprint", "observations_fingerprint"}
 
-def finished_training(flat: Mapping[str, str], folder: Path, steps: int) -> checkpoint.Checkpoint | None:
-    """Return the checkpoint of a folder that holds the finished run of this config; None of another one."""
+
+def finished_training(
+    flat: Mapping[str, str], folder: Path, steps: int, load: Callable[[], checkpoint.Checkpoint] | None = None
+) -> checkpoint.Checkpoint | None:
+    """Return the checkpoint of a folder that holds the finished run of this config; None of another one.
+
+    load: reads the checkpoint; None: all of it.
+    """
     path = folder / CHECKPOINT
     if not status.finished(folder, run_folder.fingerprint(run_folder.stored_identity(folder, flat))):
         return None
-    trained = checkpoint.load(path) if path.is_file() else None
+    trained = (load() if load else checkpoint.load(path)) if path.is_file() else None
     return trained if trained is not None and trained.step == steps else None
 
 
@@ -46,9 +57,14 @@ def code_of(config: Config) -> str:
     return code_sha256(str(target).rpartition(".")[0]) if target else ""
 
 
-def shards_identity(config: Config, inputs: Mapping[str, str]) -> str:
-    """Return the SHA-256 of what the shards of an assay have in common."""
-    return run_folder.fingerprint(run_folder.identity(config.flat()), inputs)
+def shards_identity(config: Config, inputs: Mapping[str, str]) -> tuple[str, str]:
+    """Return the SHA-256 of what the shards of an assay have in common, and the one that parts of version 0.1.0 have.
+
+    The latter depends on where the checkpoint lies.
+    """
+    identity = run_folder.identity(config.flat())
+    moved = {key: value for key, value in identity.items() if key != "ckpt"}
+    return run_folder.fingerprint(moved, inputs), run_folder.fingerprint(identity, inputs)
 
 
 def is_finished(config: Config, folder: Path, inputs: Mapping[str, str], dataset: Dataset) -> bool:
@@ -61,32 +77,48 @@ def is_finished(config: Config, folder: Path, inputs: Mapping[str, str], dataset
     if not _is_done(config.flat(), folder, inputs)[0] or not (folder / PART).is_file():
         return False
     about = shards.read_about(folder / PART)
-    if about.whole != shards_identity(config.replaced("shard", None), inputs):
+    if about.whole not in shards_identity(config.replaced("shard", None), inputs):
         return False
     check_data(folder, about.data, about.observations, dataset)
     return True
 
 
-def has_result(flat: Mapping[str, str], folder: Path, inputs: Mapping[str, str], dataset: Dataset) -> bool:
-    """Return whether the folder holds the result of a whole assay, whose config is flat; see `is_finished`."""
+def has_result(
+    flat: Mapping[str, str],
+    folder: Path,
+    inputs: Mapping[str, str],
+    dataset: Dataset,
+    read: Callable[[Path], About] | None = None,
+) -> bool:
+    """Return whether the folder holds the result of a whole assay, whose config is flat; see `is_finished`.
+
+    read: in place of `read_provenance`, such as one that remembers.
+    """
     is_done, is_unstated = _is_done(flat, folder, inputs)
     if not is_done:
         return False
-    try:
-        with results.open_file(folder / results.FILENAME) as file:
-            is_same = bool(file.attrs["checkpoint_sha256"] == inputs["checkpoint"])
-            data, observations = str(file.attrs["dataset_fingerprint"]), file.attrs.get("observations_fingerprint")
-    except (OSError, KeyError):
+    about = (read or read_provenance)(folder / results.FILENAME)
+    if about.get("checkpoint_sha256") != inputs["checkpoint"]:
         return False
-    if is_same:
-        check_data(folder, data, None if observations is None else str(observations), dataset)
-        unstated = (["code of the class"] if is_unstated else []) + (["labels"] if data != dataset.fingerprint else [])
-        if unstated:
-            messages.note(
-                f"{folder} is of an earlier version, whose results do not say of which {' and '.join(unstated)} they "
-                "are; another name= measures again"
-            )
-    return is_same
+    data, observations = str(about["dataset_fingerprint"]), about.get("observations_fingerprint")
+    check_data(folder, data, None if observations is None else str(observations), dataset)
+    unstated = (["code of the class"] if is_unstated else []) + (["labels"] if data != dataset.fingerprint else [])
+    if unstated:
+        messages.note(
+            f"{folder} is of an earlier version, whose results do not say of which {' and '.join(unstated)} they "
+            "are; another name= measures again"
+        )
+    return True
+
+
+def read_provenance(file: Path) -> About:
+    """Return what a result says of its checkpoint and data, those of ABOUT that are there; nothing without both."""
+    try:
+        with results.open_file(file) as opened:
+            known = {key: value for key in ABOUT if (value := plain(opened.attrs.get(key))) is not None}
+    except OSError:
+        return {}
+    return known if known.keys() >= {"checkpoint_sha256", "dataset_fingerprint"} else {}
 
 
 def _is_done(flat: Mapping[str, str], folder: Path, inputs: Mapping[str, str]) -> tuple[bool, bool]:
@@ -95,7 +127,7 @@ def _is_done(flat: Mapping[str, str], folder: Path, inputs: Mapping[str, str]) -
     before = status.read(folder)
     is_unstated = before is not None and "code" in inputs and "code" not in (before.inputs or {})
     compared = {name: value for name, value in inputs.items() if name != "code"} if is_unstated else inputs
-    return status.finished(folder, stored, compared), is_unstated
+    return status.is_finished(before, stored, compared), is_unstated
 
 
 def check_data(folder: Path, data: str, observations: str | None, dataset: Dataset) -> None:

@@ -9,6 +9,7 @@ import argparse
 import functools
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -41,6 +42,7 @@ def hydra_hooks(words: Sequence[str], swept: Sequence[str]) -> Iterator[None]:
     swept: the keys that vary in a sweep, by which `${job_folder:...}` in the yaml names the folders of its jobs. Hydra
     sends its resolvers along to the processes of a sweep.
     """
+    started = time.time_ns()
     before = {name: os.environ.get(name) for name in ("HYDRA_FULL_ERROR", "LOKY_MAX_CPU_COUNT")}
     plugins = Plugins.instance()
     with ExitStack() as stack:
@@ -49,7 +51,7 @@ def hydra_hooks(words: Sequence[str], swept: Sequence[str]) -> Iterator[None]:
         result = property(job_result, JobReturn.return_value.fset)  # type: ignore[attr-defined]
         stack.enter_context(_replaced(JobReturn, "return_value", result))
         # Hydra takes launchers of the package `hydra_plugins` alone, which it does not find in an editable install
-        stack.enter_context(_replaced(plugins, "_instantiate", functools.partial(_instantiate, plugins, swept)))
+        stack.enter_context(_replaced(plugins, "_instantiate", functools.partial(_instantiate, plugins, started)))
         if not any("hydra" in word or word.startswith("-c") or word.startswith("--config") for word in words):
             # Hydra composes each config a first time to read hydra.mode, which configs of lrx do not set
             stack.enter_context(_replaced(hydra_internals.Hydra, "get_mode", lambda *_, **__: None))
@@ -61,7 +63,8 @@ def hydra_hooks(words: Sequence[str], swept: Sequence[str]) -> Iterator[None]:
             stack.enter_context(_replaced(argparse.ArgumentParser, "_check_help", lambda self, action: None))
         # its own errors of a full disk name no path
         stack.enter_context(_replaced(OmegaConf, "save", staticmethod(_save)))
-        OmegaConf.register_new_resolver("job_folder", functools.partial(job_folder, swept=tuple(swept)), replace=True)
+        folder_of = functools.partial(job_folder, swept=tuple(swept), started=started)
+        OmegaConf.register_new_resolver("job_folder", folder_of, replace=True)
         os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
         try:
             yield
@@ -103,10 +106,10 @@ def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
             delattr(owner, name)
 
 
-def _instantiate(plugins: Plugins, swept: Sequence[str], node: DictConfig) -> Plugin:
+def _instantiate(plugins: Plugins, started: int, node: DictConfig) -> Plugin:
     """Build a launcher or sweeper; a launcher gets the jobs of a large sweep that are not finished. ValueError."""
     plugin = _plugin(plugins, node)
-    return UnfinishedLauncher(plugin, swept) if isinstance(plugin, Launcher) else plugin
+    return UnfinishedLauncher(plugin, started) if isinstance(plugin, Launcher) else plugin
 
 
 def _plugin(plugins: Plugins, node: DictConfig) -> Plugin:

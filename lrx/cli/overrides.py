@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import re
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from lrx.cli.commands.registry import ConfigCommand
 from lrx.core.paths import CHECKPOINT
 from lrx.core.text import did_you_mean
-from lrx.runs import run_folder
+from lrx.runs.sweep_folder import SweepFolder, run_id
 
 # Hydra 1.3 refuses overrides that come after a flag, so flags go first; these ones take the next word with them.
 FLAGS_WITH_VALUE = {"--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd", "--package", "-p"}
@@ -98,17 +99,33 @@ def swept_keys(words: Sequence[str]) -> list[str]:
     return [key for key, _, value in pairs if "," in re.sub(r"\[.*\]|\{.*\}", "", value) or re.match(SWEPT, value)]
 
 
-def job_folder(overrides: Sequence[str], sweep: str, *, swept: Sequence[str]) -> str:
-    """Return the folder of a sweep's job, below that of the sweep: named after the keys that vary.
+def job_folder(
+    overrides: Sequence[str], sweep: str, model: str | None = None, *, swept: Sequence[str], started: int = 0
+) -> str:
+    """Return the folder of a sweep's job, below that of the sweep: the one that holds its run, else its name.
 
     A shard of an assay has a folder in that of the whole assay, which of a sweep over shards alone is the sweep's own.
+    model: the choice of the group `model`. started: time of the command, for which the sweep's runs are listed once.
     """
     shard = next((word.partition("=")[2] for word in overrides if word.startswith("shard=")), "")
     keys = [key for key in swept if key != "shard"]
     if shard and "shard" in swept and not keys:
         return shard
-    name = run_folder.run_id(overrides, " ".join(keys), sweep)
+    runs = sweep_folder(sweep, started)
+    name = runs.find(overrides)
+    if name is None:
+        name = run_id(overrides, " ".join({*keys, *runs.differing(overrides)}), model or "")
     return f"{name}/{shard}" if shard and "shard" in swept else name
+
+
+def sweep_folder(sweep: str, started: int = 0) -> SweepFolder:
+    """Return the runs of a sweep, as they were for a command that started then; 0: as they are."""
+    return _sweep_folder(sweep, started) if started else SweepFolder(Path(sweep))
+
+
+@functools.lru_cache(maxsize=4)
+def _sweep_folder(sweep: str, _: int) -> SweepFolder:
+    return SweepFolder(Path(sweep))
 
 
 def expand_glob(word: str, *, is_sweep: bool) -> str:

@@ -130,7 +130,8 @@ class JobConfigLoader(ConfigLoaderImpl):
             return self.repository.get_group_options(group_name, results_filter)
         return super().get_group_options(group_name, results_filter, config_name, overrides)
 
-    def _with_shared_choices(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+    def shared(self, master_config: DictConfig) -> tuple[SharedChoices, list[str]]:
+        """Return the compositions that jobs of a sweep share, and its own words, which come before those of a job."""
         name, given = str(master_config.hydra.job.config_name), master_config.hydra.overrides.hydra
         words = [*map(str, OmegaConf.to_container(given, resolve=False) or ())]  # `${seed}` is that of the job
         key = (os.getcwd(), name, *words)
@@ -138,7 +139,11 @@ class JobConfigLoader(ConfigLoaderImpl):
             repository = self._parse_overrides_and_create_caching_repo(name, words)[1]  # with hydra.searchpath
             compose = functools.partial(self.load_configuration, name, run_mode=RunMode.RUN)
             self._shared = key, SharedChoices(compose, repository)
-        config = self._shared[1].config([*words, *sweep_overrides])
+        return self._shared[1], words
+
+    def _with_shared_choices(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        choices, words = self.shared(master_config)
+        config = choices.config([*words, *sweep_overrides])
         OmegaConf.copy_cache(from_config=master_config, to_config=config)  # of ${now:...}
         return config
 

@@ -10,13 +10,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-
 from lrx.core.control_groups import ROOT, control_groups, read
 
 
 def set_threads(environment: Mapping[str, str]) -> None:
     """Have torch, and MKL within it, compute with as many threads as the process was given."""
+    import torch
+
     torch.set_num_threads(threads_given(environment))
 
 
@@ -27,6 +27,8 @@ def threads_given(environment: Mapping[str, str]) -> int:
     SLURM_CPUS_PER_TASK, else what torch takes by itself (MKL_NUM_THREADS, or a thread a core); neither of these two
     exceeds the CPUs of the process.
     """
+    import torch  # not for those that count CPUs
+
     asked = _count(environment.get("OMP_NUM_THREADS", "").partition(",")[0])
     given = _count(environment.get("SLURM_CPUS_PER_TASK", ""))
     return asked or min(given or torch.get_num_threads(), cpus())

@@ -7,7 +7,8 @@ import re
 import shlex
 from collections.abc import Iterable
 
-from lrx.runs.catalog import Run, read_status
+from lrx.runs.catalog import Run
+from lrx.runs.run_files import read_status
 
 Command = tuple[str, tuple[str, ...]]  # a command and its overrides
 QUOTED = re.compile(r"""(['"])([A-Za-z_/][\w./-]*)\1""")

@@ -10,7 +10,8 @@ from pathlib import Path
 from lrx.core.config_text import flatten, stated
 from lrx.core.text import join_names, one_line
 from lrx.runs import run_folder
-from lrx.runs.catalog import Run, check_file, read_config
+from lrx.runs.catalog import Run
+from lrx.runs.run_files import check_file, read_config
 from lrx.storage import results
 from lrx.training import metrics_log
 

@@ -16,7 +16,7 @@ from lrx.report.run_page import description_of
 from lrx.report.run_summary import in_brackets
 from lrx.report.sweep_data import finite, script_data
 from lrx.report.sweep_matrices import run_matrices
-from lrx.report.sweep_runs import MATRICES, Key, SweepRun, read_run
+from lrx.report.sweep_runs import MATRICES, Key, SweepRun, read_run, scan_runs
 from lrx.report.sweep_seeds import MOST_DRAWN as MOST_SEEDS
 from lrx.report.sweep_seeds import SeedsView, seed_views
 from lrx.runs import status
@@ -73,9 +73,9 @@ class SweepView(TypedDict):
 def view(title: str, runs: Sequence[Run]) -> SweepView:
     """Return what the page shows; runs are read one after the other, and what cannot be read is in `faults`."""
     rows, faults = [], []
-    for run in runs:
+    for run, scans in scan_runs(runs):
         try:
-            row, run_faults = read_run(run)
+            row, run_faults = read_run(run, scans)
         except run_contents.UNREADABLE as error:
             faults.append(f"{run.folder}: {pictures.reason(error)}")
             continue

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from lrx.core.text import one_line
 from lrx.report import commands, run_contents
 from lrx.report.run_summary import data_of
-from lrx.runs.catalog import Run, check_file
+from lrx.runs.catalog import Run
 from lrx.runs.grouping import current_config
+from lrx.runs.scan_files import FileScan, scan_files
 from lrx.runs.seed_groups import IDENTITY
 from lrx.storage import results
-from lrx.storage.result_scan import COMPARED, ScannedAssay, scan
+from lrx.storage.result_scan import COMPARED, ScannedAssay
 
 MATRICES = ("response_matrix", "conditioned_response")
 DRAWN = {(assay, array) for assay in MATRICES for array in ("matrix", "matrix_se")}
@@ -41,20 +42,25 @@ class SweepRun:
     measuring: Mapping[str, object] = field(default_factory=dict)
 
 
-def read_run(run: Run) -> tuple[SweepRun, list[str]]:
+def scan_runs(runs: Sequence[Run]) -> Iterator[tuple[Run, list[tuple[Path, FileScan]]]]:
+    """Yield runs with the scans of their results files, the newest last."""
+    files = [sorted(run.result_files, key=lambda file: file.lstat().st_mtime) for run in runs]
+    scans = scan_files([file for of_run in files for file in of_run], large=COMPARED | DRAWN)
+    for run, of_run in zip(runs, files, strict=True):
+        yield run, [(file, next(scans)) for file in of_run]
+
+
+def read_run(run: Run, scans: Sequence[tuple[Path, FileScan]]) -> tuple[SweepRun, list[str]]:
     """Return what a sweep's page keeps of a run, and a line for each of its faults."""
     assays: dict[str, ScannedAssay] = {}
     provenances: list[results.Provenance] = []
     faults: list[str] = []
-    for file in sorted(run.result_files, key=lambda file: file.lstat().st_mtime):
-        try:
-            check_file(file, file.parent)
-            scanned, provenance = scan(file, large=COMPARED | DRAWN)
-        except run_contents.UNREADABLE as error:
-            faults.append(f"{file.parent}/{one_line(str(error))}")
+    for file, scanned in scans:
+        if scanned.error:
+            faults.append(f"{file.parent}/{scanned.error}")
             continue
-        assays |= scanned  # the newest file last, whose scores are shown
-        provenances.append(provenance)
+        assays |= scanned.assays  # the newest file last, whose scores are shown
+        provenances.append(scanned.provenance)
     config, measuring, unread = run_contents.read_configs(run, provenances)
     faults += unread + (run_contents.read_curves(run.trained)[1] if run.trained else [])
     if run.status.error:

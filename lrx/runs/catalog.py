@@ -1,26 +1,24 @@
 """Catalog of runs: the run folders at a path, how each went, and which results belong to which training.
 
 A run is a folder with a status.json, a config.yaml or a result.h5. An assay in a folder inside that of a training run
-belongs to it; `then=` puts them there. Trees may come from anywhere: hidden folders and links to folders are skipped;
-links to files that leave the tree, files of another kind (a pipe blocks its reader) and over-long texts are refused by
-name. Checkpoints are hashed, never loaded.
+belongs to it; `then=` puts them there. Trees may come from anywhere: hidden folders and links to folders are skipped.
+Checkpoints are hashed, never loaded.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lrx.core.checksum import file_sha256
-from lrx.core.config_text import LARGEST, flatten
 from lrx.core.paths import CHECKPOINT, why_no_file
 from lrx.core.text import one_line
 from lrx.runs import run_folder, status
+from lrx.runs.run_files import check_file, read_status
 from lrx.runs.status import UNKNOWN
 from lrx.storage import results
 
@@ -77,13 +75,12 @@ def find_runs(top: Path) -> list[Run]:
     """Return every run at or below a folder, by name. ValueError when there is no such folder, or no run in it."""
     if not top.is_dir():
         raise ValueError(f"{top} is no folder; give one that holds runs, such as outputs/train/my-sweep")
-    by_folder: dict[Path, Run] = {}
+    by_folder: dict[str, Run] = {}
     top_runs: list[Run] = []
-    for run in _walk(top):
-        by_folder[run.folder] = run
-        depth = len(run.folder.parts) - len(top.parts)  # of the parents, those in the tree
-        owner = next((by_folder[folder] for folder in run.folder.parents[:depth] if folder in by_folder), None)
-        if run.is_assay and owner is not None and not owner.is_assay:
+    for where, run in _walk(top):
+        by_folder[where] = run
+        owner = _run_above(where, os.fspath(top), by_folder) if run.is_assay else None
+        if owner is not None and not owner.is_assay:
             owner.assays.append(run)
         else:
             top_runs.append(run)
@@ -136,49 +133,18 @@ def summary(states: Iterable[str]) -> str:
     return ", ".join(f"{counts[state]:,} {state}" for state in ORDER if counts[state])
 
 
-def check_file(path: Path, top: Path, *, largest: int | None = None) -> None:
-    """Raise ValueError for a link out of the tree, what is no plain file, or one of more bytes than `largest`."""
-    if path.is_symlink() and not path.resolve().is_relative_to(top.resolve()):
-        raise ValueError(f"{path.name} is a link that leads out of {top}; it is not followed")
-    try:
-        about = path.stat()
-    except OSError as error:
-        raise ValueError(f"{path.name}: {(error.strerror or str(error)).lower()}") from error
-    if not stat.S_ISREG(about.st_mode):
-        raise ValueError(f"{path.name} is no plain file")
-    if largest is not None and about.st_size > largest:
-        raise ValueError(f"{path.name} has {about.st_size:,} bytes; a run's has at most {largest:,}")
+def _run_above(where: str, top: str, by_folder: Mapping[str, Run]) -> Run | None:
+    """Return the run whose folder holds this one, the nearest of several; None where the tree has none."""
+    while where != top:
+        where = os.path.dirname(where)
+        if where in by_folder:
+            return by_folder[where]
+    return None
 
 
-def read_config(folder: Path, top: Path) -> dict[str, object]:
-    """Return the keys and values of a run folder's config, lists as one value. ValueError in one line."""
-    path = folder / run_folder.FILENAME
-    check_file(path, top, largest=LARGEST)
-    try:
-        return flatten(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is damaged ({error})") from error
-    except ValueError as error:
-        raise ValueError(f"{path.name} {error}") from error
-
-
-def read_status(folder: Path, top: Path) -> tuple[status.Status, str]:
-    """Return the status of a run folder, and why it is UNKNOWN where it is."""
-    path = folder / status.FILENAME
-    if not os.path.lexists(path):
-        return status.Status(UNKNOWN), f"there is no {path.name}"
-    try:
-        check_file(path, top, largest=LARGEST)
-    except ValueError as error:
-        return status.Status(UNKNOWN), str(error)
-    state = status.read(folder)
-    return (status.Status(UNKNOWN), f"{path.name} is not one of lrx") if state is None else (state, "")
-
-
-def _walk(top: Path) -> list[Run]:
-    """List runs, each before those inside it; a folder that cannot be listed is a run with an error."""
-    runs: list[Run] = []
-
+def _walk(top: Path) -> list[tuple[str, Run]]:
+    """List folders with their runs, each before those inside it; one that cannot be listed is a run with an error."""
+    runs: list[tuple[str, Run]] = []
     prefix = os.path.join(top, "")
 
     def name_of(folder: Path) -> str:
@@ -186,7 +152,7 @@ def _walk(top: Path) -> list[Run]:
 
     def add_unreadable(error: OSError) -> None:
         folder, reason = Path(error.filename), (error.strerror or str(error)).lower()
-        runs.append(Run(name_of(folder), folder, frozenset(), status.Status(UNKNOWN), reason))
+        runs.append((error.filename, Run(name_of(folder), folder, frozenset(), status.Status(UNKNOWN), reason)))
 
     for where, folders, files in os.walk(top, onerror=add_unreadable):
         folder, marks = Path(where), MARKS & {*files, *folders}
@@ -196,7 +162,7 @@ def _walk(top: Path) -> list[Run]:
             folders[:] = [name for name in folders if not SHARD.fullmatch(name)]
         if marks:
             name = name_of(folder) if folder == top else one_line(where.removeprefix(prefix))
-            runs.append(Run(name, folder, frozenset({*marks, *files}), *read_status(folder, top)))
+            runs.append((where, Run(name, folder, frozenset({*marks, *files}), *read_status(folder, top))))
     return runs
 
 

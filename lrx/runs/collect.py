@@ -8,9 +8,8 @@ half-written, foreign or hostile adds one line to the error of its row. Each fil
 from __future__ import annotations
 
 import functools
-import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +20,10 @@ from lrx.core.checksum import sha256
 from lrx.core.config_text import flatten, stated
 from lrx.core.text import one_line
 from lrx.runs import run_folder
-from lrx.runs.catalog import Run, check_file, find_runs, read_config
+from lrx.runs.catalog import Run, find_runs
 from lrx.runs.grouping import current_config, without_seed
+from lrx.runs.run_files import check_file, read_config
+from lrx.runs.scan_files import FileScan, scan_files
 from lrx.runs.seed_groups import SeedGroup, groups_of_rows
 from lrx.runs.seeds_table import SEEDS_START, write_seeds_csv
 from lrx.runs.table import CSV_START, RANKED, TRAINED, Row, Setting, Table, limit_columns, write_csv
@@ -30,10 +31,9 @@ from lrx.runs.table_hdf5 import is_collected, write_hdf5
 from lrx.storage import results
 from lrx.storage.atomic import atomic_path
 from lrx.storage.overwrite import check_target, has_near_start
-from lrx.storage.result_scan import ScannedAssay, scan
+from lrx.storage.result_scan import ScannedAssay
 from lrx.training import metrics_log
 
-TAIL = 65536  # bytes at the end of a log, which hold its last line
 MOST_LATENTS = 4096  # of a model whose codes are compared, as each pair of latents is
 TEXTS = ("config", "checkpoint_config")  # provenance that becomes settings
 
@@ -47,7 +47,9 @@ def collect(top: Path, out: Path) -> tuple[list[Row], list[SeedGroup]]:
     table_file, seeds_file = out.with_suffix(".csv"), seeds_csv(out)
     for file, start in ((table_file, CSV_START), (seeds_file, SEEDS_START)):
         check_target(file, ".csv", has_near_start(start))
-    rows = [row for run in find_runs(top) for row in _rows(run, top)]
+    runs = find_runs(top)
+    scans = scan_files([run.folder / results.FILENAME for run in _with_results(runs)], top)
+    rows = [row for run in runs for row in _rows(run, top, scans)]
     _rank(rows)
     limit_columns(rows)
     table, groups = Table(rows), groups_of_rows(rows)
@@ -77,20 +79,28 @@ class _Part:
     foreign: list[str] = field(default_factory=list)
 
 
-def _read(run: Run, top: Path) -> _Part:
-    """Read the files of a folder; what cannot be read is an error of the part."""
-    part, log, result = _Part(run), run.folder / metrics_log.JSONL, run.folder / results.FILENAME
+def _with_results(runs: Iterable[Run]) -> list[Run]:
+    """List the runs that have a results file, and their assays that have one, in the order in which they are read."""
+    return [part for run in runs for part in (run, *run.assays) if results.FILENAME in part.files]
+
+
+def _read(run: Run, top: Path, scans: Iterator[FileScan]) -> _Part:
+    """Read the files of a folder; what cannot be read is an error of the part.
+
+    scans: of results files, the next one that of this folder, if it has one.
+    """
+    part, log = _Part(run), run.folder / metrics_log.JSONL
     if run_folder.FILENAME in run.files:
         with _append_error(part.errors):
             part.settings = _as_settings(stated(read_config(run.folder, top)))
     if log.name in run.files:
         with _append_error(part.errors):
             check_file(log, top)
-            part.losses = _last_losses(log)
-    if result.name in run.files:
-        with _append_error(part.errors):
-            check_file(result, top)
-            part.assays, part.provenance = scan(result, part.foreign)
+            part.losses = {one_line(key): value for key, value in metrics_log.last_row(log).items()}
+    if results.FILENAME in run.files:
+        scanned = next(scans)
+        part.assays, part.provenance, part.foreign = scanned.assays, scanned.provenance, scanned.foreign
+        part.errors += [scanned.error] if scanned.error else []
     return part
 
 
@@ -118,25 +128,11 @@ def _setting(value: object) -> Setting:
     return one_line(str(value))
 
 
-def _last_losses(path: Path) -> dict[str, float]:
-    """Return the last whole line of a log; a line may be cut."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - TAIL))
-        lines = file.read(TAIL).splitlines()
-    for line in reversed(lines):
-        try:
-            row = json.loads(line)
-            return {one_line(str(key)): float(row[key]) for key in row}
-        except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
-            continue
-    return {}
-
-
-def _rows(run: Run, top: Path) -> Iterator[Row]:
+def _rows(run: Run, top: Path, scans: Iterator[FileScan]) -> Iterator[Row]:
     """Yield the row of a run with its assays. An assay that it has twice has a row of its own the second time."""
     row = Row(run.name, run.state, run.why, one_line(run.status.command))
     repeated = []
-    for part in (_read(inner, top) for inner in (run, *run.assays)):
+    for part in (_read(inner, top, scans) for inner in (run, *run.assays)):
         if part.assays.keys() & row.assays.keys():
             repeated.append(part)
         else:

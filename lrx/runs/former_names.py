@@ -31,18 +31,19 @@ NO_LONGER_PARTIAL = frozenset(f"lrx.assays.{name}.{name}" for name in ASSAYS)
 
 def current_flat(flat: Mapping[str, V]) -> dict[str, V]:
     """Return a config, as dotted keys and scalar values, with the names and the settings that lrx has now."""
-    partial = {key.replace("_target_", "_partial_") for key, value in flat.items() if value in NO_LONGER_PARTIAL}
-    gone = tuple(f"assay.{name}." for name in GONE)
-    current = {
-        key: cast(V, TARGETS[value]) if isinstance(value, str) and value in TARGETS else value
-        for key, value in flat.items()
-        if key not in partial and not f"{key}.".startswith(gone)
-    }
-    for key, target in [*current.items()]:
+    gone = tuple(f"assay.{name}" for name in GONE)
+    current = {key: value for key, value in flat.items() if not key.startswith(gone)}
+    for key in [key for key in current if key.endswith("_target_")]:
+        target = str(current[key])
+        if target in NO_LONGER_PARTIAL:
+            current.pop(key.replace("_target_", "_partial_"), None)
+        if target in TARGETS:
+            target = TARGETS[target]
+            current[key] = cast(V, target)
         base, units = (key.replace("_target_", name) for name in ("base", "units"))
         if target in BASE_WAS_PRIOR and units not in current and current.get(base) == "prior":
             current[base] = cast(V, "auto")
-        for name, value in LATER.get(str(target), {}).items():
+        for name, value in LATER.get(target, {}).items():
             current.setdefault(key.replace("_target_", name), cast(V, value))
     return current
 

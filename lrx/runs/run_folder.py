@@ -1,18 +1,15 @@
-"""Run folders: one config.yaml each, so that the same command resumes and another config is refused.
-
-Folders of sweeps are named after their overrides.
-"""
+"""Run folders: one config.yaml each, so that the same command resumes and another config is refused."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lrx.core.checksum import sha256
 from lrx.core.config_text import flatten
 from lrx.core.text import join_names
-from lrx.runs import former_names
+from lrx.runs import former_names, status
 from lrx.storage.atomic import atomic_path
 
 FILENAME = "config.yaml"
@@ -22,6 +19,7 @@ FREE = {"name", "dataset.root", "device", "trainer.device", "trainer.checkpoint_
 FREE |= {"then", "track", "trust", "dataset.workers"}
 
 
+SOURCES = {"ckpt": "checkpoint", "codes": "codes"}  # keys of files, and the inputs of status.json with their SHA-256
 OFF, AUTO = ("None", "False"), "auto"
 STEPS = "trainer.steps"
 
@@ -33,14 +31,19 @@ def read_flat(folder: Path) -> dict[str, str]:
     """
     path = folder / FILENAME
     try:
-        flat = flatten(path.read_text(encoding="utf-8"), split_lists=True)
+        flat = _flat(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is damaged ({error})") from error
     except ValueError as error:
         raise ValueError(f"{path} {error}") from error
     if not flat:
         raise ValueError(f"{path} is empty")
-    return {key: str(value) for key, value in flat.items()}
+    return dict(flat)
+
+
+@functools.lru_cache(maxsize=2)  # a config is read for several questions, one after the other
+def _flat(text: str) -> Mapping[str, str]:
+    return {key: str(value) for key, value in flatten(text, split_lists=True).items()}
 
 
 def identity(flat: Mapping[str, str]) -> dict[str, str]:
@@ -62,11 +65,17 @@ def fingerprint(identity: Mapping[str, str], inputs: Mapping[str, str] | None = 
     return sha256("\n".join([*lines, str(sorted(inputs.items()))] if inputs else lines))
 
 
-def check_same(folder: Path, flat: Mapping[str, str], auto: Mapping[str, Callable[[], str]] | None = None) -> None:
+def check_same(
+    folder: Path,
+    flat: Mapping[str, str],
+    auto: Mapping[str, Callable[[], str]] | None = None,
+    inputs: Mapping[str, str] | None = None,
+) -> None:
     """Raise ValueError that lists the keys in which a config differs from the folder's own, if there is one.
 
     A key that only one of them has is no difference while it is off (null or false): lrx gained or lost it in between.
     auto: by key, a function that returns what its value `auto` stands for, called where only one of them says `auto`.
+    inputs: SHA-256 of input files by name; one that the folder's status.json has may lie elsewhere by now.
     """
     if not (folder / FILENAME).exists():
         return
@@ -76,8 +85,9 @@ def check_same(folder: Path, flat: Mapping[str, str], auto: Mapping[str, Callabl
         raise ValueError(f"{error}; restore it, or give another name=") from error
     different = [
         f"{key} (was {before.get(key, 'not there')}, now {flat.get(key, 'not there')})"
-        for key in sorted({*before, *flat})
+        for key in sorted({key for key, _ in before.items() ^ flat.items()})
         if not is_free(key)
+        and not (key in SOURCES and _is_input(folder, SOURCES[key], inputs or {}))
         and not _is_same(*_resolve_auto(before.get(key), flat.get(key), (auto or {}).get(key, _auto_base(key))))
         and not (key == STEPS and _trains_on(before, flat))
     ]
@@ -85,6 +95,12 @@ def check_same(folder: Path, flat: Mapping[str, str], auto: Mapping[str, Callabl
         raise ValueError(
             f"{folder} was made by another config: {join_names(different)}; give these values, or another name="
         )
+
+
+def _is_input(folder: Path, name: str, inputs: Mapping[str, str]) -> bool:
+    """Return whether what the folder holds was made from an input file of this SHA-256."""
+    state = status.read(folder)
+    return state is not None and name in inputs and (state.inputs or {}).get(name) == inputs[name]
 
 
 def _trains_on(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
@@ -119,42 +135,9 @@ def _auto_base(key: str) -> Callable[[], str] | None:
     return (lambda: "prior") if key.startswith("assay.") and key.endswith(".base") else None
 
 
+@functools.lru_cache(maxsize=4096)
 def is_free(key: str) -> bool:
     """Return whether a key may differ between the starts of one run."""
     if key.startswith("assay.") and key.endswith(".max_seconds"):  # of an assay, or of one of a paper run
         return True
     return key in FREE or key.split(".")[0] in FREE  # a list, such as trust, has a key for each place
-
-
-def run_id(overrides: Sequence[str], swept: str = "", sweep: str = "") -> str:
-    """Return the folder name of one job of a sweep: the values of its overrides, and 8 digits of their SHA-256.
-
-    The same overrides give the same name, so that a sweep that is started again, or with more values, resumes.
-
-    swept: keys whose values make the name, separated by spaces; none: all. sweep: the folder of the sweep; a run of
-    these overrides that it holds keeps its name, whatever was swept then.
-
-    >>> run_id(["name=sweep", "model=vae", "seed=0", "ckpt=outputs/train/a"])
-    'a-vae-0-5b8202e4'
-    >>> run_id(["trainer.lr=0.30000000000000004", "seed=0", "trainer.steps=100"], "trainer.lr seed")
-    '0-0.3-f4123560'
-    """
-    named_keys = set(swept.split())
-    keys = [word.partition("=")[0].lstrip("+~") for word in overrides]
-    chosen = sorted(word for word, key in zip(overrides, keys, strict=True) if not is_free(key) and key != "shard")
-    pairs = [word.partition("=")[::2] for word in chosen]
-    values = [_short(value) for key, value in pairs if not named_keys or key in named_keys]
-    words = "-".join(re.sub(r"[^A-Za-z0-9.]+", "_", value).strip("_") for value in values)
-    mark = sha256(" ".join(chosen))[:8]
-    name = f"{words[:60]}-{mark}"
-    if not (sweep and named_keys) or Path(sweep, name).exists():
-        return name
-    existing = sorted(Path(sweep).glob(f"*-{mark}"))
-    return existing[0].name if existing else name
-
-
-def _short(value: str) -> str:
-    """Shorten a value for a name: the last part of a path, four digits of a number."""
-    if re.fullmatch(r"-?\d+\.?\d*(e[-+]?\d+)?", value, re.I) and not value.lstrip("-").isdigit():
-        return f"{float(value):.4g}"
-    return value.rstrip("/").rpartition("/")[2]

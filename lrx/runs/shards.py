@@ -10,7 +10,7 @@ import json
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -127,11 +127,11 @@ def complete(folder: Path) -> list[int]:
 
 
 @contextmanager
-def opened(folder: Path, count: int, *, whole: str) -> Iterator[Parts | None]:
+def opened(folder: Path, count: int, *, whole: Collection[str]) -> Iterator[Parts | None]:
     """Open the parts of an assay; None while some are missing.
 
-    whole: the fingerprint that all have. MixedPartsError names those that have another; ValueError for one that cannot
-    be read.
+    whole: fingerprints, of which all have one. MixedPartsError names those that have another; ValueError for one that
+    cannot be read.
     """
     paths = [folder / f"{number}of{count}" / PART for number in range(1, count + 1)]
     if not all(path.is_file() for path in paths):
@@ -140,7 +140,7 @@ def opened(folder: Path, count: int, *, whole: str) -> Iterator[Parts | None]:
     with ExitStack() as stack:
         files = [stack.enter_context(_opened(path)) for path in paths]
         abouts = [_about(path, file) for path, file in zip(paths, files, strict=True)]
-        outdated = [number for number, about in enumerate(abouts, 1) if about.whole != whole]
+        outdated = [number for number, about in enumerate(abouts, 1) if about.whole not in whole]
         if outdated:
             raise MixedPartsError(_mixed(folder, abouts, outdated))
         yield Parts(folder, abouts, files)

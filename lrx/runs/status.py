@@ -61,7 +61,8 @@ class BusyError(ValueError):
 def read(folder: Path) -> Status | None:
     """Return the status of a run folder now; None where there is none, or none that lrx wrote."""
     try:
-        content = json.loads((folder / FILENAME).read_text(encoding="utf-8"))
+        with open(os.path.join(folder, FILENAME), "rb", buffering=0) as file:  # pathlib's takes three times as long
+            content = json.loads(file.read())
         values = {name: content[name] for name in NAMES if name in content}
         status = Status(**{**values, "overrides": tuple(values.get("overrides", ()))})
     except (OSError, ValueError, TypeError, RecursionError):
@@ -79,7 +80,7 @@ def _is_valid(status: Status) -> bool:
     numbers = (status.step, status.steps, status.rate, status.seconds_left, status.threads)
     return (
         status.state in STATES
-        and all(isinstance(text, str) for text in texts)
+        and {*map(type, texts)} <= {str}
         and all(isinstance(number, int | float) and abs(number) < 2**63 for number in numbers)
         and (status.inputs is None or isinstance(status.inputs, Mapping))
     )
@@ -93,13 +94,13 @@ def write(folder: Path, status: Status) -> None:
 
 def finished(folder: Path, config: str, inputs: Mapping[str, str] | None = None) -> bool:
     """Return whether the run of this config (run_folder.fingerprint) and these inputs is done in this folder."""
-    status = read(folder)
-    return (
-        status is not None
-        and status.state == "done"
-        and status.config == config
-        and (status.inputs or {}) == dict(inputs or {})
-    )
+    return is_finished(read(folder), config, inputs or {})
+
+
+def is_finished(status: Status | None, config: str, inputs: Mapping[str, str]) -> bool:
+    """Return whether a status says that the run of this config and these inputs is done."""
+    is_done = status is not None and status.state == "done"
+    return status is not None and is_done and status.config == config and dict(status.inputs or {}) == dict(inputs)
 
 
 def remove_refused(folder: Path) -> None:

@@ -8,6 +8,7 @@ from one file for all (`array_infos`). Links and external storage are refused, a
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,7 +73,8 @@ def scan(
                 raise ValueError(f"it has more than {MOST_MEMBERS:,} parts")
             assays[key] = _scan_group(path, key, group, others, large)
         attributes, _ = read_attributes(file)
-        return assays, {key: value for key, value in attributes.items() if key != "format" and is_valid_name(key)}
+        known = {key: value for key, value in attributes.items() if key != "format" and is_valid_name(key)}
+        return assays, {sys.intern(key): value for key, value in known.items()}
 
 
 def array_infos(path: Path, assay: str, names: list[str]) -> dict[str, ArrayInfo]:
@@ -144,7 +146,7 @@ def _checked_name(name: bytes) -> str:
     text = name.decode()
     if not is_valid_name(text):
         raise ValueError(f"invalid name {text[:40]!r}: longer than {LONGEST_NAME} characters, or not printable")
-    return text
+    return sys.intern(text)  # thousands of files have the same names
 
 
 def _values(stored: h5d.DatasetID, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

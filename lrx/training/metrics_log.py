@@ -15,6 +15,7 @@ from lrx.storage.atomic import append, atomic_path
 from lrx.training.observers import Row
 
 JSONL, CSV = "metrics.jsonl", "metrics.csv"
+TAIL = 65536  # bytes at the end of a log, which hold its last row
 
 
 class MetricsLog:
@@ -53,8 +54,22 @@ class MetricsLog:
 
 def last_loss(folder: Path) -> float | None:
     """Return the last logged loss of a run folder, which a search over settings lowers; None without any row."""
-    rows = read(folder)
-    return rows[-1]["loss"] if rows else None
+    path = folder / JSONL
+    return last_row(path).get("loss") if path.exists() else None
+
+
+def last_row(path: Path) -> dict[str, float]:
+    """Return the last whole row of a log in JSON lines, whose last line may be cut; empty where the end has none."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL))
+        lines = file.read(TAIL).splitlines()
+    for line in reversed(lines):
+        try:
+            row = json.loads(line)
+            return {str(key): float(row[key]) for key in row}
+        except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
+            continue
+    return {}
 
 
 def read(folder: Path) -> list[dict[str, float]]:

@@ -8,7 +8,7 @@ import h5py
 import pytest
 import torch
 
-from lrx.runs import run_folder, status
+from lrx.runs import status, sweep_folder
 from lrx.storage import results
 from tests.conftest import TINY, Lrx
 
@@ -26,13 +26,13 @@ def folders(sweep: Path) -> dict[str, Path]:
 
 def test_a_folder_is_named_after_what_is_computed() -> None:
     words = ["name=s", "model=vae", "seed=0", "dataset.root=/data", "network.hidden=[8,8]"]
-    name = run_folder.run_id(words)
+    name = sweep_folder.run_id(words)
     assert name.startswith("vae-8_8-0-")
-    assert name == run_folder.run_id(words[::-1])
-    assert name == run_folder.run_id(["name=other", *words[1:3], "dataset.root=/elsewhere", words[4]])
-    assert name != run_folder.run_id([*words[:2], "latent_dim=0", *words[3:]])  # the same values under other keys
+    assert name == sweep_folder.run_id(words[::-1])
+    assert name == sweep_folder.run_id(["name=other", *words[1:3], "dataset.root=/elsewhere", words[4]])
+    assert name != sweep_folder.run_id([*words[:2], "latent_dim=0", *words[3:]])  # the same values under other keys
     assert "=" not in name
-    assert len(run_folder.run_id(["ckpt=" + "x" * 300])) < 80
+    assert len(sweep_folder.run_id(["ckpt=" + "x" * 300])) < 80
 
 
 def test_grown_sweep_keeps_finished_jobs(lrx: Lrx, tmp_path: Path) -> None:

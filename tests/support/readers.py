@@ -21,7 +21,7 @@ from lrx.data.code_file import read_codes
 from lrx.data.folder import folder as image_folder
 from lrx.data.official.celeba_lists import attribute_classes
 from lrx.responses.work_units import Shard, WorkUnit
-from lrx.runs import catalog, run_folder, shards, status
+from lrx.runs import run_files, run_folder, shards, status
 from lrx.storage import result_scan, results
 from lrx.storage.state_dict_file import read_state_dict
 from lrx.training import checkpoint, metrics_log
@@ -75,7 +75,7 @@ def _hdf5(path: Path) -> None:
 
 def _read_part(path: Path) -> object:
     about = shards.read_about(path)
-    with shards.opened(path.parents[1], 1, whole=about.whole) as parts:
+    with shards.opened(path.parents[1], 1, whole=[about.whole]) as parts:
         assert parts is not None
         unit = WorkUnit((0, 1), 1, lambda: (torch.zeros(3),))
         return list(parts.values([unit], total=1, progress=lambda done: None))
@@ -151,11 +151,11 @@ READERS = {
     "part of a shard": Reader(_written("s/1of1/part.npz", _part), _read_part),
     "config.yaml": Reader(
         _written("run/config.yaml", lambda path: path.write_text("seed: 0\nname: run\nmodel:\n  beta: [1, 2.5]\n")),
-        lambda path: (run_folder.read_flat(path.parent), catalog.read_config(path.parent, path.parent)),
+        lambda path: (run_folder.read_flat(path.parent), run_files.read_config(path.parent, path.parent)),
     ),
     "status.json": Reader(
         _written("run/status.json", _status),
-        lambda path: (status.read(path.parent), catalog.read_status(path.parent, path.parent)),
+        lambda path: (status.read(path.parent), run_files.read_status(path.parent, path.parent)),
     ),
     "metrics.jsonl": Reader(
         _written("metrics.jsonl", _log),

@@ -108,7 +108,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
     device = _device(config)
     path, inputs = checkpoint.find(str(config.value("ckpt"))), inputs_of(config)
     trained = checkpoint.load(path)
-    run_folder.check_same(folder, config.flat())
+    run_folder.check_same(folder, config.flat(), inputs=inputs)
     stored = config.stored(trained.config, override="dataset")
     dataset = splits.part(open_dataset(stored), measured_part(config, stored))
     if is_finished(config, folder, inputs, dataset):
@@ -152,7 +152,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
             raise ValueError(f"assay.{error}") from error
         except ShardDone:
             assert isinstance(share, Shard)
-            whole = shards_identity(config.replaced("shard", None), inputs)
+            whole = shards_identity(config.replaced("shard", None), inputs)[0]
             run_folder.write_config(folder, config.text)
             about_part = shards.About(
                 whole=whole,
