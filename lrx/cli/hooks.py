@@ -27,20 +27,21 @@ from omegaconf import DictConfig, OmegaConf
 
 from lrx.cli.console.wrap import wrap_text
 from lrx.cli.errors import job_result
-from lrx.cli.finished_jobs import UnfinishedLauncher
 from lrx.cli.overrides import job_folder
 from lrx.cli.sweep_configs import JobConfigLoader, check_jobs
+from lrx.cli.sweep_launcher import Sweep, SweepLauncher
 from lrx.cli.targets import import_from_current_folder, import_target
+from lrx.cli.variants import Variants
 from lrx.core.validation import SettingError
 from lrx.storage.atomic import with_disk_context
 
 
 @contextmanager
-def hydra_hooks(words: Sequence[str], swept: Sequence[str]) -> Iterator[None]:
+def hydra_hooks(words: Sequence[str], swept: Sequence[str], variants: Variants | None = None) -> Iterator[None]:
     """Have Hydra read these words as the command line, and work as lrx needs it, for the block.
 
     swept: the keys that vary in a sweep, by which `${job_folder:...}` in the yaml names the folders of its jobs. Hydra
-    sends its resolvers along to the processes of a sweep.
+    sends its resolvers along to the processes of a sweep. variants: overrides of jobs by the value of `variant`.
     """
     started = time.time_ns()
     before = {name: os.environ.get(name) for name in ("HYDRA_FULL_ERROR", "LOKY_MAX_CPU_COUNT")}
@@ -51,13 +52,15 @@ def hydra_hooks(words: Sequence[str], swept: Sequence[str]) -> Iterator[None]:
         result = property(job_result, JobReturn.return_value.fset)  # type: ignore[attr-defined]
         stack.enter_context(_replaced(JobReturn, "return_value", result))
         # Hydra takes launchers of the package `hydra_plugins` alone, which it does not find in an editable install
-        stack.enter_context(_replaced(plugins, "_instantiate", functools.partial(_instantiate, plugins, started)))
+        sweep = Sweep(tuple(swept), started, variants or {})
+        stack.enter_context(_replaced(plugins, "_instantiate", functools.partial(_instantiate, plugins, sweep)))
         if not any("hydra" in word or word.startswith("-c") or word.startswith("--config") for word in words):
             # Hydra composes each config a first time to read hydra.mode, which configs of lrx do not set
             stack.enter_context(_replaced(hydra_internals.Hydra, "get_mode", lambda *_, **__: None))
         # Hydra lets one job of a sweep that cannot be composed stop the others
         stack.enter_context(_replaced(hydra_internals, "ConfigLoaderImpl", JobConfigLoader))
-        stack.enter_context(_replaced(Sweeper, "validate_batch_is_legal", check_jobs))
+        check = functools.partialmethod(check_jobs, variants=sweep.variants)
+        stack.enter_context(_replaced(Sweeper, "validate_batch_is_legal", check))
         if sys.version_info >= (3, 14) and hasattr(argparse.ArgumentParser, "_check_help"):
             # Hydra 1.3 gives argparse a lazy help text, which Python 3.14 checks too early
             stack.enter_context(_replaced(argparse.ArgumentParser, "_check_help", lambda self, action: None))
@@ -106,10 +109,10 @@ def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
             delattr(owner, name)
 
 
-def _instantiate(plugins: Plugins, started: int, node: DictConfig) -> Plugin:
+def _instantiate(plugins: Plugins, sweep: Sweep, node: DictConfig) -> Plugin:
     """Build a launcher or sweeper; a launcher gets the jobs of a large sweep that are not finished. ValueError."""
     plugin = _plugin(plugins, node)
-    return UnfinishedLauncher(plugin, started) if isinstance(plugin, Launcher) else plugin
+    return SweepLauncher(plugin, sweep) if isinstance(plugin, Launcher) else plugin
 
 
 def _plugin(plugins: Plugins, node: DictConfig) -> Plugin:

@@ -24,6 +24,7 @@ from lrx.cli.console.wrap import wrap_text
 from lrx.cli.hooks import hydra_hooks, one_line_warnings
 from lrx.cli.overrides import as_typed, check_words, expand_glob, expand_shards, flags_first, swept_keys
 from lrx.cli.task import Task, UserError
+from lrx.cli.variants import VARIANT, expand_variants
 from lrx.core.text import did_you_mean
 
 HELP = """usage: lrx <command> [key=value ...]
@@ -100,7 +101,8 @@ def run_with_config(command: ConfigCommand, words: list[str]) -> None:
     check_words(command, words)
     is_sweep = bool({"-m", "--multirun"} & set(words))
     words = expand_shards([expand_glob(as_typed(word), is_sweep=is_sweep) for word in words])
-    with hydra_hooks(flags_first(words), swept_keys(words)):
+    words, variants = expand_variants(words) if VARIANT in command.keys else (words, {})
+    with hydra_hooks(flags_first(words), swept_keys(words), variants):
         task = hydra.main(version_base="1.3", config_path="pkg://lrx.configs", config_name=command.name)(
             Task(command.name)
         )

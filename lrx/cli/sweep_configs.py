@@ -28,9 +28,11 @@ from lrx.cli.commands.registry import CONFIG_COMMANDS
 from lrx.cli.errors import message
 from lrx.cli.shared_choices import SharedChoices
 from lrx.cli.unknown_keys import NO_KEY, about_unknown
+from lrx.cli.variants import VARIANT, Variants, job_words
+from lrx.runs import plan
 
 REFUSAL = "_refusal_"  # key of the line that a job's config has where it could not be composed
-RECORD = "multirun.yaml"  # of Hydra, in the folder of a sweep
+RECORDS = {"multirun.yaml", plan.FILENAME, plan.LOCK}  # of Hydra and lrx, in the folder of a sweep
 
 
 def refusal_of(config: DictConfig) -> str | None:
@@ -148,7 +150,8 @@ class JobConfigLoader(ConfigLoaderImpl):
         return config
 
     def _sweeps_choices(self, word: Override) -> bool:
-        return word.is_sweep_override() and self.repository.group_exists(word.key_or_group)
+        is_choice = word.key_or_group == VARIANT or self.repository.group_exists(word.key_or_group)
+        return word.is_sweep_override() and is_choice
 
 
 def _is_of_jobs(word: Override) -> bool:
@@ -156,7 +159,7 @@ def _is_of_jobs(word: Override) -> bool:
     return "." in word.key_or_group and not word.is_hydra_override() and not word.is_sweep_override()
 
 
-def check_jobs(sweeper: Sweeper, batch: list[list[str]]) -> None:
+def check_jobs(sweeper: Sweeper, batch: list[list[str]], variants: Variants) -> None:
     """Check before the first batch of a sweep that some job can be composed; ValueError with the first one's reason."""
     if getattr(sweeper, "batch_index", 1) > 1:  # of Hydra's own sweeper, which knows all batches
         return
@@ -164,7 +167,8 @@ def check_jobs(sweeper: Sweeper, batch: list[list[str]]) -> None:
     assert context is not None
     assert sweep is not None
     batches = getattr(sweeper, "overrides", None) or [batch]
-    jobs = (context.config_loader.load_sweep_config(sweep, list(words)) for part in batches for words in part)
+    every = (job_words(words, variants) for part in batches for words in part)
+    jobs = (context.config_loader.load_sweep_config(sweep, words) for words in every)
     reasons = []
     for config in jobs:
         reason = refusal_of(config)
@@ -176,8 +180,9 @@ def check_jobs(sweeper: Sweeper, batch: list[list[str]]) -> None:
 
 
 def remove_empty_sweep(folder: Path) -> None:
-    """Remove the folder of a sweep that holds nothing but Hydra's record of it."""
+    """Remove the folder of a sweep that holds nothing but Hydra's record of it, and its plan."""
     with suppress(OSError):
-        if [path.name for path in folder.iterdir()] == [RECORD]:
-            (folder / RECORD).unlink()
+        if {path.name for path in folder.iterdir()} <= RECORDS:
+            for name in RECORDS:
+                (folder / name).unlink(missing_ok=True)
             folder.rmdir()

@@ -64,13 +64,9 @@ def _align(columns: Sequence[np.ndarray], lengths_MD: np.ndarray) -> Alignment:
 def _matches(columns: Sequence[np.ndarray], lengths_MD: np.ndarray, reference: int) -> Alignment:
     from scipy.optimize import linear_sum_assignment  # takes a quarter of a second to import
 
-    order, sign, agreement = [], [], []
-    for own, length_D in zip(columns, lengths_MD, strict=True):
-        product_DD = columns[reference].T @ own
-        order_D = linear_sum_assignment(np.abs(product_DD), maximize=True)[1]
-        matched_D = product_DD[np.arange(len(order_D)), order_D]
-        scale_D = lengths_MD[reference] * length_D[order_D]
-        order.append(order_D)
-        sign.append(np.where(matched_D < 0, -1, 1))
-        agreement.append(np.abs(matched_D) / np.where(scale_D > 0, scale_D, 1))
-    return Alignment(reference, np.array(order), np.array(sign), np.array(agreement))
+    product_MDD = np.array([columns[reference].T @ own for own in columns])
+    order_MD = np.array([linear_sum_assignment(np.abs(own), maximize=True)[1] for own in product_MDD])
+    matched_MD = np.take_along_axis(product_MDD, order_MD[:, :, None], axis=2)[:, :, 0]
+    scale_MD = lengths_MD[reference] * np.take_along_axis(lengths_MD, order_MD, axis=1)
+    agreement_MD = np.abs(matched_MD) / np.where(scale_MD > 0, scale_MD, 1)
+    return Alignment(reference, order_MD, np.where(matched_MD < 0, -1, 1), agreement_MD)

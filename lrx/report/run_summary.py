@@ -52,9 +52,9 @@ def summarize(contents: Contents) -> dict[str, str]:
         summary["training"] = f"trained for {steps:,}{more} steps"
     if "seed" in config and not own_class and not last.get("checkpoint_origin"):  # of a training
         summary["seed"] = config["seed"]
-    status = contents.run.status
-    if status.state != UNKNOWN:
-        summary["state"] = status.state + (f": {status.error}" if status.error else "")
+    run = contents.run
+    if run.state != UNKNOWN:
+        summary["state"] = run.state + (f": {run.why}" if run.why else "")
     if "checkpoint_sha256" in last:
         summary["checkpoint"] = f"sha256 {last['checkpoint_sha256']}"
     return summary

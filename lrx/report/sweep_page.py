@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
@@ -19,8 +18,7 @@ from lrx.report.sweep_matrices import run_matrices
 from lrx.report.sweep_runs import MATRICES, Key, SweepRun, read_run, scan_runs
 from lrx.report.sweep_seeds import MOST_DRAWN as MOST_SEEDS
 from lrx.report.sweep_seeds import SeedsView, seed_views
-from lrx.runs import status
-from lrx.runs.catalog import Run
+from lrx.runs.catalog import Run, summary
 from lrx.runs.grouping import SEEDS, distinguishing_keys, few_groups, group_label, short_key, value_text, varying_keys
 
 MOST_GROUPS = 30  # of runs, that the plots tell apart
@@ -96,14 +94,13 @@ def view(title: str, runs: Sequence[Run]) -> SweepView:
         pictures_of_runs, faults_of_runs = run_matrices(_drawn(rows, groups, name), name)
         undrawn += faults_of_runs
         matrices += [(name, description_of(name).title, pictures_of_runs)] if pictures_of_runs else []
-    states = Counter(row.state for row in rows)
     made = commands.sweep_lines(command for row in rows for command in row.commands)
     remarks = [(row.name, f"{humanize(name)}: {remark}") for row in rows for name, remark in row.remarks.items()]
     listed = [*faults, *undrawn]
     return SweepView(
         title=title,
         count=len(rows),
-        states=", ".join(f"{states[state]:,} {state}" for state in (*status.STATES, status.UNKNOWN) if states[state]),
+        states=summary(run.state for run in runs),
         varying=[short_key(key) for key in keys],
         data=list(dict.fromkeys(in_brackets(row.data) for row in rows if row.data)),
         columns=[short_key(key) for key in columns],

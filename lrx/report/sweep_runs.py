@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lrx.report import commands, run_contents
 from lrx.report.run_summary import data_of
+from lrx.runs import plan
 from lrx.runs.catalog import Run
 from lrx.runs.grouping import current_config
 from lrx.runs.scan_files import FileScan, scan_files
@@ -63,8 +64,8 @@ def read_run(run: Run, scans: Sequence[tuple[Path, FileScan]]) -> tuple[SweepRun
         provenances.append(scanned.provenance)
     config, measuring, unread = run_contents.read_configs(run, provenances)
     faults += unread + (run_contents.read_curves(run.trained)[1] if run.trained else [])
-    if run.status.error:
-        faults.append(f"{run.name}: {run.status.error}")
+    if run.why and run.state not in (plan.MISSING, plan.DELETED):
+        faults.append(f"{run.name}: {run.why}")
     last = provenances[-1] if provenances else {}
     scores: dict[Key, float] = {}
     errors: dict[Key, float] = {}
@@ -75,7 +76,7 @@ def read_run(run: Run, scans: Sequence[tuple[Path, FileScan]]) -> tuple[SweepRun
                 errors[name, key] = assay.scores.get(f"{key}_se", math.nan)
     return SweepRun(
         name=run.name,
-        state=run.status.state,
+        state=run.state,
         config=_config(run, config, measuring, last),
         scores=scores,
         errors=errors,

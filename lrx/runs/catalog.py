@@ -7,23 +7,26 @@ Checkpoints are hashed, never loaded.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lrx.core.checksum import file_sha256
 from lrx.core.paths import CHECKPOINT, why_no_file
 from lrx.core.text import one_line
-from lrx.runs import run_folder, status
+from lrx.runs import plan, run_folder, status
 from lrx.runs.run_files import check_file, read_status
 from lrx.runs.status import UNKNOWN
 from lrx.storage import results
 
 MARKS = {status.FILENAME, run_folder.FILENAME, results.FILENAME}
-ORDER = ("running", "failed", "interrupted", UNKNOWN, "queued", "done")  # of what needs attention first
+# of what needs attention first
+ORDER = ("running", "failed", "interrupted", UNKNOWN, plan.DELETED, plan.MISSING, plan.QUEUED, "done")
 SHARD = re.compile(r"\d+of\d+")  # the folder of a part of an assay
 DEEPEST = 100  # folders within folders
 
@@ -58,23 +61,46 @@ class Run:
 
     @property
     def state(self) -> str:
-        """State, of status.STATES or UNKNOWN; done when its assays are done, too."""
+        """State, one of ORDER; done when its assays are done, too."""
         return self.slowest.status.state
 
     @property
     def why(self) -> str:
         """Reason of its state in one line: the error of a failed run, the step of an interrupted one."""
         part = self.slowest
-        reason = part.error or part.status.error
+        reason = part.error or part.status.error or plan.REASONS.get(part.status.state, "")
         if not reason and part.state == "interrupted":
             reason = f"at step {part.status.step} of {part.status.steps}" if part.status.steps else "before it was done"
         return one_line(reason if part is self or not reason else f"{part.folder.name}: {reason}")
 
 
 def find_runs(top: Path) -> list[Run]:
-    """Return every run at or below a folder, by name. ValueError when there is no such folder, or no run in it."""
+    """Return every run at or below a folder, by name, with those that are planned there and have no folder.
+
+    ValueError when there is no such folder, or no run in it.
+    """
     if not top.is_dir():
         raise ValueError(f"{top} is no folder; give one that holds runs, such as outputs/train/my-sweep")
+    with _collector_off():
+        top_runs = _find_runs(top)
+    if not top_runs:
+        raise ValueError(f"{top} holds no runs: no folder in it has a {', '.join(sorted(MARKS))}")
+    return top_runs
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Turn python's garbage collector off for the block: it goes through thousands of runs, which all stay, anew."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _find_runs(top: Path) -> list[Run]:
     by_folder: dict[str, Run] = {}
     top_runs: list[Run] = []
     for where, run in _walk(top):
@@ -84,8 +110,6 @@ def find_runs(top: Path) -> list[Run]:
             owner.assays.append(run)
         else:
             top_runs.append(run)
-    if not top_runs:
-        raise ValueError(f"{top} holds no runs: no folder in it has a {', '.join(sorted(MARKS))}")
     return top_runs
 
 
@@ -145,6 +169,7 @@ def _run_above(where: str, top: str, by_folder: Mapping[str, Run]) -> Run | None
 def _walk(top: Path) -> list[tuple[str, Run]]:
     """List folders with their runs, each before those inside it; one that cannot be listed is a run with an error."""
     runs: list[tuple[str, Run]] = []
+    sweeps: list[str] = []
     prefix = os.path.join(top, "")
 
     def name_of(folder: Path) -> str:
@@ -156,6 +181,7 @@ def _walk(top: Path) -> list[tuple[str, Run]]:
 
     for where, folders, files in os.walk(top, onerror=add_unreadable):
         folder, marks = Path(where), MARKS & {*files, *folders}
+        sweeps += [where] if plan.FILENAME in files else []
         deep = where.removeprefix(prefix).count(os.sep) + 1 >= DEEPEST and folder != top
         folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
         if results.FILENAME in files:  # the parts that it was joined from are no runs of their own
@@ -163,7 +189,18 @@ def _walk(top: Path) -> list[tuple[str, Run]]:
         if marks:
             name = name_of(folder) if folder == top else one_line(where.removeprefix(prefix))
             runs.append((where, Run(name, folder, frozenset({*marks, *files}), *read_status(folder, top))))
-    return runs
+    return runs + [pending for sweep in sweeps for pending in _pending(sweep, prefix, runs)]
+
+
+def _pending(sweep: str, prefix: str, runs: Sequence[tuple[str, Run]]) -> Iterator[tuple[str, Run]]:
+    """Yield the planned runs of a sweep that have no folder."""
+    inside = os.path.join(sweep, "")
+    inner = {f"{where}/".removeprefix(inside)[:-1] or ".": run for where, run in runs if f"{where}/".startswith(inside)}
+    present = {name: run.status.overrides for name, run in inner.items()}
+    joined = {name for name, run in inner.items() if results.FILENAME in run.files}
+    for name, state in plan.pending(Path(sweep), present, joined).items():
+        where = os.path.join(sweep, name)
+        yield where, Run(one_line(where.removeprefix(prefix)), Path(where), frozenset(), state)
 
 
 def _checkpoint_of(file: Path) -> tuple[str, str]:

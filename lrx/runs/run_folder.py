@@ -16,7 +16,7 @@ FILENAME = "config.yaml"
 
 # Keys that may differ between the starts of one run: where and how often, not what is computed.
 FREE = {"name", "dataset.root", "device", "trainer.device", "trainer.checkpoint_every", "trainer.log_every"}
-FREE |= {"then", "track", "trust", "dataset.workers"}
+FREE |= {"then", "track", "trust", "dataset.workers", "variant"}
 
 
 SOURCES = {"ckpt": "checkpoint", "codes": "codes"}  # keys of files, and the inputs of status.json with their SHA-256

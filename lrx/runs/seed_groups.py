@@ -54,24 +54,31 @@ def groups_of_rows(rows: Sequence[Row]) -> list[SeedGroup]:
             config = {**row.training, **row.measuring, **identity}
             by_config[without_seed(config)].append((row, config))
     models, configs = [], []
+    known: dict[object, dict[str, ArrayInfo]] = {}
     for members in by_config.values():
         if len(members) > 1:
-            models += _models([row for row, _ in members])
+            models += _models([row for row, _ in members], known)
             configs += [config for _, config in members]
     return seed_groups(models, configs)
 
 
-def _models(rows: Sequence[Row]) -> list[Model]:
-    """Return the rows of a group as models; what arrays are is read from the first file that has the assay."""
+def _models(rows: Sequence[Row], known: dict[object, dict[str, ArrayInfo]]) -> list[Model]:
+    """Return the rows of a group as models.
+
+    What arrays are is read from the first file that has the assay, unless arrays of these names and shapes are known.
+    """
     first: dict[str, ScannedAssay] = {}
     for row in rows:
         first = {**row.assays, **first}
     infos: dict[str, dict[str, ArrayInfo]] = {}
     for name, part in first.items():
-        try:
-            infos[name] = array_infos(part.path, name, list(part.members))
-        except ValueError:  # a file whose scores alone can be read
-            infos[name] = {}
+        form = name, *((member, values.shape) for member, values in part.members.items())
+        if form not in known:
+            try:
+                known[form] = array_infos(part.path, name, list(part.members))
+            except ValueError:  # a file whose scores alone can be read
+                known[form] = {}
+        infos[name] = known[form]
     models = []
     for row in rows:
         assays = {name: _result(part, infos[name]) for name, part in row.assays.items()}

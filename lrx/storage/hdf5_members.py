@@ -24,8 +24,8 @@ def open_member(group: h5g.GroupID, name: bytes) -> h5g.GroupID | h5d.DatasetID:
     """Open a member of a group. ValueError for links, virtual and external storage, which lead out of the file."""
     if group.links.get_info(name).type == h5py.h5l.TYPE_HARD:
         member = h5o.open(group, name)
-        if h5i.get_type(member) != h5i.DATASET:
-            return member
+        if h5i.get_type(member) != h5i.DATASET or member.get_offset() is not None:
+            return member  # numbers of a data set that lie in this file in one piece
         storage = member.get_create_plist()
         if storage.get_layout() != h5d.VIRTUAL and not storage.get_external_count():
             return member

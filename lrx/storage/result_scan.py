@@ -16,7 +16,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5g, h5s
+from h5py import h5a, h5d, h5g, h5s, h5t
 
 from lrx.core.text import one_line
 from lrx.storage import results
@@ -113,20 +113,21 @@ def _scan_group(
         if not isinstance(stored, h5d.DatasetID):
             foreign.append(f"/{assay}/{key}")
             continue
-        if not _is_own(stored):
-            foreign.append(f"/{assay}/{key}")
-        shape, dtype = stored.shape, stored.dtype
+        shape = stored.shape
+        if shape == () and stored.get_type() == h5t.IEEE_F64LE:
+            score = np.empty(())
+            stored.read(h5s.ALL, h5s.ALL, score, h5t.NATIVE_DOUBLE)
+            scores[key] = float(score)
+            continue
+        dtype = stored.dtype  # takes as long as reading the score
         if shape == () and dtype.kind == "f":
             scores[key] = float(_values(stored, shape, dtype))
-        elif shape and dtype.itemsize * math.prod(shape) <= (LARGEST_CODES if (assay, key) in large else SMALL):
+            continue
+        if not (h5a.exists(stored, b"units") or h5a.exists(stored, b"CLASS")):  # no array and no labels of an axis
+            foreign.append(f"/{assay}/{key}")
+        if shape and dtype.itemsize * math.prod(shape) <= (LARGEST_CODES if (assay, key) in large else SMALL):
             members[key] = _values(stored, shape, dtype)
     return ScannedAssay(path, scores, members, _remark(group))
-
-
-def _is_own(stored: h5d.DatasetID) -> bool:
-    """Return whether a data set is a score, labels of an axis or an array; axes of arrays are not looked at."""
-    is_score = stored.shape == () and stored.dtype.kind == "f"
-    return bool(is_score or h5a.exists(stored, b"units") or h5a.exists(stored, b"CLASS"))
 
 
 def _remark(group: h5g.GroupID) -> str:

@@ -41,13 +41,13 @@ def test_a_rotation_costs_what_the_formula_says() -> None:
     angle = 0.3
     turned = np.array([[math.cos(angle), math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     expected = math.cos(angle) ** 2 / (math.cos(angle) + math.sin(angle))
-    assert agreement(turned) == pytest.approx(expected, abs=1e-12)
+    assert agreement(turned[:, None], np.array([4])) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_mean_is_over_the_latents_of_both() -> None:
     # columns: 1, 1, 0.25 / 0.5 = 0.5; rows: 1 / 1.5, 1
     similarity = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]])
-    assert agreement(similarity) == pytest.approx((1 + 1 + 0.5 + 1 / 1.5 + 1) / 5, abs=1e-12)
+    assert agreement(similarity[:, None], np.array([5])) == pytest.approx((1 + 1 + 0.5 + 1 / 1.5 + 1) / 5, abs=1e-12)
 
 
 def test_collapsed_latents_are_ignored() -> None:

@@ -89,9 +89,9 @@ class PlainCommand:
     """Command without a config.
 
     arguments: as in its usage, such as `PATH ... [--once] [format=pdf|svg] [out=FILE]`: a FOLDER or a PATH (with dots:
-    one or more), or one of some words; then options, each in brackets. The function of the command takes the paths, or
-    the word, as positional arguments and the options as keywords: a flag is True, `out` a path, others are text. The
-    rest of its help is the docstring of its file.
+    one or more), or one of some words; then options, each in brackets (`--forget=STATE` may be typed
+    `--forget STATE`). The function of the command takes the paths, or the word, as positional arguments and the options
+    as keywords: a flag is True, `out` a path, others are text. The rest of its help is the docstring of its file.
     """
 
     name: str
@@ -136,9 +136,11 @@ class PlainCommand:
 
     def _sorted(self, words: list[str]) -> tuple[list[str], dict[str, str]]:
         """Return the places among words, and the options with their values. ValueError for what is neither."""
-        places, given, options = [], dict[str, str](), self.options
-        for word in words:
+        places, given, options, rest = [], dict[str, str](), self.options, iter(words)
+        for word in rest:
             name, has_value, value = word.partition("=")
+            if name.startswith("--") and not has_value and f"{name}=" in options:
+                has_value, value = "=", next(rest, "")
             option = name + has_value
             if option in options:
                 if option in given or (has_value and not value):
@@ -146,7 +148,7 @@ class PlainCommand:
                     raise ValueError(f"lrx {self.name}: {option} is given {problem}; {self._usage}")
                 if options[option] and value not in options[option]:
                     hint = did_you_mean(value, options[option])
-                    raise ValueError(f"lrx {self.name}: {word} must be {join_names(options[option])}{hint}")
+                    raise ValueError(f"lrx {self.name}: {option}{value} must be {join_names(options[option])}{hint}")
                 given[option] = value
             elif name.startswith("-") or (has_value and name.isidentifier() and not Path(word).exists()):
                 raise ValueError(
@@ -168,7 +170,11 @@ PLAIN_COMMANDS = {
     command.name: command
     for command in (
         PlainCommand("collect", "the scores of all runs of a folder as HDF5 and as a table", "FOLDER [out=PATH.h5]"),
-        PlainCommand("status", "how far the runs of a folder are, and why some failed", "FOLDER [--once]"),
+        PlainCommand(
+            "status",
+            "how far the runs of a folder are, and why some failed",
+            "FOLDER [--once] [--forget=failed|missing|deleted]",
+        ),
         PlainCommand("report", "one HTML page of a run or a sweep: pictures, scores, meaning", "PATH [out=FILE.html]"),
         PlainCommand(
             "figure",

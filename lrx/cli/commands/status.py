@@ -1,8 +1,12 @@
 """Count the runs at or below FOLDER that are queued, running, interrupted, failed
 and done, and list those that run, with their pace and the time that is left,
-and those that failed or were interrupted. On a terminal it is drawn again every
-two seconds until nothing runs or waits, unless --once is given; Ctrl-C ends it,
-and never a run.
+and those that failed, were interrupted, or are missing of what a sweep was
+asked for: not begun when it was stopped, or deleted since. On a terminal it is
+drawn again every two seconds until nothing runs or waits, unless --once is
+given; Ctrl-C ends it, and never a run.
+--forget failed says which folders of failed runs hold no checkpoint and no
+result, and removes them; --forget missing and --forget deleted take such runs
+out of the plan of their sweep. On a terminal it asks first.
 """
 
 from __future__ import annotations
@@ -15,15 +19,19 @@ from lrx.cli.console import messages
 from lrx.cli.console.tables import Runs
 from lrx.core.text import clock
 from lrx.runs.catalog import ORDER, Run, find_runs, summary
+from lrx.runs.forget import forget, forgettable
 
 EVERY = 2.0  # seconds between two refreshes
 QUIET = 5  # refreshes without a run that runs or waits, after which a sweep is over; a job takes seconds to begin
 NOT_LISTED = ("done", "queued")  # states that are only counted
 
 
-def status_command(top: Path, *, once: bool = False) -> None:
-    """Show the state of the runs of a folder. ValueError when there are none."""
+def status_command(top: Path, *, once: bool = False, forget: str = "") -> None:
+    """Show the state of the runs of a folder, or forget those in one state. ValueError when there are none."""
     runs = find_runs(top)
+    if forget:
+        _forget(runs, forget)
+        return
     if once or not messages.is_terminal() or not _is_going_on(runs):
         messages.show_runs(*_table(top, runs))
         return
@@ -31,6 +39,23 @@ def status_command(top: Path, *, once: bool = False) -> None:
         messages.watch_runs(_refreshes(top))
     except KeyboardInterrupt:
         return
+
+
+def _forget(runs: list[Run], state: str) -> None:
+    """Say what is removed, ask on a terminal, and remove it."""
+    chosen = forgettable(runs, state)
+    gone = [each.run for each in chosen if not each.kept]
+    what = "without checkpoint and result, whose folders are removed" if state == "failed" else "no longer planned"
+    lines = [f"{each.run.folder}: kept, as it holds {each.kept}; remove it yourself" for each in chosen if each.kept]
+    lines += [f"{len(gone):,} {state}, {what}:" if gone else f"nothing to forget: no run is {state}, without work"]
+    messages.show_lines([*lines, *(f"  {run.folder}{f': {run.why}' if run.why else ''}" for run in gone)])
+    if gone and messages.is_terminal() and input("forget them? [y/N] ").strip().lower() not in ("y", "yes"):
+        return
+    for run in gone:
+        try:
+            forget(run)
+        except (ValueError, OSError) as error:
+            messages.warn(f"{error}; it is kept")
 
 
 def _refreshes(top: Path) -> Iterator[tuple[str, Runs]]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LEAST_NAME, LEAST_REST = 20, 56  # columns for the name of a run, and for its state and description
 COLOURS = {"running": "cyan", "failed": "red", "interrupted": "yellow", "unknown": "magenta", "done": "green"}
+COLOURS |= {"missing": "yellow", "deleted": "yellow"}
 Runs = Sequence[tuple[str, str, str]]  # name, state, description
 KEY = 30  # characters of a key, beyond which it takes two lines
 SHA256 = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")  # of which the first twelve digits tell enough

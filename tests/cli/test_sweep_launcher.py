@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lrx.cli import finished_jobs
+from lrx.cli import sweep_launcher
 from lrx.cli.sweep_configs import JobConfigLoader
 from lrx.runs import status
 from tests.conftest import TINY, Lrx
@@ -22,7 +22,7 @@ def composed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     words: list[list[str]] = []
     real = JobConfigLoader.load_sweep_config
     monkeypatch.setattr(JobConfigLoader, "load_sweep_config", lambda *a: (words.append(a[2]), real(*a))[1])
-    monkeypatch.setattr(finished_jobs, "FEW", 3)
+    monkeypatch.setattr(sweep_launcher, "FEW", 3)
     return words
 
 
