@@ -87,6 +87,13 @@ def exports_of(name: str) -> Exports | None:
     return cast("Exports | None", getattr(_module(name, "plot"), "exports", None))
 
 
+def function_of(name: str, part: str, function: str) -> object | None:
+    """Return a function of one of an assay's files, such as its `summary`; None where it has no such file."""
+    if name not in descriptions() or not _has(name, part):
+        return None
+    return cast(object, getattr(_module(name, part), function))
+
+
 def _description(name: str) -> Description:
     return cast(Description, importlib.import_module(f"lrx.assays.{name}.description").DESCRIPTION)
 

@@ -43,6 +43,7 @@ class Description:
     scores: a sentence for each score. A name may have `{}` for a part of it: `frechet_{}` names `frechet_prior`, and
         its sentence has the word that `words` gives for `prior` in that place.
     main_scores: those that sum it up, in reports of sweeps.
+    headline: whether its answer stands on the first screen of a report, beside what is doubtful.
     pictures: by the name of the file without `.png`.
     needs: `factors` (a grid of known factors), `classes` (factors or labels), or `` for any images.
     codes: those that it measures; all dense ones by default.
@@ -55,6 +56,7 @@ class Description:
     scores: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     main_scores: tuple[str, ...] = ()
+    headline: bool = False
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     needs: str = ""
     codes: Codes = Codes()

@@ -7,6 +7,7 @@ image alone, and an arrow leads from the value that was set to the response that
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -92,4 +93,4 @@ def _bars(
 
 
 def _broken(caption: str, letters: int = 34) -> str:
-    return "\n".join(style.wrap_caption(caption.replace(", ", " · "), letters)[:3])
+    return "\n".join(textwrap.wrap(caption, letters)[:3])

@@ -53,6 +53,7 @@ def _render(template: str, **view: object) -> str:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    environment.filters["whole"] = _without_breaks
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(bytes.fromhex(sha256(script))).decode()
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
@@ -64,3 +65,8 @@ def _render(template: str, **view: object) -> str:
         "title_end": Markup(TITLE_END),
     }
     return environment.get_template(template).render(**own, **view)
+
+
+def _without_breaks(text: str) -> str:
+    """Keep a value with its error, and a percentage, in one line."""
+    return text.replace(" ± ", "\u00a0±\u00a0").replace(" %", "\u00a0%")

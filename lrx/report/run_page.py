@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from lrx.assays import catalog
+from lrx.assays import catalog, summary
 from lrx.assays.description import Description
 from lrx.assays.plotting import style
 from lrx.core.text import format_value, humanize, with_error
 from lrx.core.types import Array, AssayResult
 from lrx.report import commands, pictures, training_curves
+from lrx.report.findings import Findings, findings
 from lrx.report.pictures import Picture
 from lrx.report.run_contents import Contents
 from lrx.report.run_summary import sentence, summarize
@@ -38,6 +39,7 @@ class Section:
     anchor: str
     title: str
     question: str
+    answer: str
     file: str
     remark: str
     faults: list[str]
@@ -52,6 +54,8 @@ class RunView(TypedDict):
 
     title: str
     summary: str
+    findings: Findings
+    links: dict[str, tuple[str, str]]
     facts: dict[str, str]
     curves: Picture | None
     sections: list[Section]
@@ -63,9 +67,10 @@ class RunView(TypedDict):
 
 def view(contents: Contents) -> RunView:
     """Return what the page shows of a run; what cannot be drawn is a line in `faults`."""
+    names = _ordered_assays(contents)
     sections = [
         _section(file, name, stored, contents)
-        for name in _ordered_assays(contents)
+        for name in names
         for file, stored in contents.results.items()
         if name in stored.assays
     ]
@@ -74,6 +79,8 @@ def view(contents: Contents) -> RunView:
     return {
         "title": _title(contents),
         "summary": sentence(facts),
+        "findings": findings({name: _newest(name, contents)[1] for name in names}, contents.curves),
+        "links": {name: (_anchor(_newest(name, contents)[0], name, contents), _heading(name)) for name in names},
         "facts": facts,
         "curves": curves,
         "sections": sections,
@@ -126,6 +133,19 @@ def _ordered_assays(contents: Contents) -> list[str]:
     return [name for name in catalog.descriptions() if name in names] + sorted(names - set(catalog.descriptions()))
 
 
+def _newest(name: str, contents: Contents) -> tuple[Path, AssayResult]:
+    """Return the newest result of an assay, and its file."""
+    return [(file, stored.assays[name]) for file, stored in contents.results.items() if name in stored.assays][-1]
+
+
+def _anchor(file: Path, name: str, contents: Contents) -> str:
+    return f"assay-{list(contents.results).index(file)}-{name}"
+
+
+def _heading(name: str) -> str:
+    return description_of(name).title or humanize(name)
+
+
 def _section(file: Path, name: str, stored: results.Results, contents: Contents) -> Section:
     result, several = stored.assays[name], sum(name in other.assays for other in contents.results.values()) > 1
     description = description_of(name)
@@ -135,9 +155,10 @@ def _section(file: Path, name: str, stored: results.Results, contents: Contents)
     except ValueError as error:
         faults = [str(error)]
     return Section(
-        anchor=f"assay-{list(contents.results).index(file)}-{name}",
-        title=description.title or humanize(name),
+        anchor=_anchor(file, name, contents),
+        title=_heading(name),
         question=description.question,
+        answer=summary.summarize(name, result).sentence,
         file=_short(file, contents) if several else "",
         remark=str(result.settings.get("remark") or ""),
         faults=faults,

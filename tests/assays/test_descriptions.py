@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import cf_units
 import netCDF4
@@ -13,6 +16,7 @@ from matplotlib import pyplot
 import lrx
 from lrx.assays import catalog
 from lrx.assays.plotting import style
+from lrx.assays.summary import Summary, summarize
 from lrx.core.types import AssayResult
 from lrx.storage import results
 from tests.support.all_assays import toy_result
@@ -78,6 +82,15 @@ def assert_units_are_read(name: str, result: AssayResult, path: Path) -> None:
     assert all(read[key].description == (array.description or key) for key, array in result.arrays.items())
 
 
+def assert_says_numbers(name: str, result: AssayResult) -> None:
+    """Check that the assay's own rules, not what stands in for them, make a sentence with numbers of a result."""
+    of_assay = cast(Callable[[AssayResult], Summary], catalog.function_of(name, "summary", "summarize"))
+    said = summarize(name, result)
+    assert of_assay is None or said == of_assay(result)
+    assert all(re.match(r"[A-Z0-9].*\d.*\.$", sentence) for sentence in (said.sentence, *said.doubts))
+    assert "nan" not in said.sentence
+
+
 @pytest.mark.parametrize("name", catalog.descriptions())
 def test_scores_and_pictures_are_described(name: str, tmp_path: Path) -> None:
     description, result = catalog.descriptions()[name], toy_result(name)
@@ -86,6 +99,7 @@ def test_scores_and_pictures_are_described(name: str, tmp_path: Path) -> None:
     path = f"lrx/assays/{name}/description.py"
     assert not [score for score in scores if not description.meaning(score)], f"{path}: scores without a sentence"
     assert not [score for score in scores if "{" in description.meaning(score)]
+    assert_says_numbers(name, result)
     figures = catalog.figures_of(name)
     if figures is not None:
         with style.plot_style():

@@ -138,6 +138,11 @@ def test_run_has_curves_and_assays_of_its_checkpoint(lrx: Lrx, tmp_path: Path, m
     assert "of-b" not in report.text
     assert "Latents that respond to themselves" in report.text
     assert "num samples 16" in report.text
+    assert "What was found" in report.text
+    assert report.text.count("of 2 latents") == 2  # on the first screen, and in its section
+    anchors = {attributes.get("id") for _, attributes in report.tags}
+    links = [attributes["href"] for tag, attributes in report.tags if tag == "a"]
+    assert set(links) <= {f"#{anchor}" for anchor in anchors}
 
     assert lrx("report", "outputs/assay/of-a/result.h5", "out=one.html").returncode == 0
     alone = Page(tmp_path / "one.html")

@@ -16,6 +16,7 @@ DESCRIPTION = Description(
         "num_uncovered": "Factors without a latent whose response is above the threshold; 0 is best.",
     },
     main_scores=("cds", "completeness", "num_uncovered"),
+    headline=True,
     pictures={
         "conditioned_response": Picture(
             "A heat map: a row for each factor that changes, a column for each latent.",

@@ -15,6 +15,7 @@ DESCRIPTION = Description(
         "mean_stability": "Share of bootstrap replicates that have the same edge, mean over edges.",
     },
     main_scores=("num_unidirectional", "num_bidirectional"),
+    headline=True,
     pictures={
         "latent_graph": Picture(
             "Responses of informative latents to one another, and arrows from each to those that it moves most.",

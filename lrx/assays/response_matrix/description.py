@@ -14,6 +14,7 @@ DESCRIPTION = Description(
         "num_active": "Latents whose codes vary between images: variance above 0.01.",
     },
     main_scores=("num_informative", "num_active"),
+    headline=True,
     pictures={
         "response_matrix": Picture(
             "A heat map: a row for each latent that is set, a column for each that responds.",

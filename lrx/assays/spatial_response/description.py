@@ -17,6 +17,7 @@ DESCRIPTION = Description(
         "largest_se": "The largest standard error of an entry of the kernels.",
     },
     main_scores=("num_informative", "num_correlated_only", "mean_reach_90"),
+    headline=True,
     pictures={
         "spatial_response": Picture(
             (

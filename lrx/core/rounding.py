@@ -1,0 +1,60 @@
+"""Rounding of values to the digits that their standard errors leave, for sentences and tables."""
+
+from __future__ import annotations
+
+import math
+
+LEAST, LARGEST = 1e-4, 1e6  # beyond which a power of ten is written
+MOST_DECIMALS = 6
+
+
+def estimate(value: float, error: float | None = None) -> str:
+    """Write a value with its standard error: two digits of the error, and as many decimals of the value.
+
+    >>> estimate(0.38441, 0.0107), estimate(1234.4, 56.0), estimate(6e-5, 0.0052), estimate(0.25)
+    ('0.384 ± 0.011', '1234 ± 56', '0.0001 ± 0.0052', '0.25')
+    >>> estimate(3e-7, 2e-8), estimate(6.0, 0.0), estimate(float("nan"), 1.0)
+    ('(3.00 ± 0.20)e-07', '6', 'not defined')
+    """
+    if not math.isfinite(value):
+        return "not defined" if math.isnan(value) else f"{value}"
+    number, uncertainty, power = rounded(value, error)
+    both = f"{number} ± {uncertainty}" if uncertainty else number
+    if not power:
+        return both
+    return f"({both})e{power:+03d}" if uncertainty else f"{both}e{power:+03d}"
+
+
+def share(value: float, error: float | None = None) -> str:
+    """Write a share as a percentage with its error.
+
+    >>> share(0.4805, 0.1288), share(0.96), share(1.0, 0.0), share(float("nan"))
+    ('48 ± 13 %', '96 %', '100 %', 'not defined')
+    """
+    return estimate(100 * value, None if error is None else 100 * error) + (" %" if math.isfinite(value) else "")
+
+
+def rounded(value: float, error: float | None = None) -> tuple[str, str, int]:
+    """Return a finite value, its error (empty for none, NaN or 0) and the power of ten by which both are multiplied.
+
+    Without an error a value has three digits. An error below a millionth of the power of ten has one digit.
+
+    >>> rounded(12345.0, 678.0), rounded(2e-7, 5e-8), rounded(1.28, 1e-9)
+    (('12340', '680', 0), ('2.00', '0.50', -7), ('1.28', '1e-09', 0))
+    """
+    known = error if error is not None and math.isfinite(error) and error > 0 else 0.0
+    largest = max(abs(value), known)
+    power = 0 if not largest or LEAST <= largest < LARGEST else math.floor(math.log10(largest))
+    value, known = value / 10.0**power, known / 10.0**power
+    if not known:
+        return _three_digits(value), "", power
+    known = float(f"{known:.1e}")  # first, as rounding may add a digit: 0.0996 to 0.10
+    decimals = 1 - math.floor(math.log10(known))
+    if decimals > MOST_DECIMALS:
+        return f"{value:.{MOST_DECIMALS}g}", f"{known:.0e}", power
+    number, uncertainty = (f"{round(x, decimals):.{max(decimals, 0)}f}" for x in (value, known))
+    return number.removeprefix("-") if float(number) == 0 else number, uncertainty, power
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 1000 or value.is_integer() else f"{value:.3g}"
