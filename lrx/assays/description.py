@@ -43,6 +43,7 @@ class Description:
     scores: a sentence for each score. A name may have `{}` for a part of it: `frechet_{}` names `frechet_prior`, and
         its sentence has the word that `words` gives for `prior` in that place.
     main_scores: those that sum it up, in reports of sweeps.
+    higher, lower: those of which a higher, or a lower, value is better, with `{}` as in `scores`; others have no best.
     headline: whether its answer stands on the first screen of a report, beside what is doubtful.
     pictures: by the name of the file without `.png`.
     needs: `factors` (a grid of known factors), `classes` (factors or labels), or `` for any images.
@@ -56,6 +57,8 @@ class Description:
     scores: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     main_scores: tuple[str, ...] = ()
+    higher: tuple[str, ...] = ()
+    lower: tuple[str, ...] = ()
     headline: bool = False
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     needs: str = ""
@@ -71,6 +74,13 @@ class Description:
         place, parts = self._match(score)
         sentences = list(self.scores.values())
         return sentences[place].format(*(self.words.get(part, part) for part in parts)) if parts is not None else ""
+
+    def direction(self, score: str) -> int:
+        """Return 1 for a score of which higher is better, -1 where lower is, 0 for one without a best."""
+        for names, sign in ((self.higher, 1), (self.lower, -1)):
+            if any(re.fullmatch(name.replace("{}", ".+"), score) for name in names):
+                return sign
+        return 0
 
     def score_order(self, score: str) -> tuple[int, ...]:
         """Return a key that sorts scores as `scores` has them, then by the parts of their names; unknown ones last."""

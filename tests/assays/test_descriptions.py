@@ -64,6 +64,11 @@ def test_description_is_complete(name: str) -> None:
     assert all(sentence.endswith(".") for sentence in description.scores.values())
     assert all(picture.alt and picture.reading for picture in description.pictures.values())
     assert all(description.meaning(score) for score in description.main_scores)
+    for score, sentence in description.scores.items():
+        best = re.search(r"\b(0|1)( is)? (best|perfect)|(larger|higher|smaller) is (better|closer)", sentence)
+        if best and description.direction(score):
+            is_lower = best[0].startswith(("0", "smaller"))
+            assert description.direction(score) == (-1 if is_lower else 1), score
     assert bool(description.pictures) == (catalog.figures_of(name) is not None)
 
 

@@ -23,8 +23,8 @@ def test_out_option(lrx: Lrx, tmp_path: Path) -> None:
     [
         ([], "lrx collect takes one folder, such as outputs/train/my-sweep"),
         (["s", "t"], "takes one folder, not s t"),
-        (["s", "--fast"], "lrx collect has no option --fast; usage: lrx collect FOLDER [out=PATH.h5]"),
-        (["s", "out="], "usage: lrx collect FOLDER [out=PATH.h5]"),
+        (["s", "--fast"], "lrx collect has no option --fast; usage: lrx collect FOLDER [table=latex|markdown]"),
+        (["s", "out="], "usage: lrx collect FOLDER [table=latex|markdown]"),
         (["s", "out=x.csv"], "out=x.csv must end in .h5"),
         (["none"], "none is no folder"),
         (["empty"], "empty holds no runs"),

@@ -16,6 +16,8 @@ DESCRIPTION = Description(
         "num_uncovered": "Factors without a latent whose response is above the threshold; 0 is best.",
     },
     main_scores=("cds", "completeness", "num_uncovered"),
+    higher=("cds", "cds_corrected", "completeness"),
+    lower=("num_uncovered",),
     headline=True,
     pictures={
         "conditioned_response": Picture(

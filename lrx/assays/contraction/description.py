@@ -19,6 +19,7 @@ DESCRIPTION = Description(
     },
     words={"smallest": "smallest", "largest": "largest"},
     main_scores=("gain_smallest", "gain_off_smallest", "to_code_largest"),
+    lower=("gain_off_{}", "to_code_{}"),
     pictures={
         "contraction": Picture(
             "Curves of gain, pull and distance to the code over the level of noise, of gain on and off the codes, and "

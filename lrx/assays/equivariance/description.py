@@ -16,6 +16,8 @@ DESCRIPTION = Description(
         "psnr_loss": "Decibels that the picture loses when its code is shifted by whole places; 0 is perfect.",
     },
     main_scores=("error_whole", "error_fraction", "psnr_loss"),
+    higher=("psnr_unshifted",),
+    lower=("error_whole", "error_fraction", "psnr_loss"),
     pictures={
         "equivariance": Picture(
             "Curves over the shift in pixels, down and to the right: error of the shifted and of the interpolated "

@@ -18,6 +18,7 @@ DESCRIPTION = Description(
         "random": "as many random latents",
     },
     main_scores=("accuracy_named_100", "accuracy_all_100"),
+    higher=("accuracy_{}_{}",),
     pictures={
         "factor_inference": Picture(
             "Accuracy over the number of labels: one panel per factor, one line per set of latents.",

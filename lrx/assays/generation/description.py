@@ -25,6 +25,8 @@ DESCRIPTION = Description(
         "posterior_sample": "draws from the posteriors of images",
     },
     main_scores=("frechet_prior", "frechet_refined"),
+    higher=("precision_{}", "recall_{}"),
+    lower=("frechet_{}", "kernel_{}", "mean_u_{}"),
     pictures={
         "generation": Picture(
             "A row of samples for each source of latents, and beside it its scores with their standard errors.",

@@ -17,6 +17,7 @@ DESCRIPTION = Description(
         "num_named": "Latents that a factor names, mean over factors.",
     },
     main_scores=("mean_cause", "mean_isolation"),
+    higher=("mean_cause", "mean_isolation", "balance"),
     pictures={
         "interchange": Picture(
             "A row for each factor: cause and isolation with their errors, and what decoder and reader allow.",

@@ -24,6 +24,8 @@ DESCRIPTION = Description(
         "relaxed": "paths lowered along the gradient of their cost",
     },
     main_scores=("kept_straight", "kept_graph"),
+    higher=("kept_{}",),
+    lower=("mean_u_{}", "jump_{}", "cost_{}"),
     pictures={
         "interpolation": Picture(
             "Scores and |u| of each kind of path, and below them strips of decoded images between pairs of images.",

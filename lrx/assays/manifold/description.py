@@ -22,6 +22,7 @@ DESCRIPTION = Description(
         "posterior_sample": "draws from the posteriors of images",
     },
     main_scores=("mean_dimension_posterior", "holes_by_magnitude"),
+    lower=("holes_by_divergence", "holes_by_magnitude"),
     pictures={
         "manifold": Picture(
             "Spectra of the Jacobian, and histograms of divergence and magnitude, at prior points and codes.",

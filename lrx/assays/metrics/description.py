@@ -11,6 +11,7 @@ DESCRIPTION = Description(
     position=110,
     scores={name: score.meaning for name, score in catalog.scores().items()},
     main_scores=("mig", "dci_disentanglement", "factorvae"),
+    higher=tuple(name for name, score in catalog.scores().items() if score.range is not None),
     pictures={
         "metrics": Picture(
             "Dots with error bars for each metric, and heat maps of latents by factors.",

@@ -17,6 +17,7 @@ DESCRIPTION = Description(
         "active_units": "Active units: latents whose codes have a variance above `active`, 0.01 by default.",
     },
     main_scores=("squared_error", "kl", "active_units"),
+    lower=("squared_error", "cross_entropy", "negative_elbo"),
     pictures={
         "reconstruction": Picture(
             "A row of images, their reconstructions below, and bars of the KL of each latent.",

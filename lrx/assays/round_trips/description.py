@@ -20,6 +20,8 @@ DESCRIPTION = Description(
         "outside": "Share of pixels that decode outside [0, 1] at the first trip.",
     },
     main_scores=("first_drift", "last_drift", "remaining_step"),
+    higher=("first_psnr", "last_psnr"),
+    lower=("first_drift", "last_drift", "remaining_step", "first_error", "last_error"),
     pictures={
         "round_trips": Picture(
             "Images after each trip, curves of drift, step and image quality over trips, and drift of each channel.",

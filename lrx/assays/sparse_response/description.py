@@ -21,6 +21,7 @@ DESCRIPTION = Description(
         "num_hidden_overlap": "Features with hidden overlap, which may be a sign of absorption.",
     },
     main_scores=("mean_gain", "mean_selectivity"),
+    higher=("mean_obeyed", "mean_selectivity", "explained"),
     headline=True,
     pictures={
         "sparse_response": Picture(

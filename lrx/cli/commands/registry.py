@@ -169,7 +169,11 @@ CONFIG_COMMANDS = {name: ConfigCommand(name) for name in ("train", "assay", "exp
 PLAIN_COMMANDS = {
     command.name: command
     for command in (
-        PlainCommand("collect", "the scores of all runs of a folder as HDF5 and as a table", "FOLDER [out=PATH.h5]"),
+        PlainCommand(
+            "collect",
+            "the scores of all runs of a folder as HDF5 and as a table",
+            "FOLDER [table=latex|markdown] [scores=NAME,...] [out=PATH.h5]",
+        ),
         PlainCommand(
             "status",
             "how far the runs of a folder are, and why some failed",
