@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 import lrx
 from lrx.core.checksum import sha256
-from lrx.report import run_contents, run_page, sweep_page
+from lrx.report import compare_page, run_contents, run_page, sweep_page
 from lrx.runs.catalog import find_measured
 from lrx.storage.atomic import atomic_path
 from lrx.storage.overwrite import check_target, has_near_start
@@ -42,6 +42,29 @@ def write(path: Path, out: Path | None) -> tuple[Path, list[str]]:
     with atomic_path(out) as beside:
         beside.write_bytes(page.encode("utf-8", errors="replace"))  # a folder's name may be no UTF-8
     return out, faults
+
+
+def write_comparison(paths: tuple[Path, Path], out: Path | None) -> tuple[Path, list[str]]:
+    """Write a page that compares two runs or results; return its path, and a line for each fault.
+
+    out: the file to write; None for `comparison-with-NAME.html` in the folder of the first. ValueError and OSError for
+    a path that holds no run or several, and as `write`.
+    """
+    runs = [find_measured(path) for path in paths]
+    for path, found in zip(paths, runs, strict=True):
+        if len(found) != 1:
+            raise ValueError(f"{path} holds {len(found)} runs, and a comparison takes one; give the folder of a run")
+    folder = paths[0] if paths[0].is_dir() else paths[0].parent
+    out = out or folder / f"comparison-with-{runs[1][0].folder.name}.html"
+    check_target(out, ".html", has_near_start(TITLE_END, within=4096))
+    first, second = (
+        run_contents.read(found[0], strict=path.is_file()) for path, found in zip(paths, runs, strict=True)
+    )
+    compared = compare_page.view(first, second)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(out) as beside:
+        beside.write_bytes(_render("compare.html", **compared).encode("utf-8", errors="replace"))
+    return out, compared["faults"]
 
 
 def _render(template: str, **view: object) -> str:

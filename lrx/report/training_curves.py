@@ -12,17 +12,22 @@ from lrx.assays.plotting import style
 
 CAPTION = "Good: losses that converge; bad: still decreasing at the end, or unstable."
 COLUMNS = 3  # panels in a row
+LINES = ((style.ACCENT, "-"), ("#2166ac", "--"))  # of each log
 MOST = 24  # panels; a log may hold any number of scalars
 WIDE, HIGH = 2.5, 1.5  # inches of a panel
 ACROSS, DOWN = 0.65, 0.65  # inches between panels
 STEEP = 20.0  # ratio of largest to smallest value above which the scale is logarithmic
 
 
-def figure(rows: Sequence[dict[str, float]]) -> Figure:
-    """Draw the rows of `lrx.training.metrics_log.read`; scalars that never change are left out, except the loss."""
-    names = [name for name in dict.fromkeys(key for row in rows for key in row) if name != "step"]
-    steps = {name: [row["step"] for row in rows if name in row] for name in names}
-    values = {name: np.array([row[name] for row in rows if name in row], dtype=np.float64) for name in names}
+def figure(*logs: Sequence[dict[str, float]]) -> Figure:
+    """Draw the rows of `lrx.training.metrics_log.read`, of several logs in the same panels.
+
+    Scalars that never change are left out, except the loss.
+    """
+    names = [name for name in dict.fromkeys(key for rows in logs for row in rows for key in row) if name != "step"]
+    steps = {name: [[row["step"] for row in rows if name in row] for rows in logs] for name in names}
+    lines_of = {name: [[row[name] for row in rows if name in row] for rows in logs] for name in names}
+    values = {name: np.concatenate(lines_of[name]).astype(np.float64) for name in names}
     names = [name for name in names if name == "loss" or len(np.unique(values[name])) > 1]
     names = names[:MOST]
     columns, lines = min(COLUMNS, len(names)), -(-len(names) // COLUMNS)
@@ -32,7 +37,9 @@ def figure(rows: Sequence[dict[str, float]]) -> Figure:
         line, column = divmod(index, COLUMNS)
         left, bottom = ACROSS + column * (WIDE + ACROSS), (lines - 1 - line) * (HIGH + DOWN) + 0.35
         axes = drawn.add_axes((left / width, bottom / height, WIDE / width, HIGH / height))
-        axes.plot(steps[name], values[name], color=style.ACCENT, linewidth=1.2, marker="." if len(rows) < 3 else "")
+        for at, line_values, (colour, dashes) in zip(steps[name], lines_of[name], LINES, strict=False):
+            marker = "." if len(at) < 3 else ""
+            axes.plot(at, line_values, color=colour, linestyle=dashes, linewidth=1.2, marker=marker)
         axes.set_title(name.replace("_", " "), fontsize=9, loc="left", pad=4)
         finite = values[name][np.isfinite(values[name])]
         if len(finite) and finite.min() > 0 and finite.max() > STEEP * finite.min():

@@ -179,7 +179,9 @@ PLAIN_COMMANDS = {
             "how far the runs of a folder are, and why some failed",
             "FOLDER [--once] [--forget=failed|missing|deleted]",
         ),
-        PlainCommand("report", "one HTML page of a run or a sweep: pictures, scores, meaning", "PATH [out=FILE.html]"),
+        PlainCommand(
+            "report", "one HTML page of a run or a sweep: pictures, scores, meaning", "PATH ... [out=FILE.html]"
+        ),
         PlainCommand(
             "figure",
             "pictures of results for print, as PDF, SVG or PNG of exact width",
