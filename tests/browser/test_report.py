@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ WIDTHS = (400, 1280)
 FITS = "document.documentElement.scrollWidth <= window.innerWidth"
 GROUND = "getComputedStyle(document.body).backgroundColor"
 LOADED = "[...document.images].map((image) => [image.complete, image.naturalWidth, image.clientWidth])"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    opened = Chromium(tmp_path_factory.mktemp("profile"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")
