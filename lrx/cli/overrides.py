@@ -164,7 +164,5 @@ def expand_shards(words: Sequence[str]) -> list[str]:
         raise ValueError(f"assay.shards must be a whole number of at least 1, not {count!r}")
     if count == "1":
         return rest
-    if any(word.startswith("assay.target_se=") and word != "assay.target_se=null" for word in rest):
-        raise ValueError("assay.target_se cannot be combined with assay.shards; set assay.num_samples")
     multirun = [] if {"-m", "--multirun"} & set(rest) else ["-m"]
     return [*rest, *multirun, "shard=" + ",".join(f"{number}of{count}" for number in range(1, int(count) + 1))]

@@ -15,6 +15,7 @@ import torch
 
 from lrx.core.factors import FactorSpace
 from lrx.core.text import count_of
+from lrx.responses.adaptive import net_sizes
 from lrx.responses.conditioned import num_responses
 from lrx.responses.draws import BLOCK
 from lrx.responses.encoding import num_drawn
@@ -166,6 +167,35 @@ def matrix_cost(
         memory={f"sums of {kept:,} x {columns:,} responses": DOUBLE * kept * (doubles + groups + result)},
         at_most=isinstance(m.share, Shard) or weighed > 0,
         piece=(BLOCK * (min(rows, ROWS) * number + 1), lambda: _block(m, base, min(rows, ROWS), net)),
+    )
+
+
+def adaptive_cost(
+    m: Measurement,
+    *,
+    base: str,
+    num_pilot: int,
+    max_samples: int,
+    quasi: bool,
+    num_groups: int = 0,
+    with_std: bool = False,
+) -> Cost:
+    """Return at most what `lrx.responses.adaptive.measure_to_target` takes, or the share of it that this process has.
+
+    Rows with nets of one size have draws of their own, so h(z) is computed for each size.
+    """
+    nets = net_sizes(num_pilot, max_samples, quasi=quasi)
+    alone = replace(m, share=ALL_UNITS)
+    pilot = matrix_cost(alone, num_samples=-(-num_pilot // nets[0]) * nets[0], base=base, net=nets[0])
+    part = m if isinstance(m.share, Shard) else alone  # who joins shards computes what they leave
+    most = -(-max_samples // nets[-1]) * nets[-1]
+    counted = matrix_cost(part, num_samples=most, base=base, net=nets[-1], num_groups=num_groups, with_std=with_std)
+    return replace(
+        counted,
+        responses=pilot.responses + counted.responses + (len(nets) - 1) * most,
+        encoded=pilot.encoded + 2 * counted.encoded,  # rows go on with a new block
+        posteriors=pilot.posteriors + 2 * counted.posteriors,
+        at_most=True,
     )
 
 

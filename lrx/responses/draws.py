@@ -36,11 +36,14 @@ class Draws:
 
     partners: int64 (N, D) on the CPU, the draw whose latent j is the value, where values come from data; draw i and
     its partner then share an image, and their responses are not independent. None where values are independent.
+    weights: float64 (N, D) on the CPU, of the squared changes by each value, where some values are drawn more often
+    than they are in the marginal (`lrx.responses.long_steps`). None where all weigh the same.
     """
 
     z_ND: Tensor
     values_ND: Tensor
     partners_ND: Tensor | None = None
+    weights_ND: Tensor | None = None
 
     def __len__(self) -> int:
         """Return the number of draws, N."""
@@ -48,8 +51,10 @@ class Draws:
 
     def first(self, count: int) -> Draws:
         """Return the first draws; a partner beyond them stays, as an index of at least `count`."""
-        partners_ND = None if self.partners_ND is None else self.partners_ND[:count]
-        return Draws(self.z_ND[:count], self.values_ND[:count], partners_ND)
+        partners_ND, weights_ND = (
+            part if part is None else part[:count] for part in (self.partners_ND, self.weights_ND)
+        )
+        return Draws(self.z_ND[:count], self.values_ND[:count], partners_ND, weights_ND)
 
 
 @dataclass(frozen=True)

@@ -30,25 +30,30 @@ def block_responses(
     *,
     rows: Sequence[int],
     units: Units,
-    num_samples: int,
+    num_samples: int | Sequence[int],
     batch_size: int,
 ) -> Iterator[BlockResponses]:
-    """Yield the responses of blocks, the last one cut so that they have `num_samples` draws in all."""
+    """Yield the responses of blocks, the last one cut so that they have `num_samples` draws in all.
+
+    num_samples: of all rows, or of each, the largest number first; a row that ends within a block has the whole block.
+    """
     start, first = 0, None
+    draws_R = [num_samples] * len(rows) if isinstance(num_samples, int) else num_samples
     for block in blocks:
-        size = min(block.size, num_samples - start)
+        size = min(block.size, draws_R[0] - start)
+        part = rows[: sum(number > start for number in draws_R)]
         responses = BlockResponses(
-            autoencoder, block, rows, units, size=size, start=start, first=first, batch_size=batch_size
+            autoencoder, block, part, units, size=size, start=start, first=first, batch_size=batch_size
         )
         first = first or responses
         yield responses
         start += size
-        if start == num_samples:
+        if start == draws_R[0]:
             return
 
 
 def row_units(drawn: Iterable[BlockResponses], sums: Callable[[BlockResponses, range], Values]) -> Iterator[WorkUnit]:
-    """Yield units of `block_responses`: (R + 1) num_samples responses in all, (R V + 1) of V set values.
+    """Yield units of `block_responses`: (R + 1) responses for each draw of all rows, (R V + 1) of V set values.
 
     A unit, of the key (block, first row), is a block of N draws and as many rows as fit `POINTS`; its values are
     `sums(block, places)`, places being those in its rows. h(z) is computed once for the units of a block that are
@@ -122,17 +127,19 @@ class BlockResponses:
 
     @property
     def places(self) -> range:
-        """Places of all rows."""
+        """Places of the rows that have this block."""
         return range(len(self._rows))
 
     def steps(self, places: range) -> Iterator[range]:
-        """Yield these places, as many at a time as fit `POINTS`."""
+        """Yield these places, those of rows that have this block, as many at a time as fit `POINTS`."""
+        places = self.places[places.start : places.stop]
         step = max(1, POINTS // (self.size * num_values(self._block.enumeration)))
         for place in range(places.start, places.stop, step):
             yield range(place, min(place + step, places.stop))
 
     def num_responses(self, places: range) -> int:
         """Return the responses that rows at these places take; those at 0 have h(z) with them, which counts once."""
+        places = self.places[places.start : places.stop]
         return self.size * (len(places) * num_values(self._block.enumeration) + (places.start == 0))
 
     def set_at(self, places: range) -> list[int]:

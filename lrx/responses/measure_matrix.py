@@ -6,12 +6,12 @@ N draws, D latents, R rows, U units.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from lrx.core.types import Autoencoder
-from lrx.responses.draws import blocks, enumerated
 from lrx.responses.enumeration import enumeration, num_values
 from lrx.responses.interventions import band_units, block_responses, row_units
+from lrx.responses.long_steps import stream
 from lrx.responses.matrix import ResponseMatrix
 from lrx.responses.measurement import Measurement
 from lrx.responses.response_sums import unit_sums
@@ -47,34 +47,32 @@ def add_draws(
     *,
     num_samples: int,
     autoencoder: Autoencoder | None = None,
-    enough: Callable[[ResponseMatrix], bool] | None = None,
+    long_steps: bool = False,
 ) -> ResponseMatrix:
     """Add `num_samples` draws, each used by every row, to a matrix that has none, and return it.
 
     autoencoder: the model in another form, such as in bf16; draws still come from the measurement's own.
-    enough: called whenever all rows have seen the same draws; True ends the sampling.
+    long_steps: see `lrx.responses.long_steps`.
     The measurement's progress hears of the responses computed, of (R + 1) num_samples; its share says which to compute.
     A process that has a share of a large matrix has some of its rows, and the sums of those alone.
     ValueError for a base that model or data cannot give, or responses that are not finite.
     """
     matrix.values = enumeration(m, base=matrix.base, num_samples=num_samples)
-    work = matrix_units(m, matrix, autoencoder or m.autoencoder, num_samples=num_samples, may_share_rows=enough is None)
+    work = matrix_units(m, matrix, autoencoder or m.autoencoder, num_samples=num_samples, long_steps=long_steps)
     rows = len(matrix.rows)
     total = num_samples * (rows * num_values(matrix.values) + 1)
     for (_, row), values in m.share.values(work, total=total, progress=lambda done: m.progress(done, total)):
         matrix.add(row, values)
-        if enough and row + len(values[0]) == rows and enough(matrix):  # all rows have seen the block
-            break
     return matrix
 
 
 def matrix_units(
-    m: Measurement, matrix: ResponseMatrix, autoencoder: Autoencoder, *, num_samples: int, may_share_rows: bool = True
+    m: Measurement, matrix: ResponseMatrix, autoencoder: Autoencoder, *, num_samples: int, long_steps: bool = False
 ) -> Iterator[WorkUnit]:
     """Yield the units whose values `ResponseMatrix.add` takes; of a large matrix in shards each has some rows."""
     drawn = block_responses(
         autoencoder,
-        enumerated(blocks(m, base=matrix.base, net=matrix.net), matrix.values),
+        stream(m, matrix, net=matrix.net, long_steps=long_steps),
         rows=matrix.rows,
         units=matrix.units,
         num_samples=num_samples,
@@ -83,11 +81,11 @@ def matrix_units(
     sums = functools.partial(
         unit_sums,
         net=matrix.net,
-        num_groups=len(matrix.counts_G),
+        num_groups=len(matrix.counts_GR),
         num_samples=num_samples,
         with_std=matrix.with_std,
     )
-    if may_share_rows and m.share is not ALL_UNITS and is_large(matrix.products_RDTT.numel()):
+    if m.share is not ALL_UNITS and is_large(matrix.products_RDTT.numel()):
         return band_units(drawn, sums, matrix.total)
     return row_units(drawn, sums)
 

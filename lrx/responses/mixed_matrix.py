@@ -61,6 +61,12 @@ class MixedMatrix(ResponseMatrix):
         """Number of draws in both precisions, P."""
         return int(self.both_RDTT[0, 0, 0, 0])
 
+    @property
+    def num_responses(self) -> int:
+        """Number of responses that were computed; a draw in both precisions counts as two."""
+        values = len(self.rows) if self.values is None else int((self.values.weights_DV[self.rows] > 0).sum())
+        return super().num_responses + 2 * self.num_corrections * (values + 1)
+
     def add_both(self, row: int, sums: Values) -> None:
         """Add the `sums_of_both` of rows from this one on."""
         products_RDTT, lagged_RDTT, rounding_D, both_5D = sums

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lrx.responses.draws import BLOCK
 from lrx.responses.interventions import BlockResponses
 from lrx.responses.work_units import Values
 
@@ -18,26 +19,51 @@ EMPTY = torch.zeros(0, dtype=torch.float64)
 
 
 def unit_sums(
-    block: BlockResponses, rows: range, *, net: int, num_groups: int, num_samples: int, with_std: bool = True
+    block: BlockResponses,
+    rows: range,
+    *,
+    net: int,
+    num_groups: int,
+    num_samples: int | None,
+    with_std: bool = True,
+    centre_D: Tensor | None = None,
 ) -> Values:
-    """Return what `ResponseMatrix.add` takes of a block of draws and some rows."""
+    """Return what `ResponseMatrix.add` takes of a block of draws and some rows.
+
+    num_samples: of the rows, which groups divide into consecutive parts; None where rows have numbers of their own, and
+    nets, or blocks from data, go to the groups by turns. centre: of e, that of the first block where none is given.
+    """
     units, partners_ND, after = block.units, block.draws.partners_ND, block.after_interventions(rows)
     firsts = torch.stack([units.members[unit][0] for unit in block.set_at(rows)])
     partners_NR = None if partners_ND is None else partners_ND[:, firsts]
-    e_ND = block.h_ND.double() - block.first.h_ND.double().mean(0)
+    centre_D = block.first.h_ND.double().mean(0) if centre_D is None else centre_D
+    e_ND = block.h_ND.double() - centre_D
     pooled = [units.pooled((after_ND.double() - block.h_ND.double()).square()) for after_ND in after]
+    if block.draws.weights_ND is not None:
+        weights_NR = block.draws.weights_ND[:, firsts]
+        pooled = [weights_NR[:, row, None] * squares_NU for row, squares_NU in enumerate(pooled)]
     sums = (
         *_products(pooled, e_ND if with_std else None, partners_NR, net=net),
         rounding(block.h_ND),
         *own_sums(block, rows, pooled, partners_NR, net=net),
-        torch.stack([e_ND.sum(0), e_ND.square().sum(0)]) if rows.start == 0 else EMPTY,
+        _moments(e_ND, centre_D) if rows.start == 0 else EMPTY,
     )
     if not num_groups:
         return sums
-    place_N = (torch.arange(block.start, block.start + block.size) // net) * num_groups // (num_samples // net)
+    net_N = torch.arange(block.start, block.start + block.size) // net
+    if num_samples is not None:
+        place_N = net_N * num_groups // (num_samples // net)
+    else:
+        place_N = (net_N if partners_ND is None else net_N // BLOCK) % num_groups
     if partners_ND is not None:  # draws of the block share images: it goes whole to the group of its first draw
         place_N = place_N[:1].expand(block.size)
-    return (*sums, *group_sums(pooled, place_N))
+    groups_g, counts_g, squares_gRU = group_sums(pooled, place_N)
+    return (*sums, groups_g, counts_g[:, None].expand(-1, len(pooled)), squares_gRU)
+
+
+def _moments(e_ND: Tensor, centre_D: Tensor) -> Tensor:
+    """Return the number of draws, the centre, and sums of e and of e^2 (4, D)."""
+    return torch.stack([torch.full_like(centre_D, len(e_ND)), centre_D, e_ND.sum(0), e_ND.square().sum(0)])
 
 
 def feature_sums(
@@ -68,6 +94,8 @@ def own_sums(
     for row, unit in enumerate(block.set_at(rows)):
         members = units.members[unit]
         step_N = (draws.values_ND[:, members].double() - draws.z_ND[:, members].double()).square().mean(1).cpu()
+        if draws.weights_ND is not None:
+            step_N = step_N * draws.weights_ND[:, members[0]]
         features_N1T = torch.stack([torch.ones_like(step_N), pooled[row][:, unit], step_N], dim=-1)[:, None]
         pair = products_of_row(features_N1T, None if partners_NR is None else partners_NR[:, row], net=net)
         products.append(pair[0][0])

@@ -52,6 +52,15 @@ def step_arrays(matrix: ResponseMatrix) -> dict[str, Array]:
     }
 
 
+def draws_arrays(matrix: ResponseMatrix) -> dict[str, Array]:
+    """Return `num_draws` and `num_nets` (R,) of a result."""
+    nets = "independent draws, or nets of them: errors have one degree of freedom less"
+    return {
+        "num_draws": Array(matrix.num_draws.numpy(), AXES[:1], "1", "draws of the row"),
+        "num_nets": Array(matrix.num_nets.long().numpy(), AXES[:1], "1", nets),
+    }
+
+
 def serves(m: Measurement, *, num_samples: int | None, base: str = "prior") -> bool:
     """Return whether `shared_or_measured` takes the matrix measured in this run, and computes no response."""
     same_units = m.matrix is not None and m.matrix.units.is_same(m.units)

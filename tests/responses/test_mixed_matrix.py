@@ -165,5 +165,5 @@ def test_result_says_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_target_se_is_refused() -> None:
-    with pytest.raises(ValueError, match="precision=mixed has no target_se; give num_samples"):
+    with pytest.raises(ValueError, match="precision=mixed has no target_se or target_relative_se; give num_samples"):
         Settings(precision="mixed", target_se=0.1)

@@ -7,20 +7,19 @@ alone by default (`lrx.responses.units`).
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lrx.assays.response_matrix.further_rows import further_rows
 from lrx.assays.response_matrix.precision import is_mixed, precision_done, rounding_arrays, with_precision
 from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult, Probabilistic
 from lrx.core.validation import SettingError, check_whole
+from lrx.responses.adaptive import PILOT, Target, measure_to_target
 from lrx.responses.bf16 import InBf16
-from lrx.responses.controls import NUM_DRAWS, measure_controls
 from lrx.responses.draws import AUTO, BASE_MEANING, BASES, LEAST_QUASI, base_of, net_size
 from lrx.responses.encoding import image_order, kl_from_prior, posterior_of_images
 from lrx.responses.enumeration import check_continuous, has_own_scale, weighting
@@ -31,15 +30,14 @@ from lrx.responses.informative import (
     remark_on,
     remark_on_read_back,
 )
+from lrx.responses.long_steps import has_long_steps
 from lrx.responses.matrix import AXES, SCALE, SCALES, ResponseMatrix
 from lrx.responses.measure_matrix import GROUPS, add_draws
 from lrx.responses.measure_mixed import measure_mixed
 from lrx.responses.measurement import Measurement
 from lrx.responses.mixed_matrix import MixedMatrix
-from lrx.responses.shared_matrix import matrix_arrays, step_arrays
-from lrx.responses.signed_rows import measure_signed
+from lrx.responses.shared_matrix import draws_arrays, matrix_arrays, step_arrays
 from lrx.responses.units import MEANING, Units
-from lrx.responses.work_units import ALL_UNITS
 
 MOST_DIMENSIONS = torch.quasirandom.SobolEngine.MAXDIM
 ACTIVE = 0.01  # a unit is active above this variance of its posterior mean (Burda et al. 2016, section 5)
@@ -52,7 +50,9 @@ class Settings(AssaySettings):
 
     units: str | list[list[int]] | None = setting(None, MEANING)
     base: str = setting(AUTO, BASE_MEANING, choices=(AUTO, *BASES))
-    num_samples: int = setting(1024, "draws, each used by every row; with target_se the least number", at_least=2)
+    num_samples: int = setting(
+        1024, f"draws, each used by every row; with a target: of the pilot, {PILOT} at most", at_least=2
+    )
     normalization: str = setting(
         SCALE, "half: a perfect code gives the identity | none: the authors' scale | std", choices=SCALES
     )
@@ -66,8 +66,11 @@ class Settings(AssaySettings):
         "float32 | bf16: faster on some processors, its rounding is stored | mixed: bf16, and a few draws correct it",
         choices=("float32", "bf16", "mixed"),
     )
-    target_se: float | None = setting(None, "sample until no standard error is above this", positive=True)
-    max_samples: int = setting(16384, "upper limit of draws with target_se", at_least=2)
+    target_se: float | None = setting(
+        None, "each row gets the draws it needs until no standard error is above this", positive=True
+    )
+    target_relative_se: float | None = setting(None, "the same, as a share of the largest response", positive=True)
+    max_samples: int = setting(16384, "upper limit of draws with a target", at_least=2)
     signed: bool = setting(False, "also the mean change of each response where v is above z, and below; N (D + 1) more")
     controls: int | None = setting(
         None, "also steps along this number of random directions, such as 20: are the axes special?", at_least=2
@@ -78,10 +81,27 @@ class Settings(AssaySettings):
         """Check the limit of draws, and a scale that only single latents have."""
         if self.normalization == "std" and self.units not in (None, "element"):
             raise SettingError("normalization=std is of single latents; give half or none with units")
-        if self.precision == "mixed" and self.target_se is not None:
-            raise SettingError("precision=mixed has no target_se; give num_samples, or precision=float32 or bf16")
-        if self.target_se is not None:
-            check_whole("max_samples", self.max_samples, self.num_samples, reason=", as num_samples")
+        if self.precision == "mixed" and self.has_target:
+            raise SettingError(
+                "precision=mixed has no target_se or target_relative_se; give num_samples, or precision=float32 or bf16"
+            )
+        if self.has_target:
+            check_whole("max_samples", self.max_samples, self.num_pilot, reason=", the draws of the pilot")
+
+    @property
+    def has_target(self) -> bool:
+        """Whether errors, and not num_samples, say how many draws each row gets."""
+        return self.target_se is not None or self.target_relative_se is not None
+
+    @property
+    def num_pilot(self) -> int:
+        """Number of draws of the pilot."""
+        return min(self.num_samples, PILOT)
+
+    @property
+    def target(self) -> Target:
+        """Target of the standard errors."""
+        return Target(self.target_se, self.target_relative_se, self.normalization)
 
 
 def estimate(m: Measurement, settings: Settings, *, num_groups: int = 0) -> ResponseMatrix:
@@ -89,27 +109,35 @@ def estimate(m: Measurement, settings: Settings, *, num_groups: int = 0) -> Resp
 
     SettingError for a base that model or data cannot give, ValueError for responses that are not finite.
     """
-    if settings.target_se is not None and m.share is not ALL_UNITS:
-        raise SettingError(
-            f"target_se={settings.target_se} looks at all draws, which no shard has; set num_samples instead"
-        )
     base, m = base_of(m, settings.base), m.with_units(settings.units)
     if settings.normalization == "std" and m.units.kind != "element":
         raise SettingError(f"normalization=std is of single latents, not of units={m.units.kind}; give half or none")
-    fits = m.num_latents + int(m.units.sizes_U.max()) <= MOST_DIMENSIONS
-    net = net_size(settings.num_samples) if settings.draws == "quasi" and base == "prior" and fits else 1
-    limit = settings.num_samples if settings.target_se is None else settings.max_samples
-    num_samples = -(-limit // net) * net
+    quasi = takes_nets(m, settings, base)
+    autoencoder = InBf16(m.autoencoder) if settings.precision == "bf16" else None
+    if settings.has_target:
+        return measure_to_target(
+            m,
+            base=base,
+            target=settings.target,
+            num_pilot=settings.num_pilot,
+            max_samples=settings.max_samples,
+            quasi=quasi,
+            num_groups=num_groups,
+            autoencoder=autoencoder,
+        )
+    net = net_size(settings.num_samples) if quasi else 1
+    num_samples = -(-settings.num_samples // net) * net
     if is_mixed(m, settings.precision):
         with_std = settings.normalization == "std"
         return measure_mixed(m, base=base, num_samples=num_samples, net=net, num_groups=num_groups, with_std=with_std)
-    return add_draws(
-        m,
-        _empty(m, settings, base=base, net=net, num_groups=min(num_groups, GROUPS, num_samples // net)),
-        num_samples=num_samples,
-        autoencoder=InBf16(m.autoencoder) if settings.precision == "bf16" else None,
-        enough=None if settings.target_se is None else functools.partial(_enough, settings=settings),
-    )
+    matrix = _empty(m, settings, base=base, net=net, num_groups=min(num_groups, GROUPS, num_samples // net))
+    return add_draws(m, matrix, num_samples=num_samples, autoencoder=autoencoder)
+
+
+def takes_nets(m: Measurement, settings: Settings, base: str) -> bool:
+    """Return whether draws are quasi-random, where there are enough for nets."""
+    fits = m.num_latents + int(m.units.sizes_U.max()) <= MOST_DIMENSIONS
+    return settings.draws == "quasi" and base == "prior" and fits
 
 
 def _empty(m: Measurement, settings: Settings, *, base: str, net: int = 1, num_groups: int = 0) -> ResponseMatrix:
@@ -120,11 +148,12 @@ def _empty(m: Measurement, settings: Settings, *, base: str, net: int = 1, num_g
 def measure(m: Measurement, settings: Settings) -> AssayResult:
     """Measure the response matrix (U, U), the standard error of each entry, and which units are informative.
 
-    Arrays: matrix, matrix_se, mean_square (U, U), response_std, informative, step, read_back, read_back_se (U,), where
-    the units lie, of a model with a posterior kl (U,), with bf16 rounding (U, U): the difference that it makes on some
-    draws.
+    Arrays: matrix, matrix_se, mean_square (U, U), response_std, informative, step, read_back, read_back_se, num_draws,
+    num_nets (U,), where the units lie, of a model with a posterior kl (U,), with bf16 rounding (U, U): the difference
+    that it makes on some draws.
     Scores: num_informative (`lrx.responses.informative`), largest_se, num_active, rounding_error (largest rounding).
-    Settings stored: what was done, such as num_samples and target_reached; `remark` where no latent is informative.
+    Settings stored: what was done, such as num_samples (the most of a row), num_responses and target_reached; `remark`
+    where no latent is informative.
     """
     if settings.signed:
         check_continuous(m, "signed=true", "takes values above and below that of z, never equal")
@@ -140,6 +169,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         "response_std": Array(matrix.response_std().numpy(), AXES[1:], "latent", "standard deviation of h(z)"),
         "informative": read_back_array(read_back_U, AXES[1]) if own_scale else informative_array(own_U, AXES[1]),
         **step_arrays(matrix),
+        **draws_arrays(matrix),
         **matrix.units.arrays(),
     }
     scores = {
@@ -168,39 +198,15 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             net=matrix.net,
             num_samples=matrix.num_samples,
             **precision_done(matrix, settings.precision),
-            target_reached=None if settings.target_se is None else _reached(matrix, settings),
+            num_pilot=matrix.num_pilot,
+            num_responses=matrix.num_responses,
+            target_reached=settings.target.reached(matrix) if settings.has_target else None,
+            long_steps=settings.has_target and has_long_steps(matrix),
             **weighting(matrix.values),
             batch_size=m.batch_size,
             remark=with_precision(_remark(m, own_U, read_back_U, settings), matrix, settings.precision),
         ),
     )
-
-
-def further_rows(m: Measurement, settings: Settings, matrix: ResponseMatrix) -> dict[str, Array]:
-    """Return the arrays of signed rows and of controls, on draws of their own. SettingError where units have several
-    latents. Of fewer than two informative latents there are no controls."""
-    if (settings.signed or settings.controls) and m.units.kind != "element":
-        name = "signed" if settings.signed else "controls"
-        raise SettingError(f"{name} is of single latents of vectors, not of units={m.units.kind}")
-    alone = dataclasses.replace(m, share=ALL_UNITS)
-    arrays: dict[str, Array] = {}
-    if settings.signed:
-        arrays |= measure_signed(alone, base=matrix.base, num_samples=settings.num_samples)
-    latents = _informative(matrix)
-    if settings.controls and len(latents) > 1:
-        arrays |= measure_controls(
-            alone,
-            base=matrix.base,
-            latents=latents,
-            num_controls=settings.controls,
-            num_samples=min(settings.num_samples, NUM_DRAWS),
-        )
-    return arrays
-
-
-def _informative(matrix: ResponseMatrix) -> list[int]:
-    own_D = matrix.self_responses("none")[0]
-    return [int(latent) for latent in informative_by_self_response(own_D).nonzero()[:, 0]]
 
 
 def _coordinates(labels: np.ndarray, num_controls: int) -> dict[str, np.ndarray]:
@@ -216,15 +222,6 @@ def _remark(m: Measurement, own_U: Tensor, read_back_U: Tensor, settings: Settin
     if settings.controls and int(informative_by_self_response(own_U).sum()) < 2:
         remark = "; ".join(filter(None, [remark, "no controls: random directions need two informative latents"]))
     return remark
-
-
-def _enough(matrix: ResponseMatrix, settings: Settings) -> bool:
-    return matrix.num_samples >= settings.num_samples and _reached(matrix, settings)
-
-
-def _reached(matrix: ResponseMatrix, settings: Settings) -> bool:
-    target = settings.target_se
-    return target is not None and bool(matrix.on_scale(settings.normalization)[1].max() <= target)
 
 
 def _posterior(m: Measurement, units: Units, num_images: int) -> tuple[Array, float]:

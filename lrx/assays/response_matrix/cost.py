@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from lrx.assays.response_matrix.assay import IMAGES, MOST_DIMENSIONS, Settings
+from lrx.assays.response_matrix.assay import IMAGES, Settings, takes_nets
 from lrx.assays.response_matrix.precision import ROUNDING_DRAWS, is_mixed
 from lrx.core.types import Probabilistic
 from lrx.responses.controls import NUM_DRAWS
-from lrx.responses.cost import Cost, encoded_for_draws, fewer_rows, matrix_cost
+from lrx.responses.cost import Cost, adaptive_cost, encoded_for_draws, fewer_rows, matrix_cost
 from lrx.responses.draws import base_of, net_size
 from lrx.responses.encoding import num_drawn
 from lrx.responses.measure_mixed import num_corrections
@@ -46,25 +46,19 @@ def cost(m: Measurement, settings: Settings) -> Cost:
 
 
 def estimate_cost(m: Measurement, settings: Settings, *, num_groups: int = 0) -> Cost:
-    """Count what `estimate` does; with target_se at most, the least being num_samples in place of max_samples."""
+    """Count what `estimate` does; with a target at most."""
     base, m = base_of(m, settings.base), m.with_units(settings.units)
-    fits = m.num_latents + int(m.units.sizes_U.max()) <= MOST_DIMENSIONS
-    net = net_size(settings.num_samples) if settings.draws == "quasi" and base == "prior" and fits else 1
-    limit = settings.num_samples if settings.target_se is None else settings.max_samples
-    counted = matrix_cost(
-        m,
-        num_samples=-(-limit // net) * net,
-        base=base,
-        net=net,
-        num_groups=num_groups,
-        with_std=settings.normalization == "std",
-    )
+    quasi, with_std = takes_nets(m, settings, base), settings.normalization == "std"
+    if settings.has_target:
+        limits = {"num_pilot": settings.num_pilot, "max_samples": settings.max_samples, "num_groups": num_groups}
+        counted = adaptive_cost(m, base=base, quasi=quasi, with_std=with_std, **limits)
+        return dataclasses.replace(counted, less=("max_samples",), instead=fewer_rows(m))
+    net = net_size(settings.num_samples) if quasi else 1
+    num_samples = -(-settings.num_samples // net) * net
+    counted = matrix_cost(m, num_samples=num_samples, base=base, net=net, num_groups=num_groups, with_std=with_std)
     if is_mixed(m, settings.precision):
-        counted += corrections_cost(m, num_corrections(-(-limit // net) * net), base=base)
-    less = ("num_samples" if settings.target_se is None else "max_samples",)
-    return dataclasses.replace(
-        counted, at_most=counted.at_most or settings.target_se is not None, less=less, instead=fewer_rows(m)
-    )
+        counted += corrections_cost(m, num_corrections(num_samples), base=base)
+    return dataclasses.replace(counted, less=("num_samples",), instead=fewer_rows(m))
 
 
 def corrections_cost(m: Measurement, corrections: int, *, base: str) -> Cost:
