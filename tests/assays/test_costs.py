@@ -173,7 +173,8 @@ def test_target_se_is_told_at_most() -> None:
     m = prepared(subject)
     cost = counted(m, own)
     assert cost.at_most
-    assert passed(subject, m, own) == told(cost)  # never reached: all are drawn
+    seen, most = passed(subject, m, own), told(cost)  # never reached: rows draw all they may, here of one size of nets
+    assert all(seen[part] <= most[part] <= 1.3 * seen[part] for part in most)
 
 
 def test_collapsed_latents_cost_less_than_told() -> None:

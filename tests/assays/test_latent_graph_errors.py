@@ -54,7 +54,7 @@ def test_standard_errors_and_bootstrap_match_repeated_estimates(base: str, num_s
 
 def test_replicates_resample_groups() -> None:
     sums = ResponseMatrix([0], 1, num_groups=4)
-    sums.counts_G[:] = torch.tensor([1, 3, 0, 2])
+    sums.counts_GR[:, 0] = torch.tensor([1, 3, 0, 2])
     sums.squares_GRD[:, 0, 0] = torch.tensor([1, 12, 0, 18])
     replicates = torch.cat(list(sums.replicates(500, torch.Generator().manual_seed(0))))
     ways = {

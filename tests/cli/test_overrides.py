@@ -36,8 +36,6 @@ def test_expand_shards() -> None:
     for word in ("0", "two", "1,2", ""):
         with pytest.raises(ValueError, match=r"assay\.shards must be a whole number of at least 1, not"):
             overrides.expand_shards([f"assay.shards={word}"])
-    with pytest.raises(ValueError, match="cannot be combined"):
-        overrides.expand_shards(["assay.shards=2", "assay.target_se=0.1"])
 
 
 def test_job_folder_of_shards() -> None:

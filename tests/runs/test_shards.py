@@ -51,14 +51,16 @@ class Curved(nn.Module):
 
 
 MATRIX = {"num_samples": 512, "normalization": "std", "draws": "quasi", "precision": "float32", "target_se": None}
-MATRIX |= {"max_samples": 512, "batch_size": 100}
+MATRIX |= {"max_samples": 4096, "batch_size": 100}
 GRAPH = {"num_samples": 1100, "informative": 0.5, "bidirectional": 0.1, "unidirectional": 0.5, "significant": 2}
 GRAPH |= {"num_replicates": 20, "batch_size": None}
 MAP = {"base": "image", "index": None, "extent": 2.0, "resolution": 7, "num_posterior": 9, "decoded": 2}
 MAP |= {"num_samples": 64, "max_pairs": 3, "batch_size": 10}
 CONDITIONED = {"num_groups": 30, "reduction": "mean_of_rms", "threshold": 0.1, "num_bootstrap": 30, "batch_size": 64}
 
+TARGET = {**MATRIX, "num_samples": 256, "target_se": 0.02}
 ASSAYS: dict[str, tuple[str, dict[str, object]]] = {
+    **{f"target {base}": ("response_matrix", {"base": base, **TARGET}) for base in ("prior", "posterior")},
     **{f"matrix {base}": ("response_matrix", {"base": base, **MATRIX}) for base in ("prior", "posterior_sample")},
     **{f"graph {base}": ("latent_graph", {"base": base, **GRAPH}) for base in ("prior", "posterior")},
     "map grid": ("response_map", {"latents": "all", "derivative": "grid", **MAP}),
@@ -131,9 +133,3 @@ def test_shares_are_even() -> None:
         assert calls[-1] == pytest.approx(1000, abs=70)  # of the whole, as if all shards were as far
     assert sum(sizes) == 100
     assert set(sizes) == {14, 15}
-
-
-def test_target_se_raises() -> None:
-    settings = catalog.settings_of("response_matrix")(**{**MATRIX, "target_se": 0.1, "base": "prior"})
-    with pytest.raises(ValueError, match=r"target_se=0\.1 .* no shard has"):
-        run_assay(settings, Curved(), Grid(), torch.Generator(), share=Shard(1, 2))

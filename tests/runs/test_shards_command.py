@@ -134,7 +134,6 @@ def test_shards_of_two_checkpoints(lrx: Lrx, tmp_path: Path, trained: list[str])
 
 def test_what_cannot_be_split_is_refused(lrx: Lrx, trained: list[str]) -> None:
     for words, said in (
-        (["assay.shards=2", "assay.target_se=0.1"], "assay.target_se"),
         (["shard=1of2", "name=byhand"], "works in a folder of that name"),
         (["assay=traversal", "shard=1of2", "hydra.run.dir=outputs/assay/x/1of2"], "is one piece of work"),
     ):
