@@ -23,7 +23,19 @@ from gpu_check import kept, with_section
 SCRIPTS = Path(__file__).parent
 PAGE = SCRIPTS.parent / "docs" / "benchmarks.md"
 PICTURE = "images/cost_curves.png"  # as the page sees it
-ORDER = ("response", "conditioned", "maps", "jacobians", "generation", "train", "data", "metrics", "collect", "curves")
+ORDER = (
+    "response",
+    "adaptive",
+    "conditioned",
+    "maps",
+    "jacobians",
+    "generation",
+    "train",
+    "data",
+    "metrics",
+    "collect",
+    "curves",
+)
 
 HEAD = """# Benchmarks
 

@@ -134,7 +134,7 @@ def measure(*, quick: bool, threads: int) -> Section:
         rows.append(Row(f"{name}, rows as they need", counts[as_needed], fewer, None, f"{demanded:g}", met, note))
     text = (
         f"Largest standard error {TARGETS['conv5']:g} on the scale half, seeds 0 to 2. Responses are counted, not "
-        f"timed, those of the pilot too; the third column is how many times fewer they are. Alike is the way of version "
+        "timed, those of the pilot too; the third column is how many times fewer they are. Alike is the way of version "
         f"0.1.0. conv5 has D = {LATENTS}, is trained as for the other sections, and its decoder's weights of {DEAD} "
         "latents are set to 0; the demo is `experiment=demo`."
     )

@@ -44,7 +44,7 @@ def of_shards(base: str, **kept: int) -> list[dict[Key, Values]]:
 def test_shards_by_rows_give_the_same_bits(base: str, kept: dict[str, int]) -> None:
     stored = {key: values for part in of_shards(base, **kept) for key, values in part.items()}
     joined, whole = measured(base, StoredUnits(stored.__getitem__), **kept), measured(base, **kept)
-    for name in ("products_RDTT", "lagged_RDTT", "own_R33", "moments_4D", "rounding_D", "squares_GRD", "counts_G"):
+    for name in ("products_RDTT", "lagged_RDTT", "own_R33", "moments_4D", "rounding_D", "squares_GRD", "counts_GR"):
         assert torch.equal(getattr(joined, name), getattr(whole, name)), name
     for scale in ("half", "std") if "with_std" in kept else ("half",):
         assert all(map(torch.equal, joined.on_scale(scale), whole.on_scale(scale)))

@@ -83,7 +83,7 @@ class Settings(AssaySettings):
             raise SettingError("normalization=std is of single latents; give half or none with units")
         if self.precision == "mixed" and self.has_target:
             raise SettingError(
-                "precision=mixed has no target_se or target_relative_se; give num_samples, or precision=float32 or bf16"
+                "precision=mixed has no target_se or target_relative_se; give num_samples, or float32 or bf16"
             )
         if self.has_target:
             check_whole("max_samples", self.max_samples, self.num_pilot, reason=", the draws of the pilot")
