@@ -90,7 +90,7 @@ class Settings(AssaySettings):
 
     @property
     def has_target(self) -> bool:
-        """Whether errors, and not num_samples, say how many draws each row gets."""
+        """Return whether errors, and not num_samples, say how many draws each row gets."""
         return self.target_se is not None or self.target_relative_se is not None
 
     @property
