@@ -50,11 +50,11 @@ UNEQUAL = (
 
 
 class Goal(Protocol):
-    """What is wanted of the errors of a matrix. scale: on which it looks at responses."""
+    """Goal of the errors of a matrix. scale: on which it looks at responses."""
 
     @property
     def scale(self) -> str:
-        """One of `lrx.responses.matrix.SCALES`."""
+        """Return one of `lrx.responses.matrix.SCALES`."""
         ...
 
     def excess(self, matrix: ResponseMatrix) -> Tensor:
