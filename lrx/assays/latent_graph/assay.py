@@ -24,17 +24,20 @@ from torch import Tensor
 
 from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult
-from lrx.core.validation import check_whole
+from lrx.core.validation import SettingError, check_whole
+from lrx.responses.adaptive import PILOT, measure_to_target
 from lrx.responses.draws import AUTO, BASE_MEANING, BASES, BLOCK, base_of
 from lrx.responses.enumeration import has_own_scale, weighting
 from lrx.responses.informative import informative_array, remark_on
 from lrx.responses.matrix import AXES, SCALE, ResponseMatrix
 from lrx.responses.measure_matrix import GROUPS
 from lrx.responses.measurement import Measurement
-from lrx.responses.shared_matrix import matrix_arrays, shared_or_measured
+from lrx.responses.shared_matrix import draws_arrays, matrix_arrays, shared_or_measured
 from lrx.responses.units import MEANING
 
 NUM_SAMPLES = 4096
+DECIDED = 2  # standard errors from a threshold: a chance of 5 % on both sides
+MOST_EXCESS = 16.0  # times the draws of a row, at once: a response next to its threshold asks for endless ones
 LEAST = 8  # groups of draws, at least: with fewer a bootstrap says little
 UNIDIRECTIONAL, BIDIRECTIONAL = 1, 2  # kinds of edges in the array `edge`; 0 is none
 COUNTS = ("num_informative", "num_unidirectional", "num_bidirectional")
@@ -51,6 +54,11 @@ class Settings(AssaySettings):
         "draws, each used by every row; null: the matrix of this run (assay=paper)",
         at_least=LEAST,
     )
+    max_samples: int | None = setting(
+        None,
+        "each row gets draws until its edges are decided, at most these; null: num_samples for all rows",
+        at_least=PILOT,
+    )
     informative: float = setting(0.5, "a latent is a node above this response to itself (the authors')", at_least=0)
     bidirectional: float = setting(
         0.1, "an edge both ways where both responses are above this (the authors')", at_least=0
@@ -66,6 +74,8 @@ class Settings(AssaySettings):
 
     def check(self) -> None:
         """Check that draws from data fill some groups: those of one block share images, so they stay together."""
+        if self.max_samples is not None and self.num_samples is None:
+            raise SettingError("max_samples needs draws of its own, and num_samples=null takes the matrix of this run")
         if self.base not in ("prior", AUTO) and self.num_samples is not None:
             reason = f" ({LEAST} blocks of draws from data)"
             check_whole("num_samples", self.num_samples, LEAST * BLOCK, reason=reason)
@@ -78,18 +88,23 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     there in both places.
     Scores: num_informative, num_unidirectional (edges), num_bidirectional (pairs), with standard errors from the
     bootstrap; mean_stability over edges, a pair counted once (NaN without edges).
-    Settings stored: what was done, such as num_samples and num_groups; `remark` where no latent is informative.
+    Settings stored: what was done, such as num_samples, num_groups, num_responses, and num_undecided (responses within
+    `DECIDED` standard errors of a threshold that an edge rests on); `remark` where no latent is informative.
     SettingError for a base that model or data cannot give, ValueError for responses that are not finite.
     """
     m = m.with_units(settings.units)
-    matrix = shared_or_measured(
-        m,
-        num_samples=settings.num_samples,
-        default=NUM_SAMPLES,
-        base=base_of(m, settings.base),
-        num_groups=GROUPS,
-    )
-    scale_D = _scale(m, matrix)
+    base, goal = base_of(m, settings.base), Decided(m, settings)
+    if settings.max_samples is not None:
+        least = min(settings.num_samples or NUM_SAMPLES, PILOT) if base == "prior" else LEAST * BLOCK
+        most = max(settings.max_samples, least)
+        matrix = measure_to_target(
+            m, base=base, target=goal, num_pilot=least, max_samples=most, quasi=False, num_groups=GROUPS
+        )
+    else:
+        matrix = shared_or_measured(
+            m, num_samples=settings.num_samples, default=NUM_SAMPLES, base=base, num_groups=GROUPS
+        )
+    scale_D = unit_of_responses(m, matrix)
     matrix_DD, se_DD = (part / scale_D for part in matrix.on_scale("none"))
     edge_DD, node_D = edges(matrix_DD, se_DD, settings)
     stability_DD, errors = bootstrap(matrix, scale_D, edge_DD, settings, m.generator)
@@ -103,6 +118,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     return AssayResult(
         arrays={
             **matrix_arrays(matrix, SCALE),
+            **draws_arrays(matrix),
             **matrix.units.arrays(),
             "edge": Array(edge_DD.numpy(), AXES, "1", f"kind of edge: {kinds}"),
             "stability": Array(stability_DD.numpy(), AXES, "1", share),
@@ -116,6 +132,8 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             base=matrix.base,
             num_samples=matrix.num_samples,
             num_groups=matrix.num_groups,
+            num_responses=matrix.num_responses,
+            num_undecided=int((goal.needs(matrix) > 1).sum()),
             **weighting(matrix.values),
             batch_size=m.batch_size,
             remark=_remark(matrix, matrix_DD.diagonal(), settings),
@@ -162,7 +180,41 @@ def _counts(edge_BDD: Tensor, node_BD: Tensor) -> Tensor:
     return torch.stack([node_BD.sum(1), single_B, both_B // 2], dim=1).double()
 
 
-def _scale(m: Measurement, matrix: ResponseMatrix) -> Tensor:
+@dataclass(frozen=True)
+class Decided:
+    """Goal of rows whose edges are decided: the responses that make or rule out an edge are `DECIDED` standard errors
+    from their thresholds (`lrx.responses.adaptive.Goal`)."""
+
+    m: Measurement
+    settings: Settings
+    scale: str = "none"
+
+    def excess(self, matrix: ResponseMatrix) -> Tensor:
+        """Return the draws that each row needs over those it has, (R,)."""
+        return self.needs(matrix).amax(1).clamp(max=MOST_EXCESS)
+
+    def needs(self, matrix: ResponseMatrix) -> Tensor:
+        """Return the draws that each response (D, D) needs to be decided over those it has; 0 where none depends on it.
+
+        An edge both ways rests on two responses above `bidirectional`. Where one is below, that one rules it out, and
+        the other is above or below `unidirectional`.
+        """
+        unit_D, settings = unit_of_responses(self.m, matrix), self.settings
+        matrix_DD, se_DD = (part / unit_D for part in matrix.on_scale(self.scale))
+
+        def beyond(threshold: float) -> Tensor:
+            return torch.where(se_DD > 0, (DECIDED * se_DD / (matrix_DD - threshold)).square(), 0.0)
+
+        node_DD, weak_DD = beyond(settings.informative), matrix_DD > settings.bidirectional
+        possible_D = (matrix_DD.diagonal() > settings.informative) | (node_DD.diagonal() > 1)
+        both_DD = weak_DD & weak_DD.mT
+        alone_DD = torch.where(weak_DD, beyond(settings.unidirectional), beyond(settings.bidirectional))
+        needs_DD = torch.where(both_DD, beyond(settings.bidirectional), alone_DD)
+        needs_DD = torch.where(possible_D[:, None] & possible_D, needs_DD, 0.0)
+        return needs_DD.diagonal_scatter(node_DD.diagonal())
+
+
+def unit_of_responses(m: Measurement, matrix: ResponseMatrix) -> Tensor:
     """Return what responses (D,) are divided by before thresholds: 1, or of codes with scales of their own the step of
     each unit, so that the thresholds, which are for standard normal latents, hold for any scale."""
     ones_D = torch.ones(len(matrix.units), dtype=torch.float64)
