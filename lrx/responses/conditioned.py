@@ -73,7 +73,7 @@ def conditioned_responses(m: Measurement, factor: int, *, num_groups: int, max_p
     Memory: a few batches, the codes of a group and `PAIRS` pairs, whatever D, and 16 G D bytes of results.
     """
     work = group_units(m, factor, num_groups=num_groups, max_pairs=max_pairs)
-    return combine(_factors(m), factor, [unit.evaluate() for unit in work], max_pairs=max_pairs)
+    return combine(factors_of(m), factor, [unit.evaluate() for unit in work], max_pairs=max_pairs)
 
 
 def named(response_FD: Tensor, threshold: float) -> Tensor:
@@ -83,20 +83,33 @@ def named(response_FD: Tensor, threshold: float) -> Tensor:
 
 
 def group_units(m: Measurement, factor: int, *, num_groups: int, max_pairs: int) -> Iterator[WorkUnit]:
-    """Yield the work of `conditioned_responses`: units of as many groups as fit `POINTS` responses.
+    """Yield the work of `conditioned_responses`, over the first groups of a random order: see `units_of_groups`."""
+    return units_of_groups(m, factor, group_order(m, factor)[:num_groups], max_pairs=max_pairs)
 
-    Their keys are (factor, first group). Each draws its pairs, where not all are taken, from a seed of its own. Values
-    of a unit: mean squares (G, D), their variances (G, D), and the number of computed responses, a scalar.
+
+def group_order(m: Measurement, factor: int) -> Tensor:
+    """Return the numbers of all groups of a factor in random order, int64."""
+    factors = factors_of(m)
+    return torch.randperm(factors.num_points // factors.sizes[factor], generator=m.generator)
+
+
+def units_of_groups(
+    m: Measurement, factor: int, chosen: Tensor, *, max_pairs: int, first: int = 0
+) -> Iterator[WorkUnit]:
+    """Yield the work of groups by number: units of as many as fit `POINTS` responses.
+
+    first: number of groups of the factor that came before these. Keys are (factor, first group). Each unit draws its
+    pairs, where not all are taken, from a seed of its own. Values of a unit: mean squares (G, D), their variances
+    (G, D), and the number of computed responses, a scalar.
     """
-    factors = _factors(m)
+    factors = factors_of(m)
     size = factors.sizes[factor]
     pairs = _num_pairs(size, max_pairs)
-    chosen = torch.randperm(factors.num_points // size, generator=m.generator)[:num_groups]
     step = max(1, POINTS // (size + len(m.units) * pairs))
-    for first, numbers in enumerate(torch.split(chosen, step)):
+    for place, numbers in enumerate(torch.split(chosen, step)):
         seed = int(torch.randint(2**62, (), generator=m.generator)) if pairs < _num_pairs(size) else 0
         evaluate = functools.partial(_evaluate, m, group_indices(factors, factor, numbers), pairs, seed)
-        yield WorkUnit((factor, first * step), len(numbers) * (size + len(m.units) * pairs), evaluate)
+        yield WorkUnit((factor, first + place * step), len(numbers) * (size + len(m.units) * pairs), evaluate)
 
 
 def num_responses(factors: FactorSpace, factor: int, latents: int, *, num_groups: int, max_pairs: int) -> int:
@@ -118,7 +131,8 @@ def combine(factors: FactorSpace, factor: int, values: Sequence[Values], *, max_
     )
 
 
-def _factors(m: Measurement) -> FactorSpace:
+def factors_of(m: Measurement) -> FactorSpace:
+    """Return the factors of the data."""
     assert isinstance(m.dataset, FactorDataset)
     return m.dataset.factors
 

@@ -18,7 +18,7 @@ from lrx.core.settings import Checked
 from lrx.core.types import AssayResult
 from lrx.responses.cost import Cost
 from lrx.responses.measurement import Measurement, measurement
-from lrx.responses.work_units import Shard, ShardDone, StoredUnits
+from lrx.responses.work_units import ALL_UNITS, Shard, ShardDone, StoredUnits
 from scripts.toy_assays import SMALL, small, sparse_toy, toy
 from tests.support.counting_models import (
     LATENTS,
@@ -175,6 +175,26 @@ def test_target_se_is_told_at_most() -> None:
     assert cost.at_most
     seen, most = passed(subject, m, own), told(cost)  # never reached: rows draw all they may, here of one size of nets
     assert all(seen[part] <= most[part] <= 1.3 * seen[part] for part in most)
+
+
+@pytest.mark.parametrize("shard", [None, Shard(2, 3)])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("conditioned_response", {"target_se": 1e-9, "max_groups": 20}),
+        ("conditioned_response", {"target_relative_se": 0.1}),
+        ("latent_graph", {"num_samples": 300, "max_samples": 600}),
+        ("response_matrix", {"num_samples": 300, "target_relative_se": 0.01, "max_samples": 2000, "draws": "quasi"}),
+        ("response_matrix", {"target_se": 1e-9, "max_samples": 400, "base": "posterior"}),
+    ],
+)
+def test_targets_take_no_more_than_told(name: str, values: dict[str, object], shard: Shard | None) -> None:
+    own, subject = settings(name, **values), Counting()
+    m = prepared(subject, share=shard or ALL_UNITS)
+    cost = counted(m, own)
+    seen = passed(subject, m, own)
+    assert all(seen[part] <= most for part, most in told(cost).items())
+    assert cost.at_most
 
 
 def test_collapsed_latents_cost_less_than_told() -> None:

@@ -16,17 +16,17 @@ CLEAR = {"z0_1": 0.9, "z2_3": 1.0, "z3_2": 1.2}
 
 
 def test_draws_go_to_rows_near_thresholds() -> None:
-    model = Answering(responses(5, **CLEAR, z1_4=0.52))
+    model = Answering(responses(5, **CLEAR, z1_4=0.505))
     result = assay(model, data=Vectors(dim=5), max_samples=2**15)
     edge, draws = values(result, "edge"), values(result, "num_draws")
     expected = np.zeros((5, 5))
     expected[0, 1] = expected[1, 4] = UNIDIRECTIONAL
     expected[2, 3] = expected[3, 2] = BIDIRECTIONAL
     assert np.array_equal(edge, expected)
-    assert draws[1] == draws.max() > 4 * np.delete(draws, 1).max()
+    assert draws[1] == draws.max() >= 4 * np.delete(draws, 1).max()
     assert draws[4] == PILOT
     assert result.settings["num_undecided"] == 0
-    assert result.settings["num_responses"] < 0.5 * 6 * draws.max()
+    assert result.settings["num_responses"] < 6 * draws.max()  # of all rows alike
 
 
 def test_limit_of_draws_leaves_edges_undecided() -> None:

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult
-from lrx.responses.conditioned import GroupResponses, combine, group_units, num_responses, varying_factors
+from lrx.responses.adaptive_groups import PILOT, Factors, GroupTarget
+from lrx.responses.conditioned import GroupResponses, combine, factors_of, group_units, num_responses, varying_factors
 from lrx.responses.enumeration import latent_values, unit_of
 from lrx.responses.informative import CAUSES
 from lrx.responses.measurement import Measurement
@@ -37,7 +38,14 @@ class Settings(AssaySettings):
     """Settings of the conditioned response matrix."""
 
     units: str | list[list[int]] | None = setting(None, MEANING)
-    num_groups: int = setting(64, "groups of each factor, without replacement; at most all of the grid", at_least=2)
+    num_groups: int = setting(
+        64, f"groups of each factor, at most all; with a target those of the pilot, {PILOT} at most", at_least=2
+    )
+    target_se: float | None = setting(
+        None, "each factor gets the groups it needs until no standard error is above this", positive=True
+    )
+    target_relative_se: float | None = setting(None, "the same, as a share of the largest response", positive=True)
+    max_groups: int = setting(1024, "upper limit of groups of a factor with a target", at_least=2)
     max_pairs: int = setting(12, "ordered pairs for each group and latent: all of a 4-valued factor", at_least=2)
     reduction: str = setting(
         "mean_of_rms",
@@ -49,6 +57,16 @@ class Settings(AssaySettings):
     )
     num_bootstrap: int = setting(1000, "bootstrap replicates, from which standard errors come", at_least=2)
     batch_size: int | None = setting(None, "responses per forward pass; null: what fits the memory", at_least=1)
+
+    @property
+    def has_target(self) -> bool:
+        """Return whether errors, and not num_groups, say how many groups each factor gets."""
+        return self.target_se is not None or self.target_relative_se is not None
+
+    @property
+    def num_pilot(self) -> int:
+        """Number of groups of the pilot."""
+        return min(self.num_groups, PILOT)
 
 
 def measure(m: Measurement, settings: Settings) -> AssayResult:
@@ -64,22 +82,18 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     ValueError without factors that vary, or for responses that are not finite.
     """
     factors, varying = varying_factors(m.dataset, "assay=conditioned_response")
-    limits = {"num_groups": settings.num_groups, "max_pairs": settings.max_pairs}
     m = m.with_units(settings.units)
-    work = itertools.chain.from_iterable(group_units(m, factor, **limits) for factor in varying)
-    total = sum(num_responses(factors, factor, len(m.units), **limits) for factor in varying)
-    by_factor: dict[int, list[Values]] = {factor: [] for factor in varying}
-    for (factor, _), values in m.share.values(work, total=total, progress=lambda done: m.progress(done, total)):
-        by_factor[factor].append(values)
-    groups = [combine(factors, factor, values, max_pairs=settings.max_pairs) for factor, values in by_factor.items()]
+    target = GroupTarget(settings.target_se, settings.target_relative_se, settings.reduction)
+    groups, pilot_responses = _groups(m, varying, target, settings)
     matrix_FD, replicates_BFD = bootstrap(
         groups, reduction=settings.reduction, count=settings.num_bootstrap, generator=m.generator
     )
+    se_FD = replicates_BFD.std(0)
     threshold, axes, unit = settings.threshold, ("factor", "latent"), unit_of(latent_values(m))
     return AssayResult(
         arrays={
             "matrix": Array(matrix_FD.numpy(), axes, "latent", f"conditioned response matrix, {settings.reduction}"),
-            "matrix_se": Array(replicates_BFD.std(0).numpy(), axes, "latent", "its standard error, by bootstrap"),
+            "matrix_se": Array(se_FD.numpy(), axes, "latent", "its standard error, by bootstrap"),
             **_counts(groups),
             **_units(unit),
         },
@@ -95,10 +109,30 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             units=m.units.kind,
             batch_size=m.batch_size,
             left_out=", ".join(name for name, size in zip(factors.names, factors.sizes, strict=True) if size == 1),
-            num_responses=sum(factor.num_responses for factor in groups),
+            num_responses=pilot_responses + sum(factor.num_responses for factor in groups),
+            num_pilot=settings.num_pilot if settings.has_target else 0,
+            target_reached=float(se_FD.max()) <= target.limit(float(matrix_FD.max())) if settings.has_target else None,
             remark=_remark(matrix_FD / unit, threshold),
         ),
     )
+
+
+def _groups(
+    m: Measurement, varying: Sequence[int], target: GroupTarget, settings: Settings
+) -> tuple[list[GroupResponses], int]:
+    """Measure groups of each factor, and return them and the number of responses of a pilot that is no part of them."""
+    if settings.has_target:
+        sampled = Factors(m, varying, max_pairs=settings.max_pairs, max_groups=settings.max_groups)
+        measured = sampled.sample(settings.num_pilot, target, m.share)
+        return list(measured.values()), sampled.pilot_responses
+    factors, limits = factors_of(m), {"num_groups": settings.num_groups, "max_pairs": settings.max_pairs}
+    work = itertools.chain.from_iterable(group_units(m, factor, **limits) for factor in varying)
+    total = sum(num_responses(factors, factor, len(m.units), **limits) for factor in varying)
+    by_factor: dict[int, list[Values]] = {factor: [] for factor in varying}
+    for (factor, _), values in m.share.values(work, total=total, progress=lambda done: m.progress(done, total)):
+        by_factor[factor].append(values)
+    parts = by_factor.items()
+    return [combine(factors, factor, values, max_pairs=settings.max_pairs) for factor, values in parts], 0
 
 
 def scores_of(matrix_xFD: Tensor, threshold: float, unit: Tensor | float = 1.0) -> dict[str, Tensor]:
