@@ -30,6 +30,7 @@ from lrx.responses.work_units import Values
 
 RESPONSIVE = 0.5  # a latent is responsive to a factor above this, as it is informative above this response to itself
 COMPARING = ("cds", "cds_corrected")  # scores that compare factors, and say nothing of one
+MAX_GROUPS = 1024  # of a factor with a target
 RESAMPLED = 2**22  # resampled groups in memory at once
 
 
@@ -45,7 +46,9 @@ class Settings(AssaySettings):
         None, "each factor gets the groups it needs until no standard error is above this", positive=True
     )
     target_relative_se: float | None = setting(None, "the same, as a share of the largest response", positive=True)
-    max_groups: int = setting(1024, "upper limit of groups of a factor with a target", at_least=2)
+    max_groups: int | None = setting(
+        None, f"upper limit of groups of a factor with a target; null: {MAX_GROUPS}", at_least=2
+    )
     max_pairs: int = setting(12, "ordered pairs for each group and latent: all of a 4-valued factor", at_least=2)
     reduction: str = setting(
         "mean_of_rms",
@@ -122,7 +125,7 @@ def _groups(
 ) -> tuple[list[GroupResponses], int]:
     """Measure groups of each factor, and return them and the number of responses of a pilot that is no part of them."""
     if settings.has_target:
-        sampled = Factors(m, varying, max_pairs=settings.max_pairs, max_groups=settings.max_groups)
+        sampled = Factors(m, varying, max_pairs=settings.max_pairs, max_groups=settings.max_groups or MAX_GROUPS)
         measured = sampled.sample(settings.num_pilot, target, m.share)
         return list(measured.values()), sampled.pilot_responses
     factors, limits = factors_of(m), {"num_groups": settings.num_groups, "max_pairs": settings.max_pairs}
