@@ -28,6 +28,7 @@ from lrx.core.types import AssayResult, Autoencoder
 from lrx.data.dsprites import dsprites
 from lrx.models.betavae import BetaVAE
 from lrx.models.networks.conv64 import conv64
+from lrx.models.vae import VAE
 from lrx.responses.draws import blocks
 from lrx.responses.interventions import row_units
 from lrx.responses.matrix import ResponseMatrix
@@ -84,7 +85,7 @@ def as_needed(model: Autoencoder, shape: tuple[int, ...], latents: int, target: 
     return Found(int(str(result.settings["num_responses"])), result.scores["largest_se"])
 
 
-def demo(quick: bool) -> nn.Module:
+def demo(quick: bool) -> VAE:
     """Return the model of experiment=demo, trained if there is none."""
     torch.manual_seed(0)
     data = dsprites(root=ROOT, source="auto")
@@ -106,7 +107,7 @@ def demo(quick: bool) -> nn.Module:
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def conv5(quick: bool) -> nn.Module:
+def conv5(quick: bool) -> VAE:
     """Return trained conv5, of whose latents the decoder ignores the last 13."""
     model = trained(kept(quick), plain=False)
     first = next(layer for layer in model.decoder.modules() if isinstance(layer, nn.Linear))
@@ -116,7 +117,7 @@ def conv5(quick: bool) -> nn.Module:
 
 def measure(*, quick: bool, threads: int) -> Section:
     torch.set_num_threads(threads)
-    cases: dict[str, tuple[Callable[[bool], nn.Module], tuple[int, ...], int, float]] = {
+    cases: dict[str, tuple[Callable[[bool], VAE], tuple[int, ...], int, float]] = {
         "conv5": (conv5, SHAPE, LATENTS, CONV5),
         "demo": (demo, (1, 64, 64), 10, DEMO),
     }
