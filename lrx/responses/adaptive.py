@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,15 +25,15 @@ import torch
 from torch import Tensor
 
 from lrx.core.types import Autoencoder
-from lrx.responses.draws import BLOCK, net_size
+from lrx.responses.draws import block_sizes, net_size
 from lrx.responses.enumeration import enumeration, num_values
-from lrx.responses.interventions import band_units, row_units
+from lrx.responses.interventions import band_units, block_responses, row_units
 from lrx.responses.long_steps import stream
 from lrx.responses.matrix import ResponseMatrix
 from lrx.responses.measure_matrix import GROUPS, add_draws, is_large
 from lrx.responses.measurement import Measurement
 from lrx.responses.response_sums import unit_sums
-from lrx.responses.work_units import ALL_UNITS, Share, WorkUnit
+from lrx.responses.work_units import ALL_UNITS, Share, WorkUnit, of_plan
 
 PILOT = 256  # draws of the pilot, and the least of a row: independent ones, or 32 nets
 EASY = 0.25  # of the draws of the pilot: a row that needs no more has as many as the pilot
@@ -42,11 +41,7 @@ FAIR = 1024  # draws, at least, of other rows: then few large squares that did n
 FIRST = 0.5  # of the draws that the pilot asks for: larger nets than its own may need fewer
 MORE = 1.05  # times the draws that an error above the target asks for
 LEAST_MORE = 0.1  # of the draws of a row, so that rows come to their targets in few steps
-MOST_NETS = 1024  # draws from which on nets are no larger
-UNEQUAL = (
-    "the shards do not fit together: their pilots asked for other draws; remove their folders and start again, on "
-    "machines of one kind"
-)
+STREAM = 2  # times the most draws of a row, which a stream gives at most: rows that go on later have later draws of it
 
 
 class Goal(Protocol):
@@ -88,9 +83,8 @@ class Target:
 
 
 def net_sizes(num_pilot: int, max_samples: int, *, quasi: bool) -> list[int]:
-    """Return the sizes of nets that the pilot and rows may have, in order: 1 alone for independent draws."""
-    draws = range(num_pilot, max(num_pilot, min(max_samples, MOST_NETS)) + 1)
-    return sorted({net_size(number) for number in draws}) if quasi else [1]
+    """Return the sizes of nets that rows have, in order: of the least draws, and of others; 1 is independent."""
+    return sorted({net_size(draws) if quasi else 1 for draws in (num_pilot, max(num_pilot, min(max_samples, FAIR)))})
 
 
 def measure_to_target(
@@ -111,17 +105,16 @@ def measure_to_target(
     Of shards, each computes the pilot, all together the first part, and who joins them what follows.
     """
     alone, with_std = dataclasses.replace(m, share=ALL_UNITS), target.scale == "std"
-    nets = functools.partial(_net, quasi=quasi)
-    net = nets(num_pilot)
+    net, *_ = nets = net_sizes(num_pilot, max_samples, quasi=quasi)
     empty = functools.partial(ResponseMatrix, range(len(m.units)), m.units, base=base, with_std=with_std)
     count = -(-num_pilot // net) * net
     pilot = add_draws(alone, empty(net=net), num_samples=count, autoencoder=autoencoder, long_steps=True)
     draws_R = first_draws(pilot, target, num_pilot, max_samples)
-    matrix = empty(net=[nets(draws) for draws in draws_R.tolist()], num_groups=min(num_groups, GROUPS))
+    net_R = [nets[-1] if draws > num_pilot else net for draws in draws_R.tolist()]
+    matrix = empty(net=net_R, num_groups=min(num_groups, GROUPS))
     matrix.num_pilot, matrix.num_pilot_responses = pilot.num_samples, pilot.num_responses
     matrix.values = enumeration(m, base=base, num_samples=max_samples)
-    rows = Rows(m, matrix, pilot.mean_response(), autoencoder or m.autoencoder, max_samples)
-    rows.sample(draws_R, target)
+    Rows(m, matrix, pilot.mean_response(), autoencoder or m.autoencoder, max_samples).sample(draws_R, target)
     return matrix
 
 
@@ -132,29 +125,30 @@ def first_draws(pilot: ResponseMatrix, target: Goal, least: int, most: int) -> T
     return torch.where(excess_R > EASY, needed_R, least).clamp(max=most).ceil().long()
 
 
-def _net(draws: int, *, quasi: bool) -> int:
-    return net_size(draws) if quasi else 1
-
-
 class Rows:
     """Rows of a matrix, each with the draws of one stream: that of its size of net.
 
-    centre: near h(z), (D,). left: draws that each stream may still give.
+    centre: near h(z), (D,).
     """
 
     def __init__(
         self, m: Measurement, matrix: ResponseMatrix, centre_D: Tensor, autoencoder: Autoencoder, max_samples: int
     ) -> None:
-        self.matrix, self.share, self._centre_D = matrix, m.share, centre_D
-        self._autoencoder, self._batch_size, self._progress_of = autoencoder, m.batch_size, m.progress
-        nets = sorted(set(matrix.net_R.tolist()))
-        self._streams = {net: stream(m, matrix, net=net, long_steps=True) for net in nets}
-        self.left = {net: -(-max_samples // net) * net for net in nets}
+        self.matrix, self.share, self._m, self._centre_D, self._autoencoder = matrix, m.share, m, centre_D, autoencoder
+        self._sizes = block_sizes(m, matrix.base)
+        self.limits(max_samples)
+        self._streams = {net: stream(m, matrix, net=net, long_steps=True) for net in self._left}
         self._done = matrix.num_pilot_responses
+
+    def limits(self, max_samples: int) -> None:
+        """Set the most draws of each row and of each stream, in whole nets."""
+        self._nets = self.matrix.net_R.tolist()
+        self._most_R = -(-max_samples // self.matrix.net_R) * self.matrix.net_R
+        self._left = {net: STREAM * -(-max_samples // net) * net for net in sorted(set(self._nets))}
 
     def sample(self, draws_R: Tensor, target: Goal) -> None:
         """Add so many draws to each row, by the share of the measurement, and then those that are lacking."""
-        self.add(draws_R, self.share)
+        self.add(self.in_blocks(draws_R), self.share)
         while (more_R := self.more(target)).any():
             self.add(more_R, ALL_UNITS)
 
@@ -162,39 +156,43 @@ class Rows:
         """Return how many more draws each row needs, (R,): 0 where its errors are below the target, or none is left."""
         excess_R, drawn_R = target.excess(self.matrix), self.matrix.num_draws
         needed_R = ((MORE * excess_R - 1) * drawn_R).clamp(min=LEAST_MORE * drawn_R)
-        left_R = torch.tensor([self.left[net] for net in self.matrix.net_R.tolist()])
-        return torch.where(excess_R > 1, needed_R.clamp(max=left_R).ceil().long(), 0)
+        return torch.where(excess_R > 1, self.in_blocks(needed_R), 0)
+
+    def in_blocks(self, draws_R: Tensor) -> Tensor:
+        """Return draws, int64 (R,), in whose blocks there are at least so many; less where less is left."""
+        least, most = self._sizes
+        left_R = torch.minimum(self._most_R - self.matrix.num_draws, torch.tensor([self._left[n] for n in self._nets]))
+        return torch.minimum((draws_R.double() / least).ceil() * most, left_R).long()
 
     def add(self, draws_R: Tensor, share: Share) -> None:
-        """Add so many draws to each row, in whole blocks. ValueError where shards have other rows."""
-        matrix, before_R, nets = self.matrix, self.matrix.num_draws, self.matrix.net_R.tolist()
-        draws = [
-            min(-(-asked // BLOCK) * BLOCK, self.left[net]) for asked, net in zip(draws_R.tolist(), nets, strict=True)
-        ]
+        """Add so many draws to each row, or up to a block less where another row of its stream has more."""
+        matrix, passes, draws = self.matrix, num_values(self.matrix.values), draws_R.tolist()
         most_first = sorted((place for place, number in enumerate(draws) if number), key=lambda place: -draws[place])
-        orders = {net: [place for place in most_first if nets[place] == net] for net in self._streams}
+        orders = {net: [place for place in most_first if self._nets[place] == net] for net in self._left}
         orders = {net: order for net, order in orders.items() if order}
-        passes, ragged = num_values(matrix.values), 0 if matrix.base == "prior" else BLOCK  # sizes of blocks from data
-        total = sum((draws[place] + ragged) * passes for place in most_first)
-        total += sum(draws[order[0]] for order in orders.values())
-        in_bands = share is not ALL_UNITS and is_large(matrix.products_RDTT.numel())
-        units = functools.partial(band_units, total=matrix.total) if in_bands else row_units
-        work = itertools.chain.from_iterable(self._units(net, order, draws, units) for net, order in orders.items())
-        for (net, _, first), values in share.values(work, total=total, progress=self._progress(total)):
-            places = orders[net][first : first + len(values[0])]
-            if len(places) != len(values[0]):
-                raise ValueError(UNEQUAL)
-            matrix.add(places, values)
-        if (matrix.num_draws - before_R < torch.tensor(draws)).any():
-            raise ValueError(UNEQUAL)
+        total = sum(draws) * passes + sum(draws[order[0]] for order in orders.values())
+        work = (
+            dataclasses.replace(unit, key=(net, *unit.key))
+            for net, order in orders.items()
+            for unit in self._units(net, order, [draws[place] for place in order], in_bands=share is not ALL_UNITS)
+        )
+        progress = self._progress(total)
+        for (_, net, _, first), values in share.values(of_plan(draws, work), total=total, progress=progress):
+            matrix.add(orders[net][first : first + len(values[0])], values)
         self._done += total
 
-    def _units(
-        self, net: int, order: list[int], draws: list[int], units: Callable[..., Iterator[WorkUnit]]
-    ) -> Iterator[WorkUnit]:
-        """Yield the work of the rows at these places, whose keys begin with the size of their nets."""
+    def _units(self, net: int, order: list[int], draws: list[int], *, in_bands: bool) -> Iterator[WorkUnit]:
+        """Return the work of the rows at these places, which have so many draws of a stream, most first."""
         matrix = self.matrix
-        self.left[net] -= draws[order[0]]
+        self._left[net] -= draws[0]
+        drawn = block_responses(
+            self._autoencoder,
+            self._streams[net],
+            rows=[matrix.rows[place] for place in order],
+            units=matrix.units,
+            num_samples=draws,
+            batch_size=self._m.batch_size,
+        )
         sums = functools.partial(
             unit_sums,
             net=net,
@@ -203,18 +201,10 @@ class Rows:
             with_std=matrix.with_std,
             centre_D=self._centre_D,
         )
-        work = units(
-            self._autoencoder,
-            self._streams[net],
-            rows=[matrix.rows[place] for place in order],
-            units=matrix.units,
-            num_samples=[draws[place] for place in order],
-            batch_size=self._batch_size,
-            sums=sums,
-        )
-        for unit in work:
-            yield dataclasses.replace(unit, key=(net, *unit.key))
+        if in_bands and is_large(matrix.products_RDTT.numel()):
+            return band_units(drawn, sums, matrix.total)
+        return row_units(drawn, sums)
 
     def _progress(self, total: int) -> Callable[[int], None]:
-        done, progress = self._done, self._progress_of
+        done, progress = self._done, self._m.progress
         return lambda now: progress(done + now, done + total)

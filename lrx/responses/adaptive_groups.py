@@ -22,7 +22,7 @@ from torch import Tensor
 from lrx.responses.adaptive import EASY, LEAST_MORE, MORE
 from lrx.responses.conditioned import GroupResponses, combine, factors_of, group_order, num_responses, units_of_groups
 from lrx.responses.measurement import Measurement
-from lrx.responses.work_units import ALL_UNITS, Share, Values
+from lrx.responses.work_units import ALL_UNITS, Share, Values, of_plan
 
 PILOT = 16  # groups of the pilot, and the least of a factor
 FAIR = 32  # groups, at least, of a factor that needs more than a few
@@ -146,6 +146,7 @@ class Factors:
         def progress(now: int) -> None:
             m.progress(done + now, done + total)
 
+        units = of_plan(list(number.values()), itertools.chain(*work))
         if work:
-            for (factor, _), values in share.values(itertools.chain(*work), total=total, progress=progress):
+            for (_, factor, _), values in share.values(units, total=total, progress=progress):
                 self.of[factor].values.append(values)

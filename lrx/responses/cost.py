@@ -15,7 +15,7 @@ import torch
 
 from lrx.core.factors import FactorSpace
 from lrx.core.text import count_of
-from lrx.responses.adaptive import net_sizes
+from lrx.responses.adaptive import STREAM, net_sizes
 from lrx.responses.conditioned import num_responses
 from lrx.responses.draws import BLOCK
 from lrx.responses.encoding import num_drawn
@@ -182,7 +182,7 @@ def adaptive_cost(
 ) -> Cost:
     """Return at most what `lrx.responses.adaptive.measure_to_target` takes, or the share of it that this process has.
 
-    Rows with nets of one size have draws of their own, so h(z) is computed for each size.
+    Rows with nets of one size have draws of their own, so h(z) is computed for each size, of all that a stream gives.
     """
     nets = net_sizes(num_pilot, max_samples, quasi=quasi)
     alone = replace(m, share=ALL_UNITS)
@@ -192,9 +192,9 @@ def adaptive_cost(
     counted = matrix_cost(part, num_samples=most, base=base, net=nets[-1], num_groups=num_groups, with_std=with_std)
     return replace(
         counted,
-        responses=pilot.responses + counted.responses + (len(nets) - 1) * most,
-        encoded=pilot.encoded + 2 * counted.encoded,  # rows go on with a new block
-        posteriors=pilot.posteriors + 2 * counted.posteriors,
+        responses=pilot.responses + counted.responses + (STREAM * len(nets) - 1) * most,
+        encoded=pilot.encoded + STREAM * counted.encoded,
+        posteriors=pilot.posteriors + STREAM * counted.posteriors,
         at_most=True,
     )
 

@@ -123,6 +123,15 @@ def blocks(m: Measurement, *, base: str, net: int = 1) -> Iterator[Block]:
     return _data_blocks(m, sample=base == "posterior_sample")
 
 
+def block_sizes(m: Measurement, base: str) -> tuple[int, int]:
+    """Return the least and the largest number of draws in one of `blocks`."""
+    if base == "prior":
+        return BLOCK, BLOCK
+    available = num_drawn(m.dataset)
+    number = math.ceil(available / BLOCK)
+    return available // number, math.ceil(available / number)
+
+
 def enumerated(drawn: Iterator[Block], enumeration: Enumeration | None) -> Iterator[Block]:
     """Yield these blocks with all values of quantised latents in place of v; without an enumeration, as they were.
 

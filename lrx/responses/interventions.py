@@ -35,13 +35,13 @@ def block_responses(
 ) -> Iterator[BlockResponses]:
     """Yield the responses of blocks, the last one cut so that they have `num_samples` draws in all.
 
-    num_samples: of all rows, or of each, the largest number first; a row that ends within a block has the whole block.
+    num_samples: of all rows, or of each, the largest number first; only whole blocks, as cut, are a row's.
     """
     start, first = 0, None
     draws_R = [num_samples] * len(rows) if isinstance(num_samples, int) else num_samples
     for block in blocks:
         size = min(block.size, draws_R[0] - start)
-        part = rows[: sum(number > start for number in draws_R)]
+        part = rows[: sum(number >= start + size for number in draws_R)]
         responses = BlockResponses(
             autoencoder, block, part, units, size=size, start=start, first=first, batch_size=batch_size
         )

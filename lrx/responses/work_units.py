@@ -8,6 +8,8 @@ them.
 
 from __future__ import annotations
 
+import dataclasses
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -28,6 +30,15 @@ class WorkUnit:
     key: Key
     responses: int
     evaluate: Callable[[], Values]
+
+
+def of_plan(plan: object, units: Iterable[WorkUnit]) -> Iterator[WorkUnit]:
+    """Yield units whose keys begin with a checksum of a plan, as of numbers of draws that a pilot found.
+
+    So the units of shards that found another plan, as machines of two kinds may, are not taken for those of this one.
+    """
+    checksum = zlib.crc32(repr(plan).encode())
+    return (dataclasses.replace(unit, key=(checksum, *unit.key)) for unit in units)
 
 
 class Share(Protocol):

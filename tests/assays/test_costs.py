@@ -173,8 +173,8 @@ def test_target_se_is_told_at_most() -> None:
     m = prepared(subject)
     cost = counted(m, own)
     assert cost.at_most
-    seen, most = passed(subject, m, own), told(cost)  # never reached: rows draw all they may, here of one size of nets
-    assert all(seen[part] <= most[part] <= 1.3 * seen[part] for part in most)
+    seen, most = passed(subject, m, own), told(cost)  # never reached: rows draw all they may, and h(z) is a part
+    assert all(seen[part] <= most[part] <= 1.6 * seen[part] for part in most)
 
 
 @pytest.mark.parametrize("shard", [None, Shard(2, 3)])

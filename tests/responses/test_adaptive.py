@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lrx.responses.adaptive import FAIR, PILOT, Rows, Target, first_draws, net_sizes
 from lrx.responses.draws import BLOCK, net_size
 from lrx.responses.matrix import ResponseMatrix
+from lrx.responses.measurement import measurement
 from lrx.responses.work_units import ALL_UNITS, Share
 from tests.assays.test_response_matrix import A, Curved, Linear, Vectors, assay, values
 from tests.support.models_for_tests import one_thread as one_thread
@@ -35,13 +36,14 @@ class Synthetic(Rows):
 
     def __init__(self, law: str, nets: list[int], max_samples: int, generator: torch.Generator) -> None:
         self.matrix = ResponseMatrix(range(REPEATS), 1, net=nets, with_std=False)
-        self.left, self.share = dict.fromkeys(nets, max_samples), ALL_UNITS
+        self.share, self._sizes = ALL_UNITS, (BLOCK, BLOCK)
+        self.limits(max_samples)
         self._law, self._generator = LAWS[law][0], generator
 
     def add(self, draws_R: Tensor, share: Share) -> None:
         for place, draws in enumerate(draws_R.tolist()):
             net = int(self.matrix.net_R[place])
-            count, even = -(-draws // BLOCK) * BLOCK // net, net // 4
+            count, even = draws // net, net // 4
             if count:
                 u_NM = torch.rand(count, net, generator=self._generator, dtype=torch.float64)
                 u_NM[:, :even] = (torch.arange(even) + u_NM[:, :even]) / max(1, even)
@@ -136,7 +138,18 @@ def test_adaptive_equals_many_draws_on_each_scale(normalization: str) -> None:
     assert np.allclose(values(many, "response_std"), values(result, "response_std"), rtol=0.03)
 
 
+def test_rows_go_on_after_others_have_their_most() -> None:
+    m = measurement(Curved(), Vectors(9), torch.Generator().manual_seed(0))
+    rows = Rows(m, ResponseMatrix(range(3), 3, with_std=False), torch.zeros(3).double(), Curved(), max_samples=1000)
+    rows.add(rows.in_blocks(torch.tensor([2000, 256, 300])), ALL_UNITS)
+    assert rows.matrix.num_draws.tolist() == [1000, 256, 384]
+    target = Target(1e-9, None, "half")
+    while (more := rows.more(target)).any():
+        rows.add(more, ALL_UNITS)
+    assert rows.matrix.num_draws.tolist() == [1000] * 3
+
+
 def test_sizes_of_nets() -> None:
-    assert net_sizes(256, 16_384, quasi=True) == [8, 16, 32]
+    assert net_sizes(256, 16_384, quasi=True) == [8, 32]
     assert net_sizes(64, 256, quasi=True) == [1, 8]
     assert net_sizes(64, 256, quasi=False) == [1]

@@ -73,7 +73,7 @@ def test_mixed_shards_hold_draws_in_bf16_of_their_rows_alone() -> None:
         stored |= shard.values_by_key
     joined = measure_mixed(prepared(StoredUnits(stored.__getitem__)), **settings)
     whole = measure_mixed(prepared(), **settings)
-    for name in ("products_RDTT", "own_R33", "moments_2D", "both_RDTT", "both_5D"):
+    for name in ("products_RDTT", "own_R33", "moments_4D", "both_RDTT", "both_5D"):
         assert torch.equal(getattr(joined, name), getattr(whole, name)), name
 
 

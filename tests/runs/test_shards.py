@@ -11,7 +11,7 @@ from lrx.assays import catalog
 from lrx.assays.run import run_assay
 from lrx.core.factors import FactorSpace
 from lrx.core.types import AssayResult
-from lrx.responses.work_units import ALL_UNITS, Key, Shard, ShardDone, StoredUnits, Values, WorkUnit
+from lrx.responses.work_units import ALL_UNITS, Key, Shard, ShardDone, StoredUnits, Values, WorkUnit, of_plan
 
 D = 5
 
@@ -58,7 +58,7 @@ MAP = {"base": "image", "index": None, "extent": 2.0, "resolution": 7, "num_post
 MAP |= {"num_samples": 64, "max_pairs": 3, "batch_size": 10}
 CONDITIONED = {"num_groups": 30, "reduction": "mean_of_rms", "threshold": 0.1, "num_bootstrap": 30, "batch_size": 64}
 
-TARGET = {**MATRIX, "num_samples": 256, "target_se": 0.02}
+TARGET = {**MATRIX, "num_samples": 256, "target_se": 0.01}
 ASSAYS: dict[str, tuple[str, dict[str, object]]] = {
     **{f"target {base}": ("response_matrix", {"base": base, **TARGET}) for base in ("prior", "posterior")},
     **{f"matrix {base}": ("response_matrix", {"base": base, **MATRIX}) for base in ("prior", "posterior_sample")},
@@ -110,6 +110,20 @@ def test_joined_shards_equal_undivided_assay(name: str) -> None:
             assert not joined.keys() & part.keys()  # no unit twice
             joined |= part
         assert_equal(run(name, StoredUnits(joined.__getitem__)), undivided)
+
+
+def test_pilots_that_differ_are_not_joined() -> None:
+    """Where another machine's pilot asks for other draws, no unit is taken for one of other rows."""
+    one, other = (of_plan(draws, [WorkUnit((32, 0, 0), 1, tuple)]) for draws in ([1152, 1024], [1024, 1152]))
+    assert next(one).key != next(other).key
+    shard, found = Shard(1, 1), "target prior"
+    with pytest.raises(ShardDone):
+        run(found, shard)
+    other_scale = Curved()
+    with torch.no_grad():
+        other_scale.matrix *= 0.1
+    with pytest.raises(KeyError):
+        run(found, StoredUnits(shard.values_by_key.__getitem__), other_scale)
 
 
 def test_joining_decodes_nothing() -> None:
