@@ -30,7 +30,7 @@ from lrx.models.betavae import BetaVAE
 from lrx.models.networks.conv64 import conv64
 from lrx.models.vae import VAE
 from lrx.responses.draws import blocks
-from lrx.responses.interventions import row_units
+from lrx.responses.interventions import block_responses, row_units
 from lrx.responses.matrix import ResponseMatrix
 from lrx.responses.measurement import measurement
 from lrx.responses.response_sums import unit_sums
@@ -55,17 +55,16 @@ def alike(model: Autoencoder, shape: tuple[int, ...], latents: int, target: floa
     m = measurement(model, OneImage(shape), torch.Generator().manual_seed(seed))
     matrix = ResponseMatrix(range(latents), latents, net=NET, with_std=False)
     sums = functools.partial(unit_sums, net=NET, num_groups=0, num_samples=None, with_std=False)
-    work = row_units(
+    drawn = block_responses(
         m.autoencoder,
         blocks(m, base="prior", net=NET),
         rows=matrix.rows,
         units=m.units,
         num_samples=2**20,
         batch_size=m.batch_size,
-        sums=sums,
     )
     largest = float("inf")
-    for unit in work:
+    for unit in row_units(drawn, sums):
         values = unit.evaluate()
         matrix.add(unit.key[1], values)
         if unit.key[1] + len(values[0]) == latents and matrix.num_samples >= LEAST:
