@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lrx.report import commands, run_contents
 from lrx.report.run_summary import data_of
-from lrx.runs import plan
 from lrx.runs.catalog import Run
 from lrx.runs.grouping import current_config
 from lrx.runs.scan_files import FileScan, scan_files
@@ -64,7 +63,7 @@ def read_run(run: Run, scans: Sequence[tuple[Path, FileScan]]) -> tuple[SweepRun
         provenances.append(scanned.provenance)
     config, measuring, unread = run_contents.read_configs(run, provenances)
     faults += unread + (run_contents.read_curves(run.trained)[1] if run.trained else [])
-    if run.why and run.state not in (plan.MISSING, plan.DELETED):
+    if run.state == "failed":
         faults.append(f"{run.name}: {run.why}")
     last = provenances[-1] if provenances else {}
     scores: dict[Key, float] = {}

@@ -56,8 +56,12 @@ class Run:
 
     @property
     def slowest(self) -> Run:
-        """First of the run and its assays that is not done; the run itself when all are."""
-        return next((part for part in (self, *self.assays) if part.status.state != "done"), self)
+        """First of the run and its assays that is not done, but for results without a status; itself when all are."""
+        for part in (self, *self.assays):
+            has_result = part is not self and part.status.state == UNKNOWN and results.FILENAME in part.files
+            if part.status.state != "done" and not has_result:
+                return part
+        return self
 
     @property
     def state(self) -> str:
@@ -168,8 +172,7 @@ def _run_above(where: str, top: str, by_folder: Mapping[str, Run]) -> Run | None
 
 def _walk(top: Path) -> list[tuple[str, Run]]:
     """List folders with their runs, each before those inside it; one that cannot be listed is a run with an error."""
-    runs: list[tuple[str, Run]] = []
-    sweeps: list[str] = []
+    runs, sweeps = list[tuple[str, Run]](), list[str]()
     prefix = os.path.join(top, "")
 
     def name_of(folder: Path) -> str:

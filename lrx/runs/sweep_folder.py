@@ -63,20 +63,20 @@ class SweepFolder:
         return {name: state for name, state in states.items() if state is not None and state.overrides}
 
     @functools.cached_property
-    def _measured(self) -> dict[tuple[str, str], tuple[str, str]]:
-        """Names of assays and the paths of their checkpoints, by the mark without `ckpt` and the SHA-256."""
-        measured = {}
+    def _measured(self) -> dict[str, dict[str, tuple[str, str]]]:
+        """Names of assays and the paths of their checkpoints, by the mark without `ckpt` and by SHA-256."""
+        measured: dict[str, dict[str, tuple[str, str]]] = {}
         for name, state in self._states.items():
             path, rest = _split(state.overrides)
             if path and state.inputs and "checkpoint" in state.inputs:
-                measured[mark(rest), state.inputs["checkpoint"]] = name, path
+                measured.setdefault(mark(rest), {})[state.inputs["checkpoint"]] = name, path
         return measured
 
     def _of_moved_checkpoint(self, overrides: Sequence[str]) -> str | None:
         """Return the assay of the same checkpoint, which lay elsewhere then."""
         path, rest = _split(overrides)
-        marks = {known for known, _ in self._measured} if path else set()
-        if mark(rest) not in marks:
+        alike = self._measured.get(mark(rest), {}) if path else {}
+        if not alike:
             return None
         from lrx.training import checkpoint  # torch
 
@@ -84,7 +84,7 @@ class SweepFolder:
             digest = file_sha256(checkpoint.find(path))
         except (OSError, ValueError):  # which the job itself says
             return None
-        name, before = self._measured.get((mark(rest), digest), (None, ""))
+        name, before = alike.get(digest, (None, ""))
         return None if Path(before).exists() else name
 
 
