@@ -69,7 +69,7 @@ def overlap(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def faults(figure: Figure, *, least: float) -> list[str]:
-    """Say which texts of a figure lie on another, leave the canvas, or are smaller than `least` points."""
+    """Say which texts of a figure lie on another, leave the canvas, are unreadable, or below `least` points."""
     texts = drawn_texts(figure)
     boxes = [box(text) for text in texts]
     wide, high = 72 * figure.get_size_inches()
@@ -79,6 +79,7 @@ def faults(figure: Figure, *, least: float) -> list[str]:
         for name, text in zip(named, texts, strict=True)
         if float(text.get_fontsize()) < least - 1e-6
     ]
+    messages += [f"{name!r} is source text of mathematics" for name in named if "$\\math" in name]
     for name, corners in zip(named, boxes, strict=True):
         low, up = corners.min(axis=0), corners.max(axis=0)
         if low.min() < -SLACK or up[0] > wide + SLACK or up[1] > high + SLACK:

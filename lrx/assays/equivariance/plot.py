@@ -10,32 +10,42 @@ from matplotlib.ticker import MaxNLocator
 from lrx.assays.plotting import style
 from lrx.assays.plotting.curves import draw_curves
 from lrx.assays.plotting.figure_caption import figure_caption, score_text
+from lrx.assays.plotting.heading import heading
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-WIDTH, HEIGHT = 8.4, 3.6
+WIDE = 5.0  # inches from which the panels lie side by side
+LEFT, HIGH, BELOW = 0.55, 1.75, 0.5  # inches beside, of and below a panel
 NAMES = {"error": "whole places", "interpolated": "interpolated", "best": "best fit"}
 
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
     """Draw the picture, by the name of its file."""
     arrays, shifts = result.arrays, result.coordinates["shift"]
-    figure = style.figure(WIDTH, HEIGHT)
-    boxes = [(0.06 + 0.335 * column, 0.14, 0.25, 0.74) for column in range(3)]
-    errors, places, quality = (figure.add_axes(box) for box in boxes)
+    width = style.width(style.DOUBLE)
+    columns = 3 if width >= WIDE else 1
+    wide, height = width / columns - LEFT, 3 // columns * (HIGH + BELOW)
+    figure = style.figure(width, height)
+    corners = [
+        (LEFT + (place % columns) * (wide + LEFT), height - place // columns * (HIGH + BELOW) - HIGH)
+        for place in range(3)
+    ]
+    errors, places, quality = (
+        figure.add_axes((left / width, bottom / height, wide / width, HIGH / height)) for left, bottom in corners
+    )
     draw_curves(errors, shifts, {words: _both(result, name) for name, words in NAMES.items()})
     errors.axhline(1, color=style.QUIET, linewidth=0.7, linestyle=(0, (4, 3)))
     errors.set_ylim(bottom=0)
-    errors.set_ylabel("error over the spread of codes")
+    errors.set_ylabel("error / spread of codes")
     _by_direction(places, result, "best_place")
     places.plot(shifts, arrays["places"].values[0], color=style.QUIET, linewidth=0.7, linestyle=(0, (4, 3)))
     places.set_ylabel("shift of the code (places)")
     _by_direction(quality, result, "psnr")
-    quality.set_ylabel("PSNR of the decoded picture (dB)")
+    quality.set_ylabel("PSNR of the picture (dB)")
     for axes in (errors, places, quality):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("shift of the picture (pixels)", labelpad=1)
-    style.title(errors, "Equivariance", _caption(result, provenance), characters=140)
+    heading(errors, "Equivariance", _caption(result, provenance))
     return {"equivariance": figure}
 
 

@@ -13,11 +13,13 @@ from matplotlib.figure import Figure
 
 from lrx.assays.plotting import style
 from lrx.assays.plotting.figure_caption import figure_caption
+from lrx.assays.plotting.heading import heading
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-CELL, GAP, TEXT = 0.72, 0.1, 0.3  # inches of a patch, between patches, and of the two lines below one
-COLUMNS = 10
+CELL, GAP, TEXT = 0.78, 0.12, 0.34  # inches of a patch, between patches, and of the two lines below one
+WIDE = 5.0  # inches from which the key is written in full
+KEY = "below: channel, change from black to white, radius r in pixels, shares that are grey and flat"
 MOST = 100  # channels that are drawn, the strongest first
 
 
@@ -25,26 +27,25 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     """Draw the patch of each channel, the strongest first, with its radius and its share that is grey."""
     patches, strength = result.arrays["patch"].values, result.arrays["strength"].values
     order = np.argsort(-strength, kind="stable")[:MOST]
-    columns = min(COLUMNS, len(order))
-    rows = math.ceil(len(order) / columns)
-    width = max(4.2, columns * (CELL + GAP))
-    height = rows * (CELL + TEXT + GAP)
+    width = style.width(style.DOUBLE if len(order) > 3 else style.SINGLE)
+    columns = max(1, int((width + GAP) / (CELL + GAP)))
+    cell = (width + GAP) / columns - GAP
+    height = math.ceil(len(order) / columns) * (cell + TEXT + GAP)
     figure = style.figure(width, height)
-    first: Axes | None = None
     for number, channel in enumerate(order):
         row, column = divmod(number, columns)
-        left = column * (CELL + GAP) / width
-        bottom = 1 - ((row + 1) * (CELL + GAP) + row * TEXT) / height
-        axes = figure.add_axes((left, bottom, CELL / width, CELL / height))
-        first = first or axes
+        bottom = height - row * (cell + TEXT + GAP) - cell
+        axes = figure.add_axes((column * (cell + GAP) / width, bottom / height, cell / width, cell / height))
         axes.imshow(picture(patches[channel] / (_top(patches[channel]) or 1.0)), interpolation="nearest")
         axes.set_xticks([])
         axes.set_yticks([])
         _outline(axes, result)
         axes.set_xlabel(_label(result, int(channel)), fontsize=6, labelpad=2, linespacing=1.2)
-    assert first is not None
-    caption = _caption(result, provenance, len(order))
-    style.title(first, "Footprints of single places", caption, characters=max(50, int(17 * width)), above=2)
+    if len(order) < columns:  # patches keep their size in a row that is not full
+        right = figure.add_axes((1 - 0.01, 1 - cell / height, 0.01, cell / height))
+        right.axis("off")
+    key = "channel: black to white, radius in pixels" if width < WIDE else KEY
+    heading(figure.axes[0], "Footprints of single places", _caption(result, provenance, len(order)), key=key)
     return {"footprint": figure}
 
 
@@ -90,5 +91,5 @@ def _caption(result: AssayResult, provenance: results.Provenance, shown: int) ->
         f"base {settings['base']}",
         f"{settings['num_samples']:,} draws",
         f"mean change by {settings['size']:g} step" + ("s" if settings["size"] != 1 else ""),
-        f"below: channel, black to white, radius in pixels, share that is grey and flat; strongest first{some}",
+        f"strongest channels first{some}",
     )

@@ -27,6 +27,7 @@ from lrx.storage import results
 
 WIDE = 5.0  # inches from which maps may lie beside the scores
 BESIDE = 16  # factors, at most, of maps beside the scores
+SMALLEST = 6.0  # points of letters in one column
 SHOWN = 2  # maps, the first that the file has
 ROW, LABEL, VALUE, GAP, AXIS = 0.165, 1.62, 0.78, 0.42, 0.42  # inches
 
@@ -43,7 +44,9 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     beside = wide >= WIDE and factors <= BESIDE and bool(maps)
     left = wide - (0.43 * wide if beside else 0)
     groups = [labels for labels in (bounded, others) if labels]
-    dots = sum(ROW * len(labels) + AXIS for labels in groups)
+    shrink = 1.0 if beside else 0.7
+    row = ROW / shrink  # labels take more of a narrow page, to which rows are scaled as well
+    dots = sum(row * len(labels) + AXIS for labels in groups)
     map_high = max(0.7, min(1.6, 0.15 * latents)) if latents <= 10 or latents > BESIDE else 0.14 * latents
     maps_high = len(maps) * (map_high + 0.3) + 0.6 if maps else 0.0
     high = max(dots, maps_high) if beside else dots + maps_high
@@ -55,19 +58,19 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
 
     top, first = 0.0, None
     for labels in groups:
-        axes = box(LABEL, left - LABEL - VALUE, top, ROW * len(labels))
+        axes = box(LABEL, left - LABEL - VALUE, top, row * len(labels))
         _draw_dots(axes, result, labels, unit=labels is bounded)
-        top += ROW * len(labels) + AXIS
+        top += row * len(labels) + AXIS
         first = first or axes
     assert first is not None
     chance = _draw_chance(first, result, bounded) if bounded else []
-    across = wide - left - GAP - 0.4 if beside else wide - GAP - 0.8
+    across = wide - left - GAP - 0.4 if beside else wide - LABEL - 0.4
     places = [(0.0 if beside else dots) + 0.16 + number * (map_high + 0.3) for number in range(len(maps))]
     axes_of = {
-        name: box(left + GAP if beside else GAP + 0.3, across, place, map_high)
+        name: box(left + GAP if beside else LABEL, across, place, map_high)
         for name, place in zip(maps, places, strict=True)
     }
-    draw_maps(axes_of, result, titles(), cell=72 * across / factors, row=72 * map_high / latents)
+    draw_maps(axes_of, result, titles(), cell=72 * shrink * across / factors, row=72 * map_high / latents)
     key = f"dotted: chance for {join_names(chance, 3)}" if chance else ""
     above = 10 if chance or (beside and maps) else 0
     heading(first, "Disentanglement metrics", _caption(result, provenance), key=key, above=above)
@@ -103,7 +106,8 @@ def _others(result: AssayResult) -> dict[str, str]:
 
 def _draw_dots(axes: Axes, result: AssayResult, labels: Mapping[str, str], *, unit: bool) -> None:
     """Draw a score a row. unit: whether the axis goes from 0 to 1, else to what the scores need."""
-    top = 1.0
+    top, is_wide = 1.0, style.width(style.DOUBLE) >= WIDE
+    size = style.SMALL if is_wide else SMALLEST
     for row, name in enumerate(labels):
         value, error = result.scores[name], result.scores.get(f"{name}_se", math.nan)
         if math.isfinite(value):
@@ -113,22 +117,22 @@ def _draw_dots(axes: Axes, result: AssayResult, labels: Mapping[str, str], *, un
             top = max(top, place + bar)
         text = plus_minus(value, error) if math.isfinite(value) else "not defined"
         place_of_text = offset_copy(axes.get_yaxis_transform(), axes.get_figure(root=True), 6, 0, "points")
-        axes.text(1, row, text, fontsize=style.SMALL, va="center", transform=place_of_text)
+        axes.text(1, row, text, fontsize=size, va="center", transform=place_of_text)
     if not unit:
         finite = [result.scores[name] + result.scores.get(f"{name}_se", 0.0) for name in labels]
         top = max([1.05 * value for value in finite if math.isfinite(value)] or [1.0])
     axes.set_xlim(0, (top if not unit else 1) or 1.0)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_yticks(range(len(labels)), list(labels.values()))
-    axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(5 if style.width(style.DOUBLE) >= WIDE else 2))
+    axes.tick_params(axis="y", length=0, labelsize=style.TICK if is_wide else SMALLEST)
+    axes.xaxis.set_major_locator(MaxNLocator(5 if is_wide else 2))
     axes.grid(axis="x", color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
 def _draw_chance(axes: Axes, result: AssayResult, bounded: Mapping[str, str]) -> list[str]:
-    """Draw a dotted mark at chance in the rows of scores that have one, and its value once above the axes.
+    """Draw a dotted mark at chance in the rows of scores that have one, and in a wide picture its value once above.
 
     Return the labels of these scores. Measured levels have no label.
     """
@@ -147,7 +151,7 @@ def _draw_chance(axes: Axes, result: AssayResult, bounded: Mapping[str, str]) ->
             labels.setdefault(level, f"{level:g}")
         named.append(score.label)
         axes.plot([level] * 2, [row - 0.5, row + 0.5], color=style.QUIET, linewidth=1.0, linestyle=(0, (1, 2)))
-    for level, label in labels.items():
+    for level, label in labels.items() if style.width(style.DOUBLE) >= WIDE else ():
         above = offset_copy(axes.get_xaxis_transform(), axes.get_figure(root=True), 0, 2, "points")
         axes.text(level, 1, label, fontsize=style.SMALL, ha="center", transform=above)
     return named

@@ -10,6 +10,7 @@ from matplotlib.transforms import offset_copy
 NONE = "–"  # where a number is not defined
 WITH_ERROR, LEAST_CELL = 24.0, 14.0  # points of a cell that holds a value and its error, and a value alone
 ROOMY = 30.0  # points of a cell whose error has its leading zero
+TINY = 0.0005  # errors below are not written out
 
 
 def error_digits(error: float, decimals: int = 2) -> str:
@@ -33,9 +34,7 @@ def annotate(
     above, below = (offset_copy(axes.transData, figure, y=points, units="points") for points in (4, -6))
     for (row, column), value in np.ndenumerate(matrix):
         if cell >= WITH_ERROR:
-            error = error_digits(float(se[row, column]))
-            shorter = error.lstrip("0") if cell < ROOMY else error
-            parts = [(f"{value:.2f}", 8.0, above), (f"±{shorter}", 6.0, below)]
+            parts = [(f"{value:.2f}", 8.0, above), (_below(float(se[row, column]), cell), 6.0, below)]
         else:
             parts = [(f"{value:.2f}".lstrip("0"), 6.0, axes.transData)]
         for text, size, place in parts:
@@ -44,6 +43,15 @@ def annotate(
                 va="center", transform=place,
             )  # fmt: skip
             written.set_in_layout(False)  # inside the axes anyway; measuring hundreds of texts takes seconds
+
+
+def _below(error: float, cell: float) -> str:
+    """Return the error of a cell, without its leading zero where cells are narrow."""
+    tiny = TINY if cell >= ROOMY else 2 * TINY
+    if 0 < error < tiny:
+        return f"<{tiny:g}".replace("0.", ".")
+    text = error_digits(error)
+    return f"±{text.lstrip('0') if cell < ROOMY else text}"
 
 
 def write_text(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 MINUS = "\N{MINUS SIGN}"
-MOST = 12  # decimals
+MOST = 6  # decimals; smaller numbers are written with a power of ten
 
 
 def rounded(value: float, error: float = math.nan) -> tuple[str, str]:
@@ -17,13 +17,17 @@ def rounded(value: float, error: float = math.nan) -> tuple[str, str]:
     (('0.000', '0.005'), ('33.0', '1.5'), ('−1234', '56'), ('0.500', '0'))
     >>> rounded(0.45678), rounded(1234.5), rounded(0.0)
     (('0.457', ''), ('1234', ''), ('0', ''))
+    >>> rounded(1.234e-9, 5e-10), rounded(1.234e-9)
+    (('1.2e-09', '5e-10'), ('1.2e-09', ''))
     """
     if math.isfinite(error) and error > 0:
         exponent = math.floor(math.log10(error))
-        decimals = min(MOST, max(0, -exponent + (error < 2 * 10**exponent)))
+        decimals = max(0, -exponent + (error < 2 * 10**exponent))
+        if decimals > MOST:
+            return f"{value:.2g}", f"{error:.1g}"
         return _fixed(value, decimals), f"{error:.{decimals}f}"
     decimals = 0 if value == 0 or not math.isfinite(value) else max(0, 2 - math.floor(math.log10(abs(value))))
-    return _fixed(value, min(MOST, decimals)), "" if math.isnan(error) else f"{error:g}"
+    return _fixed(value, decimals) if decimals <= MOST else f"{value:.2g}", "" if math.isnan(error) else f"{error:g}"
 
 
 def plus_minus(value: float, error: float = math.nan) -> str:

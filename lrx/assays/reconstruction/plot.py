@@ -8,29 +8,39 @@ from matplotlib.figure import Figure
 
 from lrx.assays.plotting import style
 from lrx.assays.plotting.figure_caption import figure_caption, score_text
+from lrx.assays.plotting.heading import heading
 from lrx.assays.plotting.image_grid import is_image, show_sheet
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-CELL = 0.55  # inches of an image
-BARS = 1.3  # inches of the panel of latents
+WIDE = 5.0  # inches from which all images are drawn
+BARS, BETWEEN, AXIS = 1.0, 0.35, 0.4  # inches of the panel of latents, above and below it
+POINTS = 2.2  # inches in height of the panel of vectors
+MOST = 8  # images in one column
 
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
     """Draw the picture, by the name of its file."""
     pairs = result.arrays["pair"].values
     pictures = is_image(pairs)
-    width = max(4.2, len(pairs) * CELL) if pictures else 4.2
-    strip = 2 * width / len(pairs) if pictures else 2.2
-    height = strip + 0.75 + BARS
-    figure = style.figure(width, height)
-    upper = figure.add_axes((0, (height - strip) / height, 1, strip / height))
+    width = style.width(style.DOUBLE)
+    shown = pairs if width >= WIDE else pairs[:MOST]
+    strip = POINTS
+    across = width - 0.1
     if pictures:
-        show_sheet(upper, pairs.swapaxes(0, 1), gap=max(1, pairs.shape[-1] // 32))
+        cell = min(across / len(shown), 0.9 * pairs.shape[-1] / pairs.shape[-2])
+        across, strip = cell * len(shown), 2 * cell * pairs.shape[-2] / pairs.shape[-1]
+    height = strip + BETWEEN + BARS + AXIS
+    figure = style.figure(width, height)
+    box = 0.05 / width, (height - strip) / height, across / width, strip / height
+    upper = figure.add_axes(box)
+    if pictures:
+        show_sheet(upper, shown.swapaxes(0, 1), gap=max(1, pairs.shape[-1] // 32))
     else:
         _points(upper, pairs.reshape(len(pairs), 2, -1))
-    _latents(figure.add_axes((0.02, 0.32 / height, 0.96, BARS / height)), result)
-    style.title(upper, "Reconstructions", _caption(result, provenance), characters=max(50, int(17 * width)))
+    _latents(figure.add_axes((0.05 / width, AXIS / height, 1 - 0.1 / width, BARS / height)), result)
+    key = "upper row: images; lower row: their reconstructions" if pictures else ""
+    heading(upper, "Reconstructions", _caption(result, provenance), key=key)
     return {"reconstruction": figure}
 
 
@@ -52,13 +62,14 @@ def _latents(axes: Axes, result: AssayResult) -> None:
     colours = [style.ACCENT if on else "#c4c7c9" for on in active]
     errors = result.arrays[f"{name}_se"].values[order] if f"{name}_se" in result.arrays else None
     axes.bar(np.arange(len(values)), values[order], color=colours, yerr=errors, error_kw={"linewidth": 0.7})
-    axes.set_xticks(np.arange(len(values)), [str(latent) for latent in order], fontsize=7 if len(values) <= 32 else 4)
+    every = -(-len(values) // (32 if style.width(style.DOUBLE) >= WIDE else 14))
+    axes.set_xticks(np.arange(0, len(values), every), [str(latent) for latent in order[::every]])
     axes.set_xlim(-0.6, len(values) - 0.4)
-    axes.set_xlabel("latent, largest first", fontsize=8, labelpad=1)
+    axes.set_xlabel("latent, largest first; coloured: active", labelpad=1)
     axes.set_title(
         "KL of each latent in nats" if name == "kl_per_latent" else "variance of each latent's codes",
-        fontsize=8,
         loc="left",
+        pad=3,
     )
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -10,35 +10,47 @@ from matplotlib.ticker import MaxNLocator
 from lrx.assays.plotting import style
 from lrx.assays.plotting.figure_caption import figure_caption, informative
 from lrx.assays.plotting.heading import heading
-from lrx.assays.plotting.panels import LEFT, add_panel, panel_boxes
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-BARS, PANEL, BETWEEN = 0.95, 1.6, 0.45  # inches of the bars, of a panel with its labels, and between them
-LABELLED = 48  # channels, at most, whose bars have numbers
+WIDE = 5.0  # inches from which the four panels lie side by side, else two by two
+BARS, BELOW, LEFT = 1.0, 0.75, 0.45  # inches of the bars, below them, and beside a panel
+CELL = 13.0  # points of a cell that holds its number
 ANNOTATED = 7  # side of a heat map, at most, whose cells have numbers
 
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
     """Draw what is read back of each channel, the responses around a site in units of its step, and their reach."""
     width = style.width(style.DOUBLE)
-    boxes, high = panel_boxes(4, width, None, least=PANEL)
-    size = width, high + BARS + BETWEEN
-    figure = style.figure(*size)
-    bars = add_panel(figure, (LEFT, high + BETWEEN, width - LEFT, BARS), size)
+    columns = 4 if width >= WIDE else 2
+    side = width / columns - LEFT
+    height = BARS + BELOW + 4 // columns * (side + BELOW)
+    figure = style.figure(width, height)
+    bars = figure.add_axes((LEFT / width, 1 - BARS / height, 1 - LEFT / width, BARS / height))
     _bars(bars, result)
-    *maps, matrix, reach = (add_panel(figure, box, size) for box in boxes)
     own, others = _around(result)
-    _, top = style.shared("around", 0.0, float(np.nanmax([own, others], initial=0)) or 1.0)
-    panels = (("own channel (steps)", own), ("all others (steps)", others))
-    for number, (axes, (head, values)) in enumerate(zip(maps, panels, strict=True)):
-        _map(axes, values, result.coordinates["dx"], top, head)
-        axes.set_ylabel("" if number else "dy", labelpad=1)
-    _matrix(matrix, result)
-    _reach(reach, result)
+    top = style.shared("steps", 0, float(np.nanmax([own, others], initial=0)) or 1.0)[1]
+
+    def panel(place: int) -> Axes:
+        row, column = divmod(place, columns)
+        left, bottom = LEFT + column * (side + LEFT), height - BARS - BELOW - row * (side + BELOW) - side
+        return figure.add_axes((left / width, bottom / height, side / width, side / height))
+
+    cell = 72 * side / len(result.coordinates["dx"])
+    for place, (head, values) in enumerate((("own channel, in steps", own), ("all others, in steps", others))):
+        axes = panel(place)
+        _map(axes, values, result.coordinates["dx"], top, numbers=cell >= CELL)
+        _head(axes, head)
+        axes.set_ylabel("" if place else "dy", labelpad=1)
+    _matrix(panel(2), result)
+    _reach(panel(3), result)
     key = informative(result, str(result.arrays["informative"].values.sum())) + ", coloured"
-    heading(bars, "Spatial response", _caption(result, provenance), key=key, above=18)
+    heading(bars, "Spatial response", _caption(result, provenance), key=key, above=8)
     return {"spatial_response": figure}
+
+
+def _head(axes: Axes, text: str) -> None:
+    axes.set_title(text, fontsize=style.TICK, loc="left", pad=3)
 
 
 def _bars(axes: Axes, result: AssayResult) -> None:
@@ -51,14 +63,14 @@ def _bars(axes: Axes, result: AssayResult) -> None:
     axes.bar(where, read_back[order], color=colours, yerr=se[order], error_kw={"linewidth": 0.7})
     correlation = result.arrays["correlation"].values[order]
     axes.plot(where, correlation, ".", color="black", markersize=4, label="correlation over images")
-    axes.legend(frameon=False, fontsize=7, loc="upper right", bbox_to_anchor=(1, 1.3), handletextpad=0.2)
+    axes.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 1.2), handletextpad=0.2, borderpad=0)
     axes.axhline(1, color=style.QUIET, linewidth=0.7, linestyle=(0, (4, 3)))
-    small = 7 if len(order) <= LABELLED else 5
-    axes.set_xticks(where, [str(channel) for channel in order], fontsize=small)
+    every = -(-len(order) // (40 if style.width(style.DOUBLE) >= WIDE else 16))
+    axes.set_xticks(where[::every], [str(channel) for channel in order[::every]])
     axes.set_xlim(-0.6, len(order) - 0.4)
     axes.set_ylim(min(0.0, float(np.nanmin(correlation, initial=0))), None)
-    axes.set_ylabel("read back")
-    axes.set_xlabel("channel that is set, largest first", labelpad=1)
+    axes.set_ylabel("read back" if style.width(style.DOUBLE) >= WIDE else "")
+    axes.set_xlabel("channel that is set, by what is read back", labelpad=1)
     axes.tick_params(axis="x", length=0)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -77,15 +89,14 @@ def _around(result: AssayResult) -> tuple[np.ndarray, np.ndarray]:
     return first, second
 
 
-def _map(axes: Axes, values: np.ndarray, offsets: np.ndarray, top: float, head: str) -> None:
+def _map(axes: Axes, values: np.ndarray, offsets: np.ndarray, top: float, *, numbers: bool) -> None:
     radius = float(offsets[-1]) + 0.5
     extent = (-radius, radius, radius, -radius)
     axes.imshow(values, cmap=style.SEQUENTIAL, vmin=0, vmax=top, extent=extent, interpolation="nearest")
-    axes.set_title(head, loc="left")
     axes.set_xlabel("dx", labelpad=1)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-    if len(offsets) <= ANNOTATED:
+    if len(offsets) <= ANNOTATED and numbers:
         for y, row in zip(offsets, values, strict=True):
             for x, value in zip(offsets, row, strict=True):
                 text = f"{value:.2f}".lstrip("0") if value >= 0.005 else "0"
@@ -99,7 +110,7 @@ def _matrix(axes: Axes, result: AssayResult) -> None:
     with np.errstate(invalid="ignore", divide="ignore"):
         values = result.arrays["kernel"].values[:, :, radius, radius] / result.arrays["step"].values[:, None]
     axes.imshow(values, cmap=style.SEQUENTIAL, vmin=0, vmax=1, interpolation="nearest")
-    axes.set_title("at the place (steps)", loc="left")
+    _head(axes, "at the place set, in steps")
     axes.set_xlabel("channel responding", labelpad=1)
     axes.set_ylabel("channel set", labelpad=1)
     for axis in (axes.xaxis, axes.yaxis):
@@ -113,7 +124,7 @@ def _reach(axes: Axes, result: AssayResult) -> None:
     for shares, colour in zip(within, colours, strict=True):
         axes.plot(result.coordinates["distance"], shares, color=colour, linewidth=0.8)
     axes.set_ylim(0, 1.03)
-    axes.set_title("share within", loc="left")
+    _head(axes, "share within a distance")
     axes.set_xlabel("places from the site", labelpad=1)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     for side in ("top", "right"):

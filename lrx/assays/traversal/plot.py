@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from lrx.assays.plotting import style
 from lrx.assays.plotting.annotations import error_digits
 from lrx.assays.plotting.figure_caption import MARK, figure_caption, informative
+from lrx.assays.plotting.heading import heading
 from lrx.assays.plotting.image_grid import is_image, show_lines, show_sheet
 from lrx.assays.plotting.response_scale import scale_of
 from lrx.assays.plotting.unit_words import unit_label
@@ -20,45 +21,59 @@ from lrx.storage import results
 ROWS = 16  # latents that are drawn, the most responding first
 IMAGES = 3  # images that are drawn beside each other
 COLUMNS = 3  # named, of those that a row moves most
-CELL = 0.36  # inches of an image
-CURVE = 0.95  # inches of the panel of the response
-GAP = 0.14
+WIDE = 5.0  # inches from which several images and all steps are drawn
+LEAST = 0.3  # inches of an image, at least
+NAMES, CURVE, GAP = 0.85, 0.75, 0.14  # inches of the names, of the panel of the response, and between panels
 
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
     """Draw a row for each latent, at most 16, from at most 3 images, and beside it the response."""
-    walks = result.arrays["walk"].values[:IMAGES, :ROWS]
-    images, rows, steps = walks.shape[:3]
+    width = style.width(style.DOUBLE)
+    walks, steps = _shown(result, width - NAMES - CURVE - GAP)
+    images, rows = walks.shape[:2]
     pictures = is_image(walks)
-    # few images have their rows drawn larger
-    cell = CELL * (2 if images == 1 else 1)
-    strip, row_height = steps * cell, max(cell, 0.42) if pictures else 0.9
-    width = 0.9 + images * (strip + GAP) + 0.15 + CURVE
-    height = rows * (row_height + GAP / 2) + 0.6
+    strip = (width - NAMES - CURVE - GAP) / images - GAP
+    cell = strip / len(steps)
+    row_height = max(min(cell, 0.7), 0.36) if pictures else 0.8
+    strip = min(strip, row_height * len(steps)) if pictures else strip
+    height = rows * (row_height + GAP / 2)
     figure = style.figure(width, height)
     first: Axes | None = None
     for row in range(rows):
         bottom = height - (row + 1) * (row_height + GAP / 2)
         for image in range(images):
-            left = 0.9 + image * (strip + GAP)
+            left = NAMES + image * (strip + GAP)
             axes = figure.add_axes((left / width, bottom / height, strip / width, row_height / height))
             first = first or axes
-            _strip(axes, result, walks[image, row], _values(result, row), last=row == rows - 1)
+            _strip(axes, result, walks[image, row], _values(result, row)[steps], last=row == rows - 1)
             if row == 0:
                 label = f"image {result.coordinates['image'][image]}"
-                _annotate(axes, label, (0, 1), (0, 2), 7, style.QUIET, "left", "bottom")
+                _annotate(axes, label, (0, 1), (0, 2), style.SMALL, style.QUIET, "left", "bottom")
             if image == 0:
                 _name(axes, result, row)
                 _name_columns(axes, result, row)
             elif not pictures:
                 axes.set_yticklabels([])
-        left = width - CURVE
+        left = NAMES + images * (strip + GAP) + 0.1
         curve = figure.add_axes((left / width, bottom / height, CURVE / width, row_height / height))
         _response(curve, result, row, last=row == rows - 1)
     assert first is not None
+    key = informative(result, str(result.arrays["informative"].values.sum()), scale_of(result.arrays["self_response"]))
     caption = _caption(result, provenance, rows, images)
-    style.title(first, "Traversals along latents", caption, characters=max(50, int(17 * (width - 0.9))), above=4)
+    heading(first, "Traversals along latents", caption, key=key, above=12)
     return {"traversal": figure}
+
+
+def _shown(result: AssayResult, room: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the walks that fit into `room` inches, (images, rows, steps, ...), and the steps that are drawn."""
+    walks = result.arrays["walk"].values[:IMAGES, :ROWS]
+    count = walks.shape[2]
+    if not is_image(walks):
+        return walks[: IMAGES if room > WIDE / 2 else 1], np.arange(count)
+    images = max(1, min(len(walks), int(room / (LEAST * count))))
+    fits = max(2, min(count, int((room / images - GAP) / LEAST)))
+    steps = np.unique(np.linspace(0, count - 1, fits).round().astype(int))
+    return walks[:images][:, :, steps], steps
 
 
 def _name_columns(axes: Axes, result: AssayResult, row: int) -> None:
@@ -69,7 +84,7 @@ def _name_columns(axes: Axes, result: AssayResult, row: int) -> None:
     slopes = result.arrays["moved"].values[row]
     most = np.argsort(-np.abs(slopes))[:COLUMNS]
     text = ", ".join(f"{names[column]} {slopes[column]:+.2g}" for column in most)
-    _annotate(axes, text, (1, 1), (-3, -3), 6, style.QUIET, "right", "top")
+    _annotate(axes, text, (1, 1), (-3, -3), 6.0, style.QUIET, "right", "top")
 
 
 def _values(result: AssayResult, row: int) -> np.ndarray:
@@ -98,7 +113,6 @@ def _strip(axes: Axes, result: AssayResult, walk: np.ndarray, values: np.ndarray
     axes.set_ylim(float(every.min()) - margin, float(every.max()) + margin)
     axes.set_xlim(values[0], values[-1])
     axes.set_xticks([values[0], 0] if last else [])  # the last value would touch the next walk's first
-    axes.tick_params(labelsize=7)
 
 
 def _name(axes: Axes, result: AssayResult, row: int) -> None:
@@ -119,7 +133,7 @@ def _annotate(
     text: str,
     place: tuple[float, float],
     shift: tuple[float, float],
-    size: int,
+    size: float,
     colour: str,
     ha: Literal["left", "right"],
     va: Literal["top", "bottom"],
@@ -150,10 +164,10 @@ def _response(axes: Axes, result: AssayResult, row: int, *, last: bool) -> None:
     ticks = [values[0], 0, values[-1]] if "value" not in result.arrays else [round(values[0], 2), round(values[-1], 2)]
     axes.set_xticks(ticks if last else [])
     axes.set_yticks(ticks)
-    axes.tick_params(labelsize=7, length=2)
+    axes.tick_params(length=2)
     axes.yaxis.tick_right()
     if row == 0:
-        axes.set_title("response to value", fontsize=7, color=style.QUIET, loc="left", pad=3)
+        axes.set_title("response", fontsize=style.SMALL, color=style.QUIET, loc="left", pad=3)
 
 
 def _caption(result: AssayResult, provenance: results.Provenance, rows: int, images: int) -> str:
@@ -168,5 +182,5 @@ def _caption(result: AssayResult, provenance: results.Provenance, rows: int, ima
         f"{images} of {settings['num_images']} images" if more else "",
         f"values from {-float(extent):g} to {extent:g}" if extent else f"each of {settings['steps']} values",
         f"below each latent its response to itself ± standard error, normalization {scale}",
-        informative(result, str(result.arrays["informative"].values.sum())),
+        "right: the latent's own response to the value that is set",
     )
