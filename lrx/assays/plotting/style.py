@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -69,13 +68,6 @@ def new_figure(wide: float, high: float) -> Figure:
     blank = Figure(figsize=(wide, high), dpi=DPI, facecolor="white")
     FigureCanvasAgg(blank)
     return blank
-
-
-def title(axes: Axes, text: str, caption: str, *, characters: int = 0, above: float = 0) -> None:
-    """Write a heading."""
-    from lrx.assays.plotting.heading import heading
-
-    heading(axes, text, caption, above=above)
 
 
 def save(drawn: Figure, path: Path) -> Path:
