@@ -82,7 +82,7 @@ def test_imports_point_down() -> None:
 
 def test_assays_do_not_import_each_other() -> None:
     for path in (ROOT / "assays").glob("*/*.py"):
-        shared = ("plotting", "description", "catalog", "requirements", "summary")
+        shared = ("plotting", "description", "catalog", "requirements", "summary", "answers")
         own = tuple(f"lrx.assays.{name}" for name in (path.parent.name, *shared))
         assert not [name for name in imports(path) if name.startswith("lrx.assays.") and not name.startswith(own)], path
 

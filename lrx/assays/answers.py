@@ -66,7 +66,7 @@ def moved_latents(assays: Mapping[str, AssayResult]) -> Answers:
     """Return for each latent that is set the others that move: of the response matrix, else of another assay with such
     a matrix, else of a traversal; empty where there is none."""
     order = sorted(assays, key=lambda name: name != "response_matrix")
-    for array, axes in (("matrix", ("intervened", "responding")), ("answer", ("latent", "responding"))):
+    for array, axes in (("matrix", ("intervened", "responding")), ("answer", ("latent", "unit"))):
         for found in _matrices({name: assays[name] for name in order}, array, axes):
             other_RC = np.array([[row != column for column in found.columns] for row in found.rows])
             return _ranked(found._replace(values_RC=np.where(other_RC, found.values_RC, np.nan)))

@@ -69,9 +69,7 @@ def test_threshold_counts_in_units() -> None:
 def test_latent_does_not_move_itself() -> None:
     graph = result([[1, 0.3], [0.05, 1]], 0.01, LATENTS)
     assert names(answers.moved_latents({"latent_graph": graph})) == {"latent 0": ["latent 1"], "latent 1": []}
-    walks = AssayResult(
-        {"answer": Array(np.array([[0.2, 0.9, 0.4]]), ("latent", "responding"))}, {"latent": np.array([1])}
-    )
+    walks = AssayResult({"answer": Array(np.array([[0.2, 0.9, 0.4]]), ("latent", "unit"))}, {"latent": np.array([1])})
     assert names(answers.moved_latents({"traversal": walks})) == {"latent 1": ["latent 2", "latent 0"]}
 
 

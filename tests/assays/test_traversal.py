@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from lrx.assays.answers import moved_latents
 from lrx.assays.run import run_assay
 from lrx.assays.traversal.assay import Settings, measure
+from lrx.assays.traversal.targets import EXTENT, STEPS
 from lrx.core.types import AssayResult
 from lrx.responses.measure_matrix import measure_matrix
 from lrx.responses.measurement import measurement
@@ -105,6 +108,38 @@ def test_following_is_gain_of_response() -> None:
     assert result.scores["mean_following_se"] == pytest.approx(0, abs=1e-12)
 
 
+MIXED = torch.tensor([[1.0, 0.5, 0, 0], [0, 1, 0, 0], [0, 0, 1, -0.25], [0, 0, 0, 1]]).double()
+
+
+class Mixing(Gains):
+    """h = z MIXED."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z @ MIXED
+
+
+def test_values_and_latent_as_numbers() -> None:
+    given = {"extent": EXTENT, "steps": STEPS, "images": [7, 4]}
+    result = assay(Mixing(), latents=2, values=[2, -2], **given)
+    assert result.coordinates["latent"].tolist() == [2]
+    assert result.coordinates["step"].tolist() == [-2, 2]
+    z = Vectors(40, 4).points[[7, 4]]
+    assert np.allclose(result.arrays["original"].values, z, atol=1e-6)
+    assert np.allclose(result.arrays["reconstruction"].values, z @ MIXED, atol=1e-6)
+    size = torch.stack([(value - z[:, 2]).square() for value in (-2, 2)]).mean(0).sqrt()
+    expected = size[:, None] * MIXED[2].abs()
+    assert np.allclose(result.arrays["answer"].values, expected.mean(0)[None], atol=1e-6)
+    assert np.allclose(result.arrays["answer_se"].values, expected.std(0)[None] / math.sqrt(2), atol=1e-6)
+    moved = moved_latents({"traversal": result})
+    assert {name: [answer.name for answer in found] for name, found in moved.items()} == {"latent 2": ["latent 3"]}
+    assert result.settings["values"] == "2, -2"
+    assert result.settings["extent"] is None
+    one = assay(Mixing(), latents=[0, 1], values=1.5, **given)
+    assert one.arrays["walk"].values.shape[:3] == (2, 2, 1)
+    assert np.isnan(one.arrays["following"].values).all()
+    assert np.isnan(one.scores["mean_following"])
+
+
 def test_images_are_stored_as_uint8() -> None:
     result = assay(Pixels(), Rows())
     walks = result.arrays["walk"]
@@ -139,7 +174,14 @@ def test_images_are_drawn_first_and_progress_is_complete() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"latents": "foo"}, "latents must be informative, all, or a list"),
+        ({"latents": "informativ"}, "latents must be informative, all, a number, or a list"),
+        ({"latents": "informativ"}, "did you mean informative"),
+        ({"latents": 4}, "latents must name one of 0 to 3, not 4"),
+        ({"values": []}, "values must be null, a number, or different numbers"),
+        ({"values": [1, 1.0]}, "values must be null, a number, or different numbers"),
+        ({"values": ["a"]}, "values must be null, a number, or different numbers"),
+        ({"values": 2, "steps": 5, "extent": EXTENT}, "steps=5 has no effect beside values; leave one of them out"),
+        ({"values": [1, 2], "extent": 2.0}, "extent=2.0 has no effect beside values"),
         ({"latents": [4]}, "latents must be different ones of 0 to 3"),
         ({"latents": [1, 1]}, "latents must be different ones of 0 to 3"),
         ({"latents": []}, "latents must be different ones of 0 to 3"),

@@ -80,3 +80,41 @@ def test_file_without_assay_raises(tmp_path: Path) -> None:
     results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no traversal; it has maps"):
         draw(path, tmp_path)
+
+
+@pytest.mark.parametrize("values", [[1.5], [-2.0, 2.0], [0.5, 1.0, 4.0], [*range(1, 9)]])
+@pytest.mark.parametrize("vectors", [False, True])
+def test_images_values_and_other_answers(
+    tmp_path: Path, figures: list[Figure], values: list[float], vectors: bool
+) -> None:
+    path = written(tmp_path, 2, 2, vectors=vectors)
+    stored = results.read(path)
+    before = stored.assays["traversal"]
+    walks = before.arrays["walk"]
+    pairs = Array(walks.values[:, 0, 0], ("image", *walks.axes[3:]))
+    arrays = {
+        **before.arrays,
+        "walk": Array(np.repeat(walks.values[:, :, :1], len(values), axis=2), walks.axes),
+        "own_response": Array(np.zeros((2, 2, len(values))), walks.axes[:3]),
+        "original": pairs,
+        "reconstruction": pairs,
+        "answer": Array(np.array([[0.2, 0.05, 0.4], [0, 0, 0]]), ("latent", "unit")),
+        "answer_se": Array(np.full((2, 3), 0.02), ("latent", "unit")),
+    }
+    result = AssayResult(
+        arrays,
+        {**before.coordinates, "step": np.array(values, float), "unit": np.array([0, 10, 30])},
+        {},
+        {**before.settings, "extent": None, "values": ", ".join(map(str, values)), "steps": len(values)},
+    )
+    results.write(path, {"traversal": result}, stored.provenance)
+    draw(path, tmp_path)
+    texts = [" ".join(text.get_text().split()) for axes in figures[0].axes for text in axes.texts]
+    assert "latent 30 0.40 ± 0.02 latent 0 0.20 ± 0.02" in texts
+    assert texts.count("none") == texts.count("others that answer") == 1
+    assert any("each image and its reconstruction" in text for text in texts) != vectors
+    assert texts.count("image 100") == texts.count("image 101") == 1
+    labels = [label.get_text() for axes in figures[0].axes for label in axes.get_xticklabels()]
+    if not vectors:
+        ends = values if len(values) <= 5 else [values[0], values[-1]]
+        assert all(f"{value:+g}" in labels for value in ends)

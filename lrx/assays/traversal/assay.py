@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 
 from lrx.assays.traversal.targets import EXTENT, STEPS, targets
-from lrx.assays.traversal.walks import moved_arrays, slope_over, walk
+from lrx.assays.traversal.walks import answer_arrays, moved_arrays, slope_over, walk
 from lrx.core.flat_codes import AXES
 from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.statistics import mean_and_se
-from lrx.core.types import Array, AssayResult, Quantized
-from lrx.core.validation import SettingError, is_whole
+from lrx.core.text import did_you_mean
+from lrx.core.types import Array, AssayResult, Quantized, as_float
+from lrx.core.validation import SettingError, is_number, is_whole
 from lrx.responses.draws import AUTO, base_of
 from lrx.responses.encoding import encode_images, image_order
 from lrx.responses.enumeration import has_own_scale, num_values, weighting
@@ -36,10 +37,11 @@ from lrx.responses.informative import (
     informative_by_self_response,
     read_back_array,
 )
+from lrx.responses.latent_response import respond
 from lrx.responses.matrix import SCALE, ResponseMatrix
 from lrx.responses.measurement import Measurement
 from lrx.responses.shared_matrix import serves, shared_or_measured
-from lrx.responses.stored_observations import decoded, named_columns_of, observation_axes, observation_unit
+from lrx.responses.stored_observations import as_stored, decoded, named_columns_of, observation_axes, observation_unit
 from lrx.responses.units import MEANING
 
 CHOICES = ("informative", "all")
@@ -52,12 +54,15 @@ class Settings(AssaySettings):
     """Settings of the traversals."""
 
     units: str | list[list[int]] | None = setting(None, MEANING)
-    latents: str | list[int] = setting(
-        "informative", "informative | all | a list such as [0,3]; rows are ordered by response"
+    latents: str | int | list[int] = setting(
+        "informative", "informative | all | a latent, or a list such as [0,3]; rows are ordered by response"
     )
     images: int | list[int] = setting(3, "number of images, drawn from the seed, or a list of indices such as [17,4]")
     extent: float = setting(EXTENT, "each latent from -extent to extent", positive=True)
     steps: int = setting(STEPS, "values of each latent", at_least=2)
+    values: float | list[float] | None = setting(
+        None, "a value, or a list such as [-2,2], in place of extent and steps; null: these"
+    )
     num_samples: int | None = setting(
         NUM_SAMPLES,
         "draws of the responses that order the latents; null: the matrix of this run (assay=paper)",
@@ -67,12 +72,23 @@ class Settings(AssaySettings):
 
     def check(self) -> None:
         """Check the choices that do not depend on the model and the data."""
-        if not isinstance(self.latents, list) and self.latents not in CHOICES:
-            raise SettingError(f"latents must be informative, all, or a list such as [0,3], not {self.latents!r}")
         if not isinstance(self.images, list) and not is_whole(self.images, 1):
             raise SettingError(
                 f"images must be a whole number of at least 1, or a list of indices, not {self.images!r}"
             )
+        if isinstance(self.latents, str) and self.latents not in CHOICES:
+            near = did_you_mean(self.latents, CHOICES)
+            raise SettingError(
+                f"latents must be informative, all, a number, or a list such as [0,3], not {self.latents!r}{near}"
+            )
+        values = self.values if isinstance(self.values, list) else [self.values]
+        if self.values is None:
+            return
+        if not values or not all(is_number(value) for value in values) or len(set(values)) < len(values):
+            raise SettingError(f"values must be null, a number, or different numbers as in [-2,2], not {self.values!r}")
+        for name, default in (("extent", EXTENT), ("steps", STEPS)):
+            if getattr(self, name) != default:
+                raise SettingError(f"{name}={getattr(self, name)} has no effect beside values; leave one of them out")
 
 
 def measure(m: Measurement, settings: Settings) -> AssayResult:
@@ -89,8 +105,10 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     indices_I = torch.tensor(settings.images) if isinstance(settings.images, list) else order[: settings.images]
     codes_ID = encode_images(m.autoencoder, m.dataset, indices_I, batch_size=m.batch_size)
 
-    rows = settings.latents if isinstance(settings.latents, list) else list(range(len(units)))
-    step_S, targets_SD, centre_D, spread_D = targets(m, order, extent=settings.extent, steps=settings.steps)
+    rows = list(range(len(units))) if isinstance(settings.latents, str) else _listed(settings.latents)
+    step_S, targets_SD, centre_D, spread_D = targets(
+        m, order, extent=settings.extent, steps=settings.steps, values=settings.values
+    )
     points = len(codes_ID) * len(step_S)  # of one latent, each decoded and responded to
     matrix = _matrix(m, settings, rows, points * len(rows))
     is_map, own_scale = len(m.latent_shape) > 1, has_own_scale(m)
@@ -118,11 +136,13 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     rule = f"M_uu / step_u > {READ_BACK:g}" if own_scale else criterion()
     observation, unit = observation_axes(walks[0, 0, 0]), observation_unit(walks)
     code_axes = ("latent_channel", *AXES[1:]) if is_map else ("responding",)
-    originals = decoded(m.autoencoder, codes_ID, batch_size=m.batch_size)
+    reconstructed = decoded(m.autoencoder, codes_ID, batch_size=m.batch_size)
+    base_ID = respond(m.autoencoder, codes_ID, batch_size=m.batch_size).double().cpu()
     slope = "slope of the own response over the values: 1 for an identity"
     arrays = {
         "walk": Array(walks, (*WALKS, *observation), unit, "observations decoded along each latent"),
-        "reconstruction": Array(originals, ("image", *observation), unit, "decode of the code of each image"),
+        "original": Array(as_stored(as_float(m.dataset.raw(indices_I))), ("image", *observation), unit, "each image"),
+        "reconstruction": Array(reconstructed, ("image", *observation), unit, "decode of the code of each image"),
         "code": Array(
             codes_ID.double().cpu().numpy().reshape(-1, *m.latent_shape),
             ("image", *code_axes),
@@ -139,6 +159,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         "following": Array(following_IW, WALKS[:2], "1", slope),
         **_self_response_arrays(matrix, places),
         **moved_arrays(walks, values_WS),
+        **answer_arrays(torch.from_numpy(response_IWSD), base_ID, spread_D, units),
         "informative": (read_back_array if own_scale else informative_array)(own_R[places], "latent"),
     }
     if is_quantized:
@@ -148,6 +169,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         coordinates={
             "image": indices_I.numpy(),
             "latent": units.labels[walked],
+            "unit": units.labels,
             "step": step_S.numpy(),
             **({} if is_map else {"responding": np.arange(m.num_latents)}),
             **named_columns_of(m.dataset, observation),
@@ -157,7 +179,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
             settings,
             units=units.kind,
             num_images=len(codes_ID),
-            extent=None if is_quantized else float(settings.extent),
+            extent=None if is_quantized or settings.values is not None else float(settings.extent),
             steps=len(step_S),
             num_samples=matrix.num_samples,
             **weighting(matrix.values),
@@ -207,10 +229,15 @@ def _scores(following_IW: np.ndarray, walked: list[int], num_informative: int) -
 
 def _check(settings: Settings, m: Measurement) -> None:
     latents, images, available = settings.latents, settings.images, len(m.dataset)
-    if isinstance(latents, list) and not _are_different(latents, len(m.units)):
-        raise SettingError(f"latents must be different ones of 0 to {len(m.units) - 1}, not {latents}")
+    if not isinstance(latents, str) and not _are_different(_listed(latents), len(m.units)):
+        what = "be different ones of" if isinstance(latents, list) else "name one of"
+        raise SettingError(f"latents must {what} 0 to {len(m.units) - 1}, not {latents}")
     if isinstance(images, list) and not _are_different(images, available):
         raise SettingError(f"images must be a number, or different indices of 0 to {available - 1}, not {images}")
+
+
+def _listed(value: int | list[int]) -> list[int]:
+    return value if isinstance(value, list) else [value]
 
 
 def _are_different(numbers: list[int], count: int) -> bool:

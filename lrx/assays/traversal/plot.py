@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lrx.assays.answers import Answer, moved_latents
 from lrx.assays.plotting import style
 from lrx.assays.plotting.annotations import error_digits
 from lrx.assays.plotting.figure_caption import MARK, figure_caption, informative
@@ -15,6 +17,7 @@ from lrx.assays.plotting.heading import heading
 from lrx.assays.plotting.image_grid import is_image, show_lines, show_sheet
 from lrx.assays.plotting.response_scale import scale_of
 from lrx.assays.plotting.unit_words import unit_label
+from lrx.core.text import join_names, with_rounded_error
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
@@ -24,44 +27,80 @@ COLUMNS = 3  # named, of those that a row moves most
 WIDE = 5.0  # inches from which several images and all steps are drawn
 LEAST = 0.3  # inches of an image, at least
 NAMES, CURVE, GAP = 0.85, 0.75, 0.14  # inches of the names, of the panel of the response, and between panels
+OTHERS, TICKS = 0.9, 0.3  # inches of the other latents that answer, and of the ticks of the response
+MOST_OTHERS, MOST_LABELS = 3, 5  # of these, and of the values that are each labelled
 
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """Draw a row for each latent, at most 16, from at most 3 images, and beside it the response."""
+    """Draw images and reconstructions, a row for each latent, at most 16, from at most 3 images, and beside it the
+    response and the other latents that answer; in one column the latter instead of the former."""
     width = style.width(style.DOUBLE)
-    walks, steps = _shown(result, width - NAMES - CURVE - GAP)
+    others = moved_latents({"traversal": result})
+    curved = width >= WIDE or not others
+    right = (CURVE if curved else 0) + (OTHERS if others else 0) + (TICKS if others and curved else 0)
+    walks, steps = _shown(result, width - NAMES - right - GAP)
     images, rows = walks.shape[:2]
     pictures = is_image(walks)
-    strip = (width - NAMES - CURVE - GAP) / images - GAP
+    strip = (width - NAMES - right - GAP) / images - GAP
     cell = strip / len(steps)
     row_height = max(min(cell, 0.7), 0.36) if pictures else 0.8
     strip = min(strip, row_height * len(steps)) if pictures else strip
-    height = rows * (row_height + GAP / 2)
+    head = row_height + GAP if pictures and "original" in result.arrays else 0
+    height = rows * (row_height + GAP / 2) + head
     figure = style.figure(width, height)
+
+    def panel(left: float, bottom: float, wide: float, high: float = row_height) -> Axes:
+        return figure.add_axes((left / width, bottom / height, wide / width, high / height))
+
     first: Axes | None = None
     for row in range(rows):
-        bottom = height - (row + 1) * (row_height + GAP / 2)
+        bottom = height - head - (row + 1) * (row_height + GAP / 2)
         for image in range(images):
             left = NAMES + image * (strip + GAP)
-            axes = figure.add_axes((left / width, bottom / height, strip / width, row_height / height))
-            first = first or axes
+            axes = panel(left, bottom, strip)
             _strip(axes, result, walks[image, row], _values(result, row)[steps], last=row == rows - 1)
+            top = axes
+            if row == 0 and head:
+                top = panel(left, height - row_height - GAP / 2, min(strip, 2 * row_height))
+                _pair(top, result, image)
+            first = first or top
             if row == 0:
-                label = f"image {result.coordinates['image'][image]}"
-                _annotate(axes, label, (0, 1), (0, 2), style.SMALL, style.QUIET, "left", "bottom")
+                label = f"image {result.coordinates['image'][image]}" + (", and reconstruction" if head else "")
+                _annotate(top, label, (0, 1), (0, 2), style.SMALL, style.QUIET, "left", "bottom")
             if image == 0:
                 _name(axes, result, row)
                 _name_columns(axes, result, row)
             elif not pictures:
                 axes.set_yticklabels([])
         left = NAMES + images * (strip + GAP) + 0.1
-        curve = figure.add_axes((left / width, bottom / height, CURVE / width, row_height / height))
-        _response(curve, result, row, last=row == rows - 1)
+        if curved:
+            _response(panel(left, bottom, CURVE), result, row, last=row == rows - 1)
+            left += CURVE + TICKS
+        if others:
+            found = others.get(unit_label(result, result.coordinates["latent"][row]), [])
+            _others(panel(left, bottom, OTHERS), found, first=row == 0)
     assert first is not None
     key = informative(result, str(result.arrays["informative"].values.sum()), scale_of(result.arrays["self_response"]))
     caption = _caption(result, provenance, rows, images)
     heading(first, "Traversals along latents", caption, key=key, above=12)
     return {"traversal": figure}
+
+
+def _pair(axes: Axes, result: AssayResult, image: int) -> None:
+    """Draw an image and its reconstruction."""
+    pair = np.stack([result.arrays[name].values[image] for name in ("original", "reconstruction")])
+    show_sheet(axes, pair[None], gap=max(1, pair.shape[-1] // 32))
+
+
+def _others(axes: Axes, found: Sequence[Answer], *, first: bool) -> None:
+    """Write the other latents that answer, the largest response first."""
+    axes.set_axis_off()
+    most = MOST_OTHERS - (len(found) > MOST_OTHERS)
+    lines = [f"{answer.name}: {with_rounded_error(answer.response, answer.se)}" for answer in found[:most]]
+    lines += [f"and {len(found) - most} more"] if len(found) > most else []
+    _annotate(axes, "\n".join(lines) or "none", (0, 0.5), (0, 0), 6.0, style.QUIET, "left", "center")
+    if first:
+        _annotate(axes, "others answer", (0, 1), (0, 3), style.SMALL, style.QUIET, "left", "bottom")
 
 
 def _shown(result: AssayResult, room: float) -> tuple[np.ndarray, np.ndarray]:
@@ -104,6 +143,9 @@ def _strip(axes: Axes, result: AssayResult, walk: np.ndarray, values: np.ndarray
             labels = [f"{values[0]:+g}", "0", f"{values[-1]:+g}"]
             if "value" in result.arrays:  # each latent has its own
                 labels = ["least", "", "largest"]
+            elif len(values) <= MOST_LABELS or values[0] != -values[-1]:
+                places = [*range(len(values))] if len(values) <= MOST_LABELS else [0, len(values) - 1]
+                ends, labels = (np.array(places) + 0.5) / len(values), [f"{values[v]:+g}" for v in places]
             axes.set_xticks(left + (right - left) * ends, labels)
             axes.tick_params(length=0)
         return
@@ -111,8 +153,8 @@ def _strip(axes: Axes, result: AssayResult, walk: np.ndarray, values: np.ndarray
     every = result.arrays["walk"].values
     margin = 0.05 * float(every.max() - every.min()) or 1.0
     axes.set_ylim(float(every.min()) - margin, float(every.max()) + margin)
-    axes.set_xlim(values[0], values[-1])
-    axes.set_xticks([values[0], 0] if last else [])  # the last value would touch the next walk's first
+    axes.set_xlim(*_limits(values))
+    axes.set_xticks(_ticks(values)[:-1] or values if last else [])  # the last value would touch the next walk's first
 
 
 def _name(axes: Axes, result: AssayResult, row: int) -> None:
@@ -136,7 +178,7 @@ def _annotate(
     size: float,
     colour: str,
     ha: Literal["left", "right"],
-    va: Literal["top", "bottom"],
+    va: Literal["top", "bottom", "center"],
 ) -> None:
     """Write text at a place in the axes (fractions), shifted by some points."""
     axes.annotate(
@@ -156,12 +198,14 @@ def _response(axes: Axes, result: AssayResult, row: int, *, last: bool) -> None:
     """Plot the latent's own response along the walk of each image, against the values set."""
     values = _values(result, row)
     axes.plot(values, values, color=style.QUIET, linewidth=0.7, linestyle=(0, (4, 3)))
+    marker = "." if len(values) <= MOST_LABELS else ""
     for own in result.arrays["own_response"].values[:, row]:
-        axes.plot(values, own, color=style.ACCENT, linewidth=0.9, alpha=0.8)
-    axes.set_xlim(values[0], values[-1])
+        axes.plot(values, own, color=style.ACCENT, linewidth=0.9, alpha=0.8, marker=marker)
+    axes.set_xlim(*_limits(values))
     every = result.arrays["own_response"].values[:IMAGES, :ROWS]
-    axes.set_ylim(1.1 * min(values[0], every.min()), 1.1 * max(values[-1], every.max()))
-    ticks = [values[0], 0, values[-1]] if "value" not in result.arrays else [round(values[0], 2), round(values[-1], 2)]
+    low, high = min(_limits(values)[0], every.min()), max(_limits(values)[1], every.max())
+    axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+    ticks = _ticks(values) if "value" not in result.arrays else [round(values[0], 2), round(values[-1], 2)]
     axes.set_xticks(ticks if last else [])
     axes.set_yticks(ticks)
     axes.tick_params(length=2)
@@ -170,17 +214,36 @@ def _response(axes: Axes, result: AssayResult, row: int, *, last: bool) -> None:
         axes.set_title("response", fontsize=style.SMALL, color=style.QUIET, loc="left", pad=3)
 
 
+def _limits(values: np.ndarray) -> tuple[float, float]:
+    """Return the ends of an axis of values; a single one has room on both sides."""
+    return (values[0], values[-1]) if len(values) > 1 else (values[0] - 1, values[0] + 1)
+
+
+def _ticks(values: np.ndarray) -> list[float]:
+    """Return the least and the largest value, and 0 where it lies between them."""
+    return sorted({float(values[0]), *([0.0] if values[0] < 0 < values[-1] else []), float(values[-1])})
+
+
 def _caption(result: AssayResult, provenance: results.Provenance, rows: int, images: int) -> str:
     settings, walked = result.settings, len(result.coordinates["latent"])
     extent = settings["extent"]
     more = images < len(result.coordinates["image"])
+    has_images = is_image(result.arrays["walk"].values) and "original" in result.arrays
     scale = scale_of(result.arrays["self_response"])
     return figure_caption(
         result,
         provenance,
         f"latents {settings['latents']}, most responding first" + (f", {rows} of {walked}" if rows < walked else ""),
         f"{images} of {settings['num_images']} images" if more else "",
-        f"values from {-float(extent):g} to {extent:g}" if extent else f"each of {settings['steps']} values",
+        "above them each image and its reconstruction" if has_images else "",
+        f"values from {-float(extent):g} to {extent:g}" if extent else _values_in_words(result),
         f"below each latent its response to itself ± standard error, normalization {scale}",
-        "right: the latent's own response to the value that is set",
+        "right: the latent's own response to the value that is set, and the other latents that answer",
     )
+
+
+def _values_in_words(result: AssayResult) -> str:
+    if "value" in result.arrays:
+        return f"each of {result.settings['steps']} values"
+    values = [f"{value:g}" for value in result.coordinates["step"]]
+    return f"value{'' if len(values) == 1 else 's'} {join_names(values, most=8)}"

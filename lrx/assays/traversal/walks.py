@@ -17,6 +17,7 @@ from lrx.responses.encoding import encode_images
 from lrx.responses.latent_response import intervene, respond
 from lrx.responses.measurement import Measurement
 from lrx.responses.stored_observations import decoded
+from lrx.responses.units import Units
 
 SPREAD_IMAGES = 256  # on which mean and standard deviation of codes of a map are taken, at most
 
@@ -65,6 +66,20 @@ def moved_arrays(walks: np.ndarray, values_WS: np.ndarray) -> dict[str, Array]:
     return {
         "moved": Array(mean_WP, axes, "unit of the data", what),
         "moved_se": Array(se_WP, axes, "unit of the data", "its standard error over images"),
+    }
+
+
+def answer_arrays(response_IWSD: Tensor, base_ID: Tensor, spread_D: Tensor, units: Units) -> dict[str, Array]:
+    """Return how far each unit answers along each walk, `answer` and `answer_se` (W, U): the root mean square over the
+    steps of h(do(z_j := v)) - h(z), mean over images, and its standard error over images (NaN of a single one)."""
+    change_IWSD = (response_IWSD - base_ID[:, None, None]) / spread_D.cpu()
+    square_IWD = change_IWSD.square().mean(2)
+    pooled_NU = units.pooled(square_IWD.flatten(0, 1))
+    mean_WU, se_WU = mean_and_se(pooled_NU.sqrt().view(*square_IWD.shape[:2], len(units)).numpy())
+    axes, what = ("latent", "unit"), "root mean square change of each response along a walk, mean over images"
+    return {
+        "answer": Array(mean_WU, axes, "latent", what),
+        "answer_se": Array(se_WU, axes, "latent", "its standard error over images"),
     }
 
 

@@ -96,9 +96,9 @@ def in_order(assays: Mapping[str, AssayResult]) -> dict[str, AssayResult]:
 
 
 def _heading(by_latent: Answers, moved: Answers) -> str:
-    parts = ["factors that each latent answers to"] if by_latent else []
-    parts += ["latents that move when it is set" if parts else "latents that move when one is set"] if moved else []
-    return ", and ".join(parts)
+    if not by_latent:
+        return "latents that move when one is set: change ± standard error"
+    return "factors that each latent answers to" + (", and latents that move when it is set" if moved else "")
 
 
 def _of_latent(factors: Sequence[Answer] | None, moved: Sequence[Answer] | None) -> list[Line]:
