@@ -63,9 +63,12 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
             if row == 0 and head:
                 top = panel(left, height - row_height - GAP / 2, min(strip, 2 * row_height))
                 _pair(top, result, image)
+                if image == 0:
+                    words = "image, recon-\nstruction"
+                    _annotate(top, words, (0, 0.5), (-15, 0), style.SMALL, style.QUIET, "right", "center")
             first = first or top
             if row == 0:
-                label = f"image {result.coordinates['image'][image]}" + (", and reconstruction" if head else "")
+                label = f"image {result.coordinates['image'][image]}"
                 _annotate(top, label, (0, 1), (0, 2), style.SMALL, style.QUIET, "left", "bottom")
             if image == 0:
                 _name(axes, result, row)
