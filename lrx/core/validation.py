@@ -26,7 +26,7 @@ def is_number(value: object) -> TypeGuard[int | float]:
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Check that a setting is one of these words."""
     if value not in choices:
-        near = did_you_mean(str(value), choices)
+        near = did_you_mean(value, choices) if isinstance(value, str) else ""
         raise SettingError(f"{name} must be one of {', '.join(choices)}, not {value!r}{near}")
 
 

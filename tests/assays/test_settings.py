@@ -40,7 +40,7 @@ def invalid_values(settings: type[Checked]) -> Iterator[tuple[str, object]]:
         elif kinds == {bool}:
             values = [1, "yes"]
         else:
-            values = [3.5]  # lists and unions, which the class itself checks
+            values = [True if float in kinds else 3.5]  # lists and unions, which the class itself checks
         nullable = NoneType in kinds
         yield from ((entry.name, value) for value in [*values, *([] if nullable else [None])])
 
