@@ -21,19 +21,18 @@ from lrx.core.text import join_names, with_rounded_error
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
-ROWS = 16  # latents that are drawn, the most responding first
-IMAGES = 3  # images that are drawn beside each other
+ROWS, IMAGES = 16, 3  # latents that are drawn, the most responding first, and images beside each other
 COLUMNS = 3  # named, of those that a row moves most
 WIDE = 5.0  # inches from which several images and all steps are drawn
 LEAST = 0.3  # inches of an image, at least
 NAMES, CURVE, GAP = 0.85, 0.75, 0.14  # inches of the names, of the panel of the response, and between panels
 OTHERS, TICKS = 0.9, 0.3  # inches of the other latents that answer, and of the ticks of the response
+NAMES_OF_PAIR = "image, recon-\nstruction"
 MOST_OTHERS, MOST_LABELS = 3, 5  # of these, and of the values that are each labelled
 
 
 def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Figure]:
-    """Draw images and reconstructions, a row for each latent, at most 16, from at most 3 images, and beside it the
-    response and the other latents that answer; in one column the latter instead of the former."""
+    """Draw at most 3 images, a row for each of at most 16 latents, and what answers; in one column no own response."""
     width = style.width(style.DOUBLE)
     others = moved_latents({"traversal": result})
     curved = width >= WIDE or not others
@@ -64,8 +63,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
                 top = panel(left, height - row_height - GAP / 2, min(strip, 2 * row_height))
                 _pair(top, result, image)
                 if image == 0:
-                    words = "image, recon-\nstruction"
-                    _annotate(top, words, (0, 0.5), (-15, 0), style.SMALL, style.QUIET, "right", "center")
+                    _annotate(top, NAMES_OF_PAIR, (0, 0.5), (-15, 0), style.SMALL, style.QUIET, "right", "center")
             first = first or top
             if row == 0:
                 label = f"image {result.coordinates['image'][image]}"
