@@ -36,7 +36,7 @@ from lrx.responses.response_sums import unit_sums
 from lrx.responses.work_units import ALL_UNITS, Share, WorkUnit, of_plan
 
 PILOT = 256  # draws of the pilot, and the least of a row: independent ones, or 32 nets
-EASY = 0.25  # of the draws of the pilot: a row that needs no more has as many as the pilot
+EASY = 0.05  # of the draws of the pilot: a row that needs no more has as many as the pilot, fair where tails are heavy
 FAIR = 1024  # draws, at least, of other rows: then few large squares that did not occur are no reason to stop
 FIRST = 0.5  # of the draws that the pilot asks for: larger nets than its own may need fewer
 MORE = 1.05  # times the draws that an error above the target asks for

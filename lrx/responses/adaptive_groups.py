@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from lrx.responses.adaptive import EASY, LEAST_MORE, MORE
+from lrx.responses.adaptive import LEAST_MORE, MORE
 from lrx.responses.conditioned import GroupResponses, combine, factors_of, group_order, num_responses, units_of_groups
 from lrx.responses.measurement import Measurement
 from lrx.responses.work_units import ALL_UNITS, Share, Values, of_plan
 
 PILOT = 16  # groups of the pilot, and the least of a factor
+EASY = 0.25  # of the groups of the pilot: a factor that needs no more has as many as the pilot
 FAIR = 32  # groups, at least, of a factor that needs more than a few
 FIRST = 0.7  # of the groups that the pilot asks for
 BELOW = 0.93  # of the target: errors by bootstrap, which are shown, differ from these by some percent
