@@ -12,7 +12,9 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from lrx.cli.commands import explore
 from tests.conftest import Lrx
@@ -98,6 +100,40 @@ def test_ctrl_c_while_loading(lrx: Lrx, monkeypatch: pytest.MonkeyPatch) -> None
     done = lrx("explore", "ckpt=x")
     assert done.returncode == 130
     assert done.stderr == "lrx: stopped; the same command starts it again\n"
+
+
+NET = """
+import torch
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down, self.up = torch.nn.Linear(64, 3), torch.nn.Linear(3, 64)
+
+    def code(self, x):
+        return self.down(x.view(len(x), -1)), None
+
+    def image(self, z):
+        return self.up(z).view(-1, 1, 8, 8)
+"""
+
+
+@pytest.mark.filterwarnings("ignore:.* reconstructs no better than the mean image")  # its weights are random
+def test_imported_class_needs_trust(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "net_to_explore.py").write_text(NET)
+    parts = {"down": torch.nn.Linear(64, 3), "up": torch.nn.Linear(3, 64)}
+    torch.save(torch.nn.ModuleDict(parts).state_dict(), tmp_path / "weights.pt")
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (40, 1, 8, 8), dtype=np.uint8))
+    parts_of = ["autoencoder.encode=code", "autoencoder.decode=image", "autoencoder.output=logits"]
+    words = ["dataset=arrays", "dataset.path=images.npy", "name=mine", "trust=[net_to_explore]", *parts_of]
+    assert lrx("import", "weights=weights.pt", "autoencoder._target_=net_to_explore.Net", *words).returncode == 0
+    typed = ["ckpt=outputs/import/mine", "views=[{image:3,set:{1:2}}]", "out=strip.png"]
+    refused = lrx("explore", *typed)
+    assert refused.returncode == 2
+    assert "add trust=[net_to_explore]" in refused.stderr
+    assert lrx("explore", *typed, "trust=[net_to_explore]").returncode == 0
+    assert (tmp_path / "strip.png").is_file()
 
 
 def test_matrix_of_another_model_is_not_shown(place: Path, lrx: Lrx) -> None:
