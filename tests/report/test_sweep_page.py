@@ -112,7 +112,7 @@ def test_damaged_run_folders_are_one_line_each(tmp_path: Path) -> None:
     assert len(faults) == 2
     assert "logged/metrics.jsonl: line 1 is damaged" in faults[0]
     assert faults[1].startswith(f"{tmp_path / 'strange'}: config.yaml is damaged (ParserError: while parsing a flow ")
-    assert "3 runs: 2 done, 1 unknown." in Page(out).text
+    assert "3 runs: 1 unknown, 2 done." in Page(out).text
 
 
 def test_keys_that_vary_together_are_one_column(tmp_path: Path) -> None:
