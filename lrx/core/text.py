@@ -31,18 +31,6 @@ def with_error(value: float, error: float | None = None) -> str:
     return f"{value:.4g}" + ("" if error is None or math.isnan(error) else f" ± {error:.2g}")
 
 
-def with_rounded_error(value: float, error: float) -> str:
-    """Write a value and its error with two decimals, or with more where the error would be zero.
-
-    >>> with_rounded_error(1.3124, 0.0953), with_rounded_error(0.2, 0.0041), with_rounded_error(0.5, float("nan"))
-    ('1.31 ± 0.10', '0.200 ± 0.004', '0.50')
-    """
-    if math.isnan(error):
-        return f"{value:.2f}"
-    decimals = next((places for places in (2, 3, 4) if error == 0 or error >= 0.5 * 10**-places), 4)
-    return f"{value:.{decimals}f} ± " + (f"{error:.{decimals}f}" if error == 0 or error >= 5e-5 else f"{error:.0e}")
-
-
 def format_value(value: str | int | float | bool | None) -> str:
     """Write the value of a setting.
 

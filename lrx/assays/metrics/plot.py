@@ -18,7 +18,7 @@ from lrx.assays.plotting import style
 from lrx.assays.plotting.factor_maps import draw_maps
 from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.assays.plotting.heading import heading
-from lrx.assays.plotting.rounding import plus_minus
+from lrx.core.rounding import plus_minus
 from lrx.core.text import humanize, join_names
 from lrx.core.types import AssayResult
 from lrx.metrics import catalog

@@ -11,7 +11,7 @@ from matplotlib.transforms import offset_copy
 
 from lrx.assays.plotting import style
 from lrx.assays.plotting.annotations import NONE
-from lrx.assays.plotting.rounding import rounded
+from lrx.core.rounding import first_digits
 
 PLUS_MINUS = 36.0  # points of a column that holds a number and its error
 
@@ -46,7 +46,7 @@ def draw_column(
         axes.plot([value - bar, value + bar], [row] * 2, color=colour, linewidth=1.2, transform=low, clip_on=False)
         fill = "white" if doubtful else colour
         axes.plot([value], [row], "o", color=colour, mfc=fill, markersize=3.5, transform=low, clip_on=False)
-        number, error = rounded(float(value), float(errors[row]))
+        number, error = first_digits(float(value), float(errors[row]))
         text = f"{number} ±{error.lstrip('0') or 0}" if error and points >= PLUS_MINUS else number
         axes.text(0.5, row, text, ha="center", va="center", fontsize=style.SMALL, transform=high)
     axes.set_title(head, fontsize=style.TICK, linespacing=1.1, pad=3)

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from lrx.assays.plotting import style
 from lrx.assays.plotting.figure_caption import figure_caption
 from lrx.assays.plotting.heading import heading
-from lrx.assays.plotting.rounding import plus_minus
+from lrx.core.rounding import plus_minus
 from lrx.core.text import with_error
 from lrx.core.types import AssayResult
 from lrx.storage import results

@@ -17,7 +17,8 @@ from lrx.assays.plotting.heading import heading
 from lrx.assays.plotting.image_grid import is_image, show_lines, show_sheet
 from lrx.assays.plotting.response_scale import scale_of
 from lrx.assays.plotting.unit_words import unit_label
-from lrx.core.text import join_names, with_rounded_error
+from lrx.core.rounding import plus_minus
+from lrx.core.text import join_names
 from lrx.core.types import AssayResult
 from lrx.storage import results
 
@@ -97,7 +98,7 @@ def _others(axes: Axes, found: Sequence[Answer], *, first: bool) -> None:
     """Write the other latents that answer, the largest response first."""
     axes.set_axis_off()
     most = MOST_OTHERS - (len(found) > MOST_OTHERS)
-    lines = [f"{answer.name}: {with_rounded_error(answer.response, answer.se)}" for answer in found[:most]]
+    lines = [f"{answer.name}: {plus_minus(answer.response, answer.se)}" for answer in found[:most]]
     lines += [f"and {len(found) - most} more"] if len(found) > most else []
     _annotate(axes, "\n".join(lines) or "none", (0, 0.5), (0, 0), 6.0, style.QUIET, "left", "center")
     if first:

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from lrx.assays import answers, catalog
 from lrx.assays.answers import Answer, Answers
-from lrx.core.text import humanize, join_names, printable, with_error, with_rounded_error
+from lrx.core.rounding import plus_minus
+from lrx.core.text import humanize, join_names, printable, with_error
 
 if TYPE_CHECKING:
     from lrx.core.types import AssayResult  # which imports torch, and results are shown without
@@ -115,7 +116,7 @@ def _lines(rows: Mapping[str, Sequence[Line]], width: int, *, whole: bool) -> Pa
 
 def _listed(prefix: str, found: Sequence[Answer], none: str, room: int | None) -> str:
     """Write answers with their errors, as many as fit so many characters, and how many more there are."""
-    items = [f"{answer.name}, {with_rounded_error(answer.response, answer.se)}" for answer in found]
+    items = [f"{answer.name}, {plus_minus(answer.response, answer.se)}" for answer in found]
     texts = [prefix + _joined(items[:count], len(items) - count) for count in range(len(items), 0, -1)]
     return next((text for text in texts if room is None or len(text) <= room), texts[-1] if texts else prefix + none)
 
