@@ -9,7 +9,6 @@ import math
 
 LEAST, LARGEST = 1e-4, 1e6  # beyond which a power of ten is written
 MOST_DECIMALS = 6
-MOST_PLOTTED = 12  # decimals
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -80,11 +79,13 @@ def first_digits(value: float, error: float = math.nan) -> tuple[str, str]:
     if math.isfinite(error) and error > 0:
         exponent = math.floor(math.log10(error))
         decimals = max(0, -exponent + (error < 2 * 10**exponent))
-        if decimals > MOST_PLOTTED:
+        if decimals > MOST_DECIMALS:
             return f"{value:.2g}", f"{error:.1g}"
         return _fixed(value, decimals), f"{error:.{decimals}f}"
     decimals = 0 if value == 0 or not math.isfinite(value) else max(0, 2 - math.floor(math.log10(abs(value))))
-    return _fixed(value, decimals) if decimals <= MOST_PLOTTED else f"{value:.2g}", "" if math.isnan(error) else f"{error:g}"
+    return _fixed(value, decimals) if decimals <= MOST_DECIMALS else f"{value:.2g}", "" if math.isnan(
+        error
+    ) else f"{error:g}"
 
 
 def plus_minus(value: float, error: float = math.nan) -> str:

@@ -61,7 +61,7 @@ def test_several_assays_are_summed_up(lrx: Lrx, tmp_path: Path) -> None:
     )
     done = lrx("show", "a run")
     lines = [line.rstrip() for line in done.stdout.splitlines()]
-    assert lines[1] == "position x  latent 1, 1.28; latent 0, 0.41"
+    assert lines[1] == "position x  latent 1, 1.28; latent 0, 0.410"
     assert lines[-5:] == [
         "response matrix       num informative not defined *",
         "conditioned response  cds 0.5; completeness 0.25",
@@ -76,7 +76,7 @@ def test_several_assays_are_summed_up(lrx: Lrx, tmp_path: Path) -> None:
     for words in ("┃", "settings", "provenance", "seed", "cds              0.75 ± 0.012 *"):
         assert words in whole.stdout
     assert lrx("show", "a run", "--al").stderr.startswith(
-        "lrx: lrx show takes one path, not --al; usage: lrx show PATH"
+        "lrx: lrx show has no option --al; did you mean --all?; usage: lrx show PATH"
     )
 
 
