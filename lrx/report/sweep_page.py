@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from lrx.assays import catalog
@@ -13,17 +14,22 @@ from lrx.report import commands, pictures, run_contents, strip_plot
 from lrx.report.pictures import Picture
 from lrx.report.run_page import description_of
 from lrx.report.run_summary import in_brackets
+from lrx.report.sweep_columns import first_axes, fitting
 from lrx.report.sweep_data import finite, script_data
 from lrx.report.sweep_matrices import run_matrices
 from lrx.report.sweep_runs import MATRICES, Key, SweepRun, read_run, scan_runs
 from lrx.report.sweep_seeds import MOST_DRAWN as MOST_SEEDS
 from lrx.report.sweep_seeds import SeedsView, seed_views
+from lrx.report.sweep_training import draw_curves, last_losses, thinned
 from lrx.runs.catalog import Run, summary
 from lrx.runs.grouping import SEEDS, distinguishing_keys, few_groups, group_label, short_key, value_text, varying_keys
+from lrx.runs.table import TRAINED
 
 MOST_GROUPS = 30  # of runs, that the plots tell apart
 MOST_ROWS = 500  # of a table in the page; its script draws longer ones
 MOST_DRAWN = 60  # runs whose matrices are all drawn
+MOST_LETTERS = 32  # of a run's name in one line of the table
+REMARK = 18  # letters in a line of the column of remarks
 MOST_LINES = 50  # commands, remarks and faults that are listed
 
 
@@ -52,6 +58,8 @@ class SweepView(TypedDict):
     columns: list[str]
     rows: list[tuple[SweepRun, tuple[str, ...]]]
     main: list[Column]
+    shown: list[Column]
+    curves: Picture | None
     every: list[Column]
     meanings: list[tuple[str, str]]
     remarks: list[tuple[str, str]]
@@ -77,7 +85,10 @@ def view(title: str, runs: Sequence[Run]) -> SweepView:
         except run_contents.UNREADABLE as error:
             faults.append(f"{run.folder}: {pictures.reason(error)}")
             continue
-        rows.append(row)
+        losses = last_losses(row.curves)
+        scores_and_losses, unknown = {**row.scores, **losses}, dict.fromkeys(losses, math.nan)
+        errors = {**row.errors, **unknown}
+        rows.append(replace(row, curves=thinned(row.curves), scores=scores_and_losses, errors=errors))
         faults += run_faults
     configs = [row.config for row in rows]
     keys = varying_keys(configs)
@@ -87,7 +98,10 @@ def view(title: str, runs: Sequence[Run]) -> SweepView:
     columns = [*distinguishing, *(key for key in keys if key in SEEDS)]
     settings = [[value_text(config, key) for config in configs] for key in columns]
     scores = _scores(rows)
-    main = [key for key in scores if key[1] in description_of(key[0]).main_scores]
+    of_assays = [key for key in scores if key[1] in description_of(key[0]).main_scores]
+    losses_that_vary = [key for key in scores if key[0] == TRAINED and len({row.scores.get(key) for row in rows}) > 1]
+    main = of_assays or losses_that_vary or [(TRAINED, "loss")] * ((TRAINED, "loss") in scores)
+    curves, uncurved = draw_curves(rows, groups)
     seeds, undrawn = seed_views(rows, main)
     matrices = []
     for name in MATRICES:
@@ -96,7 +110,18 @@ def view(title: str, runs: Sequence[Run]) -> SweepView:
         matrices += [(name, description_of(name).title, pictures_of_runs)] if pictures_of_runs else []
     made = commands.sweep_lines(command for row in rows for command in row.commands)
     remarks = [(row.name, f"{humanize(name)}: {remark}") for row in rows for name, remark in row.remarks.items()]
-    listed = [*faults, *undrawn]
+    listed = [*faults, *undrawn, *uncurved]
+    every = [_column(rows, key, scores) for key in scores]
+    starred = {name for row in rows for name in row.remarks}
+    texts = [[text + " *" * (key[0] in starred) for text, _ in every[scores.index(key)].cells] for key in main]
+    before = [
+        max((row.name for row in rows), key=len, default="")[:MOST_LETTERS],
+        "",
+        *map(_longest, zip(columns, settings, strict=True)),
+    ]
+    shown = fitting(
+        main, [every[scores.index(key)].head for key in main], texts, [*before, "x" * REMARK if remarks else ""]
+    )
     return SweepView(
         title=title,
         count=len(rows),
@@ -107,13 +132,15 @@ def view(title: str, runs: Sequence[Run]) -> SweepView:
         rows=[]
         if len(rows) > MOST_ROWS
         else list(zip(rows, zip(*settings, strict=True) if settings else [()] * len(rows), strict=True)),
-        main=[_column(rows, key, scores) for key in main],
-        every=[_column(rows, key, scores) for key in scores],
+        main=[every[scores.index(key)] for key in main],
+        shown=[every[scores.index(key)] for key in shown],
+        every=every,
+        curves=curves,
         meanings=[(_score_name(key), description_of(key[0]).meaning(key[1])) for key in scores],
         remarks=remarks[:MOST_LINES],
         more_remarks=len(remarks[MOST_LINES:]),
         plot=script_data(rows, [_score_name(key) for key in scores], scores, groups, settings),
-        chosen=_first_axes(rows, scores, main),
+        chosen=first_axes(rows, scores, main),
         spreads=_spreads(rows, groups, main),
         seeds=seeds,
         undrawn_seeds=max(0, len(seeds) - MOST_SEEDS),
@@ -131,6 +158,11 @@ def _drawn(rows: Sequence[SweepRun], groups: Sequence[str], name: str) -> list[S
     if len(measured) <= MOST_DRAWN:
         return [row for row, _ in measured]
     return list({group: row for row, group in reversed(measured)}.values())[::-1]
+
+
+def _longest(column: tuple[str, Sequence[str]]) -> str:
+    """Return the longest text of a column of settings, or word of its head."""
+    return max((*column[1], column[0]), key=len)
 
 
 def _scores(rows: Sequence[SweepRun]) -> list[Key]:
@@ -155,17 +187,6 @@ def _column(rows: Sequence[SweepRun], key: Key, scores: Sequence[Key]) -> Column
         text = "–" if value is None else with_error(value, row.errors[key])
         cells.append((text, finite(value)))
     return Column(scores.index(key), key[0], _score_name(key), description_of(key[0]).meaning(key[1]), cells)
-
-
-def _first_axes(rows: Sequence[SweepRun], scores: Sequence[Key], main: Sequence[Key]) -> tuple[int, int]:
-    """Return the positions of the two scores that are plotted first.
-
-    They are main scores that differ between runs, of two assays where there are, and that most runs have.
-    """
-    values = {key: [value for row in rows if (value := finite(row.scores.get(key))) is not None] for key in main}
-    differing = sorted((key for key in main if len(set(values[key])) > 1), key=lambda key: -len(values[key]))
-    others = [key for key in differing if key[0] != differing[0][0]] or differing[1:]
-    return (scores.index(differing[0]), scores.index(others[0])) if others else (0, min(1, max(0, len(scores) - 1)))
 
 
 def _spreads(rows: Sequence[SweepRun], groups: Sequence[str], main: Sequence[Key]) -> list[Picture]:

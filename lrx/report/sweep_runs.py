@@ -27,7 +27,7 @@ class SweepRun:
     """Run of a sweep: its settings, its scores with their errors (NaN: none), and the remarks of its assays by name.
 
     assays: their scores and small arrays; measuring: what runs have in common beside the config for means over seeds to
-    make sense.
+    make sense. curves: rows of the training log.
     """
 
     name: str
@@ -40,6 +40,7 @@ class SweepRun:
     remarks: Mapping[str, str] = field(default_factory=dict)
     assays: Mapping[str, ScannedAssay] = field(default_factory=dict)
     measuring: Mapping[str, object] = field(default_factory=dict)
+    curves: list[dict[str, float]] = field(default_factory=list)
 
 
 def scan_runs(runs: Sequence[Run]) -> Iterator[tuple[Run, list[tuple[Path, FileScan]]]]:
@@ -62,7 +63,8 @@ def read_run(run: Run, scans: Sequence[tuple[Path, FileScan]]) -> tuple[SweepRun
         assays |= scanned.assays  # the newest file last, whose scores are shown
         provenances.append(scanned.provenance)
     config, measuring, unread = run_contents.read_configs(run, provenances)
-    faults += unread + (run_contents.read_curves(run.trained)[1] if run.trained else [])
+    curves, damaged = run_contents.read_curves(run.trained) if run.trained else ([], [])
+    faults += unread + damaged
     if run.state == "failed":
         faults.append(f"{run.name}: {run.why}")
     last = provenances[-1] if provenances else {}
@@ -84,6 +86,7 @@ def read_run(run: Run, scans: Sequence[tuple[Path, FileScan]]) -> tuple[SweepRun
         remarks={name: assay.remark for name, assay in assays.items() if assay.remark},
         assays=assays,
         measuring=_measuring(measuring, last) if provenances else {},
+        curves=curves,
     ), faults
 
 

@@ -12,7 +12,7 @@ from lrx.report.sweep_matrices import mean_matrices
 from lrx.report.sweep_runs import Key, SweepRun
 from lrx.runs.over_seeds import Estimate
 from lrx.runs.seed_groups import SeedGroup, groups_of_rows
-from lrx.runs.table import Row
+from lrx.runs.table import TRAINED, Row
 
 MOST_DRAWN = 24  # groups of seeds whose matrices are drawn
 MOST_NAMES = 10  # runs of a group that are named
@@ -52,6 +52,8 @@ def seed_views(rows: Sequence[SweepRun], main: Sequence[Key]) -> tuple[list[Seed
 def _as_row(row: SweepRun) -> Row:
     """Return a run as a row of a table, for its group of seeds."""
     scores = {name: assay.scores for name, assay in row.assays.items()}
+    losses = {name: value for (group, name), value in row.scores.items() if group == TRAINED}
+    scores |= {TRAINED: losses} if losses else {}
     return Row(
         row.name,
         row.state,

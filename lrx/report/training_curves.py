@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
 from lrx.assays.plotting import style
@@ -19,10 +20,13 @@ ACROSS, DOWN = 0.65, 0.65  # inches between panels
 STEEP = 20.0  # ratio of largest to smallest value above which the scale is logarithmic
 
 
-def figure(*logs: Sequence[dict[str, float]]) -> Figure:
+def figure(
+    *logs: Sequence[dict[str, float]], looks: Sequence[tuple[str, str]] = LINES, labels: Sequence[str] = ()
+) -> Figure:
     """Draw the rows of `lrx.training.metrics_log.read`, of several logs in the same panels.
 
-    Scalars that never change are left out, except the loss.
+    Scalars that never change are left out, except the loss. looks: colour and dashes of each log. labels: names of the
+    colours in the order of `looks`, for a legend.
     """
     names = [name for name in dict.fromkeys(key for rows in logs for row in rows for key in row) if name != "step"]
     steps = {name: [[row["step"] for row in rows if name in row] for rows in logs] for name in names}
@@ -37,7 +41,7 @@ def figure(*logs: Sequence[dict[str, float]]) -> Figure:
         line, column = divmod(index, COLUMNS)
         left, bottom = ACROSS + column * (WIDE + ACROSS), (lines - 1 - line) * (HIGH + DOWN) + 0.35
         axes = drawn.add_axes((left / width, bottom / height, WIDE / width, HIGH / height))
-        for at, line_values, (colour, dashes) in zip(steps[name], lines_of[name], LINES, strict=False):
+        for at, line_values, (colour, dashes) in zip(steps[name], lines_of[name], looks, strict=False):
             marker = "." if len(at) < 3 else ""
             axes.plot(at, line_values, color=colour, linestyle=dashes, linewidth=1.2, marker=marker)
         axes.set_title(name.replace("_", " "), fontsize=9, loc="left", pad=4)
@@ -50,4 +54,8 @@ def figure(*logs: Sequence[dict[str, float]]) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         if line == lines - 1 or index + COLUMNS >= len(names):
             axes.set_xlabel("step", labelpad=1)
+    if labels:
+        colours = list(dict.fromkeys(colour for colour, _ in looks))
+        handles = [Line2D([], [], color=colour) for colour in colours[: len(labels)]]
+        drawn.axes[0].legend(handles, labels, fontsize=7, frameon=False)
     return drawn

@@ -10,6 +10,7 @@ import pytest
 
 from lrx.core.types import AssayResult
 from lrx.report import page, sweep_page
+from lrx.report.sweep_columns import first_axes, fitting
 from lrx.report.sweep_runs import SweepRun
 from lrx.runs import status
 from lrx.runs.grouping import few_groups
@@ -145,8 +146,8 @@ def test_first_axes_are_scores_of_two_assays() -> None:
     keys = [("reconstruction", "squared_error"), ("reconstruction", "kl"), ("traversal", "mean_following"), ("a", "b")]
     every = [dict(zip(keys, values, strict=True)) for values in ((1.0, 2.0, 0.1, 7.0), (3.0, math.nan, 0.2, 7.0))]
     rows = [SweepRun(str(place), "done", {}, scores, {}, "", []) for place, scores in enumerate(every)]
-    assert sweep_page._first_axes(rows, keys, keys) == (0, 2)
-    assert sweep_page._first_axes(rows, keys, keys[:2]) == (0, 1)  # kl differs between no runs: the first two there are
+    assert first_axes(rows, keys, keys) == (0, 2)
+    assert first_axes(rows, keys, keys[:2]) == (0, 2)  # kl differs between no runs, and another score does
 
 
 def test_markup_in_run_names_is_escaped(tmp_path: Path) -> None:
@@ -158,3 +159,38 @@ def test_markup_in_run_names_is_escaped(tmp_path: Path) -> None:
     assert len(report.scripts) == 2
     assert "alert" not in report.scripts[1]
     assert json.loads(report.scripts[0])["names"][0] == "<|script><script>alert(1)<"
+
+
+def test_axes_without_assays_are_parts_of_the_loss() -> None:
+    keys = [("train", "loss"), ("train", "kl"), ("train", "reconstruction"), ("train", "lr")]
+    every = [dict(zip(keys, values, strict=True)) for values in ((9.0, 2.0, 7.0, 0.1), (8.0, 3.0, 5.0, 0.1))]
+    rows = [SweepRun(str(place), "done", {}, scores, {}, "", []) for place, scores in enumerate(every)]
+    assert first_axes(rows, keys, []) == (1, 2)
+
+
+def test_columns_fit_the_page_with_headlines_first() -> None:
+    keys = [("reconstruction", f"s{place}") for place in range(9)] + [("response_matrix", "num_informative")]
+    texts = [["0.1234 ± 0.0123"]] * len(keys)
+    chosen = fitting(keys, [name for _, name in keys], texts, ["a run", "done"])
+    assert chosen[-1] == keys[-1]
+    assert keys[0] in chosen
+    assert len(chosen) < len(keys)
+    assert fitting(keys[:2], ["a", "b"], texts[:2], ["x" * 500]) == keys[:1]  # never none
+
+
+def test_sweep_without_assays_shows_losses_and_curves(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        run = tmp_path / f"run-{seed}"
+        run.mkdir()
+        (run / "config.yaml").write_text(f"seed: {seed}\nmodel: {{_target_: lrx.models.vae.VAE}}\n")
+        rows = ({"step": step, "loss": 9.0 - step - seed, "kl": step + seed} for step in (1, 2, 3))
+        (run / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        status.write(run, status.Status("done", "train"))
+    out, faults = page.write(tmp_path, None)
+    assert faults == []
+    report = Page(out)
+    assert json.loads(report.scripts[0])["values"] == [[6, 5], [3, 4]]
+    assert report.images[0]["alt"] == "Training curves of 2 runs: all runs."
+    text = " ".join(report.text.split())
+    assert "run seed state train: loss train: kl" in text
+    assert "5.5 ± 0.5" in text  # the mean over both seeds

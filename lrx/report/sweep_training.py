@@ -1,0 +1,47 @@
+"""Training of the runs of a sweep: last losses as scores, and curves of all runs in the same panels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from lrx.assays.plotting import style
+from lrx.report import pictures, training_curves
+from lrx.report.pictures import Picture
+from lrx.report.sweep_runs import Key, SweepRun
+from lrx.runs.table import TRAINED
+
+MOST_POINTS = 100  # of a curve
+MOST_CURVES = 60  # runs that are drawn
+COLOURS = ("#b3391f", "#2166ac", "#1b7837", "#762a83", "#b8860b", "#4d4d4d", "#c51b7d", "#01665e")  # as of the scatter
+
+
+def thinned(curves: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    """Return at most MOST_POINTS rows of a log, spread over it, the last among them."""
+    step = -(-len(curves) // MOST_POINTS)
+    return list(curves[::-1][:: max(1, step)][::-1])
+
+
+def last_losses(curves: Sequence[Mapping[str, float]]) -> dict[Key, float]:
+    """Return the scalars of the last row of a log as scores, the loss first."""
+    last = curves[-1] if curves else {}
+    names = sorted((name for name in last if name != "step"), key=lambda name: name != "loss")
+    return {(TRAINED, name): float(last[name]) for name in names}
+
+
+def draw_curves(rows: Sequence[SweepRun], groups: Sequence[str]) -> tuple[Picture | None, list[str]]:
+    """Draw the curves of runs, a colour for each group; None without any, and a line where they cannot be drawn."""
+    names = list(dict.fromkeys(groups))
+    logged = [(row, group) for row, group in zip(rows, groups, strict=True) if row.curves]
+    shown = logged[:: -(-len(logged) // MOST_CURVES) or 1]
+    if not shown:
+        return None, []
+    looks = [(COLOURS[names.index(group) % len(COLOURS)], "-") for _, group in shown]
+    used = list(dict.fromkeys(group for _, group in shown))
+    left_out = f" {len(shown)} of {len(logged)} runs." if len(shown) < len(logged) else ""
+    try:
+        with style.plot_style():
+            figure = training_curves.figure(*(row.curves for row, _ in shown), looks=looks, labels=used[: len(COLOURS)])
+            alt = f"Training curves of {len(shown)} runs: {', '.join(used)}."
+            return pictures.as_picture(figure, alt, caption=f"{training_curves.CAPTION}{left_out}"), []
+    except Exception as error:  # drawing raises anything, for numbers that a log may hold
+        return None, [f"training curves cannot be drawn ({pictures.reason(error)})"]
