@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import cast
 
 import hydra
 from hydra._internal import hydra as hydra_internals
@@ -28,6 +30,7 @@ from omegaconf import DictConfig, OmegaConf
 from lrx.cli.console.wrap import wrap_text
 from lrx.cli.errors import job_result
 from lrx.cli.overrides import job_folder
+from lrx.cli.search_result import FILENAME, best_of_search
 from lrx.cli.sweep_configs import JobConfigLoader, check_jobs
 from lrx.cli.sweep_launcher import Sweep, SweepLauncher
 from lrx.cli.targets import import_from_current_folder, import_target
@@ -78,11 +81,15 @@ def hydra_hooks(words: Sequence[str], swept: Sequence[str], variants: Variants |
 
 
 def _save(config: object, f: str | Path, resolve: bool = False) -> None:
-    """Write a config as yaml, as OmegaConf.save does. OSError names the path, and what is free there."""
+    """Write a config as yaml, as OmegaConf.save does, and say what a search found. OSError names the path, and what is
+    free there."""
     try:
         Path(f).write_text(OmegaConf.to_yaml(config, resolve=resolve), encoding="utf-8")
     except OSError as error:
         raise with_disk_context(error, Path(f), 0) from error
+    if Path(f).name == FILENAME:
+        messages = importlib.import_module("lrx.cli.console.messages")  # rich, which --help does without
+        messages.note(best_of_search(cast(dict[str, object], OmegaConf.to_container(config)), Path(f)))
 
 
 @contextmanager

@@ -70,6 +70,8 @@ def test_optuna_search(lrx_process: Lrx, tmp_path: Path) -> None:
     losses = {metrics_log.last_loss(path): path for path in search.glob("*/")}
     assert len(losses) == 2
     assert found["best_value"] == min(losses)
+    best = f"trainer.lr={found['best_params']['trainer.lr']} with {min(losses):.6g}"
+    assert done.stderr.splitlines()[-1] == f"best of the search: {best}; outputs/train/search/optimization_results.yaml"
     overrides = status.read(losses[min(losses)])
     assert overrides
     assert f"trainer.lr={found['best_params']['trainer.lr']}" in overrides.overrides
