@@ -229,14 +229,13 @@ def _ticks(values: np.ndarray) -> list[float]:
 def _caption(result: AssayResult, provenance: results.Provenance, rows: int, images: int) -> str:
     settings, walked = result.settings, len(result.coordinates["latent"])
     extent = settings["extent"]
-    more = images < len(result.coordinates["image"])
     has_images = is_image(result.arrays["walk"].values) and "original" in result.arrays
     scale = scale_of(result.arrays["self_response"])
     return figure_caption(
         result,
         provenance,
         f"latents {settings['latents']}, most responding first" + (f", {rows} of {walked}" if rows < walked else ""),
-        f"{images} of {settings['num_images']} images" if more else "",
+        f"{images} of {settings['num_images']} images" if images < len(result.coordinates["image"]) else "",
         "above them each image and its reconstruction" if has_images else "",
         f"values from {-float(extent):g} to {extent:g}" if extent else _values_in_words(result),
         f"below each latent its response to itself ± standard error, normalization {scale}",
