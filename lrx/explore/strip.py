@@ -6,12 +6,9 @@ image alone, and an arrow leads from the value that was set to the response that
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,7 +22,6 @@ from lrx.explore.view import View
 FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 PANEL, ROW, COLUMNS = 1.5, 0.17, 8  # inches of a panel and of a unit; panels side by side
 SET, READ, BASE = "#d55e00", "#0072b2", style.QUIET  # Okabe and Ito
-LIKE_ALWAYS: Any = {"font.size": 7, "svg.hashsalt": "lrx", "svg.fonttype": "none", "pdf.fonttype": 42}
 
 
 def draw(session: Session, views: Sequence[View], units: Sequence[int], kind: str) -> bytes:
@@ -34,7 +30,7 @@ def draw(session: Session, views: Sequence[View], units: Sequence[int], kind: st
     seen, base = session.see(views), session.see([View(view.image) for view in views])
     columns, rows = min(COLUMNS, len(views)), -(-len(views) // COLUMNS)
     wide, high = PANEL + 0.2, PANEL + 0.55 + ROW * len(units)
-    with style.plot_style(), mpl.rc_context(LIKE_ALWAYS):
+    with style.plot_style():
         figure = style.figure(columns * wide + 0.2, rows * high + 0.1)
         for number, view in enumerate(views):
             row, column = divmod(number, COLUMNS)
@@ -45,10 +41,7 @@ def draw(session: Session, views: Sequence[View], units: Sequence[int], kind: st
             if units:
                 values = (part[number, units] for part in (seen.z_NU, seen.h_NU, base.z_NU, base.h_NU))
                 _bars(_box(figure, left, top - PANEL - 0.05, ROW * len(units)), session, units, *values)
-        buffer = io.BytesIO()
-        dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
-        figure.savefig(buffer, format=kind, dpi=style.DPI, metadata=dated)
-        return buffer.getvalue()
+        return style.content(figure, kind, dpi=style.DPI)
 
 
 def _box(figure: Figure, left: float, top: float, high: float) -> Axes:
@@ -93,4 +86,4 @@ def _bars(
 
 
 def _broken(caption: str, letters: int = 34) -> str:
-    return "\n".join(textwrap.wrap(caption, letters)[:3])
+    return "\n".join(textwrap.wrap(caption.replace(", ", " · "), letters)[:3])
