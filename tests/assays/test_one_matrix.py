@@ -23,7 +23,7 @@ SIZES = {
     "response_map": {"resolution": 7, "num_posterior": 9, "decoded": 2},
 }
 DRAWS = 64 * (3 + 1)  # responses of the matrix
-OTHERS = {"response_matrix": 0, "latent_graph": 0, "traversal": 2 * (2 * 3 * 5) + 2, "response_map": 49 + 4}
+OTHERS = {"response_matrix": 0, "latent_graph": 0, "traversal": 2 * (2 * 3 * 5) + 2 + 2, "response_map": 49 + 4}
 
 
 class Counting(Linear):

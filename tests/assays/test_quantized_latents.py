@@ -105,7 +105,6 @@ def test_traversal_picture_labels_values() -> None:
         result = run_assay(own, model, data, torch.Generator().manual_seed(0))
         assert values(result, "following") == pytest.approx(np.ones((2, len(model.latent_values()))))
         drawn = draw_traversal(result, {})["traversal"]
-        texts = " ".join(" ".join(text.get_text().split()) for axes in drawn.axes for text in axes.texts)
-        assert "each of 4 values" in texts
+        assert "each of 4 values" in str(drawn.get_label())
     labels = [label.get_text() for axes in drawn.axes for label in axes.get_xticklabels()]
     assert labels.count("least") == labels.count("largest") == 2  # below the walks of the last row

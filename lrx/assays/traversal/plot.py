@@ -102,7 +102,7 @@ def _others(axes: Axes, found: Sequence[Answer], *, first: bool) -> None:
     lines += [f"and {len(found) - most} more"] if len(found) > most else []
     _annotate(axes, "\n".join(lines) or "none", (0, 0.5), (0, 0), 6.0, style.QUIET, "left", "center")
     if first:
-        _annotate(axes, "others answer", (0, 1), (0, 3), style.SMALL, style.QUIET, "left", "bottom")
+        _annotate(axes, "others that answer", (0, 1), (0, 3), style.SMALL, style.QUIET, "left", "bottom")
 
 
 def _shown(result: AssayResult, room: float) -> tuple[np.ndarray, np.ndarray]:
