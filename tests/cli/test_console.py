@@ -91,7 +91,7 @@ def test_answers_come_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[4] == "factors that each latent answers to, and latents that move when it is set"
     assert lines[5:7] == [
         "latent 0  shape, 0.90 ± 0.02",
-        "          moves latent 2, 0.22 ± 0.02; latent 1, 0.11 ± 0.01",
+        "          moves latent 2, 0.22 ± 0.02; latent 1, 0.111 ± 0.011",
     ]
     messages.show_results({"response_matrix": result(3)})
     assert "answer" not in capsys.readouterr().out
