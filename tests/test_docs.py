@@ -59,7 +59,10 @@ def small(words: list[str]) -> list[str]:
         return [*words, "assay.only=[response_matrix]", "assay.assays.response_matrix.num_samples=4"]
     known = OmegaConf.load(ROOT / "configs" / "assay" / f"{choice}.yaml")
     fast = ["assay.only=[mig]"] if choice == "metrics" else []
-    return [*words, *(f"assay.{key}={as_yaml(value)}" for key, value in SMALL.items() if key in known), *fast]
+    less = {key: value for key, value in SMALL.items() if key in known}
+    if "assay.values" in keys:  # in place of steps
+        less.pop("steps")
+    return [*words, *(f"assay.{key}={as_yaml(value)}" for key, value in less.items()), *fast]
 
 
 def commands(text: str) -> list[list[str]]:
