@@ -57,7 +57,7 @@ def serial(lrx: Lrx, tmp_path: Path) -> list[str]:
 def test_own_launcher(serial: list[str], lrx: Lrx, tmp_path: Path) -> None:
     done = lrx(*serial, "hydra.launcher.reverse=true")
     assert done.returncode == 0, done.stderr
-    assert [line[:2] for line in done.stdout.splitlines()] == ["1-", "0-"]
+    assert [line.split("-")[:2] for line in done.stdout.splitlines()] == [["betavae", "1"], ["betavae", "0"]]
     assert len(list((tmp_path / "outputs/train/s").glob("*/checkpoint.pt"))) == 2
 
 
