@@ -36,7 +36,7 @@ REFUSED = {
     "a near value": (["train", *TINY, "model.kl=author"], ["model.kl must be one of", "did you mean authors?"]),
     "a near flag": (["train", "--multirn"], ["no flag --multirn; did you mean --multirun?"]),
     "a near key as a flag": (["train", "--batch-siz=8"], ["as in trainer.batch_size=8"]),
-    "a near option": (["show", "x", "--al"], ["not --al", "did you mean --all?"]),
+    "a near option": (["show", "x", "--al"], ["no option --al", "did you mean --all?"]),
     "a near key that is added": (["train", *TINY, "+nme=x"], ["lrx train has no key nme; did you mean name?"]),
     "no override": (["train", "seed"], ["seed", "key=value"]),
     "a flag for a key": (["train", "--steps", "10"], ["--steps", "trainer.steps=10"]),

@@ -211,7 +211,7 @@ def test_sweep_in_one_process_group(lrx: Lrx, tmp_path: Path) -> None:
     """Runs one after the other, through one store."""
     here = (tmp_path, None)
     assert two(lrx_process, ["train", *HELIX, "seed=0,1", "name=sweep", "-m"], each=[here, here]) == [0, 0]
-    folders = sorted((tmp_path / "outputs/train/sweep").glob("[01]-*"))
+    folders = sorted((tmp_path / "outputs/train/sweep").glob("betavae-[01]-*"))
     assert len(folders) == 2
     for seed, folder in enumerate(folders):
         assert lrx("train", *HELIX, f"seed={seed}", f"name=one{seed}").returncode == 0
