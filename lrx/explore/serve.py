@@ -57,12 +57,19 @@ def serve(session: Session, commands: Commands, bound: socket.socket, *, announc
             lifespan="off",
             timeout_graceful_shutdown=PATIENCE,
         )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})  # a notebook's own has a loop already
+        server, ended = uvicorn.Server(config), threading.Event()
+
+        def run() -> None:
+            try:
+                server.run(sockets=[bound])
+            finally:
+                ended.set()
+
+        thread = threading.Thread(target=run)  # a notebook's own has a loop already
         thread.start()
         try:
             announce(f"http://{HOST}:{bound.getsockname()[1]}/")
-            thread.join()
+            ended.wait()  # not join, which Ctrl-C ends in Python 3.11 as if the thread had ended
         except KeyboardInterrupt:  # the way in which it ends
             pass
         finally:
