@@ -61,7 +61,7 @@ def small(words: list[str]) -> list[str]:
     fast = ["assay.only=[mig]"] if choice == "metrics" else []
     less = {key: value for key, value in SMALL.items() if key in known}
     if "assay.values" in keys:  # in place of steps
-        less.pop("steps")
+        less.pop("steps", None)
     return [*words, *(f"assay.{key}={as_yaml(value)}" for key, value in less.items()), *fast]
 
 

@@ -16,6 +16,7 @@ from lrx.explore.session import Session
 HOST = "127.0.0.1"
 PACKAGES = ("starlette", "uvicorn")
 PORTS = 65535
+LOOK = 0.5  # seconds between two looks for Ctrl-C
 PATIENCE = 2  # seconds that an answer may take when the server ends
 
 
@@ -69,7 +70,8 @@ def serve(session: Session, commands: Commands, bound: socket.socket, *, announc
         thread.start()
         try:
             announce(f"http://{HOST}:{bound.getsockname()[1]}/")
-            ended.wait()  # not join, which Ctrl-C ends in Python 3.11 as if the thread had ended
+            while not ended.wait(LOOK):  # not join, which Ctrl-C ends in Python 3.11 as if the thread had ended
+                pass  # the next look sees a signal that the system gave to another thread
         except KeyboardInterrupt:  # the way in which it ends
             pass
         finally:
