@@ -33,10 +33,15 @@ PIXELS = """(image) => {
 IMAGE = 6 * 1 + 4  # left 51, right 204
 
 
+def heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # which a shell has its background jobs ignore
+
+
 @contextmanager
 def served(kind: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     words = [sys.executable, "-m", "tests.browser.served", kind]
-    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed_ctrl_c) as started:
         assert started.stdout is not None
         yield started.stdout.readline().strip(), started
         started.kill()

@@ -29,12 +29,18 @@ def ask(address: str, path: str, question: object = None) -> bytes:
         return bytes(answer.read())
 
 
+def heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # which a shell has its background jobs ignore
+
+
 @pytest.fixture
 def page(place: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """`lrx explore` of the finished run, in a process of its own."""
     words = [sys.executable, "-m", "lrx.cli", "explore", "ckpt=outputs/train/run"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(words, cwd=place, env=environment, stdout=pipe, stderr=pipe, text=True) as started:
+    with subprocess.Popen(
+        words, cwd=place, env=environment, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed_ctrl_c
+    ) as started:
         yield started
         started.kill()
 
