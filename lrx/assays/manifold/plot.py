@@ -63,7 +63,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     for axes, name in ((boxes[1], "divergence"), (boxes[2], "magnitude")):
         mass, error = (100 * result.scores[f"holes_by_{name}{end}"] for end in ("", "_se"))
         criterion = "at 0 or above" if name == "divergence" else f"above {_percent(result)} of codes"
-        _say(axes, f"{plus_minus(mass, error)} % of the prior {criterion}", COLOURS["prior"])
+        _say(axes, f"prior: {plus_minus(mass, error)} % {criterion}", COLOURS["prior"])
     level = float(np.quantile(result.arrays["magnitude_posterior"].values, float(result.settings["quantile"] or 0)))
     boxes[2].axvline(level, ymax=0.78, color=style.QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
     key = f"{COUNTS}; {RATIO}" if has_spectrum and columns > 1 else RATIO if has_spectrum else ""
