@@ -21,8 +21,9 @@ from lrx.runs.grouping import SEEDS, Config, distinguishing_keys, group_label, v
 from lrx.runs.over_seeds import Estimate, Key
 from lrx.runs.over_seeds import estimate as over_seeds
 from lrx.runs.seed_groups import SeedGroup
-from lrx.runs.table import Row
+from lrx.runs.table import TRAINED, Row
 
+LOSS = (TRAINED, "loss")
 ACRONYM = 3  # letters of a name up to which it is written in capitals: cds, mig, kl
 
 
@@ -55,11 +56,13 @@ class ScoreTable:
 def score_table(rows: Sequence[Row], groups: Sequence[SeedGroup], chosen: Sequence[str] = ()) -> ScoreTable:
     """Return the table of runs and of their groups, as `lrx.runs.collect.collect` gives both.
 
-    chosen: scores as the .csv file names them, such as `metrics.mig`, or by the name alone; none: the main ones.
+    chosen: scores as the .csv file names them, such as `metrics.mig`, or by the name alone; none: the main ones, or the
+    loss of runs without assays.
     SettingError for one that no run has, or when there is no score.
     """
     known = list(dict.fromkeys((assay, name) for row in rows for assay in row.scores for name in _scores(row, assay)))
-    keys = [_find(name, known) for name in chosen] if chosen else [key for key in known if _is_main(key)]
+    main = [key for key in known if _is_main(key)] or [key for key in known if key == LOSS]
+    keys = [_find(name, known) for name in chosen] if chosen else main
     if not keys:
         names = join_names([".".join(key) for key in known], 12)
         raise SettingError(f"scores must name some of {names}" if known else "table needs scores, and no run has any")

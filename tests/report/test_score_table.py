@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,12 @@ def test_missing_score_is_a_dash() -> None:
     rows = [row("a", 1, 0, 0.5, 0.1, frechet_prior=2.0), row("b", 4, 0, math.nan)]
     text = markdown(table_of(*rows), "here")
     assert "| beta 4 | 1 | – | – |" in text
+
+
+def test_trainings_without_assays_have_their_loss() -> None:
+    rows = [replace(row("a", 4, seed, 0.0), scores={"train": {"step": 30.0, "loss": 1.0 + seed}}) for seed in (0, 1)]
+    table = table_of(*rows)
+    assert list(table.columns) == [("train", "loss")]
 
 
 def test_unknown_score_gets_a_suggestion() -> None:
