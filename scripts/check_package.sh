@@ -52,4 +52,6 @@ clean/bin/python -c 'import numpy
 numpy.savez("images.npz", images=numpy.random.default_rng(0).integers(0, 256, (32, 16, 16, 3), "uint8"))'
 extra diffusers lrx import weights="$root/tests/data/diffusers/kl" 'trust=[diffusers]' \
   dataset=arrays dataset.path=images.npz name=diffusers
-extra explore timeout --signal=INT --preserve-status 30 lrx explore ckpt=outputs/train/small
+extra explore python -c 'import lrx.explore.server, uvicorn'
+quiet lrx explore ckpt=outputs/train/small 'views=[{image: 3}]' out=strip.png
+extra idsprites lrx train dataset=idsprites trainer.steps=2 name=idsprites
