@@ -18,6 +18,7 @@ from pathlib import Path
 from lrx.runs import status
 from lrx.runs.sweep_folder import mark
 from lrx.storage.atomic import atomic_path
+from lrx.storage.lock import is_held
 
 FILENAME, LOCK = "plan.json", ".plan.lock"
 QUEUED, MISSING, DELETED = "queued", "missing", "deleted"
@@ -100,17 +101,7 @@ def pending(sweep: Path, present: Mapping[str, Sequence[str]], joined: Collectio
 
 def is_launching(sweep: Path) -> bool:
     """Return whether a launcher works in a sweep."""
-    try:
-        descriptor = os.open(sweep / LOCK, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return is_held(sweep / LOCK, shared=True)
 
 
 def _update(sweep: Path, runs: Mapping[str, Planned]) -> None:

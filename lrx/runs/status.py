@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from lrx.storage.atomic import atomic_path
+from lrx.storage.lock import is_held
 
 FILENAME, LOCK = "status.json", ".lock"
 STATES = ("queued", "running", "interrupted", "failed", "done")
@@ -116,17 +117,7 @@ def remove_refused(folder: Path) -> None:
 
 def is_locked(folder: Path) -> bool:
     """Return whether a live process holds the folder's lock."""
-    try:
-        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK)  # does not block on a named pipe
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return is_held(folder / LOCK)
 
 
 class Session:

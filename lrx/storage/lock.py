@@ -1,4 +1,4 @@
-"""Exclusive locks between processes; the system releases the lock of a process that dies."""
+"""Locks between processes; the system releases the lock of a process that dies."""
 
 from __future__ import annotations
 
@@ -30,6 +30,24 @@ def exclusive_lock(path: Path, *, num_bytes: int) -> Iterator[None]:
     finally:
         lock.unlink(missing_ok=True)  # before the release, so that a process that waits sees that the file is gone
         os.close(descriptor)
+
+
+def is_held(path: Path, *, shared: bool = False) -> bool:
+    """Return whether a live process holds the lock of a file. shared: whether those that hold it share it.
+
+    Of two processes that ask for a shared one at the same moment, one may take the other for a holder.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # does not block on a named pipe
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if shared else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _acquire(lock: Path, path: Path) -> int:
