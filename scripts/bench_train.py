@@ -22,7 +22,7 @@ from benchpythae import VERSION, installed, train_pythae
 from benchrate import has_bf16, matrix_rate, operations
 from benchsides import Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
-from torch import Tensor
+from torch import Tensor, nn
 
 from lrx.core.types import Dataset, as_float
 from lrx.data.dsprites import dsprites
@@ -102,6 +102,36 @@ def plain_side(channels: int, steps: int, turns: Turns) -> None:
             next(trained)
 
 
+def convolutions_side(channels: int, steps: int, precision: str, turns: Turns) -> None:
+    """Run the convolutions of a step alone, forward and backward, in the layout and dtype of lrx: what is left is what
+    the rest of a step takes."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    model = vae(channels).to(dtype=dtype, memory_format=torch.channels_last).train()
+    passes: list[tuple[nn.Module, Tensor, Tensor]] = []
+
+    def record(layer: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
+        x, grad = (torch.randn_like(t, memory_format=torch.channels_last) for t in (inputs[0], out))
+        passes.append((layer, x.requires_grad_(layer is not model.encoder[0]), grad))  # pixels get no gradient
+
+    kinds = (nn.Conv2d, nn.ConvTranspose2d)
+    hooks = [layer.register_forward_hook(record) for layer in model.modules() if isinstance(layer, kinds)]
+    images = torch.rand(BATCH, channels, 64, 64, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    model.decoder(model.encoder(images)[:, :LATENTS])
+    for hook in hooks:
+        hook.remove()
+
+    def step() -> None:
+        for layer, x, grad in passes:
+            wanted = [t for t in (x, *layer.parameters()) if t.requires_grad]
+            torch.autograd.grad(layer(x), wanted, grad)
+
+    for _ in range(WARM_UP):
+        step()
+    for _ in turns:
+        for _ in range(steps):
+            step()
+
+
 def lrx_side(channels: int, steps: int, num_turns: int, precision: str, compiled: bool, turns: Turns) -> None:
     """Run lrx.training.loop.train as `lrx train` calls it, and store the seconds of its first steps."""
     run_training(vae(channels), dataset(channels), BATCH, steps, num_turns, precision, compiled, turns)
@@ -167,7 +197,12 @@ def measure(*, quick: bool, threads: int) -> Section:
         peer = Side(PEER, functools.partial(peer_side, packages, channels, steps, turns), keep_memory=False)
         plain = Side(PLAIN, functools.partial(plain_side, channels, steps), keep_memory=False)
         sides = [Side(kind, functools.partial(lrx_side, channels, steps, turns, *how)) for kind, how in kinds.items()]
-        found = in_turns([peer, plain, *sides], turns=turns, threads=threads)
+        floors = [
+            Side(f"{kind}, its convolutions alone", functools.partial(convolutions_side, channels, steps, precision))
+            for kind, (precision, compiled) in kinds.items()
+            if not compiled
+        ]
+        found = in_turns([peer, plain, *sides, *floors], turns=turns, threads=threads)
         model, x = vae(channels), torch.rand(BATCH, channels, 64, 64)
         step = operations(lambda m=model, x=x: plain_loss(m, x, torch.zeros(BATCH, LATENTS)).backward())
         for kind, side in found.items():
@@ -185,7 +220,9 @@ def measure(*, quick: bool, threads: int) -> Section:
         f"steps per turn, the same first weights. pythae {VERSION}: its own VAE and BaseTrainer on torch's own layers, "
         "with the settings that it comes with, from images in memory as floats; it has no bf16 on a CPU. Plain loop: "
         "contiguous tensors, unfused Adam, a DataLoader over the same images, as in a tutorial. lrx: what `lrx train` "
-        "does, and reads its images from the data set. `times as fast` is against pythae. All sides of a data set warm "
+        "does, and reads its images from the data set. Its convolutions alone: forward and backward passes of these "
+        "layers on random maps, without what lies between them, the loss, Adam and the data; no training by torch's "
+        "kernels is faster. `times as fast` is against pythae. All sides of a data set warm "
         "up at the same time, which takes longer than one alone."
     )
     return Section("Training", text, "ms a step", rows)
