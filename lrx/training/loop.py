@@ -114,9 +114,10 @@ def train(
             if isinstance(model, Paired):
                 generator = torch.Generator().manual_seed(derived_seed(seed, "partners", step))
                 indices = torch.cat([indices, model.partners(dataset, indices, generator)])
-            x = as_float(to_device(dataset.raw(indices[local.rows]), device))
-            if settings.channels_last and x.ndim == 4:
-                x = x.contiguous(memory_format=torch.channels_last)
+            raw = to_device(dataset.raw(indices[local.rows]), device)
+            if settings.channels_last and raw.ndim == 4:  # of bytes, which are fewer than floats
+                raw = raw.contiguous(memory_format=torch.channels_last)
+            x = as_float(raw)
             factor = schedule(settings, step)
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
