@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -31,8 +32,9 @@ from lrx.storage.state_dict import fingerprint
 
 @runtime_checkable
 class Run(Protocol):
-    """Trained model and the data that it is measured on, as `lrx.load` gives them."""
+    """Trained model and the data that it is measured on, as `lrx.load` gives them. path: of the run."""
 
+    path: Path
     model: Autoencoder
     dataset: Dataset
     provenance: Provenance

@@ -15,6 +15,7 @@ from lrx.core.validation import SettingError
 from lrx.explore import serve
 from lrx.explore.commands import in_python
 from lrx.explore.session import Session, StoredMatrix
+from lrx.explore.stored_matrix import stored_matrix
 from lrx.explore.strip import FORMATS, draw
 from lrx.responses.contract import check_contract
 from lrx.responses.measurement import measurement
@@ -41,15 +42,18 @@ def explore(
     check_output(views, out)
     if out is None:
         serve.check_installed()
-    autoencoder, dataset, _ = subject(model, data)
+    autoencoder, dataset, provenance = subject(model, data)
     for remark in check_contract(autoencoder, dataset) if is_foreign(autoencoder) else []:
         warnings.warn(remark, stacklevel=3)
+    matrix = None
+    if isinstance(model, Run) and data is None:
+        matrix = stored_matrix(model.path, autoencoder, dataset, provenance, warn=warnings.warn)
     if out is not None:
-        draw_into(Path(out), session_of(autoencoder, dataset), views, show)
+        draw_into(Path(out), session_of(autoencoder, dataset, matrix), views, show)
         return
     with serve.listen(port) as bound:
         given = "run" if isinstance(model, Run) and data is None else "model, images"
-        serve.serve(session_of(autoencoder, dataset), in_python(given), bound, announce=print)
+        serve.serve(session_of(autoencoder, dataset, matrix), in_python(given), bound, announce=print)
 
 
 def check_output(views: object, out: object) -> None:

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 import torch
 
+import lrx as package
 from lrx.cli.commands import explore
+from lrx.explore.stored_matrix import stored_matrix
 from tests.conftest import Lrx
 
 VIEWS = [{"image": 3, "set": {"1": 0.5}}, {"image": 3, "other": 8, "mix": 0.25}]
@@ -145,5 +147,15 @@ def test_imported_class_needs_trust(lrx: Lrx, tmp_path: Path, monkeypatch: pytes
 def test_matrix_of_another_model_is_not_shown(place: Path, lrx: Lrx) -> None:
     assert lrx("train", "experiment=helix", "trainer.steps=1", "seed=5", "name=other").returncode == 0
     for name, found in (("run", True), ("other", False)):
-        run = explore.load(f"outputs/train/{name}")
-        assert (explore.stored_matrix(run) is not None) == found
+        run = package.load(f"outputs/train/{name}")
+        matrix = stored_matrix(run.path, run.model, run.dataset, run.provenance, warn=pytest.fail)
+        assert (matrix is not None) == found
+
+
+def test_python_draws_the_same_strip(place: Path, lrx: Lrx) -> None:
+    """Without `show` it has the latents that answer most in the stored matrix, from python as from the command."""
+    words = ["ckpt=outputs/train/run", "views=[{image:3,set:{1:2}}]", "out=shell.png"]
+    assert lrx("explore", *words).returncode == 0
+    run = package.load("outputs/train/run")
+    package.explore(run, views=[{"image": 3, "set": {1: 2}}], out="python.png")
+    assert (place / "python.png").read_bytes() == (place / "shell.png").read_bytes()

@@ -9,7 +9,7 @@ from typing import cast
 
 from lrx.cli.config import Config
 from lrx.cli.console import messages
-from lrx.cli.load import Run, load
+from lrx.cli.load import load
 from lrx.core.foreign_code import is_foreign
 from lrx.core.malloc import keep_freed_memory
 from lrx.core.paths import expand_user
@@ -18,16 +18,12 @@ from lrx.core.validation import SettingError
 from lrx.explore import serve
 from lrx.explore.commands import in_shell
 from lrx.explore.interface import check_output, draw_into, session_of
-from lrx.explore.session import Session, StoredMatrix
+from lrx.explore.session import Session
+from lrx.explore.stored_matrix import stored_matrix
 from lrx.report.commands import unquoted
 from lrx.responses.contract import check_contract
-from lrx.responses.encoding import latent_shape
-from lrx.responses.units import units_of
-from lrx.runs.catalog import find_measured
-from lrx.storage import results
 
 OF_THE_RUN = ("ckpt", "split", "device", "trust", "dataset.root")  # keys that say what is explored
-MATRIX = "response_matrix"
 
 
 def explore_command(config: Config, folder: Path) -> None:
@@ -70,29 +66,5 @@ def _session(config: Config) -> Session:
     if is_foreign(run.model) or run.provenance["checkpoint_origin"]:
         for remark in check_contract(run.model, run.dataset):
             messages.warn(remark)
-    return session_of(run.model, run.dataset, stored_matrix(run))
-
-
-def stored_matrix(run: Run) -> StoredMatrix | None:
-    """Return the newest response matrix of a run, over the units of its sliders; None where there is none."""
-    labels = units_of(latent_shape(run.model, run.dataset), None).labels
-    path = run.path if run.path.is_dir() else run.path.parent
-    try:
-        files = [file for found in find_measured(path) for file in found.result_files]
-    except (ValueError, OSError):  # a checkpoint that lies outside a run folder
-        return None
-    for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
-        try:
-            stored = results.read(file)
-        except ValueError as error:
-            messages.warn(str(error))
-            continue
-        result, key = stored.assays.get(MATRIX), "checkpoint_sha256"
-        if result is None or stored.provenance_of[MATRIX].get(key) != run.provenance[key]:
-            continue
-        if list(map(str, result.coordinates["intervened"])) != list(map(str, labels)):
-            continue
-        shown = Path(os.path.relpath(file))
-        about = f"{shown} ({result.settings['num_samples']} draws, base {result.settings['base']})"
-        return StoredMatrix(result.arrays["matrix"].values, result.arrays["matrix_se"].values, about)
-    return None
+    matrix = stored_matrix(run.path, run.model, run.dataset, run.provenance, warn=messages.warn)
+    return session_of(run.model, run.dataset, matrix)
