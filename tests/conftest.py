@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,8 +36,19 @@ def environment(data_root: Path) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def unfolded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line stays one line: test runners set COLUMNS, by which lrx breaks them."""
+def no_traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Modules that a test wrote and imported are forgotten, as the next test may write others of the same name."""
+    before, folder = set(sys.modules), Path.cwd()
+    yield
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path_factory.getbasetemp())):
+            del sys.modules[name]
+    assert Path.cwd() == folder, "a test has to return to the folder that it was started in"
+
+
+@pytest.fixture(autouse=True)
+def unfolded(no_traces: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line stays one line: test runners set COLUMNS, by which lrx breaks them. Undone before `no_traces` looks."""
     monkeypatch.delenv("COLUMNS", raising=False)
 
 

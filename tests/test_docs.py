@@ -82,7 +82,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Path:
 
 
 @pytest.fixture
-def workplace(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def workplace(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder with that run, and with what a person brings along."""
     shutil.copytree(demo / "outputs", tmp_path / "outputs")
     (tmp_path / "photos").mkdir()
@@ -97,11 +97,7 @@ def workplace(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         make, _, prefix = FOREIGN[layout]
         torch.save({prefix + key: value for key, value in make(1).state_dict().items()}, tmp_path / name)
     monkeypatch.syspath_prepend(tmp_path)
-    before = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
-            del sys.modules[name]
+    return tmp_path
 
 
 @pytest.mark.filterwarnings("ignore:.* reconstructs no better than the mean image")  # weights of examples are random

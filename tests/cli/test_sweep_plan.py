@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -31,11 +30,10 @@ def test_sweep_that_was_stopped_in_its_first_job(lrx: Lrx, tmp_path: Path, monke
         seen.append(summary(run.state for run in find_runs(tmp_path / "outputs/train/s")))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "train", stopped)
-    assert lrx(*WORDS).returncode == 130
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "train", stopped)
+        assert lrx(*WORDS).returncode == 130
     assert seen == ["1 running, 3 queued"]
-    monkeypatch.undo()
-    os.chdir(tmp_path)
     shown = lrx("status", "outputs/train/s", "--once").stdout
     assert shown.splitlines()[0].rstrip() == "outputs/train/s: 1 interrupted, 3 missing"
     assert shown.count("not started; the same command starts it") == 3
