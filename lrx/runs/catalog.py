@@ -7,16 +7,15 @@ Checkpoints are hashed, never loaded.
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lrx.core.checksum import file_sha256
+from lrx.core.collector import collector_off
 from lrx.core.paths import CHECKPOINT, why_no_file
 from lrx.core.text import one_line
 from lrx.runs import plan, run_folder, status
@@ -85,28 +84,15 @@ def find_runs(top: Path) -> list[Run]:
     """
     if not top.is_dir():
         raise ValueError(f"{top} is no folder; give one that holds runs, such as outputs/train/my-sweep")
-    with _collector_off():
+    with collector_off():
         top_runs = _find_runs(top)
     if not top_runs:
         raise ValueError(f"{top} holds no runs: no folder in it has a {', '.join(sorted(MARKS))}")
     return top_runs
 
 
-@contextmanager
-def _collector_off() -> Iterator[None]:
-    """Turn python's garbage collector off for the block: it goes through thousands of runs, which all stay, anew."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 def _find_runs(top: Path) -> list[Run]:
-    by_folder: dict[str, Run] = {}
-    top_runs: list[Run] = []
+    by_folder, top_runs = dict[str, Run](), list[Run]()
     for where, run in _walk(top):
         by_folder[where] = run
         owner = _run_above(where, os.fspath(top), by_folder) if run.is_assay else None

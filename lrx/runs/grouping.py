@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
@@ -47,7 +48,7 @@ def without_seed(config: Config) -> Hashable:
 
     A key that is off (null or false) is the same as one that is missing, which lrx gained or lost between versions.
     """
-    return tuple(sorted((k, repr(v)) for k, v in config.items() if k not in SEEDS and not _is_free(k) and not _off(v)))
+    return tuple(sorted((key, repr(value)) for key, value in config.items() if _counts(key) and not _off(value)))
 
 
 def distinguishing_keys(configs: Sequence[Config], keys: Sequence[str]) -> list[str]:
@@ -91,6 +92,12 @@ def value_text(config: Config, key: str) -> str:
     """Return a value as text, a dash for none; of a `_target_`, the class without its module."""
     value = str(config.get(key, "–"))
     return value.rpartition(".")[2] if key.endswith("_target_") else value
+
+
+@functools.lru_cache(maxsize=4096)
+def _counts(key: str) -> bool:
+    """Return whether models that differ in a key are of several groups."""
+    return key not in SEEDS and not _is_free(key)
 
 
 def _is_free(key: str) -> bool:

@@ -68,6 +68,11 @@ def test_uninformative_model_scores_0() -> None:
     assert partners.tolist() == [2, 2, 2]
 
 
+def test_models_that_have_all_collapsed_score_0() -> None:
+    scores, partners = udr([ORTHOGONAL] * 3, [np.zeros(3)] * 3, [0, 1, 2])
+    assert (scores.tolist(), partners.tolist()) == ([0.0] * 3, [2] * 3)
+
+
 def test_the_score_is_the_median_over_other_seeds() -> None:
     one, strange = ORTHOGONAL, codes(5, 3)
     scores, partners = udr([one, one, one, strange], all_of(one, one, one, strange), [0, 1, 2, 3])
