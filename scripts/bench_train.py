@@ -103,8 +103,7 @@ def plain_side(channels: int, steps: int, turns: Turns) -> None:
 
 
 def convolutions_side(channels: int, steps: int, precision: str, turns: Turns) -> None:
-    """Run the convolutions of a step alone, forward and backward, in the layout and dtype of lrx: what is left is what
-    the rest of a step takes."""
+    """Run the convolutions of a step alone, forward and backward, in the layout and dtype of lrx."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     model = vae(channels).to(dtype=dtype, memory_format=torch.channels_last).train()
     passes: list[tuple[nn.Module, Tensor, Tensor]] = []
@@ -221,8 +220,8 @@ def measure(*, quick: bool, threads: int) -> Section:
         "with the settings that it comes with, from images in memory as floats; it has no bf16 on a CPU. Plain loop: "
         "contiguous tensors, unfused Adam, a DataLoader over the same images, as in a tutorial. lrx: what `lrx train` "
         "does, and reads its images from the data set. Its convolutions alone: forward and backward passes of these "
-        "layers on random maps, without what lies between them, the loss, Adam and the data; no training by torch's "
-        "kernels is faster. `times as fast` is against pythae. All sides of a data set warm "
+        "layers on random maps, without what lies between them, the loss, Adam and the data, which is the least that a "
+        "step with these kernels takes. `times as fast` is against pythae. All sides of a data set warm "
         "up at the same time, which takes longer than one alone."
     )
     return Section("Training", text, "ms a step", rows)

@@ -45,14 +45,14 @@ def explore(
     autoencoder, dataset, provenance = subject(model, data)
     for remark in check_contract(autoencoder, dataset) if is_foreign(autoencoder) else []:
         warnings.warn(remark, stacklevel=3)
-    matrix = None
+    given, matrix = "model, images", None
     if isinstance(model, Run) and data is None:
+        given = "run"
         matrix = stored_matrix(model.path, autoencoder, dataset, provenance, warn=warnings.warn)
     if out is not None:
         draw_into(Path(out), session_of(autoencoder, dataset, matrix), views, show)
         return
     with serve.listen(port) as bound:
-        given = "run" if isinstance(model, Run) and data is None else "model, images"
         serve.serve(session_of(autoencoder, dataset, matrix), in_python(given), bound, announce=print)
 
 

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from lrx.assays import catalog
 from lrx.assays.plotting import style
-from lrx.core.collector import collector_off
+from lrx.core.garbage_collection import without_garbage_collection
 from lrx.core.text import humanize, with_error
 from lrx.report import commands, pictures, run_contents, strip_plot
 from lrx.report.pictures import Picture
@@ -77,7 +77,7 @@ class SweepView(TypedDict):
     faults: list[str]
 
 
-@collector_off()
+@without_garbage_collection()
 def view(title: str, runs: Sequence[Run]) -> SweepView:
     """Return what the page shows; runs are read one after the other, and what cannot be read is in `faults`."""
     rows, faults = [], []

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lrx.core.checksum import file_sha256
-from lrx.core.collector import collector_off
+from lrx.core.garbage_collection import without_garbage_collection
 from lrx.core.paths import CHECKPOINT, why_no_file
 from lrx.core.text import one_line
 from lrx.runs import plan, run_folder, status
@@ -84,7 +84,7 @@ def find_runs(top: Path) -> list[Run]:
     """
     if not top.is_dir():
         raise ValueError(f"{top} is no folder; give one that holds runs, such as outputs/train/my-sweep")
-    with collector_off():
+    with without_garbage_collection():
         top_runs = _find_runs(top)
     if not top_runs:
         raise ValueError(f"{top} holds no runs: no folder in it has a {', '.join(sorted(MARKS))}")

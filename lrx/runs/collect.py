@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from lrx.core.checksum import sha256
-from lrx.core.collector import collector_off
 from lrx.core.config_text import flatten, stated
+from lrx.core.garbage_collection import without_garbage_collection
 from lrx.core.text import one_line
 from lrx.runs import run_folder
 from lrx.runs.catalog import Run, find_runs
@@ -39,7 +39,7 @@ MOST_LATENTS = 4096  # of a model whose codes are compared, as each pair of late
 TEXTS = ("config", "checkpoint_config")  # provenance that becomes settings
 
 
-@collector_off()
+@without_garbage_collection()
 def collect(top: Path, out: Path) -> tuple[list[Row], list[SeedGroup]]:
     """Write the runs below a folder to `out`, an .h5 file, and to .csv files beside it; return rows and groups.
 
