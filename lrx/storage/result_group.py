@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
-from h5py import h5d, h5g
+from h5py import h5a, h5d, h5g, h5t
 
 from lrx.storage.array_attributes import ARRAY_ATTRIBUTES, plain, unit_and_description
 from lrx.storage.hdf5_members import axes, is_scale, open_member
@@ -62,14 +62,23 @@ def read_result(group: h5py.Group) -> tuple[AssayResult, list[str]]:
 
 def read_attributes(node: h5py.Group) -> tuple[dict[str, Setting], list[str]]:
     """Return the attributes that are text or numbers, without those of netCDF, and the names of others."""
-    values = {key: _attribute(node, key) for key in node.attrs if not key.startswith(OF_NETCDF)}
+    names = [key for key in node.attrs if not key.startswith(OF_NETCDF)]
+    values = {key: read_attribute(node.id, key) for key in names}
     others = [f"attribute {key} of {node.name}" for key, value in values.items() if value is None]
     return {key: value for key, value in values.items() if value is not None}, others
 
 
-def _attribute(node: h5py.Group, key: str) -> Setting | None:
+def read_attribute(node: h5g.GroupID, key: str) -> Setting | None:
+    """Return an attribute that is text or a number; None for others."""
     try:
-        return plain(node.attrs[key])
+        stored = h5a.open(node, key.encode())
+        kind = stored.get_type()
+        is_text = isinstance(kind, h5t.TypeStringID) and kind.is_variable_str()
+        if stored.shape != () or not (is_text or isinstance(kind, h5t.TypeIntegerID | h5t.TypeFloatID)):
+            return plain(h5py.AttributeManager(h5py.Group(node))[key])
+        value = np.zeros((), kind.dtype)  # as h5py does it, in a third of the time
+        stored.read(value)
+        return plain(value)
     except (OSError, TypeError, ValueError):  # of a type that h5py does not have
         return None
 

@@ -7,6 +7,7 @@ from one file for all (`array_infos`). Links and external storage are refused, a
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from collections.abc import Iterator, Set
@@ -20,16 +21,17 @@ from h5py import h5a, h5d, h5g, h5s, h5t
 
 from lrx.core.text import one_line
 from lrx.storage import results
-from lrx.storage.array_attributes import ARRAY_ATTRIBUTES, plain, unit_and_description
+from lrx.storage.array_attributes import ARRAY_ATTRIBUTES, unit_and_description
 from lrx.storage.hdf5_members import axes, is_scale, open_member, why_unreadable
-from lrx.storage.result_group import PROVENANCE, WORDS, read_attributes
+from lrx.storage.result_group import PROVENANCE, WORDS, read_attribute, read_attributes
 
 SMALL = 32 * 2**10  # bytes up to which an array is read: 64 x 64 float64
 LARGEST_CODES = 64 * 2**20  # bytes of the codes of one model
 LONGEST_NAME = 200  # characters
 MOST_MEMBERS = 2000  # of a file, in all its groups
 MOST_LETTERS = 2**20  # of a text array: number of texts times the longest
-REMARK = b"remark"
+REMARK = "remark"
+FLOAT64 = np.dtype(np.float64)
 COMPARED = {("codes", "codes"), ("codes", "image")}  # read up to LARGEST_CODES, for UDR
 
 
@@ -113,13 +115,8 @@ def _scan_group(
         if not isinstance(stored, h5d.DatasetID):
             foreign.append(f"/{assay}/{key}")
             continue
-        shape = stored.shape
-        if shape == () and stored.get_type() == h5t.IEEE_F64LE:
-            score = np.empty(())
-            stored.read(h5s.ALL, h5s.ALL, score, h5t.NATIVE_DOUBLE)
-            scores[key] = float(score)
-            continue
-        dtype = stored.dtype  # takes as long as reading the score
+        shape, kind = stored.shape, stored.get_type()
+        dtype = FLOAT64 if kind == h5t.IEEE_F64LE else kind.dtype  # which takes as long as reading a score
         if shape == () and dtype.kind == "f":
             scores[key] = float(_values(stored, shape, dtype))
             continue
@@ -132,14 +129,8 @@ def _scan_group(
 
 def _remark(group: h5g.GroupID) -> str:
     """Return the setting `remark` in one line, empty where there is none."""
-    if not h5a.exists(group, REMARK):
-        return ""
-    stored = h5a.open(group, REMARK)
-    if stored.shape not in ((), (1,)) or h5py.check_string_dtype(stored.dtype) is None:
-        return ""
-    value = np.empty(stored.shape, stored.dtype)
-    stored.read(value)
-    text = one_line(str(plain(value.reshape(1)[0])))
+    remark = read_attribute(group, REMARK) if h5a.exists(group, REMARK.encode()) else None
+    text = one_line(remark) if isinstance(remark, str) else ""
     return "" if text in WORDS else text
 
 
@@ -158,5 +149,11 @@ def _values(stored: h5d.DatasetID, shape: tuple[int, ...], dtype: np.dtype) -> n
         if dtype.kind == "O" or not any("\0" in text for text in texts.flat):  # which results cannot hold
             return np.asarray(texts, dtype=np.str_)
     values = np.empty(shape, dtype)
-    stored.read(h5s.ALL, h5s.ALL, values)
+    stored.read(h5s.ALL, h5s.ALL, values, _in_memory(dtype))
     return values
+
+
+@functools.lru_cache(256)
+def _in_memory(dtype: np.dtype) -> h5t.TypeID:
+    """Return HDF5's type of numbers of a dtype; h5py makes it anew at every reading."""
+    return h5t.py_create(dtype)

@@ -13,6 +13,7 @@ import xarray as xr
 
 from lrx.core.types import Array, AssayResult
 from lrx.storage import results
+from lrx.storage.result_group import read_attributes
 
 PROVENANCE: dict[str, str | int | float] = {
     "model": "betavae",
@@ -204,6 +205,7 @@ DAMAGE = """
 import sys
 import h5py, numpy as np
 from lrx.storage import results
+from lrx.storage.result_group import read_attributes
 
 path = sys.argv[1]
 kinds = {
@@ -238,6 +240,31 @@ def test_foreign_dimension_scale_is_one_error(path: Path) -> None:
     kinds = ["number", "numbers", "words", "other", "empty", "bytes", "none"]
     for kind, line in zip(kinds, lines, strict=True):
         assert line.startswith(f"{kind}: {path} is not a readable results file of lrx: ")
+
+
+def test_attributes_of_every_kind(path: Path) -> None:
+    """Text and numbers as python has them, however a tool stores one value; others are named."""
+    kinds = {
+        "text": ("größe", "größe"),
+        "bytes of a fixed length": (np.bytes_(b"abc"), "abc"),
+        "text of a fixed length": (np.array("größe".encode(), "S7"), "größe"),
+        "text in an array": (np.array(["one"], h5py.string_dtype()), "one"),
+        "damaged": (np.array(b"gr\xf6", h5py.string_dtype()), "gr\N{REPLACEMENT CHARACTER}"),
+        "empty": ("", ""),
+        "integer": (np.int16(-3), -3),
+        "big-endian": (np.array(2**40, ">i8"), 2**40),
+        "unsigned": (np.uint64(2**64 - 1), 2**64 - 1),
+        "float": (np.float32(0.5), 0.5),
+        "number in an array": (np.array([[7]]), 7),
+        "boolean": (True, True),
+    }
+    foreign = {"numbers": np.arange(3), "nothing": h5py.Empty("f8"), "complex": 1j}
+    with h5py.File(path, "w") as file:
+        file.attrs.update({key: stored for key, (stored, _) in kinds.items()} | foreign)
+        values, others = read_attributes(file)
+    assert values == {key: value for key, (_, value) in kinds.items()}
+    assert [type(value) for value in values.values()] == [type(kinds[key][1]) for key in values]
+    assert others == [f"attribute {key} of /" for key in sorted(foreign)]
 
 
 def test_environment() -> None:
