@@ -23,6 +23,7 @@ Setting = str | int | float
 DEFLATE = 1032  # the most that gzip packs into a byte (zlib's technical details)
 WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 PROVENANCE = "provenance"
+TEXT = h5t.py_create(h5py.string_dtype())  # in memory
 OF_NETCDF = "_"  # the first letter of names that netCDF libraries reserve, such as _NCProperties
 
 
@@ -76,8 +77,8 @@ def read_attribute(node: h5g.GroupID, key: str) -> Setting | None:
         is_text = isinstance(kind, h5t.TypeStringID) and kind.is_variable_str()
         if stored.shape != () or not (is_text or isinstance(kind, h5t.TypeIntegerID | h5t.TypeFloatID)):
             return plain(h5py.AttributeManager(h5py.Group(node))[key])
-        value = np.zeros((), kind.dtype)  # as h5py does it, in a third of the time
-        stored.read(value)
+        value = np.empty((), object if is_text else kind.dtype)  # as h5py does it, in a third of the time
+        stored.read(value, TEXT if is_text else None)
         return plain(value)
     except (OSError, TypeError, ValueError):  # of a type that h5py does not have
         return None

@@ -17,13 +17,14 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5g, h5s, h5t
+from h5py import h5a, h5d, h5g, h5i, h5l, h5s, h5t
 
 from lrx.core.text import one_line
 from lrx.storage import results
 from lrx.storage.array_attributes import ARRAY_ATTRIBUTES, unit_and_description
-from lrx.storage.hdf5_members import axes, is_scale, open_member, why_unreadable
+from lrx.storage.hdf5_members import axes, is_scale, links, why_unreadable
 from lrx.storage.result_group import PROVENANCE, WORDS, read_attribute, read_attributes
+from lrx.storage.score_header import ScoreHeader
 
 SMALL = 32 * 2**10  # bytes up to which an array is read: 64 x 64 float64
 LARGEST_CODES = 64 * 2**20  # bytes of the codes of one model
@@ -31,7 +32,7 @@ LONGEST_NAME = 200  # characters
 MOST_MEMBERS = 2000  # of a file, in all its groups
 MOST_LETTERS = 2**20  # of a text array: number of texts times the longest
 REMARK = "remark"
-FLOAT64 = np.dtype(np.float64)
+SCORE = ScoreHeader()  # as far as known in this process
 COMPARED = {("codes", "codes"), ("codes", "image")}  # read up to LARGEST_CODES, for UDR
 
 
@@ -65,8 +66,9 @@ def scan(
     others = [] if foreign is None else foreign
     with _open(path) as file:
         assays, count = {}, 0
-        for name in h5g.open(file.id, b"/"):
-            group, key = open_member(file.id, name), _checked_name(name)
+        root = h5g.open(file.id, b"/")
+        for link in links(root):
+            group, key = link.open(root), _checked_name(link.name)
             if not isinstance(group, h5g.GroupID) or not h5a.exists(group, PROVENANCE.encode()):
                 others.append(f"/{key}")
                 continue
@@ -110,21 +112,34 @@ def _scan_group(
     path: Path, assay: str, group: h5g.GroupID, foreign: list[str], large: Set[tuple[str, str]]
 ) -> ScannedAssay:
     scores, members = {}, {}
-    for name in group:
-        stored, key = open_member(group, name), _checked_name(name)
+    file = h5i.get_file_id(group).get_vfd_handle()
+    for link in links(group):
+        key, score = _checked_name(link.name), SCORE.read(file, link.address) if link.kind == h5l.TYPE_HARD else None
+        if score is not None:
+            scores[key] = score
+            continue
+        stored = link.open(group)
         if not isinstance(stored, h5d.DatasetID):
             foreign.append(f"/{assay}/{key}")
             continue
-        shape, kind = stored.shape, stored.get_type()
-        dtype = FLOAT64 if kind == h5t.IEEE_F64LE else kind.dtype  # which takes as long as reading a score
+        shape, dtype = stored.shape, stored.dtype
         if shape == () and dtype.kind == "f":
             scores[key] = float(_values(stored, shape, dtype))
+            SCORE.learn(file, stored)
             continue
-        if not (h5a.exists(stored, b"units") or h5a.exists(stored, b"CLASS")):  # no array and no labels of an axis
+        is_scale = h5a.exists(stored, b"CLASS")
+        if not (is_scale or h5a.exists(stored, b"units")):  # no array and no labels of an axis
             foreign.append(f"/{assay}/{key}")
         if shape and dtype.itemsize * math.prod(shape) <= (LARGEST_CODES if (assay, key) in large else SMALL):
-            members[key] = _values(stored, shape, dtype)
+            values = _values(stored, shape, dtype)
+            members[key] = _shared(values.tobytes(), values.dtype, shape) if is_scale else values
     return ScannedAssay(path, scores, members, _remark(group))
+
+
+@functools.lru_cache(1024)
+def _shared(content: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """Return labels of an axis, one array for all that are the same."""
+    return np.frombuffer(content, dtype).reshape(shape)
 
 
 def _remark(group: h5g.GroupID) -> str:
