@@ -88,10 +88,10 @@ def standard_ranks(codes_ND: np.ndarray) -> np.ndarray:
 def _ranks(codes_ND: np.ndarray) -> np.ndarray:
     """Return the ranks of each column from 1, the mean of theirs for ties; scipy's take five times as long."""
     codes_DN = np.ascontiguousarray(codes_ND.T)
-    order_DN = np.argsort(codes_DN, axis=1)
-    sorted_DN = np.take_along_axis(codes_DN, order_DN, axis=1)
+    order_DN = np.argsort(codes_DN, axis=1) + codes_DN.shape[1] * np.arange(len(codes_DN))[:, None]  # among all codes
+    sorted_DN = codes_DN.take(order_DN)
     ranks_DN = np.empty(codes_DN.shape)
-    np.put_along_axis(ranks_DN, order_DN, np.arange(1.0, codes_DN.shape[1] + 1)[None], axis=1)
+    ranks_DN.reshape(-1)[order_DN] = np.arange(1.0, codes_DN.shape[1] + 1)
     for d in np.flatnonzero((sorted_DN[:, 1:] == sorted_DN[:, :-1]).any(axis=1)):
         below_N, up_to_N = (np.searchsorted(sorted_DN[d], codes_DN[d], side) for side in ("left", "right"))
         ranks_DN[d] = (below_N + up_to_N + 1) / 2

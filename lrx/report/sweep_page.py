@@ -11,19 +11,20 @@ from lrx.assays import catalog
 from lrx.assays.plotting import style
 from lrx.core.garbage_collection import without_garbage_collection
 from lrx.core.text import humanize, with_error
-from lrx.report import commands, pictures, run_contents, strip_plot
+from lrx.report import commands, pictures, strip_plot
 from lrx.report.pictures import Picture
 from lrx.report.run_page import description_of
 from lrx.report.run_summary import in_brackets
 from lrx.report.sweep_columns import first_axes, fitting
 from lrx.report.sweep_data import finite, script_data
 from lrx.report.sweep_matrices import run_matrices
-from lrx.report.sweep_runs import MATRICES, Key, SweepRun, read_run, scan_runs
+from lrx.report.sweep_runs import MATRICES, Key, SweepRun, read_run
 from lrx.report.sweep_seeds import MOST_DRAWN as MOST_SEEDS
 from lrx.report.sweep_seeds import SeedsView, seed_views
-from lrx.report.sweep_training import draw_curves, last_losses, thinned
+from lrx.report.sweep_training import draw_curves, last_losses
 from lrx.runs.catalog import Run, summary
 from lrx.runs.grouping import SEEDS, distinguishing_keys, few_groups, group_label, short_key, value_text, varying_keys
+from lrx.runs.processes import FOLDERS, map_for
 from lrx.runs.table import TRAINED
 
 MOST_GROUPS = 30  # of runs, that the plots tell apart
@@ -80,18 +81,14 @@ class SweepView(TypedDict):
 @without_garbage_collection()
 def view(title: str, runs: Sequence[Run]) -> SweepView:
     """Return what the page shows; runs are read one after the other, and what cannot be read is in `faults`."""
-    rows, faults = [], []
-    for run, scans in scan_runs(runs):
-        try:
-            row, run_faults = read_run(run, scans)
-        except run_contents.UNREADABLE as error:
-            faults.append(f"{run.folder}: {pictures.reason(error)}")
-            continue
-        losses = last_losses(row.curves)
-        scores_and_losses, unknown = {**row.scores, **losses}, dict.fromkeys(losses, math.nan)
-        errors = {**row.errors, **unknown}
-        rows.append(replace(row, curves=thinned(row.curves), scores=scores_and_losses, errors=errors))
-        faults += run_faults
+    rows, faults = [], list[str]()
+    with map_for(len(runs)) as each:
+        for row, run_faults in each(read_run, runs, at_once=FOLDERS):
+            faults += run_faults
+            if row is not None:
+                losses = last_losses(row.curves)
+                errors = {**row.errors, **dict.fromkeys(losses, math.nan)}
+                rows.append(replace(row, scores={**row.scores, **losses}, errors=errors))
     configs = [row.config for row in rows]
     keys = varying_keys(configs)
     distinguishing = distinguishing_keys(configs, [key for key in keys if key not in SEEDS])

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from lrx.core.text import one_line
 from lrx.report import commands, run_contents
 from lrx.report.run_summary import data_of
 from lrx.runs.catalog import Run
 from lrx.runs.grouping import current_config
-from lrx.runs.scan_files import FileScan, scan_files
+from lrx.runs.scan_file import scan_file
 from lrx.runs.seed_groups import IDENTITY
 from lrx.storage import results
 from lrx.storage.result_scan import COMPARED, ScannedAssay
 
 MATRICES = ("response_matrix", "conditioned_response")
+MOST_POINTS = 100  # of a curve
 DRAWN = {(assay, array) for assay in MATRICES for array in ("matrix", "matrix_se")}
 MEASURED = ("seed", "split")  # keys that the config of an assay has at its top
 Key = tuple[str, str]  # of a score: the assay and the name
@@ -27,7 +28,7 @@ class SweepRun:
     """Run of a sweep: its settings, its scores with their errors (NaN: none), and the remarks of its assays by name.
 
     assays: their scores and small arrays; measuring: what runs have in common beside the config for means over seeds to
-    make sense. curves: rows of the training log.
+    make sense. curves: rows of the training log, at most MOST_POINTS.
     """
 
     name: str
@@ -43,20 +44,20 @@ class SweepRun:
     curves: list[dict[str, float]] = field(default_factory=list)
 
 
-def scan_runs(runs: Sequence[Run]) -> Iterator[tuple[Run, list[tuple[Path, FileScan]]]]:
-    """Yield runs with the scans of their results files, the newest last."""
-    files = [sorted(run.result_files, key=lambda file: file.lstat().st_mtime) for run in runs]
-    scans = scan_files([file for of_run in files for file in of_run], large=COMPARED | DRAWN)
-    for run, of_run in zip(runs, files, strict=True):
-        yield run, [(file, next(scans)) for file in of_run]
+def read_run(run: Run) -> tuple[SweepRun | None, list[str]]:
+    """Return what a sweep's page keeps of a run, None where it cannot be read, and a line for each of its faults."""
+    try:
+        return _read(run)
+    except run_contents.UNREADABLE as error:
+        return None, [f"{run.folder}: {one_line(str(error)) or type(error).__name__}"]
 
 
-def read_run(run: Run, scans: Sequence[tuple[Path, FileScan]]) -> tuple[SweepRun, list[str]]:
-    """Return what a sweep's page keeps of a run, and a line for each of its faults."""
+def _read(run: Run) -> tuple[SweepRun, list[str]]:
     assays: dict[str, ScannedAssay] = {}
     provenances: list[results.Provenance] = []
     faults: list[str] = []
-    for file, scanned in scans:
+    for file in sorted(run.result_files, key=lambda file: file.lstat().st_mtime):
+        scanned = scan_file(file, large=COMPARED | DRAWN)
         if scanned.error:
             faults.append(f"{file.parent}/{scanned.error}")
             continue
@@ -86,8 +87,14 @@ def read_run(run: Run, scans: Sequence[tuple[Path, FileScan]]) -> tuple[SweepRun
         remarks={name: assay.remark for name, assay in assays.items() if assay.remark},
         assays=assays,
         measuring=_measuring(measuring, last) if provenances else {},
-        curves=curves,
+        curves=thinned(curves),
     ), faults
+
+
+def thinned(curves: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    """Return at most MOST_POINTS rows of a log, spread over it, the last among them."""
+    step = -(-len(curves) // MOST_POINTS)
+    return list(curves[::-1][:: max(1, step)][::-1])
 
 
 def _measuring(measuring: Mapping[str, str], last: results.Provenance) -> dict[str, object]:

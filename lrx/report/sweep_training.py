@@ -10,15 +10,8 @@ from lrx.report.pictures import Picture
 from lrx.report.sweep_runs import Key, SweepRun
 from lrx.runs.table import TRAINED
 
-MOST_POINTS = 100  # of a curve
 MOST_CURVES = 60  # runs that are drawn
 COLOURS = ("#b3391f", "#2166ac", "#1b7837", "#762a83", "#b8860b", "#4d4d4d", "#c51b7d", "#01665e")  # as of the scatter
-
-
-def thinned(curves: Sequence[dict[str, float]]) -> list[dict[str, float]]:
-    """Return at most MOST_POINTS rows of a log, spread over it, the last among them."""
-    step = -(-len(curves) // MOST_POINTS)
-    return list(curves[::-1][:: max(1, step)][::-1])
 
 
 def last_losses(curves: Sequence[Mapping[str, float]]) -> dict[Key, float]:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +18,17 @@ from lrx.core.checksum import sha256
 from lrx.core.config_text import flatten, stated
 from lrx.core.garbage_collection import without_garbage_collection
 from lrx.core.text import one_line
-from lrx.runs import run_folder
+from lrx.metrics.udr import udr
 from lrx.runs.catalog import Run, find_runs
+from lrx.runs.folder_contents import FolderContents, as_settings, read_folder
 from lrx.runs.grouping import current_config, without_seed
-from lrx.runs.run_files import check_file, read_config
-from lrx.runs.scan_files import FileScan, scan_files
+from lrx.runs.processes import FOLDERS, map_for
 from lrx.runs.seed_groups import SeedGroup, groups_of_rows
 from lrx.runs.seeds_table import SEEDS_START, write_seeds_csv
 from lrx.runs.table import CSV_START, RANKED, TRAINED, Row, Setting, Table, limit_columns, write_csv
 from lrx.runs.table_hdf5 import is_collected, write_hdf5
-from lrx.storage import results
 from lrx.storage.atomic import atomic_path
 from lrx.storage.overwrite import check_target, has_near_start
-from lrx.storage.result_scan import ScannedAssay
-from lrx.training import metrics_log
 
 MOST_LATENTS = 4096  # of a model whose codes are compared, as each pair of latents is
 TEXTS = ("config", "checkpoint_config")  # provenance that becomes settings
@@ -50,8 +45,10 @@ def collect(top: Path, out: Path) -> tuple[list[Row], list[SeedGroup]]:
     for file, start in ((table_file, CSV_START), (seeds_file, SEEDS_START)):
         check_target(file, ".csv", has_near_start(start))
     runs = find_runs(top)
-    scans = scan_files([run.folder / results.FILENAME for run in _with_results(runs)], top)
-    rows = [row for run in runs for row in _rows(run, top, scans)]
+    with map_for(len(runs)) as each:
+        folders = [(part.folder, part.files) for run in runs for part in (run, *run.assays)]
+        contents = iter(each(functools.partial(read_folder, top=top), folders, at_once=FOLDERS))
+        rows = [row for run in runs for row in _rows(run, contents)]
     _rank(rows)
     limit_columns(rows)
     table, groups = Table(rows), groups_of_rows(rows)
@@ -68,81 +65,23 @@ def seeds_csv(out: Path) -> Path:
     return out.with_name(f"{out.stem}-seeds.csv")
 
 
-@dataclass
-class _Part:
-    """Content of one folder, of a run or of an assay that belongs to it."""
+def _rows(run: Run, contents: Iterator[FolderContents]) -> Iterator[Row]:
+    """Yield the row of a run with its assays. An assay that it has twice has a row of its own the second time.
 
-    run: Run
-    settings: dict[str, Setting] = field(default_factory=dict)
-    losses: dict[str, float] = field(default_factory=dict)
-    assays: dict[str, ScannedAssay] = field(default_factory=dict)
-    provenance: dict[str, str | int | float] = field(default_factory=dict)
-    errors: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-
-
-def _with_results(runs: Iterable[Run]) -> list[Run]:
-    """List the runs that have a results file, and their assays that have one, in the order in which they are read."""
-    return [part for run in runs for part in (run, *run.assays) if results.FILENAME in part.files]
-
-
-def _read(run: Run, top: Path, scans: Iterator[FileScan]) -> _Part:
-    """Read the files of a folder; what cannot be read is an error of the part.
-
-    scans: of results files, the next one that of this folder, if it has one.
+    contents: of folders, the next ones those of the run and of its assays.
     """
-    part, log = _Part(run), run.folder / metrics_log.JSONL
-    if run_folder.FILENAME in run.files:
-        with _append_error(part.errors):
-            part.settings = _as_settings(stated(read_config(run.folder, top)))
-    if log.name in run.files:
-        with _append_error(part.errors):
-            check_file(log, top)
-            part.losses = {one_line(key): value for key, value in metrics_log.last_row(log).items()}
-    if results.FILENAME in run.files:
-        scanned = next(scans)
-        part.assays, part.provenance, part.foreign = scanned.assays, scanned.provenance, scanned.foreign
-        part.errors += [scanned.error] if scanned.error else []
-    return part
-
-
-@contextmanager
-def _append_error(errors: list[str]) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        errors.append(one_line(str(error)))
-
-
-def _as_settings(flat: Mapping[str, object]) -> dict[str, Setting]:
-    """Make values fit for a table: numbers, booleans and None; others become one line of text."""
-    return {_setting_name(key): _setting(value) for key, value in flat.items()}
-
-
-@functools.lru_cache(maxsize=4096)
-def _setting_name(key: str) -> str:
-    return one_line(key)
-
-
-def _setting(value: object) -> Setting:
-    if value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**63):
-        return value
-    return one_line(str(value))
-
-
-def _rows(run: Run, top: Path, scans: Iterator[FileScan]) -> Iterator[Row]:
-    """Yield the row of a run with its assays. An assay that it has twice has a row of its own the second time."""
     row = Row(run.name, run.state, run.why, one_line(run.status.command))
     repeated = []
-    for part in (_read(inner, top, scans) for inner in (run, *run.assays)):
-        if part.assays.keys() & row.assays.keys():
-            repeated.append(part)
+    for part in (run, *run.assays):
+        found = next(contents)
+        if found.assays.keys() & row.assays.keys():
+            repeated.append((part, found))
         else:
-            _add(row, part, run)
+            _add(row, part, found, "" if part is run else f"{part.folder.name}: ")
     yield _current(row)
-    for part in repeated:
-        other = Row(part.run.name, part.run.state, part.run.why, one_line(part.run.status.command))
-        _add(other, part, part.run)
+    for part, found in repeated:
+        other = Row(part.name, part.state, part.why, one_line(part.status.command))
+        _add(other, part, found, "")
         yield _current(other)
 
 
@@ -152,19 +91,18 @@ def _current(row: Row) -> Row:
     return row
 
 
-def _add(row: Row, part: _Part, run: Run) -> None:
-    """Add the content of a folder to a row."""
-    inner = "" if part.run is run else f"{part.run.folder.name}: "
+def _add(row: Row, run: Run, part: FolderContents, inner: str) -> None:
+    """Add the content of the folder of a run or an assay to a row; inner: how its errors begin."""
     for error in part.errors:
         row.add_error(inner + error)
     row.foreign += [inner + name for name in part.foreign]
     row.assays |= part.assays
     row.scores |= {name: assay.scores for name, assay in part.assays.items()}
     overrides: dict[str, Setting] = {}
-    for word in part.run.status.overrides:
+    for word in run.status.overrides:
         key, _, value = one_line(word).lstrip("+~").partition("=")
         overrides[key] = value
-    if part.run.is_assay:
+    if run.is_assay:
         _join(row.measuring, {_assay_key(key): value for key, value in part.settings.items()})
         _join(row.overrides, {_assay_key(key): value for key, value in overrides.items()})
     else:
@@ -174,7 +112,7 @@ def _add(row: Row, part: _Part, run: Run) -> None:
         row.scores[TRAINED] = part.losses
     if not row.training and isinstance(text := part.provenance.get("checkpoint_config"), str):
         try:
-            row.training |= _as_settings(stated(flatten(text)))
+            row.training |= as_settings(stated(flatten(text)))
         except ValueError as error:
             row.add_error(f"the checkpoint's config {error}")
     provenance = {key: value for key, value in part.provenance.items() if key not in TEXTS}
@@ -214,10 +152,6 @@ def _rank(rows: list[Row]) -> None:
         data_key = "observations_fingerprint" if "observations_fingerprint" in row.provenance else "dataset_fingerprint"
         data = row.provenance.get(data_key), row.provenance.get("trained_steps")
         groups[without_seed(row.training), images, repr(data)].append((row, codes_ND, carrying_D))
-    if not groups:
-        return
-    from lrx.metrics.udr import udr  # scipy.stats takes a second to import
-
     for group in groups.values():
         ranked, codes, carrying = zip(*group, strict=True)
         scores, partners = udr(codes, carrying, [row.training.get("seed") for row in ranked])

@@ -31,7 +31,7 @@ def current_config(config: Mapping[str, V], provenance: Mapping[str, V]) -> dict
 def differing_keys(configs: Sequence[Config]) -> set[str]:
     """Return the keys whose values differ between configs, or that some of them lack while others have them on."""
     keys = {key for config in configs for key in config}
-    return {key for key in keys if len({_value(config, key) for config in configs}) > 1}
+    return {key for key in keys if len({_value(config.get(key)) for config in configs}) > 1}
 
 
 def varying_keys(configs: Sequence[Config]) -> list[str]:
@@ -48,7 +48,8 @@ def without_seed(config: Config) -> Hashable:
 
     A key that is off (null or false) is the same as one that is missing, which lrx gained or lost between versions.
     """
-    return tuple(sorted((key, repr(value)) for key, value in config.items() if _counts(key) and not _off(value)))
+    texts = ((key, _value(value)) for key, value in config.items() if _counts(key))
+    return tuple(sorted((key, text) for key, text in texts if text))
 
 
 def distinguishing_keys(configs: Sequence[Config], keys: Sequence[str]) -> list[str]:
@@ -105,10 +106,7 @@ def _is_free(key: str) -> bool:
     return is_free(key.removeprefix("assay.")) or key in INPUTS
 
 
-def _off(value: object) -> bool:
-    return str(value) in OFF
-
-
-def _value(config: Config, key: str) -> str:
-    """Return a value for comparison, that of a key that is off or missing alike."""
-    return "" if key not in config or _off(config[key]) else repr(config[key])
+def _value(value: object) -> str:
+    """Return a value for comparison; empty for one that is off, as a key that is missing."""
+    text = repr(value)
+    return "" if (value if isinstance(value, str) else text) in OFF else text

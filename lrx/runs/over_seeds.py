@@ -12,11 +12,12 @@ M models, D latents.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lrx.core.statistics import mean_and_se
 from lrx.core.types import Array, AssayResult
@@ -78,7 +79,7 @@ class OverSeeds:
         return float(np.delete(self.aligned.agreement_MD, self.aligned.reference, axis=0).mean())
 
 
-def estimate(values: Sequence[np.ndarray | float], errors: Sequence[np.ndarray | float]) -> Estimate:
+def estimate(values: ArrayLike, errors: ArrayLike) -> Estimate:
     """Return the estimate of values (M, ...) with standard errors (M, ...); NaN stands for a missing one."""
     values_M, errors_M = np.asarray(values, dtype=np.float64), np.asarray(errors, dtype=np.float64)
     mean, se_between = mean_and_se(values_M)
@@ -98,15 +99,10 @@ def summarize(models: Sequence[Model]) -> OverSeeds | None:
     if len(chosen) < 2:
         return None
     aligned, words = _align(chosen)
-    scores: dict[Key, Estimate] = {}
     assays = list(dict.fromkeys(name for model in chosen for name in model.assays))
+    scores: dict[Key, Estimate] = {}
     for assay in assays:
-        of_each = [model.assays[assay].scores if assay in model.assays else {} for model in chosen]
-        names = dict.fromkeys(name for own in of_each for name in own)
-        for name in names:
-            if not (name.endswith("_se") and name.removesuffix("_se") in names):
-                values, errors = ([own.get(key, np.nan) for own in of_each] for key in (name, f"{name}_se"))
-                scores[assay, name] = estimate(values, errors)
+        scores |= {(assay, name): found for name, found in _scores(chosen, assay).items()}
     arrays, labels = _arrays(chosen, aligned)
     return OverSeeds(
         runs=tuple(model.run for model in chosen),
@@ -118,6 +114,18 @@ def summarize(models: Sequence[Model]) -> OverSeeds | None:
         arrays=arrays,
         labels=labels,
     )
+
+
+def _scores(models: Sequence[Model], assay: str) -> dict[str, Estimate]:
+    """Return the estimate of each score of an assay."""
+    of_each = [model.assays[assay].scores if assay in model.assays else {} for model in models]
+    every = dict.fromkeys(name for own in of_each for name in own)
+    names = [name for name in every if not (name.endswith("_se") and name.removesuffix("_se") in every)]
+    values_MS, errors_MS = (
+        np.array([[own.get(f"{name}{end}", np.nan) for name in names] for own in of_each]) for end in ("", "_se")
+    )
+    found = estimate(values_MS, errors_MS)
+    return {name: Estimate(*(part[place] for part in found)) for place, name in enumerate(names)}
 
 
 def _remarked(models: Sequence[Model], assay: str) -> tuple[str, ...]:
@@ -172,16 +180,20 @@ def _arrays(
     labels: dict[str, dict[str, np.ndarray]] = {}
     for assay in dict.fromkeys(name for model in models for name in model.assays):
         places, results = zip(*((p, m.assays[assay]) for p, m in enumerate(models) if assay in m.assays), strict=True)
-        orders = [None if aligned is None else aligned.order_MD[place] for place in places]
+        order_MD = None if aligned is None else aligned.order_MD[[*places]]
+        labelled = [_same_labels(results[0], other) for other in results]
         for name, array in results[0].arrays.items():
             is_error = name.endswith("_se") and name.removesuffix("_se") in results[0].arrays
-            if is_error or not averaged(array) or not all(_is_like(name, results[0], other) for other in results):
+            alike = (
+                _is_like(array, other.arrays.get(name), axes) for other, axes in zip(results, labelled, strict=True)
+            )
+            if is_error or not averaged(array) or not all(alike):
                 continue
-            if {*array.axes} & LATENTS and not _covers_latents(array, results[0], orders[0]):
+            if {*array.axes} & LATENTS and not _covers_latents(array, results[0], order_MD):
                 continue
-            values = [_in_order(other.arrays[name], order) for other, order in zip(results, orders, strict=True)]
-            errors = [_in_order(_error(name, other), order) for other, order in zip(results, orders, strict=True)]
-            arrays[assay, name] = array, estimate(values, errors)
+            values_M = _in_order([other.arrays[name] for other in results], order_MD)
+            errors_M = _in_order([_error(name, other) for other in results], order_MD)
+            arrays[assay, name] = array, estimate(values_M, errors_M)
             labels.setdefault(assay, {}).update({axis: results[0].coordinates[axis] for axis in array.axes})
     return arrays, labels
 
@@ -194,30 +206,31 @@ def _error(name: str, result: AssayResult) -> Array:
     return Array(np.full(array.values.shape, np.nan), array.axes)
 
 
-def _is_like(name: str, one: AssayResult, other: AssayResult) -> bool:
-    """Return whether another result has the array in the same shape, over the same labels."""
-    if name not in other.arrays or not averaged(other.arrays[name]):
+def _same_labels(one: AssayResult, other: AssayResult) -> set[str]:
+    """Return the axes that have the same labels in two results."""
+    shared = one.coordinates.keys() & other.coordinates.keys()
+    return {axis for axis in shared if np.array_equal(one.coordinates[axis], other.coordinates[axis])}
+
+
+def _is_like(array: Array, other: Array | None, axes: Set[str]) -> bool:
+    """Return whether another model has an array in the same shape. axes: those with the same labels in both."""
+    if other is None or not averaged(other) or not axes >= {*array.axes}:
         return False
-    first, second = one.arrays[name], other.arrays[name]
-    return (first.axes, first.values.shape) == (second.axes, second.values.shape) and all(
-        axis in one.coordinates
-        and axis in other.coordinates
-        and np.array_equal(one.coordinates[axis], other.coordinates[axis])
-        for axis in first.axes
-    )
+    return (array.axes, array.values.shape) == (other.axes, other.values.shape)
 
 
-def _covers_latents(array: Array, result: AssayResult, order_D: np.ndarray | None) -> bool:
+def _covers_latents(array: Array, result: AssayResult, order_MD: np.ndarray | None) -> bool:
     """Return whether the latents of an array are all of the model, as they are aligned; a selection has no order."""
-    return order_D is not None and all(
-        np.array_equal(result.coordinates[axis], np.arange(len(order_D))) for axis in array.axes if axis in LATENTS
+    return order_MD is not None and all(
+        np.array_equal(result.coordinates[axis], np.arange(order_MD.shape[1])) for axis in array.axes if axis in LATENTS
     )
 
 
-def _in_order(array: Array, order_D: np.ndarray | None) -> np.ndarray:
-    """Return values with the latents of each of their axes in the order of the reference."""
-    values = array.values
-    for place, axis in enumerate(array.axes):
-        if axis in LATENTS and order_D is not None:
-            values = np.take(values, order_D, axis=place)
-    return values
+def _in_order(arrays: Sequence[Array], order_MD: np.ndarray | None) -> np.ndarray:
+    """Stack the values of models, with the latents of each of their axes in the order of the reference."""
+    values_M = np.stack([array.values for array in arrays])
+    for place, axis in enumerate(arrays[0].axes, start=1):
+        if axis in LATENTS and order_MD is not None:
+            others = tuple(other for other in range(1, values_M.ndim) if other != place)
+            values_M = np.take_along_axis(values_M, np.expand_dims(order_MD, others), axis=place)
+    return values_M

@@ -85,11 +85,15 @@ class Table:
         self.in_common = {key: first[key] for key in every - differing}
         self.provenance = sorted({key for row in rows for key in row.provenance})
         self.scores: dict[str, list[str]] = {}
+        self._scores: dict[tuple[str, str], list[Setting]] = {}
         ends = {TRAINED: 0, RANKED: 2}
         for group in sorted(
             {group for row in rows for group in row.scores}, key=lambda name: (ends.get(name, 1), name)
         ):
-            self.scores[group] = list(dict.fromkeys(name for row in rows for name in row.scores.get(group, ())))
+            of_rows = [row.scores.get(group, {}) for row in rows]
+            self.scores[group] = list(dict.fromkeys(name for scores in of_rows for name in scores))
+            for name in self.scores[group]:
+                self._scores[group, name] = [scores.get(name, "") for scores in of_rows]
 
     def setting(self, key: str) -> list[Setting]:
         """Return a setting of all runs, an empty text where a run has none."""
@@ -97,7 +101,7 @@ class Table:
 
     def score(self, group: str, name: str) -> list[Setting]:
         """Return a score of all runs, an empty text where a run has none."""
-        return [row.scores.get(group, {}).get(name, "") for row in self.rows]
+        return self._scores[group, name]
 
 
 CSV_START = "run,state,"  # of the first line of each table, by which an older one is known

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lrx.report import page
-from lrx.report.sweep_runs import MATRICES, read_run, scan_runs
+from lrx.report.sweep_runs import MATRICES, read_run
 from lrx.report.sweep_seeds import seed_views
 from lrx.runs.catalog import find_measured
 from tests.report.test_page import Page
@@ -28,7 +28,7 @@ def sweep(top: Path) -> Path:
 
 
 def test_groups_have_both_errors_and_matrices(tmp_path: Path) -> None:
-    rows = [read_run(run, scans)[0] for run, scans in scan_runs(find_measured(sweep(tmp_path)))]
+    rows = [row for row, _ in map(read_run, find_measured(sweep(tmp_path))) if row is not None]
     (first, second), faults = seed_views(rows, MAIN)
     assert not faults
     assert [first.label, second.label] == ["beta 1.0", "beta 4.0"]

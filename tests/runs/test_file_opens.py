@@ -13,7 +13,7 @@ import pytest
 
 from lrx.cli.commands.collect import collect_command
 from lrx.cli.commands.status import status_command
-from lrx.runs import scan_files
+from lrx.runs import processes
 from tests.runs.test_over_seeds import model
 from tests.runs.test_seeds_table import orders, write_run
 
@@ -74,8 +74,8 @@ def test_collect_opens_each_file_once(study: Path, monkeypatch: pytest.MonkeyPat
 def test_processes_give_the_same_tables(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     collect_command(study)
     before = {path.name: path.read_bytes() for path in study.glob("*.csv")}
-    monkeypatch.setattr(scan_files, "MANY", 2)
-    monkeypatch.setattr(scan_files, "cpus", lambda: 2)
+    monkeypatch.setattr(processes, "MANY", 2)
+    monkeypatch.setattr(processes, "cpus", lambda: 2)
     (study / "run-5/paper/result.h5").write_text("damaged")
     collect_command(study)
     damaged = (study / "collected.csv").read_text()
