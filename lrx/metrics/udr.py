@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MOST_AT_ONCE = 2**23  # correlations of a model with others
+MOST_AT_ONCE = 2**23  # correlations of models with others
 
 
 def udr(
@@ -36,22 +36,23 @@ def udr(
         if not np.isfinite(codes_ND).all():
             raise ValueError("codes must be finite")
     sizes_M = np.array([int(np.count_nonzero(columns)) for columns in carrying], dtype=int)
-    width = int(sizes_M.max(initial=0))
-    # of all models side by side, so that those of several are one matrix without a copy
+    width = int(sizes_M.max(initial=1))
+    # of all models side by side, so that those of several are one matrix
     ranks_NMD = np.zeros((len(codes[0]) if len(codes) else 0, len(codes), width))
     for place, (part, columns) in enumerate(zip(codes, carrying, strict=True)):
         ranks_NMD[:, place, : sizes_M[place]] = standard_ranks(part[:, columns.astype(bool)])
     pairs = np.full((len(codes), len(codes)), math.nan)
-    flat = ranks_NMD.reshape(len(ranks_NMD), len(codes) * width)
-    at_once = max(1, MOST_AT_ONCE // max(1, width**2))
-    for i in range(len(codes)):
-        for first in range(0, i, at_once):
-            others = slice(first, min(i, first + at_once))
-            product = ranks_NMD[:, i].T @ flat[:, others.start * width : others.stop * width]
-            similarity_DMD = np.abs(product).reshape(width, others.stop - others.start, width)
+    at_once = max(1, math.isqrt(MOST_AT_ONCE) // width)
+    starts = range(0, len(codes), at_once)
+    for first, start in ((i, j) for i in starts for j in starts if j <= i):
+        rows_DN, columns_NE = (ranks_NMD[:, k : k + at_once].reshape(len(ranks_NMD), -1) for k in (first, start))
+        similarity = np.abs(rows_DN.T @ columns_NE).reshape(-1, width, columns_NE.shape[1] // width, width)
+        for i, similarity_DMD in enumerate(similarity, start=first):
+            others = slice(start, min(i, start + at_once))
             counts_M = np.where(sizes_M[others] * sizes_M[i] > 0, sizes_M[others] + sizes_M[i], 0)
             partner_M = np.array([seeds[i] != seed for seed in seeds[others]])
-            pairs[i, others] = np.where(partner_M, agreement(similarity_DMD, counts_M), math.nan)
+            found_M = agreement(similarity_DMD[:, : len(counts_M)], counts_M)
+            pairs[i, others] = np.where(partner_M, found_M, math.nan)
             pairs[others, i] = pairs[i, others]
     partners = np.isfinite(pairs).sum(axis=1)
     scores = [

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from lrx.metrics import udr as module
 from lrx.metrics.udr import agreement, udr
 
 N, D = 4000, 6
@@ -28,6 +29,16 @@ def test_codes_equal_up_to_order_and_sign() -> None:
     scores, partners = udr([one, other, one], all_of(one, other, one), [0, 1, 2])
     assert scores == pytest.approx([1.0, 1.0, 1.0], abs=1e-12)
     assert partners.tolist() == [2, 2, 2]
+
+
+def test_correlations_in_pieces_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = [codes(seed, latents) + codes(9, latents) for seed, latents in enumerate((6, 4, 6, 1, 5, 6, 3))]
+    seeds = [0, 1, 2, 1, 3, 4, 5]
+    at_once, partners = udr(models, all_of(*models), seeds)
+    assert partners.tolist() == [6, 5, 6, 5, 6, 6, 6]
+    for pieces in (1, 2, 3):
+        monkeypatch.setattr(module, "MOST_AT_ONCE", (pieces * D) ** 2)
+        assert udr(models, all_of(*models), seeds)[0] == pytest.approx(at_once, abs=1e-12)
 
 
 def test_independent_codes_score_next_to_nothing() -> None:
