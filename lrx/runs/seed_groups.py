@@ -24,17 +24,24 @@ class SeedGroup:
     summary: OverSeeds
 
 
-def seed_groups(models: Sequence[Model], configs: Sequence[Config]) -> list[SeedGroup]:
-    """Group models by their configs without the seed, and summarise each group.
+def groups_of_rows(rows: Sequence[Row]) -> list[SeedGroup]:
+    """Group the rows of a table by their configs without the seed, and summarise each group.
 
-    Models of which nothing is measured, and groups of one seed, are left out.
+    Rows of which the training is not known, or nothing is measured, and groups of one seed, are left out.
     """
-    by_config: dict[object, list[tuple[Model, Config]]] = defaultdict(list)
-    for model, config in zip(models, configs, strict=True):
-        if model.assays:
-            by_config[without_seed(config)].append((model, config))
-    summaries = [(members[0][1], summarize([model for model, _ in members])) for members in by_config.values()]
-    several = [(config, summary) for config, summary in summaries if summary is not None]
+    by_config: dict[object, list[tuple[Row, Config]]] = defaultdict(list)
+    for row in rows:
+        if row.training:
+            identity = {key: row.provenance[key] for key in IDENTITY if key in row.provenance}
+            config = {**row.training, **row.measuring, **identity}
+            by_config[without_seed(config)].append((row, config))
+    several: list[tuple[Config, OverSeeds]] = []
+    known: dict[object, dict[str, ArrayInfo]] = {}
+    for members in by_config.values():
+        models = _models([row for row, _ in members], known) if len(members) > 1 else []
+        measured = [(model, config) for model, (_, config) in zip(models, members, strict=False) if model.assays]
+        summary = summarize([model for model, _ in measured])
+        several += [(measured[0][1], summary)] if summary is not None else []
     every = [config for config, _ in several]
     keys = distinguishing_keys(every, [key for key in varying_keys(every) if key not in SEEDS])
     groups = [SeedGroup(group_label(config, keys), config, summary) for config, summary in several]
@@ -43,23 +50,6 @@ def seed_groups(models: Sequence[Model], configs: Sequence[Config]) -> list[Seed
         group if counts[group.label] == 1 else replace(group, label=f"{group.label} ({group.summary.runs[0]})")
         for group in groups
     ]
-
-
-def groups_of_rows(rows: Sequence[Row]) -> list[SeedGroup]:
-    """Group the rows of a table whose training is known."""
-    by_config: dict[object, list[tuple[Row, Config]]] = defaultdict(list)
-    for row in rows:
-        if row.training:
-            identity = {key: row.provenance[key] for key in IDENTITY if key in row.provenance}
-            config = {**row.training, **row.measuring, **identity}
-            by_config[without_seed(config)].append((row, config))
-    models, configs = [], []
-    known: dict[object, dict[str, ArrayInfo]] = {}
-    for members in by_config.values():
-        if len(members) > 1:
-            models += _models([row for row, _ in members], known)
-            configs += [config for _, config in members]
-    return seed_groups(models, configs)
 
 
 def _models(rows: Sequence[Row], known: dict[object, dict[str, ArrayInfo]]) -> list[Model]:
