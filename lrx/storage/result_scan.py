@@ -132,14 +132,15 @@ def _scan_group(
             foreign.append(f"/{assay}/{key}")
         if shape and dtype.itemsize * math.prod(shape) <= (LARGEST_CODES if (assay, key) in large else SMALL):
             values = _values(stored, shape, dtype)
-            members[key] = _shared(values.tobytes(), values.dtype, shape) if is_scale else values
+            is_shared = is_scale and values.nbytes <= SMALL
+            members[key] = _shared(values.tobytes(), values.dtype, shape) if is_shared else values
     return ScannedAssay(path, scores, members, _remark(group))
 
 
 @functools.lru_cache(1024)
 def _shared(content: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     """Return labels of an axis, one array for all that are the same."""
-    return np.frombuffer(content, dtype).reshape(shape)
+    return np.ndarray(shape, dtype, content)
 
 
 def _remark(group: h5g.GroupID) -> str:
