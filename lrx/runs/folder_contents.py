@@ -1,4 +1,4 @@
-"""What a table of runs keeps of one folder, of a run or of an assay that belongs to it."""
+"""Contents of one folder, of a run or of an assay that belongs to it, as a table of runs keeps them."""
 
 from __future__ import annotations
 
