@@ -103,15 +103,18 @@ def _stacked(group: str, rows: Sequence[Row]) -> dict[str, Stack]:
         infos = array_infos(scanned[0].path, group, [name for name in numbers if _is_in_all(name, scanned)])
     except ValueError:  # a file whose scores alone can be read
         return {}
+    along = {axis for info in infos.values() for axis in info.axes}
+    shared = {axis: first[axis] for axis in along if _is_axis(axis, scanned)}
     stacks: dict[str, Stack] = {}
     room = MOST_BYTES
     for name, info in sorted(infos.items())[:MOST_COLUMNS]:
         shape = first[name].shape
         room -= len(parts) * first[name].nbytes
-        if room > 0 and all(_is_axis(axis, size, scanned) for axis, size in zip(info.axes, shape, strict=True)):
+        labels = {axis: shared[axis] for axis in info.axes if axis in shared}
+        if room > 0 and labels.keys() >= {*info.axes} and shape == tuple(len(labels[axis]) for axis in info.axes):
             missing = np.full(shape, math.nan, np.float32)
             values = np.stack([missing if part is None else part.members[name] for part in parts])
-            stacks[name] = values, info, {axis: first[axis] for axis in info.axes}
+            stacks[name] = values, info, labels
     return stacks
 
 
@@ -121,10 +124,10 @@ def _is_in_all(name: str, parts: Sequence[ScannedAssay]) -> bool:
     return all(other is not None and other.shape == first.shape and other.dtype == first.dtype for other in others)
 
 
-def _is_axis(name: str, size: int, parts: Sequence[ScannedAssay]) -> bool:
-    """Return whether all have the same labels of an axis of this size, under a name that netCDF tools take."""
+def _is_axis(name: str, parts: Sequence[ScannedAssay]) -> bool:
+    """Return whether all have the same labels of an axis, under a name that netCDF tools take."""
     first = parts[0].members.get(name)
-    if first is None or first.shape != (size,) or not (first.dtype.kind == "U" or _is_shared(first.dtype)):
+    if first is None or first.ndim != 1 or not (first.dtype.kind == "U" or _is_shared(first.dtype)):
         return False
     if not is_valid_name(name) or free_name(name, {"run"}) != name:
         return False
