@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
@@ -30,8 +31,12 @@ def current_config(config: Mapping[str, V], provenance: Mapping[str, V]) -> dict
 
 def differing_keys(configs: Sequence[Config]) -> set[str]:
     """Return the keys whose values differ between configs, or that some of them lack while others have them on."""
-    keys = {key for config in configs for key in config}
-    return {key for key in keys if len({_value(config.get(key)) for config in configs}) > 1}
+    texts: dict[str, set[str]] = defaultdict(set)
+    counts = Counter(key for config in configs for key in config)
+    for config in configs:  # one after the other, which memory is quicker at than key by key
+        for key, value in config.items():
+            texts[key].add(_value(value))
+    return {key for key, some in texts.items() if len(some if counts[key] == len(configs) else {*some, ""}) > 1}
 
 
 def varying_keys(configs: Sequence[Config]) -> list[str]:
