@@ -80,9 +80,9 @@ class SweepView(TypedDict):
 
 @without_garbage_collection()
 def view(title: str, runs: Sequence[Run]) -> SweepView:
-    """Return what the page shows; runs are read one after the other, and what cannot be read is in `faults`."""
+    """Return what the page shows; what cannot be read is in `faults`."""
     rows, faults = [], list[str]()
-    with map_for(len(runs)) as each:
+    with map_for(sum(len(run.result_files) for run in runs)) as each:
         for row, run_faults in each(read_run, runs, at_once=FOLDERS):
             faults += run_faults
             if row is not None:

@@ -27,6 +27,7 @@ from lrx.runs.seed_groups import SeedGroup, groups_of_rows
 from lrx.runs.seeds_table import SEEDS_START, write_seeds_csv
 from lrx.runs.table import CSV_START, RANKED, TRAINED, Row, Setting, Table, limit_columns, write_csv
 from lrx.runs.table_hdf5 import is_collected, write_hdf5
+from lrx.storage import results
 from lrx.storage.atomic import atomic_path
 from lrx.storage.overwrite import check_target, has_near_start
 
@@ -45,8 +46,8 @@ def collect(top: Path, out: Path) -> tuple[list[Row], list[SeedGroup]]:
     for file, start in ((table_file, CSV_START), (seeds_file, SEEDS_START)):
         check_target(file, ".csv", has_near_start(start))
     runs = find_runs(top)
-    with map_for(len(runs)) as each:
-        folders = [(part.folder, part.files) for run in runs for part in (run, *run.assays)]
+    folders = [(part.folder, part.files) for run in runs for part in (run, *run.assays)]
+    with map_for(sum(results.FILENAME in files for _, files in folders)) as each:
         contents = iter(each(functools.partial(read_folder, top=top), folders, at_once=FOLDERS))
         rows = [row for run in runs for row in _rows(run, contents)]
     _rank(rows)

@@ -106,7 +106,7 @@ def summarize(models: Sequence[Model]) -> OverSeeds | None:
     arrays, labels = _arrays(chosen, aligned)
     return OverSeeds(
         runs=tuple(model.run for model in chosen),
-        repeated=tuple(model.run for model in models if model not in chosen),
+        repeated=tuple(model.run for model in models if not any(model is one for one in chosen)),
         remarks={assay: runs for assay in assays if (runs := _remarked(chosen, assay))},
         alignment=words,
         aligned=aligned,
@@ -121,10 +121,10 @@ def _scores(models: Sequence[Model], assay: str) -> dict[str, Estimate]:
     of_each = [model.assays[assay].scores if assay in model.assays else {} for model in models]
     every = dict.fromkeys(name for own in of_each for name in own)
     names = [name for name in every if not (name.endswith("_se") and name.removesuffix("_se") in every)]
-    values_MS, errors_MS = (
-        np.array([[own.get(f"{name}{end}", np.nan) for name in names] for own in of_each]) for end in ("", "_se")
+    values_SM, errors_SM = (
+        np.array([[own.get(f"{name}{end}", np.nan) for own in of_each] for name in names]) for end in ("", "_se")
     )
-    found = estimate(values_MS, errors_MS)
+    found = estimate(values_SM.T, errors_SM.T)
     return {name: Estimate(*(part[place] for part in found)) for place, name in enumerate(names)}
 
 
@@ -207,8 +207,8 @@ def _error(name: str, result: AssayResult) -> Array:
 
 
 def _same_labels(one: AssayResult, other: AssayResult) -> set[str]:
-    """Return the axes that have the same labels in two results."""
-    shared = one.coordinates.keys() & other.coordinates.keys()
+    """Return the axes, of those over which arrays are averaged, that have the same labels in two results."""
+    shared = one.coordinates.keys() & other.coordinates.keys() & AXES
     return {axis for axis in shared if np.array_equal(one.coordinates[axis], other.coordinates[axis])}
 
 

@@ -1,4 +1,4 @@
-"""Work on thousands of runs by several processes: python and HDF5 work for one thread of a process at a time."""
+"""Work on the files of thousands of runs by several processes, as HDF5 works for one thread of a process at a time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from threadpoolctl import threadpool_limits
-
 from lrx.core.threads import cpus
 
-MANY = 1000  # runs from which processes are worth the half second that each takes to start
+MANY = 1000  # files from which processes are worth the half second that each takes to start
 MOST_PROCESSES = 8
 FOLDERS = 32  # folders of runs that are worth a message to a process
 T = TypeVar("T")
@@ -34,9 +32,9 @@ def here(function: Callable[[T], R], items: Sequence[T], *, at_once: int = 1) ->
 
 
 @contextmanager
-def map_for(num_runs: int) -> Iterator[Map]:
-    """Yield a map for work on so many runs. ValueError in the block when a process was killed."""
-    count = min(cpus(), MOST_PROCESSES) if num_runs >= MANY else 1
+def map_for(num_files: int) -> Iterator[Map]:
+    """Yield a map for work that opens so many files. ValueError after the block when a process ended in it."""
+    count = min(cpus(), MOST_PROCESSES) if num_files >= MANY else 1
     if count == 1:
         yield here
         return
@@ -48,12 +46,11 @@ def map_for(num_runs: int) -> Iterator[Map]:
     try:
         yield in_processes
     except BrokenProcessPool as error:
-        raise ValueError("a process that read runs was killed, or was out of memory") from error
+        raise ValueError("a process that read runs ended: it was killed, or was out of memory") from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _begin() -> None:
-    """Leave Ctrl-C to the process that waits, and the other CPUs to the other processes."""
+    """Leave Ctrl-C to the process that waits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threadpool_limits(1)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import h5py
-from h5py import h5d, h5g, h5i, h5o
+from h5py import h5d, h5g, h5i, h5l, h5o
 
 from lrx.storage.array_attributes import plain
 
@@ -22,15 +22,18 @@ def why_unreadable(path: Path, kind: str, error: BaseException) -> str:
 
 
 class Link(NamedTuple):
-    """Link of a group to a member: its kind (h5l.TYPE_HARD, ...), and where in the file the member is."""
+    """Link of a group: its kind (h5l.TYPE_HARD, ...), and where the header of its member is.
+
+    address: from the start of HDF5's part of the file; None for a link that leads elsewhere, or where it was not asked.
+    """
 
     name: bytes
     kind: int
-    address: int
+    address: int | None
 
     def open(self, group: h5g.GroupID) -> h5g.GroupID | h5d.DatasetID:
         """Open the member. ValueError for links, virtual and external storage, which lead out of the file."""
-        if self.kind == h5py.h5l.TYPE_HARD:
+        if self.kind == h5l.TYPE_HARD:
             member = h5o.open(group, self.name)
             if not isinstance(member, h5d.DatasetID) or member.get_offset() is not None:
                 return member  # numbers of a data set that lie in this file in one piece
@@ -43,13 +46,17 @@ class Link(NamedTuple):
 
 def open_member(group: h5g.GroupID, name: bytes) -> h5g.GroupID | h5d.DatasetID:
     """Open a member of a group. ValueError as `Link.open`."""
-    return Link(name, group.links.get_info(name).type, 0).open(group)
+    return Link(name, group.links.get_info(name).type, None).open(group)
 
 
 def links(group: h5g.GroupID) -> list[Link]:
     """List the links of a group in its order, all at once, which is ten times faster than one by one."""
     by_name: dict[bytes, Link] = {}
-    group.links.iterate(lambda name, link: by_name.update({name: Link(name, link.type, link.u)}), info=True)
+
+    def add(name: bytes, link: h5l.LinkInfo) -> None:
+        by_name[name] = Link(name, link.type, link.u if link.type == h5l.TYPE_HARD else None)
+
+    group.links.iterate(add, info=True)
     return [by_name[name] for name in group]
 
 

@@ -1,8 +1,9 @@
 """Fast reading of scores and small arrays from results files, for tables of a thousand files.
 
-`lrx.storage.results.read` takes h5py about 1 ms for each member, mostly for attributes and python objects. Here members
-are read through h5py's low-level API, and of attributes only the remark, 50 times faster; the axes of an array are read
-from one file for all (`array_infos`). Links and external storage are refused, as there.
+`lrx.storage.results.read` takes h5py about 1 ms for each member, mostly for attributes and python objects. Here scores
+are read by the bytes of their headers, arrays through h5py's low-level API, and of a group's attributes the remark
+alone; the axes of an array are read from one file for all (`array_infos`). Links and external storage are refused, as
+there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5g, h5i, h5l, h5s, h5t
+from h5py import h5a, h5d, h5g, h5s, h5t
 
 from lrx.core.text import one_line
 from lrx.storage import results
@@ -32,6 +33,7 @@ LONGEST_NAME = 200  # characters
 MOST_MEMBERS = 2000  # of a file, in all its groups
 MOST_LETTERS = 2**20  # of a text array: number of texts times the longest
 REMARK = "remark"
+NUMBERS = "biufc"  # kinds of dtypes
 SCORE = ScoreHeader()  # as far as known in this process
 COMPARED = {("codes", "codes"), ("codes", "image")}  # read up to LARGEST_CODES, for UDR
 
@@ -66,6 +68,9 @@ def scan(
     others = [] if foreign is None else foreign
     with _open(path) as file:
         assays, count = {}, 0
+        # addresses are those of the file's bytes only where it has no user block, and is a file of the system
+        is_plain = file.driver == "sec2" and file.userblock_size == 0
+        descriptor = file.id.get_vfd_handle() if is_plain else None
         root = h5g.open(file.id, b"/")
         for link in links(root):
             group, key = link.open(root), _checked_name(link.name)
@@ -75,7 +80,7 @@ def scan(
             count += 1 + group.get_num_objs()
             if count > MOST_MEMBERS:
                 raise ValueError(f"it has more than {MOST_MEMBERS:,} parts")
-            assays[key] = _scan_group(path, key, group, others, large)
+            assays[key] = _scan_group(path, key, group, descriptor, others, large)
         attributes, _ = read_attributes(file)
         known = {key: value for key, value in attributes.items() if key != "format" and is_valid_name(key)}
         return assays, {sys.intern(key): value for key, value in known.items()}
@@ -109,12 +114,19 @@ def _open(path: Path) -> Iterator[h5py.File]:
 
 
 def _scan_group(
-    path: Path, assay: str, group: h5g.GroupID, foreign: list[str], large: Set[tuple[str, str]]
+    path: Path,
+    assay: str,
+    group: h5g.GroupID,
+    descriptor: int | None,
+    foreign: list[str],
+    large: Set[tuple[str, str]],
 ) -> ScannedAssay:
+    """Return the scan of a group. descriptor: of its file; None: no score is read by the bytes of its header."""
     scores, members = {}, {}
-    file = h5i.get_file_id(group).get_vfd_handle()
     for link in links(group):
-        key, score = _checked_name(link.name), SCORE.read(file, link.address) if link.kind == h5l.TYPE_HARD else None
+        key, score = _checked_name(link.name), None
+        if descriptor is not None and link.address is not None:
+            score = SCORE.read(descriptor, link.address)
         if score is not None:
             scores[key] = score
             continue
@@ -125,14 +137,17 @@ def _scan_group(
         shape, dtype = stored.shape, stored.dtype
         if shape == () and dtype.kind == "f":
             scores[key] = float(_values(stored, shape, dtype))
-            SCORE.learn(file, stored)
+            if descriptor is not None:
+                SCORE.learn(descriptor, stored)
             continue
-        is_scale = h5a.exists(stored, b"CLASS")
-        if not (is_scale or h5a.exists(stored, b"units")):  # no array and no labels of an axis
+        has_class = h5a.exists(stored, b"CLASS")  # as labels of axes have
+        if not (has_class or h5a.exists(stored, b"units")):  # no array and no labels of an axis
             foreign.append(f"/{assay}/{key}")
+        if not (dtype.kind in NUMBERS or h5py.check_string_dtype(dtype) is not None):
+            continue  # references, and numbers of any length, which no table holds
         if shape and dtype.itemsize * math.prod(shape) <= (LARGEST_CODES if (assay, key) in large else SMALL):
             values = _values(stored, shape, dtype)
-            is_shared = is_scale and values.nbytes <= SMALL
+            is_shared = has_class and values.nbytes <= SMALL
             members[key] = _shared(values.tobytes(), values.dtype, shape) if is_shared else values
     return ScannedAssay(path, scores, members, _remark(group))
 
@@ -165,7 +180,7 @@ def _values(stored: h5d.DatasetID, shape: tuple[int, ...], dtype: np.dtype) -> n
         if dtype.kind == "O" or not any("\0" in text for text in texts.flat):  # which results cannot hold
             return np.asarray(texts, dtype=np.str_)
     values = np.empty(shape, dtype)
-    stored.read(h5s.ALL, h5s.ALL, values, _in_memory(dtype))
+    stored.read(h5s.ALL, h5s.ALL, values, _in_memory(dtype) if dtype.kind in NUMBERS else None)
     return values
 
 

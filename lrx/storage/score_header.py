@@ -14,6 +14,8 @@ from h5py import h5d, h5o, h5t
 
 ADDRESS = struct.Struct("<Q")
 NUMBER = struct.Struct("<d")
+CONTIGUOUS = b"\x03\x01"  # version of a layout, and its class; address and size follow
+SIZE = ADDRESS.pack(NUMBER.size)
 
 
 class ScoreHeader:
@@ -30,9 +32,14 @@ class ScoreHeader:
         about, place = h5o.get_info(stored), stored.get_offset()
         if place is None or about.num_attrs or about.hdr.nchunks != 1 or stored.get_type() != h5t.IEEE_F64LE:
             return
-        header = os.pread(file, about.hdr.space.total, about.addr)
-        if header.count(ADDRESS.pack(place)) == 1:
-            self._before, _, self._after = header.partition(ADDRESS.pack(place))
+        try:
+            header = os.pread(file, about.hdr.space.total, about.addr)
+        except (OSError, OverflowError):
+            return
+        layout = CONTIGUOUS + ADDRESS.pack(place) + SIZE
+        if header.count(layout) == 1:
+            before, _, after = header.partition(layout)
+            self._before, self._after = before + CONTIGUOUS, SIZE + after
 
     def read(self, file: int, address: int) -> float | None:
         """Return the score whose header is at this address of a file; None for a header that is another."""

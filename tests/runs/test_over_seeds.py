@@ -148,3 +148,24 @@ def test_selected_latents_are_not_averaged() -> None:
     walked = AssayResult({"own": Array(np.ones(2), ("latent",))}, {"latent": np.array([3, 1])}, {})
     models = [replace(one, assays={**one.assays, "traversal": walked}) for one in copies(2)]
     assert ("traversal", "own") not in summary(models).arrays
+
+
+def test_axes_of_another_tool_are_passed_over() -> None:
+    """Labels that cannot be compared, of an axis over which nothing is averaged, cost no other result."""
+    models = [model(seed, np.roll(np.arange(D), seed)) for seed in range(3)]
+    expected = summarize(models)
+    ragged = np.array([np.arange(2), np.arange(3)], dtype=object)
+    for one in models:
+        dict.update(one.assays["response_matrix"].coordinates, {"theirs": ragged + one.seed})
+    found = summarize(models)
+    assert expected is not None
+    assert found is not None
+    assert found.arrays.keys() == expected.arrays.keys()
+    assert "theirs" not in found.labels["response_matrix"]
+
+
+def test_models_that_repeat_a_seed_are_left_out_though_equal() -> None:
+    twice = [model(seed, np.arange(D)) for seed in (0, 1, 0)]
+    found = summarize(twice)
+    assert found is not None
+    assert (len(found.runs), found.repeated) == (2, (twice[2].run,))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import xarray as xr
 from lrx.core.types import Array, AssayResult
 from lrx.storage import results
 from lrx.storage.result_group import read_attributes
+from lrx.storage.result_scan import scan
 
 PROVENANCE: dict[str, str | int | float] = {
     "model": "betavae",
@@ -206,6 +208,7 @@ import sys
 import h5py, numpy as np
 from lrx.storage import results
 from lrx.storage.result_group import read_attributes
+from lrx.storage.result_scan import scan
 
 path = sys.argv[1]
 kinds = {
@@ -265,6 +268,33 @@ def test_attributes_of_every_kind(path: Path) -> None:
     assert values == {key: value for key, (_, value) in kinds.items()}
     assert [type(value) for value in values.values()] == [type(kinds[key][1]) for key in values]
     assert others == [f"attribute {key} of /" for key in sorted(foreign)]
+
+
+def test_scan_passes_over_what_no_table_holds(path: Path) -> None:
+    """Numbers of any length, references, and compounds; whether or not they claim to be labels of an axis."""
+    results.write(path, {"metrics": AssayResult({}, {}, {"mig": 0.5})}, {})
+    with h5py.File(path, "a") as file:
+        group = file["metrics"]
+        for name, dtype in (("ragged", h5py.vlen_dtype("i4")), ("refs", h5py.ref_dtype), ("pairs", np.dtype("i4,f8"))):
+            group.create_dataset(name, (2,), dtype=dtype)
+            group.create_dataset(f"{name}_axis", (2,), dtype=dtype).attrs["CLASS"] = "DIMENSION_SCALE"
+        group["ragged_axis"][0] = [1, 2]
+    (scanned,) = scan(path)[0].values()
+    assert (dict(scanned.scores), dict(scanned.members)) == ({"mig": 0.5}, {})
+    pickle.dumps(scanned)
+
+
+def test_text_of_both_character_sets_in_any_order(tmp_path: Path) -> None:
+    texts = {"ascii": [b"ab\0c", b"x"], "utf-8": [b"ab\0c", b"y"]}
+    for encoding, values in texts.items():
+        path = tmp_path / f"{encoding}.h5"
+        results.write(path, {"metrics": AssayResult({}, {}, {"mig": 0.5})}, {})
+        with h5py.File(path, "a") as file:
+            file["metrics/names"] = np.array(values, h5py.string_dtype(encoding, 4))
+            file["metrics/names"].attrs["CLASS"] = "DIMENSION_SCALE"
+    for encoding in ("ascii", "utf-8", "ascii"):
+        (scanned,) = scan(tmp_path / f"{encoding}.h5")[0].values()
+        assert scanned.members["names"].tolist() == texts[encoding]
 
 
 def test_environment() -> None:
