@@ -138,13 +138,6 @@ def averaged(array: Array) -> bool:
     return bool(array.axes) and {*array.axes} <= AXES and array.values.dtype.kind in "iuf"
 
 
-def averaged_part(name: str, result: AssayResult) -> AssayResult:
-    """Return what `summarize` needs of an assay: without arrays over images, points or pixels."""
-    basis = {"codes"} if name == "codes" else set()
-    arrays = {key: array for key, array in result.arrays.items() if averaged(array) or key in basis}
-    return AssayResult(arrays, result.coordinates, result.scores, result.settings)
-
-
 def _align(models: Sequence[Model]) -> tuple[Alignment | None, str]:
     """Align models, and say by what; None and the reason where they cannot be."""
     if codes := _shared(models, "codes", "codes", rows="image"):

@@ -67,19 +67,18 @@ def scan(
     """
     others = [] if foreign is None else foreign
     with _open(path) as file:
-        assays, count = {}, 0
+        assays = {}
         # addresses are those of the file's bytes only where it has no user block, and is a file of the system
         is_plain = file.driver == "sec2" and file.userblock_size == 0
         descriptor = file.id.get_vfd_handle() if is_plain else None
         root = h5g.open(file.id, b"/")
+        count = _checked_count(root.get_num_objs())
         for link in links(root):
             group, key = link.open(root), _checked_name(link.name)
             if not isinstance(group, h5g.GroupID) or not h5a.exists(group, PROVENANCE.encode()):
                 others.append(f"/{key}")
                 continue
-            count += 1 + group.get_num_objs()
-            if count > MOST_MEMBERS:
-                raise ValueError(f"it has more than {MOST_MEMBERS:,} parts")
+            count = _checked_count(count + group.get_num_objs())
             assays[key] = _scan_group(path, key, group, descriptor, others, large)
         attributes, _ = read_attributes(file)
         known = {key: value for key, value in attributes.items() if key != "format" and is_valid_name(key)}
@@ -163,6 +162,12 @@ def _remark(group: h5g.GroupID) -> str:
     remark = read_attribute(group, REMARK) if h5a.exists(group, REMARK.encode()) else None
     text = one_line(remark) if isinstance(remark, str) else ""
     return "" if text in WORDS else text
+
+
+def _checked_count(count: int) -> int:
+    if count > MOST_MEMBERS:
+        raise ValueError(f"it has more than {MOST_MEMBERS:,} parts")
+    return count
 
 
 def _checked_name(name: bytes) -> str:

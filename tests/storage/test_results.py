@@ -15,7 +15,7 @@ import xarray as xr
 from lrx.core.types import Array, AssayResult
 from lrx.storage import results
 from lrx.storage.result_group import read_attributes
-from lrx.storage.result_scan import scan
+from lrx.storage.result_scan import MOST_MEMBERS, scan
 
 PROVENANCE: dict[str, str | int | float] = {
     "model": "betavae",
@@ -208,7 +208,7 @@ import sys
 import h5py, numpy as np
 from lrx.storage import results
 from lrx.storage.result_group import read_attributes
-from lrx.storage.result_scan import scan
+from lrx.storage.result_scan import MOST_MEMBERS, scan
 
 path = sys.argv[1]
 kinds = {
@@ -282,6 +282,16 @@ def test_scan_passes_over_what_no_table_holds(path: Path) -> None:
     (scanned,) = scan(path)[0].values()
     assert (dict(scanned.scores), dict(scanned.members)) == ({"mig": 0.5}, {})
     pickle.dumps(scanned)
+
+
+@pytest.mark.parametrize("where", ["/", "metrics"])
+def test_scan_refuses_files_of_too_many_parts(path: Path, where: str) -> None:
+    results.write(path, {"metrics": AssayResult({}, {}, {"mig": 0.5})}, {})
+    with h5py.File(path, "a") as file:
+        for number in range(MOST_MEMBERS):
+            file[where][f"link{number}"] = h5py.SoftLink("/metrics/mig")
+    with pytest.raises(ValueError, match="it has more than 2,000 parts"):
+        scan(path)
 
 
 def test_text_of_both_character_sets_in_any_order(tmp_path: Path) -> None:
