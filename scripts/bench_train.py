@@ -259,8 +259,9 @@ def measure(*, quick: bool, threads: int) -> Section:
         "does, and reads its images from the data set. Its convolutions alone: forward and backward passes of these "
         "layers on random maps, without what lies between them, the loss, Adam and the data. Its kernels alone: these "
         "passes of all layers, the loss and Adam, one after the other, without data, noise, the KL term, casts and "
-        "autograd's own work; a step may take less, as it finds maps of the layer before in the cache. `times as "
-        "fast` is against pythae. All sides of a data set warm up at the same time, which takes longer than one alone."
+        "autograd's work between layers; a step may take less, as it finds maps of the layer before in the cache. "
+        "`times as fast` is against pythae. All sides of a data set warm up at the same time, which takes longer than "
+        "one alone."
     )
     return Section("Training", text, "ms a step", rows)
 

@@ -75,6 +75,11 @@ def count_of(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def reason(error: Exception) -> str:
+    """Return an error in one line; its type where it has no message."""
+    return one_line(str(error)) or type(error).__name__
+
+
 def printable(text: str) -> str:
     """Write a text in one line, without the control characters that a terminal would obey.
 

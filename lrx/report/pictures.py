@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from lrx.assays import catalog
 from lrx.assays.plotting import style
 from lrx.assays.plotting.drawing import drawing_errors
-from lrx.assays.plotting.drawing import reason as reason
 from lrx.core.text import humanize
+from lrx.core.text import reason as reason
 from lrx.core.types import AssayResult
 from lrx.storage import results
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lrx.core.text import one_line
+from lrx.core.text import reason
 from lrx.report import commands, run_contents
 from lrx.report.run_summary import data_of
 from lrx.runs.catalog import Run
@@ -49,7 +49,7 @@ def read_run(run: Run) -> tuple[SweepRun | None, list[str]]:
     try:
         return _read(run)
     except run_contents.UNREADABLE as error:
-        return None, [f"{run.folder}: {one_line(str(error)) or type(error).__name__}"]
+        return None, [f"{run.folder}: {reason(error)}"]
 
 
 def _read(run: Run) -> tuple[SweepRun, list[str]]:

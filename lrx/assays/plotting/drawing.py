@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from lrx.assays import catalog
 from lrx.assays.plotting import style
-from lrx.core.text import one_line
+from lrx.core.text import reason
 from lrx.core.types import AssayResult
 from lrx.storage import results
 from lrx.storage.atomic import write
@@ -56,11 +56,6 @@ def drawing_errors(name: str, file: Path) -> Iterator[None]:
     except Exception as error:  # drawing raises anything, for arrays that a file may hold
         problem = f"lacks {error}" if isinstance(error, KeyError) else f"cannot be drawn ({reason(error)})"
         raise ValueError(f"{file}: its {name} {problem}; was it written by another version of lrx?") from error
-
-
-def reason(error: Exception) -> str:
-    """Return an error in one line; its type where it has no message."""
-    return one_line(str(error)) or type(error).__name__
 
 
 def save(figures: Figures, result: AssayResult, provenance: results.Provenance, folder: Path) -> list[Path]:
