@@ -73,18 +73,22 @@ def study_side(preset: str, turns: Turns) -> None:
 def trees_side(trees: str, points: int, turns: Turns) -> None:
     """Run DCI of a few factors on `points` training and half as many test points, and store the informativeness."""
     data = Codes()
+    informativeness(data, trees, points=100, seed=0)  # imports its library
     for turn in turns:
-        indices = torch.randperm(len(data), generator=torch.Generator().manual_seed(turn))[: points + points // 2]
-        classes = FACTORS.classes(indices)[:, [FACTORS.names.index(name) for name in COMPARED]]
-        found = dci(
-            data.raw(indices),
-            classes,
-            num_train=points,
-            trees=trees,
-            num_threads=torch.get_num_threads(),
-            generator=torch.Generator().manual_seed(turn),
-        )
-        turns.found = found.informativeness
+        turns.found = informativeness(data, trees, points=points, seed=turn)
+
+
+def informativeness(data: Codes, trees: str, *, points: int, seed: int) -> np.ndarray:
+    indices = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[: points + points // 2]
+    found = dci(
+        data.raw(indices),
+        FACTORS.classes(indices)[:, [FACTORS.names.index(name) for name in COMPARED]],
+        num_train=points,
+        trees=trees,
+        num_threads=torch.get_num_threads(),
+        generator=torch.Generator().manual_seed(seed),
+    )
+    return found.informativeness
 
 
 def measure(*, quick: bool, threads: int) -> Section:

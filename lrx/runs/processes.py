@@ -34,7 +34,8 @@ def here(function: Callable[[T], R], items: Sequence[T], *, at_once: int = 1) ->
 @contextmanager
 def map_for(num_files: int) -> Iterator[Map]:
     """Yield a map for work that opens so many files. ValueError after the block when a process ended in it."""
-    count = min(cpus(), MOST_PROCESSES) if num_files >= MANY else 1
+    may_start = not multiprocessing.current_process().daemon  # a process of multiprocessing.Pool may start no others
+    count = min(cpus(), MOST_PROCESSES) if num_files >= MANY and may_start else 1
     if count == 1:
         yield here
         return
