@@ -31,11 +31,12 @@ def current_config(config: Mapping[str, V], provenance: Mapping[str, V]) -> dict
 
 def differing_keys(configs: Sequence[Config]) -> set[str]:
     """Return the keys whose values differ between configs, or that some of them lack while others have them on."""
-    texts: dict[str, set[str]] = defaultdict(set)
+    distinct: dict[str, dict[str, object]] = defaultdict(dict)  # values of each key by their representation
     counts = Counter(key for config in configs for key in config)
     for config in configs:  # one after the other, which memory is quicker at than key by key
         for key, value in config.items():
-            texts[key].add(_value(value))
+            distinct[key].setdefault(repr(value), value)
+    texts = {key: {_value(value) for value in values.values()} for key, values in distinct.items()}
     return {key for key, some in texts.items() if len(some if counts[key] == len(configs) else {*some, ""}) > 1}
 
 
@@ -54,7 +55,7 @@ def without_seed(config: Config) -> Hashable:
     A key that is off (null or false) is the same as one that is missing, which lrx gained or lost between versions.
     """
     texts = ((key, _value(value)) for key, value in config.items() if _counts(key))
-    return tuple(sorted((key, text) for key, text in texts if text))
+    return frozenset((key, text) for key, text in texts if text)
 
 
 def distinguishing_keys(configs: Sequence[Config], keys: Sequence[str]) -> list[str]:

@@ -185,18 +185,21 @@ def _arrays(
             if {*array.axes} & LATENTS and not _covers_latents(array, results[0], order_MD):
                 continue
             values_M = _in_order([other.arrays[name] for other in results], order_MD)
-            errors_M = _in_order([_error(name, other) for other in results], order_MD)
+            errors_M = _errors(name, results, order_MD)
             arrays[assay, name] = array, estimate(values_M, errors_M)
             labels.setdefault(assay, {}).update({axis: results[0].coordinates[axis] for axis in array.axes})
     return arrays, labels
 
 
-def _error(name: str, result: AssayResult) -> Array:
-    """Return the standard errors of an array; NaN where it has none."""
-    array, error = result.arrays[name], result.arrays.get(f"{name}_se")
-    if error is not None and averaged(error) and error.axes == array.axes and error.values.shape == array.values.shape:
-        return error
-    return Array(np.full(array.values.shape, np.nan), array.axes)
+def _errors(name: str, results: Sequence[AssayResult], order_MD: np.ndarray | None) -> np.ndarray:
+    """Return the standard errors of an array of models, with latents in the order of the reference; NaN for none."""
+    array = results[0].arrays[name]
+    missing = Array(np.full(array.values.shape, np.nan), array.axes)
+    found = [result.arrays.get(f"{name}_se", missing) for result in results]
+    if all(error is missing for error in found):
+        return np.broadcast_to(missing.values, (len(results), *missing.values.shape))
+    fitting = [error if averaged(error) and _has_form_of(array, error) else missing for error in found]
+    return _in_order(fitting, order_MD)
 
 
 def _same_labels(one: AssayResult, other: AssayResult) -> set[str]:
@@ -207,8 +210,11 @@ def _same_labels(one: AssayResult, other: AssayResult) -> set[str]:
 
 def _is_like(array: Array, other: Array | None, axes: Set[str]) -> bool:
     """Return whether another model has an array in the same shape. axes: those with the same labels in both."""
-    if other is None or not averaged(other) or not axes >= {*array.axes}:
-        return False
+    return other is not None and averaged(other) and axes >= {*array.axes} and _has_form_of(array, other)
+
+
+def _has_form_of(array: Array, other: Array) -> bool:
+    """Return whether two arrays have the same axes and shape."""
     return (array.axes, array.values.shape) == (other.axes, other.values.shape)
 
 
