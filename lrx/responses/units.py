@@ -42,10 +42,10 @@ class Units:
         """Return the number of units, U."""
         return len(self.labels)
 
-    @property
+    @functools.cached_property
     def are_elements(self) -> bool:
-        """True where each element is a unit, in order."""
-        return len(self) == len(self.unit_D)
+        """True where each element is a unit, in order: lists such as [[1],[0]] have another one."""
+        return torch.equal(self.unit_D, torch.arange(len(self.unit_D)))
 
     def is_same(self, other: Units) -> bool:
         """Return whether another division has the same units in the same order."""

@@ -169,6 +169,16 @@ def test_read_back_error_matches_spread(base: str) -> None:
     assert errors[:, 1].max() < 1e-7
 
 
+@pytest.mark.parametrize("base", ["prior", "posterior"])
+def test_order_of_single_latents_orders_rows_and_columns(base: str) -> None:
+    order, A = [2, 0, 1], torch.tensor([[1.0, 0.5, 0.0], [0.0, 2.0, 0.3], [0.0, 0.0, 3.0]], dtype=torch.float64)
+    result = matrix(Linear(A), Vectors(), base=base, units=[[2], [0]])
+    assert result.coordinates["responding"].tolist() == ["2", "0", "1"]
+    per_step = values(result) / values(result, "step")[:, None]
+    assert np.allclose(per_step, A.abs().T.numpy()[np.ix_(order, order)], atol=1e-9)
+    assert np.allclose(values(result, "read_back"), [3, 1, 2], atol=1e-9)
+
+
 def test_prior_of_a_map_is_refused() -> None:
     with pytest.raises(SettingError, match=r"base=prior: no prior is known of codes \(4, 2, 2\)"):
         matrix(SpaceToDepth(), Noise(), base="prior")
