@@ -80,6 +80,18 @@ def test_signed_rows_of_a_linear_loop() -> None:
         assert (gap <= 4.5 * values(result, f"{name}_se") + 1e-12).all()
 
 
+def test_equal_values_are_on_no_side() -> None:
+    class Thirds(Vectors):
+        def __init__(self) -> None:
+            super().__init__(300, dim=2)
+            self.points = torch.stack([torch.arange(300) % 3, torch.zeros(300)], 1).double()
+
+    result = matrix(Linear(torch.eye(2)), Thirds(), base="posterior", signed=True, num_samples=3000)
+    for name, mean in (("up", 4 / 3), ("down", -4 / 3)):  # steps of 1, 1 and 2
+        assert abs(values(result, name)[0, 0] - mean) <= 4.5 * values(result, f"{name}_se")[0, 0] < 0.1
+        assert np.isnan(values(result, name)[1]).all()  # a latent that is the same in all images
+
+
 @pytest.mark.parametrize("base", ["prior", "posterior"])
 def test_errors_of_signed_rows_match_their_spread(base: str) -> None:
     model = Squashed(turned(0.5))
