@@ -11,7 +11,10 @@ from torch import Tensor, nn
 
 from lrx.assays.catalog import settings_of
 from lrx.assays.conditioned_response.assay import Settings as Conditioned
+from lrx.assays.factor_inference.assay import Settings as Inference
+from lrx.assays.interchange.assay import Settings as Interchange
 from lrx.assays.latent_graph.assay import Settings as Graph
+from lrx.assays.response_map.assay import Settings as ResponseMap
 from lrx.assays.run import run_assay
 from lrx.assays.traversal.assay import Settings as Traversal
 from lrx.core.settings import Checked
@@ -78,6 +81,49 @@ def test_walk_along_group_moves_output() -> None:
     group = measured(Traversal(latents=[0], units=[[0, 1, 2]]), Majority(), Vectors(dim=2))
     assert np.abs(values(single, "following")).max() < 0.5
     assert np.allclose(values(group, "following"), 1, atol=1e-12)
+
+
+class Reversed(nn.Module):
+    """Codes (F, 2, 2) of vectors (F,): factor f is in channel F - 1 - f, the same at every place."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        return x.flip(1)[:, :, None, None].repeat(1, 1, 2, 2)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z.mean((2, 3)).flip(1)
+
+
+def test_factors_name_whole_channels_of_a_map() -> None:
+    data, opposite = ClassGrid(5, 4, 6), np.eye(3)[::-1]
+    read = measured(Inference(labels=[60], num_test=40, max_pairs=30), Reversed(), data)
+    assert np.array_equal(values(read, "named"), opposite)
+    named, _, random = values(read, "accuracy")[:, :, 0].T
+    assert named.min() > 0.9
+    assert random.min() < 0.6
+    exchanged = measured(Interchange(num_pairs=50, max_pairs=30), Reversed(), data)
+    assert np.array_equal(values(exchanged, "named"), opposite)
+    assert exchanged.scores["mean_cause"] == exchanged.scores["mean_isolation"] == 1
+    given = measured(Interchange(num_pairs=50, max_pairs=30, latents={"a": [2]}), Reversed(), data)
+    assert given.scores == exchanged.scores
+
+
+class Spread(SpaceToDepth):
+    """Space to depth with a posterior, and so with a prior."""
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = self.encode(x)
+        return z, torch.full_like(z, 0.5)
+
+
+@pytest.mark.parametrize("latents", ["auto", [0, 9]])
+def test_map_of_two_places_of_a_code(latents: str | list[int]) -> None:
+    settings = ResponseMap(latents=latents, resolution=6, num_samples=64, decoded=0, num_posterior=0)
+    result = measured(settings, Spread(), Noise())
+    rows = values(result, "latents")[0].tolist() if latents != "auto" else list(range(16))
+    assert values(result).shape == (len(rows), 16)
+    assert (values(result)[:, rows].diagonal() > 0.5).all()
+    assert not (values(result) - np.eye(16)[rows] * values(result)).any()
+    assert not values(result, "magnitude_full").any()
 
 
 @pytest.mark.parametrize("name", ["response_map", "manifold", "generation"])

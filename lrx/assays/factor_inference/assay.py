@@ -2,7 +2,8 @@
 
 Factor c names latent j when C_cj is at least a share of the largest C_cj' of the factor, C the conditioned response of
 `lrx.responses.conditioned` (mean over groups of the root mean square). A probe, multinomial logistic regression on
-standardised codes, learns the factor from those latents only, from all, and from equally many random ones.
+standardised codes, learns the factor from those latents only, from all, and from equally many random ones. Of codes
+(channel, y, x) a factor names channels, and the probe has all their places.
 Source: Leeb et al. 2022 (arXiv 2106.16091), section 4. F varying factors, D latents, L numbers of labels, R repeats.
 """
 
@@ -136,7 +137,7 @@ def _responses(
     rows, errors = [], []
     limits = {"num_groups": settings.num_groups, "max_pairs": settings.max_pairs}
     for number, factor in enumerate(varying):
-        expected = num_responses(factors, factor, m.num_latents, **limits)
+        expected = num_responses(factors, factor, len(m.units), **limits)
         with passes_shown(step_of(m.progress, number, total), expected):
             groups = conditioned_responses(m, factor, **limits)
         root_GD, variance_GD = groups.rms()
@@ -159,12 +160,12 @@ def _accuracies(
     codes_ND = encode_images(m.autoencoder, m.dataset, indices_N, batch_size=m.batch_size).double().cpu()
     accuracy = np.full((len(named_FD), len(LATENTS), len(counts)), np.nan)
     for row in range(len(named_FD)):
-        order = torch.randperm(m.num_latents, generator=m.generator)
-        subsets = {
-            "named": named_FD[row].nonzero()[:, 0],
-            "all": torch.arange(m.num_latents),
-            "random": order[: int(named_FD[row].sum())],
-        }
+        order = torch.randperm(len(m.units), generator=m.generator)
+        chosen = {"named": named_FD[row].nonzero()[:, 0], "random": order[: int(named_FD[row].sum())]}
+        subsets = {"all": torch.arange(m.num_latents)}
+        for kind, units in chosen.items():  # a channel of a map has many latents
+            members = [m.units.members[unit] for unit in units.tolist()]
+            subsets[kind] = torch.cat(members) if members else units
         for place, kind in enumerate(LATENTS):
             for column, count in enumerate(counts):
                 if len(subsets[kind]):

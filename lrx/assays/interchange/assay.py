@@ -4,7 +4,8 @@ Two images i and i' give codes z and z'. For a factor f with the latents L_f, x 
 a classifier of factors. Cause: x shows the class of i' in f, among pairs that differ in f. Isolation: x shows the class
 of i in another factor g, among pairs that differ in g. The image form of RAVEL (Huang et al. 2024, arXiv 2402.17700).
 L_f are the latents with a conditioned response to f of at least a share of the largest
-(`lrx.assays.factor_inference`), or those given. F varying factors, P pairs, D latents.
+(`lrx.assays.factor_inference`), or those given; of codes (channel, y, x) they are channels. F varying factors, P pairs,
+D latents.
 """
 
 from __future__ import annotations
@@ -82,8 +83,9 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     )
     classes_2PF = torch.stack([factors.classes(indices)[:, varying] for indices in indices_2P])
     z_2PD = [encode_images(m.autoencoder, m.dataset, indices, batch_size=m.batch_size) for indices in indices_2P]
-    none, everything = torch.zeros(m.num_latents, dtype=torch.bool), torch.ones(m.num_latents, dtype=torch.bool)
-    shown = [_read(m, read, z_2PD[0], z_2PD[1], latents_D) for latents_D in (*named_FD, everything, none)]
+    none, everything = torch.zeros(len(m.units), dtype=torch.bool), torch.ones(len(m.units), dtype=torch.bool)
+    exchanged = [units_U[m.units.unit_D] for units_U in (*named_FD, everything, none)]  # a channel has many latents
+    shown = [_read(m, read, z_2PD[0], z_2PD[1], latents_D) for latents_D in exchanged]
     differ_PF = classes_2PF[0] != classes_2PF[1]
     has_latents = named_FD.any(1)
 
@@ -98,7 +100,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         ratios["ceiling_isolation"].append(Ratio(stayed_none_PG & differ_PF[:, others], differ_PF[:, others]))
     return AssayResult(
         arrays={**_arrays(ratios, has_latents), **_about(named_FD, differ_PF)},
-        coordinates={"factor": np.array(names), "latent": np.arange(m.num_latents)},
+        coordinates={"factor": np.array(names), "latent": m.units.labels},
         scores={**_scores(ratios, has_latents), "num_named": float(named_FD.sum(1).double().mean())},
         settings=stored(
             settings, num_pairs=pairs, batch_size=m.batch_size, reader=reader, remark=_remark(names, has_latents)
@@ -136,12 +138,12 @@ def _named(m: Measurement, factors: FactorSpace, varying: Sequence[int], setting
         raise SettingError(f"latents must name factors of {', '.join(names)}, not {unknown[0]}")
     limits = {"num_groups": settings.num_groups, "max_pairs": settings.max_pairs}
     rows, measured = [], [factor for factor in varying if factors.names[factor] not in by_hand]
-    counts = {factor: num_responses(factors, factor, m.num_latents, **limits) for factor in measured}
+    counts = {factor: num_responses(factors, factor, len(m.units), **limits) for factor in measured}
     done = 0
     for factor in varying:
         given = by_hand.get(factors.names[factor])
         if given is not None:
-            rows.append(_given(given, factors.names[factor], m.num_latents))
+            rows.append(_given(given, factors.names[factor], len(m.units)))
             continue
         groups = conditioned_responses(m, factor, **limits)
         rows.append(named(groups.rms()[0].mean(0)[None], settings.threshold)[0])

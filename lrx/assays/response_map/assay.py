@@ -87,6 +87,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     SettingError for a setting that model or data cannot serve, or a model with one latent.
     """
     _check(m, settings)
+    m = m.with_units("element")  # also of codes (channel, y, x): a plane is of two latents
     images = image_order(m.dataset, m.generator)[: max(1, settings.num_posterior)]
     index = int(images[0]) if settings.index is None else settings.index
     base_D = _base_point(m, settings.base, index)

@@ -18,6 +18,7 @@ def cost(m: Measurement, settings: Settings) -> Cost:
 
     At most: with latents=all the informative pairs are mapped, and all are counted up to max_pairs.
     """
+    m = m.with_units("element")
     rows = 2 if isinstance(settings.latents, list) else m.num_latents
     pairs = min(settings.max_pairs, rows * (rows - 1) // 2) if settings.latents == "all" else 1
     points = pairs * settings.resolution**2
