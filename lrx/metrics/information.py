@@ -19,11 +19,18 @@ def discretize(codes_ND: np.ndarray, bins: int) -> np.ndarray:
 
 
 def quantile_bins(values_ND: np.ndarray, bins: int) -> np.ndarray:
-    """Convert columns (N, D) to bins int64 (N, D) from 0, of equal numbers of points; equal values share a bin."""
-    edges = np.quantile(values_ND, np.arange(1, bins) / bins, axis=0)
-    return np.stack(
-        [np.searchsorted(edge, column, "right") for edge, column in zip(edges.T, values_ND.T, strict=True)], axis=1
-    )
+    """Convert columns (N, D) to bins int64 (N, D) from 0, of equal numbers of points.
+
+    Equal values share the bin of their middle rank, so that others have bins apart on both sides of a common value,
+    such as 0 in a sparse code.
+    """
+    columns = []
+    for column_N in values_ND.T:
+        sorted_N = np.sort(column_N)
+        below_N, up_to_N = (np.searchsorted(sorted_N, column_N, side) for side in ("left", "right"))
+        twice_rank_N = below_N + up_to_N - 1
+        columns.append(np.minimum(twice_rank_N * bins // max(1, 2 * (len(column_N) - 1)), bins - 1))
+    return np.stack(columns, axis=1)
 
 
 def pointwise(bins_ND: np.ndarray, labels_N: np.ndarray) -> np.ndarray:

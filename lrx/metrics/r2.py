@@ -64,7 +64,7 @@ def explained_variance(truth_N: np.ndarray, predicted_N: np.ndarray) -> tuple[fl
     NaN, with influence 0, where the truth does not vary.
     """
     square_N, error_N = np.square(truth_N - truth_N.mean()), np.square(truth_N - predicted_N)
-    if not square_N.any():
+    if truth_N.min() == truth_N.max():  # whose mean rounding may take from the value
         return math.nan, np.zeros(len(truth_N))
     unexplained = float(error_N.sum() / square_N.sum())
     return 1 - unexplained, (unexplained * square_N - error_N) / square_N.sum()

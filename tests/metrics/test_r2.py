@@ -33,7 +33,10 @@ def test_score_is_that_of_scikit_learn() -> None:
     codes = factors + normal(300, 2, seed=1)
     predicted = LinearRegression().fit(codes[:200], factors[:200]).predict(codes[200:])
     assert measured(codes, factors, 200).linear == pytest.approx(r2_score(factors[200:], predicted), abs=1e-12)
-    assert np.isnan(explained_variance(np.ones(3), np.zeros(3))[0])
+    for constant in (1.0, 0.1):  # the mean of three 0.1 is not 0.1
+        share, influence = explained_variance(np.full(3, constant), np.zeros(3))
+        assert np.isnan(share)
+        assert not influence.any()
 
 
 def test_noise_explains_nothing_and_is_not_clipped() -> None:
