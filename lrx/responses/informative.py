@@ -37,7 +37,7 @@ def remark_on_read_back(read_back_R: Tensor, *, of_map: bool) -> str | None:
     """Return the remark for a reader of units, of a map or not, of which none is informative; None where some are."""
     if informative_by_read_back(read_back_R).any():
         return None
-    largest = float(read_back_R.max())
+    largest = float(read_back_R.nan_to_num(0).max())  # NaN: a unit that no draw moved
     rule = f"no unit is informative, that is M_uu / step_u > {READ_BACK:g} (the largest is {largest:.2g})"
     if not of_map:
         return f"{rule}, as of {CAUSES}"

@@ -56,11 +56,16 @@ class Sites:
 
 
 class SiteResponses:
-    """Sums over draws of the responses around sites of each channel, and the estimates that follow."""
+    """Sums over draws of the responses around sites of each channel, and the estimates that follow.
 
-    def __init__(self, sites: Sites) -> None:
+    dtype: of codes and responses, whose rounding is no variance.
+    """
+
+    def __init__(self, sites: Sites, dtype: torch.dtype) -> None:
         channels = sites.shape[0]
         self.sites = sites
+        # of the mean square: that of codes, and that of the sums, which are in float64
+        self._rounding = max((16 * torch.finfo(dtype).eps) ** 2, 64 * torch.finfo(torch.float64).eps)
         self.entries = PairedSums(channels, channels * (math.prod(sites.sides) + 1), 2)  # d^2 of kernel, then far
         self.own = PairedSums(channels, 3)  # d^2 of what is set, s^2
         self.distance = PairedSums(channels, sites.num_distances, 3)  # d^2 within a distance, d^2
@@ -111,12 +116,17 @@ class SiteResponses:
         return torch.where(within_CS[:, -1:].isnan(), math.nan, reach)
 
     def correlation(self) -> tuple[Tensor, Tensor]:
-        """Return the correlation (C,) of codes and responses over images and places, with standard errors."""
+        """Return the correlation (C,) of codes and responses over images and places, with standard errors.
+
+        NaN where one of them varies by rounding alone.
+        """
         mean_1CT = self.code.means().requires_grad_()
         _, z, h, zz, hh, zh = mean_1CT.unbind(-1)
+        varies_C = ((zz - z**2 > self._rounding * zz) & (hh - h**2 > self._rounding * hh))[0]
         correlation = (zh - z * h) / ((zz - z**2) * (hh - h**2)).sqrt()
         (gradient_1CT,) = torch.autograd.grad(correlation.sum(), mean_1CT)
-        return correlation.detach()[0], self.code.error(gradient_1CT)[0]
+        value_C, se_C = correlation.detach()[0], self.code.error(gradient_1CT)[0]
+        return torch.where(varies_C, value_C, math.nan), torch.where(varies_C, se_C, math.nan)
 
 
 def measure_sites(m: Measurement, sites: Sites, *, base: str, num_samples: int) -> SiteResponses:
@@ -124,7 +134,7 @@ def measure_sites(m: Measurement, sites: Sites, *, base: str, num_samples: int) 
 
     ValueError for a base that model or data cannot give, or responses that are not finite.
     """
-    responses, total = SiteResponses(sites), num_samples * (1 + sites.shape[0] * sites.places)
+    responses, total = SiteResponses(sites, m.device_and_dtype.dtype), num_samples * (1 + sites.shape[0] * sites.places)
     work = _work(m, sites, base, num_samples)
     for (_, channel), values in m.share.values(work, total=total, progress=lambda done: m.progress(done, total)):
         responses.add(channel, values)

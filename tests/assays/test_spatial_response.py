@@ -163,6 +163,21 @@ def test_joined_shards_equal_undivided_assay() -> None:
         assert np.array_equal(values(undivided, name), values(joined, name), equal_nan=True), name
 
 
+class Constant(Averaging):
+    """The last channel is 0.3 everywhere, and the others answer by a ninth."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        z = super().encode(x)
+        return torch.cat([z[:, :3], torch.full_like(z[:, 3:], 0.3)], dim=1)
+
+
+def test_constant_channel_has_no_correlation() -> None:
+    result = assay(Constant(), Noise(side=8))
+    for name in ("correlation", "correlation_se", "read_back"):
+        assert np.isnan(values(result, name)).tolist() == [False, False, False, True], name
+    assert "read_back > 0.5 (the largest is 0.11)" in str(result.settings["remark"])
+
+
 def test_codes_of_one_place_have_no_far() -> None:
     result = assay(SpaceToDepth(), Noise(side=2))
     assert np.isnan(values(result, "far")).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from lrx.assays.response_map.pair_selection import choose_pairs, remark_on_pairs
-from lrx.responses.informative import THRESHOLD, criterion, informative_array, remark_on
+from lrx.responses.informative import THRESHOLD, criterion, informative_array, remark_on, remark_on_read_back
 
 
 def test_informative_above_threshold_not_at_it() -> None:
@@ -30,6 +30,8 @@ def test_remark_names_largest_response() -> None:
     assert remark.startswith("no latent is informative, that is M_jj > 0.5 on the scale none (the largest is 0.4)")
     assert "(the largest is 0)" in str(remark_on(torch.zeros(3)))
     assert remark_on(torch.tensor([0.1, 0.4]), 0.3) is None
+    constant = torch.tensor([float("nan"), 0.2])  # a unit that no draw moved
+    assert "(the largest is 0.2)" in str(remark_on_read_back(constant, of_map=False))
 
 
 def test_choose_pairs() -> None:

@@ -115,9 +115,10 @@ def _remark(read_back_C: Tensor, patch: int) -> str | None:
     """Say where no channel is read back, and what sets more of it."""
     if informative_by_read_back(read_back_C).any():
         return None
+    largest = float(read_back_C.nan_to_num(0).max())  # NaN: a channel that no draw moved
     more = "patch=3 sets its neighbours, too" if patch == 1 else "assay=response_matrix sets it at all places"
     return (
-        f"no channel is read back where it is set, read_back > {READ_BACK:g} (the largest is {read_back_C.max():.2g}): "
+        f"no channel is read back where it is set, read_back > {READ_BACK:g} (the largest is {largest:.2g}): "
         f"the decoder ignores it, or its neighbours overrule it; {more}"
     )
 
