@@ -127,15 +127,18 @@ def weighting(values: Enumeration | None) -> dict[str, str]:
     return {"values": values.weighting} if values else {}
 
 
-def unit_of(values_DV: Tensor | None) -> Tensor | float:
+def unit_of(m: Measurement) -> Tensor | float:
     """Return the unit in which thresholds of responses count: 1, as of codes with the variance 1.
 
-    Of quantised latents, whose scale is arbitrary, it is the standard deviation of their values, float64 (D,).
+    Of quantised latents, whose scale is arbitrary, it is the standard deviation of their values, float64 (U,), of a
+    unit of several the root mean square of theirs.
     """
+    values_DV = latent_values(m)
     if values_DV is None:
         return 1.0
     spread_D = values_DV.double().std(1, correction=0).cpu()
-    return torch.where(spread_D > 0, spread_D, 1.0)
+    spread_D = torch.where(spread_D > 0, spread_D, 1.0)
+    return spread_D if m.units.are_elements else m.units.pooled(spread_D.square()).sqrt()
 
 
 def check_continuous(m: Measurement, assay: str, reason: str) -> None:

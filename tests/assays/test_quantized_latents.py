@@ -16,6 +16,7 @@ from lrx.assays.traversal.plot import figures as draw_traversal
 from lrx.core.types import AssayResult
 from tests.assays.test_traversal import Rows
 from tests.responses.test_enumeration import VALUES, Dead, Drawn, Grid
+from tests.support.class_grid import ClassGrid
 from tests.support.models_for_tests import Vectors, values
 from tests.support.models_for_tests import one_thread as one_thread
 
@@ -44,6 +45,15 @@ def test_informative_counts_by_the_step() -> None:
         graph = assay("latent_graph", Grid(scale * VALUES), num_samples=256)
         assert graph.scores["num_informative"] == 3
     assert assay("response_matrix", Dead(), num_samples=256).scores["num_informative"] == 2
+
+
+def test_conditioned_responses_of_a_pair_count_in_its_unit() -> None:
+    own = catalog.settings_of("conditioned_response")(units=[[0, 1]], num_groups=4)
+    result = run_assay(own, Grid(), ClassGrid(4, 3, 5), torch.Generator().manual_seed(0))
+    spread = VALUES.std(1, correction=0).numpy()
+    assert values(result, "unit") == pytest.approx([np.sqrt(np.mean(spread[:2] ** 2)), spread[2]])
+    responsive = (values(result) / values(result, "unit") > 0.5).any(0)
+    assert result.scores["num_responsive"] == responsive.sum()
 
 
 def test_traversal_sets_each_value() -> None:

@@ -22,7 +22,7 @@ from lrx.core.settings import AssaySettings, setting, stored
 from lrx.core.types import Array, AssayResult
 from lrx.responses.adaptive_groups import PILOT, Factors, GroupTarget
 from lrx.responses.conditioned import GroupResponses, combine, factors_of, group_units, num_responses, varying_factors
-from lrx.responses.enumeration import latent_values, unit_of
+from lrx.responses.enumeration import unit_of
 from lrx.responses.informative import CAUSES
 from lrx.responses.measurement import Measurement
 from lrx.responses.units import MEANING
@@ -92,7 +92,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         groups, reduction=settings.reduction, count=settings.num_bootstrap, generator=m.generator
     )
     se_FD = replicates_BFD.std(0)
-    threshold, axes, unit = settings.threshold, ("factor", "latent"), unit_of(latent_values(m))
+    threshold, axes, unit = settings.threshold, ("factor", "latent"), unit_of(m)
     return AssayResult(
         arrays={
             "matrix": Array(matrix_FD.numpy(), axes, "latent", f"conditioned response matrix, {settings.reduction}"),
@@ -214,7 +214,7 @@ def _counts(groups: Sequence[GroupResponses]) -> dict[str, Array]:
 
 
 def _units(unit: Tensor | float) -> dict[str, Array]:
-    """Return the units (D,) in which thresholds count, of quantised latents; nothing for others, whose unit is 1."""
+    """Return the units (U,) in which thresholds count, of quantised latents; nothing for others, whose unit is 1."""
     if not isinstance(unit, Tensor):
         return {}
     return {"unit": Array(unit.numpy(), ("latent",), "latent", "standard deviation of the values, of thresholds")}
