@@ -36,7 +36,8 @@ def explicitness(codes: np.ndarray | Tensor, classes: np.ndarray | Tensor, *, nu
     """Return the explicitness of codes (N, D) about classes (N, F); the first `num_train` train, the others test.
 
     Latents are standardised by the training points. Values that all or none of the test points have do not count, and
-    a factor without any other value has AUC NaN. The standard error holds the classifiers fixed (DeLong et al. 1988).
+    a factor without any other value has AUC NaN; without another factor score and error are NaN. The standard error
+    holds the classifiers fixed (DeLong et al. 1988).
     ValueError as `lrx.metrics.points.split_train_test`.
     """
     train_ND, labels_NF, test_ND, truth_NF = split_train_test(codes, classes, num_train)
@@ -53,9 +54,10 @@ def explicitness(codes: np.ndarray | Tensor, classes: np.ndarray | Tensor, *, nu
         if areas:
             auc_F[factor] = np.mean([area for area, _ in areas])
             influence_N += np.mean([influence for _, influence in areas], axis=0)
-    defined = max(1, int(np.isfinite(auc_F).sum()))
-    score = float(np.nanmean(auc_F)) if np.isfinite(auc_F).any() else math.nan
-    return Explicitness(score, float(np.linalg.norm(influence_N / defined)), auc_F, converged)
+    defined = int(np.isfinite(auc_F).sum())
+    if not defined:
+        return Explicitness(math.nan, math.nan, auc_F, converged)
+    return Explicitness(float(np.nanmean(auc_F)), float(np.linalg.norm(influence_N / defined)), auc_F, converged)
 
 
 def _measure(points: Points, generator: torch.Generator) -> Measured:

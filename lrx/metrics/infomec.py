@@ -140,7 +140,10 @@ class _Information:
 
         Information clipped at 0 counts as if it were not: left out, errors of codes with little information would be a
         quarter too small. Near noise, where the score is no smooth function, the bound 1/2 of numbers in [0, 1] holds.
+        NaN where the gradient is.
         """
+        if np.isnan(gradient_AF).any():
+            return math.nan
         influence_N = np.zeros(len(self.codes_ND))
         for factor, gradient_A in enumerate(gradient_AF.T):
             shared_ND, own_N = self._terms(factor)
@@ -169,12 +172,12 @@ def _concentration(matrix_RK: np.ndarray, *, count_empty: bool) -> tuple[float, 
     """Return the mean over rows of the largest share of a row, rescaled from 1/K to 0, and its gradient (R, K).
 
     count_empty: whether a row without information counts, as 0; else it is left out. Without rows that count the score
-    is 0; with a single column it is NaN.
+    is 0; with a single column it is NaN, and so is its gradient.
     """
     rows, columns = matrix_RK.shape
     gradient_RK = np.zeros(matrix_RK.shape)
     if columns == 1:
-        return math.nan, gradient_RK
+        return math.nan, gradient_RK * math.nan
     total_R = matrix_RK.sum(axis=1)
     full = np.flatnonzero(total_R > 0)
     if not len(full):

@@ -28,7 +28,8 @@ class LinearLoss(NamedTuple):
 def linear_loss(codes_ND: np.ndarray, factors_NF: np.ndarray, continuous_F: np.ndarray, num_train: int) -> LinearLoss:
     """Return what linear probes of codes (N, D) explain of factors (N, F), learned from the first `num_train` points.
 
-    Test points of a class that no training point has are left out, and a factor without varying test points is NaN.
+    Test points of a class that no training point has are left out. A factor of which none is left is NaN, and a
+    continuous one that does not vary among them.
     ValueError as `lrx.metrics.points.split_at`.
     """
     from sklearn.linear_model import LinearRegression

@@ -51,9 +51,11 @@ def r2(codes: np.ndarray | Tensor, factors: np.ndarray | Tensor, *, num_train: i
         predicted = [model.fit(train_ND, values_N).predict(test_ND) for values_N in values_NF.T]
         pairs = [explained_variance(truth_N, guess_N) for truth_N, guess_N in zip(truth_NF.T, predicted, strict=True)]
         score_F, defined = np.array([score for score, _ in pairs]), [pair for pair in pairs if not math.isnan(pair[0])]
-        score = float(np.mean([score for score, _ in defined])) if defined else math.nan
-        influence_N = np.sum([influence for _, influence in pairs], axis=0) / max(1, len(defined))
-        scores.append((score, float(np.linalg.norm(influence_N)), score_F))
+        if not defined:
+            scores.append((math.nan, math.nan, score_F))
+            continue
+        influence_N = np.mean([influence for _, influence in defined], axis=0)
+        scores.append((float(np.mean([score for score, _ in defined])), float(np.linalg.norm(influence_N)), score_F))
     (linear, linear_se, linear_F), (boosted, boosted_se, boosted_F) = scores
     return R2(linear, linear_se, boosted, boosted_se, linear_F, boosted_F)
 

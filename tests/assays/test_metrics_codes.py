@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import lrx
 from lrx.assays.result import Result
 from lrx.core.validation import SettingError
 from lrx.metrics import catalog
+from lrx.metrics.explicitness import explicitness
 from lrx.metrics.mig import mig
+from lrx.metrics.r2 import r2
 from tests.assays.test_metrics import _small as _small
 from tests.support.models_for_tests import one_thread as one_thread
 
@@ -84,3 +87,13 @@ def test_package_of_metrics_is_also_the_function() -> None:
         measured(factors=FACTORS[:5])
     with pytest.raises(SettingError, match="bins is not a setting"):
         measured(bins=3)
+
+
+def test_undefined_score_has_no_error() -> None:
+    one = measured(CODES[:, :1])
+    assert "infoc" not in one.scores  # compactness says nothing of one latent
+    assert [name for name in one.scores if name.endswith("_se") and name.removesuffix("_se") not in one.scores] == []
+    codes, classes = CODES[:40], np.append(np.arange(30) % 2, np.ones(10))[:, None]  # of one class among test points
+    found = explicitness(codes, classes.astype(int), num_train=30)
+    held_out = r2(codes, classes, num_train=30, generator=torch.Generator().manual_seed(0))
+    assert np.isnan([*found[:2], *held_out[:4]]).all()
