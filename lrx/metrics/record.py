@@ -96,8 +96,8 @@ class Score:
 
     meaning: a sentence for reports. label: its name in pictures.
     range: the least and the largest value, either None where there is no such bound; None for unbounded scores.
-    chance: value for codes without information, where it is not 0; `1/F` for one over the number of factors; or the
-        name of the score that measures it.
+    chance: value for codes without information, where it is not 0; `1/F` for one over the number of factors that are
+        classes; or the name of the score that measures it.
     has_se: whether the metric estimates its standard error.
     compares_factors: whether it says nothing of a single factor.
     """

@@ -106,6 +106,16 @@ def test_metrics_lie_between_chance_and_one(mig: float, factorvae: float, verdic
     assert verdict in said.sentence
 
 
+def test_chance_of_votes_counts_classes_alone() -> None:
+    result = AssayResult(
+        arrays={"code_std": Array(np.ones(2), ("latent",))},
+        coordinates={"factor": np.array(["shape", "x", "y", "on"])},
+        scores={"factorvae": 0.6},
+        settings={"continuous": "x, y"},
+    )
+    assert "FactorVAE 0.6 (chance 0.5): nearer to chance" in summary.summarize("metrics", result).sentence
+
+
 def test_missing_array_leaves_main_scores() -> None:
     bare = AssayResult(
         arrays={"matrix": Array(np.ones(3), ("latent",))}, coordinates={}, scores={"num_informative": 2.0}

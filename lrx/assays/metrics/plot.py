@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
+from lrx.assays.metrics.chance import chance_of, num_class_factors
 from lrx.assays.plotting import style
 from lrx.assays.plotting.factor_maps import draw_maps
 from lrx.assays.plotting.figure_caption import figure_caption
@@ -136,18 +137,16 @@ def _draw_chance(axes: Axes, result: AssayResult, bounded: Mapping[str, str]) ->
 
     Return the labels of these scores. Measured levels have no label.
     """
-    factors, labels, named = len(result.coordinates["factor"]), dict[float, str](), []
+    labels, named = dict[float, str](), []
     for row, name in enumerate(bounded):
         score = catalog.scores()[name]
-        if score.chance is None:
+        chance = chance_of(score, result)
+        if chance is None:
             continue
+        level = max(0.0, chance)
         if score.chance == "1/F":
-            level = 1 / factors
-            labels.setdefault(level, f"1/{factors}")
-        elif isinstance(score.chance, str):
-            level = max(0.0, result.scores.get(score.chance, math.nan))
-        else:
-            level = score.chance
+            labels.setdefault(level, f"1/{num_class_factors(result)}")
+        elif not isinstance(score.chance, str):
             labels.setdefault(level, f"{level:g}")
         named.append(score.label)
         axes.plot([level] * 2, [row - 0.5, row + 0.5], color=style.QUIET, linewidth=1.0, linestyle=(0, (1, 2)))

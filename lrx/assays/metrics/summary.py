@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from lrx.assays.metrics.chance import chance_of
 from lrx.assays.summary import Summary, estimate
 from lrx.metrics import catalog
 
@@ -18,11 +20,9 @@ def summarize(result: AssayResult) -> Summary:
     """Return main scores with their chance, and whether they are nearer to it or to 1."""
     scores = [name for name in MAIN if name in result.scores] or [name for name in OTHERS if name in result.scores]
     known, parts, places = catalog.scores(), [], []
-    factors = len(result.coordinates["factor"]) if "factor" in result.coordinates else 0
     for name in scores:
-        chance = known[name].chance
-        measured = result.scores.get(chance, 0.0) if isinstance(chance, str) else chance or 0.0
-        low = 1 / factors if chance == "1/F" and factors else measured
+        chance = chance_of(known[name], result)
+        low = 0.0 if chance is None or math.isnan(chance) else chance
         parts.append(f"{known[name].label} {estimate(result, name)}" + (f" (chance {low:.2g})" if low else ""))
         if low < 1 and known[name].range is not None:
             places.append((result.scores[name] - low) / (1 - low))
