@@ -11,7 +11,9 @@ from lrx.core.types import Array, AssayResult
 AXES = ("intervened", "responding")
 
 
-def matrix_result(matrix: list[list[float]], informative: list[int], **settings: str | float | bool) -> AssayResult:
+def matrix_result(
+    matrix: list[list[float]], informative: list[int], **settings: str | float | bool | None
+) -> AssayResult:
     values = np.array(matrix)
     return AssayResult(
         arrays={
@@ -45,6 +47,18 @@ def test_missed_target_is_doubted() -> None:
     said = summary.summarize("response_matrix", result)
     assert said.sentence == "1 of 1 latents responds to itself when it is set (M_jj > 0.5): 0."
     assert said.doubts == ("The largest standard error, 0.09, is above target_se=0.01.",)
+    result = matrix_result([[0.8]], [1], target_reached=False, target_se=None, target_relative_se=0.02)
+    (doubt,) = summary.summarize("response_matrix", result).doubts
+    assert doubt == "The largest standard error, 0.09, is above target_relative_se=0.02 of the largest response."
+
+
+def test_walk_to_one_value_has_no_slope() -> None:
+    result = AssayResult(
+        arrays={"following": Array(np.full((2, 2), np.nan), ("image", "latent"))},
+        coordinates={"latent": np.arange(2)},
+        scores={"mean_following": np.nan},
+    )
+    assert summary.summarize("traversal", result).sentence.startswith("Responses to a single value have no slope")
 
 
 def conditioned(uncovered: float) -> AssayResult:

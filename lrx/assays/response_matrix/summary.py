@@ -49,7 +49,10 @@ def _doubts(result: AssayResult) -> tuple[str, ...]:
     doubts = []
     largest = result.scores["largest_se"]
     if result.settings.get("target_reached") is False:
-        doubts.append(f"The largest standard error, {largest:.2g}, is above target_se={result.settings['target_se']}.")
+        words = {"target_se": "", "target_relative_se": " of the largest response"}
+        targets = {name: result.settings.get(name) for name in words}
+        asked = " or ".join(f"{name}={value}{words[name]}" for name, value in targets.items() if value is not None)
+        doubts.append(f"The largest standard error, {largest:.2g}, is above {asked}.")
     rounding_error = result.scores.get("rounding_error", 0.0)
     if result.settings.get("precision") == "bf16" and rounding_error > largest:
         doubts.append(f"Rounding to bf16 changes entries by up to {rounding_error:.2g}; the errors are {largest:.2g}.")
