@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
+from lrx.assays.response_matrix.precision import rounding_arrays
 from lrx.responses.draws import BLOCK, LEAST_QUASI, blocks, net_size, sobol_net
 from lrx.responses.matrix import ResponseMatrix
 from lrx.responses.measure_matrix import add_draws, measure_matrix
@@ -138,3 +140,18 @@ def test_bf16_stores_its_rounding() -> None:
     assert rounded.scores["rounding_error"] == rounding.max()
     assert difference.max() < 5 * rounding.max()
     assert "rounding" not in exact.arrays
+
+
+def test_rounding_of_responses_that_are_infinite_is_none() -> None:
+    class Jump(nn.Module):
+        """The second response is the same at most base points, and moves where the first latent is set above 1.6."""
+
+        def encode(self, x: Tensor) -> Tensor:
+            return torch.stack([x[:, 0], (x[:, 0] > 1.6).to(x)], dim=1)
+
+        def decode(self, z: Tensor) -> Tensor:
+            return z
+
+    m = measurement(Jump(), Vectors(), torch.Generator().manual_seed(0))
+    found = [rounding_arrays(m, base="prior", scale="std")["rounding"].values for _ in range(16)]
+    assert not np.isnan(found).any()

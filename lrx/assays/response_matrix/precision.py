@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import torch
+
 from lrx.core.bf16_support import quick_bf16
 from lrx.core.settings import Stored
 from lrx.core.types import Array
@@ -47,5 +49,5 @@ def rounding_arrays(m: Measurement, *, base: str, scale: str) -> dict[str, Array
         matrix = add_draws(alone, empty, num_samples=ROUNDING_DRAWS, autoencoder=autoencoder)
         matrices.append(matrix.on_scale(scale)[0])
     description = f"difference that bf16 makes, on {ROUNDING_DRAWS} further independent draws"
-    moved_UU = (matrices[0] - matrices[1]).abs()
+    moved_UU = torch.where(matrices[0] == matrices[1], 0.0, (matrices[0] - matrices[1]).abs())  # both may be infinite
     return {"rounding": Array(moved_UU.numpy(), AXES, "std of response" if scale == "std" else "latent", description)}
