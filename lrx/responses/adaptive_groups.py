@@ -147,7 +147,7 @@ class Factors:
         def progress(now: int) -> None:
             m.progress(done + now, done + total)
 
+        # also without work, where the pilot was the whole grid: a shard ends here
         units = of_plan(list(number.values()), itertools.chain(*work))
-        if work:
-            for (_, factor, _), values in share.values(units, total=total, progress=progress):
-                self.of[factor].values.append(values)
+        for (_, factor, _), values in share.values(units, total=total, progress=progress):
+            self.of[factor].values.append(values)

@@ -18,6 +18,8 @@ from lrx.core.types import AssayResult
 from lrx.responses.adaptive_groups import PILOT, Factors, Groups, GroupTarget, mean_and_error
 from lrx.responses.conditioned import GroupResponses
 from lrx.responses.work_units import ALL_UNITS, Share
+from tests.support.assays_for_tests import assert_batches_and_shards_change_nothing, measure_with
+from tests.support.class_grid import ClassGrid, LinearPair
 from tests.support.models_for_tests import one_thread as one_thread
 from tests.support.models_for_tests import values
 
@@ -135,3 +137,8 @@ def test_relative_target_and_limit() -> None:
     assert limited.settings["target_reached"] is False
     assert values(limited, "num_groups").max() == 40
     assert math.isclose(float(limited.settings["num_pilot"] or 0), PILOT)
+
+
+def test_shards_of_a_grid_that_the_pilot_measures_change_nothing() -> None:
+    measure = measure_with(Settings(target_se=0.1, num_bootstrap=20))
+    assert_batches_and_shards_change_nothing(measure, LinearPair(torch.eye(2)), ClassGrid(5, 4))
