@@ -104,3 +104,13 @@ def test_file_without_assay_is_refused(tmp_path: Path) -> None:
     results.write(path, {"maps": AssayResult({"x": Array(np.ones(2), ("latent",))}, {})}, {})
     with pytest.raises(ValueError, match="has no conditioned_response; it has maps"):
         draw(path, tmp_path)
+
+
+def test_result_of_one_factor_is_drawn(tmp_path: Path, figures: list[Figure]) -> None:
+    stored = results.read(written(tmp_path, 1, 3))
+    result = stored.assays["conditioned_response"]
+    scores = {name: value for name, value in result.scores.items() if not name.startswith("cds")}
+    provenance = stored.provenance_of["conditioned_response"]
+    drawing.save(plot.figures, dataclasses.replace(result, scores=scores), provenance, tmp_path)
+    assert "completeness 0.4" in str(figures[0].get_label())
+    assert "CDS" not in str(figures[0].get_label())

@@ -67,18 +67,19 @@ def _frame(axes: Axes, matrix: np.ndarray, threshold: float) -> bool:
 def _caption(result: AssayResult, provenance: results.Provenance) -> str:
     scores, groups = result.scores, result.arrays["num_groups"].values
     spread = f"{groups.min()}" if groups.min() == groups.max() else f"{groups.min()} to {groups.max()}"
-    cds, corrected, completeness = (
-        with_error(scores[name], scores[f"{name}_se"]) for name in ("cds", "cds_corrected", "completeness")
-    )
+    shares = {"cds": "CDS", "cds_corrected": "corrected for chance", "completeness": "completeness"}
     responsive = scores["num_responsive" if "num_responsive" in scores else "num_answering"]  # as version 0.1 wrote
     return figure_caption(
         result,
         provenance,
         f"{spread} groups of a factor",
         humanize(str(result.settings["reduction"])),
-        f"CDS {cds}",
-        f"corrected for chance {corrected}",
-        f"completeness {completeness}",
+        # of a single factor there is no CDS
+        *(
+            f"{word} {with_error(scores[name], scores[f'{name}_se'])}"
+            for name, word in shares.items()
+            if name in scores
+        ),
         f"responsive latents {responsive:.0f} of {result.arrays['matrix'].values.shape[1]}",
         f"factors without a latent {scores['num_uncovered']:.0f} of {len(groups)}",
     )
