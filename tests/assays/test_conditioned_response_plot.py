@@ -114,3 +114,10 @@ def test_result_of_one_factor_is_drawn(tmp_path: Path, figures: list[Figure]) ->
     drawing.save(plot.figures, dataclasses.replace(result, scores=scores), provenance, tmp_path)
     assert "completeness 0.4" in str(figures[0].get_label())
     assert "CDS" not in str(figures[0].get_label())
+
+
+def test_frames_count_in_units_of_quantised_latents(tmp_path: Path, figures: list[Figure]) -> None:
+    result, provenance = drawing.read(written(tmp_path, 2, 3, gain=1e-3), "conditioned_response")
+    arrays = {**result.arrays, "unit": Array(np.full(3, 1e-3), AXES[1:], "latent")}
+    drawing.save(plot.figures, dataclasses.replace(result, arrays=arrays), provenance, tmp_path)
+    assert len([patch for patch in figures[0].axes[0].patches if isinstance(patch, Rectangle)]) == 2

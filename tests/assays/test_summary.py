@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -81,6 +83,12 @@ def test_conditioned_response_names_uncovered_factors() -> None:
     )
     assert said.doubts == ("Responses to scale rest on fewer than 10 groups of images.",)
     assert "each factor has a latent" in summary.summarize("conditioned_response", conditioned(0.0)).sentence
+
+
+def test_uncovered_factors_are_those_in_units_of_latents() -> None:
+    result = conditioned(1.0)  # in units 0.9 and 5
+    result = dataclasses.replace(result, arrays={**result.arrays, "unit": Array(np.array([1.0, 0.01]), ("latent",))})
+    assert "no latent responds above 0.1 to position x" in summary.summarize("conditioned_response", result).sentence
 
 
 def distances(refined: float, accuracy: float) -> AssayResult:

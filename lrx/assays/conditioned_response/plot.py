@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from lrx.assays.conditioned_response.summary import in_units
 from lrx.assays.plotting import style
 from lrx.assays.plotting.annotations import annotate
 from lrx.assays.plotting.figure_caption import figure_caption
@@ -42,7 +43,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
     axes.set_xlabel("latent")
     axes.set_yticks(range(factors), [humanize(str(name)) for name in result.coordinates["factor"]])
     axes.tick_params(axis="y", length=0)
-    framed = latents <= LABELLED and _frame(axes, matrix, float(result.settings["threshold"] or 0))
+    framed = latents <= LABELLED and _frame(axes, in_units(result), float(result.settings["threshold"] or 0))
     if latents <= LABELLED:
         every = 1 if 72 * width / latents >= 11 else 2
         axes.set_xticks(range(0, latents, every), [str(label) for label in result.coordinates["latent"][::every]])
@@ -56,7 +57,7 @@ def figures(result: AssayResult, provenance: results.Provenance) -> dict[str, Fi
 
 
 def _frame(axes: Axes, matrix: np.ndarray, threshold: float) -> bool:
-    """Frame the largest cell of each column that has one above the threshold; return whether there is any."""
+    """Frame the largest cell of each column that has one above the threshold, in units; return whether there is any."""
     columns = np.flatnonzero(matrix.max(axis=0) > threshold)
     for column in columns:
         corner = (column - 0.46, matrix[:, column].argmax() - 0.46)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lrx.assays.summary import Summary, listed, share
 from lrx.core import rounding
 
@@ -11,6 +13,12 @@ if TYPE_CHECKING:
     from lrx.core.types import AssayResult
 
 FEW_GROUPS = 10
+
+
+def in_units(result: AssayResult) -> np.ndarray:
+    """Return the matrix (F, D) in what its threshold counts in: of quantised latents the deviation of their values."""
+    unit = result.arrays.get("unit")
+    return np.asarray(result.arrays["matrix"].values / (1.0 if unit is None else unit.values))
 
 
 def summarize(result: AssayResult) -> Summary:
@@ -21,7 +29,7 @@ def summarize(result: AssayResult) -> Summary:
         f"A latent gives {share(result, 'cds')} of its response to one of {len(factors)} factors (CDS; {shared} if to "
         f"all alike), and a factor has {share(result, 'completeness')} of its responses in one latent (completeness)"
     )
-    responses_F = result.arrays["matrix"].values.max(axis=1)
+    responses_F = in_units(result).max(axis=1)
     uncovered = int(result.scores["num_uncovered"])
     lowest = [factors[place] for place in responses_F.argsort()[:uncovered]]
     threshold = f"above {result.settings['threshold']:g}"
