@@ -53,6 +53,8 @@ def test_metrics_of_classes_are_undefined_with_remark() -> None:
     assert {"mig", "sap", "mcc_pearson", "dci_informativeness", "r2_boosted", "infoe"} <= set(alone.scores)
     with pytest.raises(SettingError, match="only=irs takes classes, and codes has none; leave it out of only"):
         measured(factors=FACTORS[:, 2:], factor_names=["x"], only=["irs"])
+    with pytest.raises(SettingError, match="compares factors that are classes, and codes has one; leave it out"):
+        measured(factors=FACTORS[:, 1:], factor_names=["on", "x"], only=["modularity"])
 
 
 def test_continuous_chooses_which_factors_are_values() -> None:

@@ -35,7 +35,8 @@ def metrics_left_out(points: Points, only: Sequence[str] | None, dataset: str) -
         alone = max(singleton_fraction(part) for part in np.split(classes_NF, [points.num_train]))
         of_images = f"{alone:.0%} of the classes of {len(classes_NF)} images of {dataset} are of one image alone"
         if classes_NF.shape[1] == 1 and all(score.compares_factors for score in metric.scores.values()):
-            reasons[name] = f"compares factors, and {dataset} has one"
+            which = " that are classes" if points.classes_NF.shape[1] > 1 else ""
+            reasons[name] = f"compares factors{which}, and {dataset} has one"
         elif metric.votes and alone > MOST_ALONE:
             reasons[name] = f"compares images that share a class, and {of_images}"
     for name in only or []:
