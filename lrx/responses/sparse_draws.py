@@ -41,9 +41,14 @@ def draws_of(active: ActiveFeatures, feature: int, count: int, *, values: str, g
         is_free_N[vectors_A] = False
         free = is_free_N.nonzero()[:, 0]
         chosen = free[torch.randperm(len(free), generator=generator)[:count]]
-        return chosen, values_A.median().expand(count) if count else values_A[:0]
+        return chosen, _median(values_A).expand(count) if count else values_A[:0]
     order = torch.randperm(len(vectors_A), generator=generator)
     first, second = order[:count], order[count : 2 * count]
     if values == "ablate":
         return vectors_A[first], -values_A[first]
     return vectors_A[first], values_A[second] - values_A[first]
+
+
+def _median(values_A: Tensor) -> Tensor:
+    """Return the median, of an even number the mean of the two in the middle: torch's is the lower one."""
+    return (values_A.median() - (-values_A).median()) / 2

@@ -36,6 +36,19 @@ def responses(
     return result
 
 
+def test_inserted_value_is_the_median() -> None:
+    active = encoded(random_model(KINDS[0]))
+    counts = num_draws(active, values="insert", num_samples=NUM_SAMPLES).tolist()
+    numbers = set()
+    for feature, count in enumerate(counts):
+        if count:
+            _, changes = draws_of(active, feature, count, values="insert", generator=torch.Generator())
+            activations = active.of(feature)[1].numpy()
+            np.testing.assert_allclose(changes.numpy(), np.median(activations), rtol=1e-12)
+            numbers.add(len(activations) % 2)
+    assert numbers == {0, 1}
+
+
 @pytest.mark.parametrize("values", VALUES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_passes_agree(kind: str, values: str) -> None:
