@@ -1,4 +1,4 @@
-"""Decoded observations as results store them: pixels in bytes, vectors in float32, with the names of their axes."""
+"""Values as results store them: pixels in bytes, vectors in float32 with the names of their axes, codes as they are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from torch import Tensor
 
 from lrx.core.types import Autoencoder, Dataset, Named
 from lrx.responses.encoding import eval_mode
+
+
+def as_numbers(values: Tensor) -> np.ndarray:
+    """Convert values to numpy: half precision, which numpy and HDF5 lack in part, to float32."""
+    half = values.dtype in (torch.bfloat16, torch.float16)
+    return np.asarray((values.float() if half else values).detach().cpu().numpy())
 
 
 def decoded(autoencoder: Autoencoder, z_ND: Tensor, *, batch_size: int) -> np.ndarray:

@@ -33,7 +33,7 @@ from lrx.responses.jacobian import loop_of
 from lrx.responses.latent_response import respond
 from lrx.responses.measurement import Measurement
 from lrx.responses.paths import graph_paths, magnitude_and_gradient, pull_inner_points, relax, straight_paths
-from lrx.responses.stored_observations import observation_axes, observation_unit
+from lrx.responses.stored_observations import as_numbers, observation_axes, observation_unit
 from lrx.sample_quality.factor_probe import check_probe_settings, factor_probe
 
 PATHS = ("straight", "response", "graph", "relaxed")
@@ -112,11 +112,13 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         )
     arrays, scores = _named_scores(scored, shared)
     arrays |= {
-        "u": Array(torch.stack(magnitudes).numpy(), ("path", "pair", "point"), "latent", "|h(z) - z| at the points"),
-        "points": Array(
-            torch.stack([*paths.values()]).cpu().numpy(), ("path", "pair", "point", "latent"), "latent", "the paths"
+        "u": Array(
+            as_numbers(torch.stack(magnitudes)), ("path", "pair", "point"), "latent", "|h(z) - z| at the points"
         ),
-        "descent": Array(costs.cpu().numpy(), ("step", "pair"), "latent", "cost of `relaxed` after each step"),
+        "points": Array(
+            as_numbers(torch.stack([*paths.values()])), ("path", "pair", "point", "latent"), "latent", "the paths"
+        ),
+        "descent": Array(as_numbers(costs), ("step", "pair"), "latent", "cost of `relaxed` after each step"),
         "ends": Array(pairs.indices.T.numpy(), ("pair", "end"), "1", "indices of the two images"),
         "images": _images(scored),
     }

@@ -38,6 +38,7 @@ from lrx.responses.jacobian import (
 )
 from lrx.responses.measurement import Measurement
 from lrx.responses.plateaus import narrow_mismatch, plateaus, remark_on_mismatch, remark_on_plateaus
+from lrx.responses.stored_observations import as_numbers
 
 LEAST_PROBES = 8  # with fewer the ratio of estimates has a bias of its own size
 POINTS = 64  # points whose Jacobians are in memory at once
@@ -108,7 +109,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
         for name, values in measures[source].items()
     }
     for source, z_ND in points.items():
-        arrays[f"z_{source}"] = Array(z_ND.cpu().numpy(), (AXES[source], "latent"), "latent", f"{source} points")
+        arrays[f"z_{source}"] = Array(as_numbers(z_ND), (AXES[source], "latent"), "latent", f"{source} points")
     return AssayResult(
         arrays=arrays,
         coordinates={"image": images.numpy(), "rank": np.arange(1, m.num_latents + 1)},

@@ -30,6 +30,7 @@ from lrx.metrics.record import PRESETS, Points, Sizes
 from lrx.metrics.trees import IMPORTANCE, TREES
 from lrx.responses.encoding import encode_images, image_order
 from lrx.responses.measurement import Measurement
+from lrx.responses.stored_observations import as_numbers
 
 SEED_LIMIT = 2**31 - 1
 
@@ -107,7 +108,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
     ]
     with passes_shown(step_of(m.progress, 0, 1 + len(names)), len(images)):
         codes = encode_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size)
-    points = replace(points, codes_ND=codes.cpu().numpy())
+    points = replace(points, codes_ND=as_numbers(codes))
     scores: dict[str, float] = {}
     arrays: dict[str, Array] = {}
     unfinished: list[str] = []

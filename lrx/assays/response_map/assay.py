@@ -29,7 +29,7 @@ from lrx.responses.latent_response import respond
 from lrx.responses.matrix import SCALE, ResponseMatrix
 from lrx.responses.measurement import Measurement
 from lrx.responses.shared_matrix import matrix_arrays, serves, shared_or_measured
-from lrx.responses.stored_observations import decoded, observation_axes, observation_unit
+from lrx.responses.stored_observations import as_numbers, decoded, observation_axes, observation_unit
 from lrx.responses.vector_field import MAPS, SMALLEST, plane, plane_field
 from lrx.responses.work_units import ALL_UNITS, Values, WorkUnit
 
@@ -99,7 +99,7 @@ def measure(m: Measurement, settings: Settings) -> AssayResult:
 
     arrays = _maps(m, settings, base_D, pairs, axis_n, draws)
     arrays["latents"] = Array(np.array(pairs), ("pair", "component"), "1", "latents of each pair: along x, along y")
-    arrays["base"] = Array(base_D.cpu().numpy(), ("latent",), "latent", "the point whose other latents stay")
+    arrays["base"] = Array(as_numbers(base_D), ("latent",), "latent", "the point whose other latents stay")
     coordinates = {"first": axis_n.numpy(), "second": axis_n.numpy()}
     if settings.num_posterior:
         codes_ND = encode_images(m.autoencoder, m.dataset, images, batch_size=m.batch_size)
