@@ -261,7 +261,7 @@ def measure(*, quick: bool, threads: int) -> Section:
         "passes of all layers, the loss and Adam, one after the other, without data, noise, the KL term, casts and "
         "autograd's work between layers; a step may take less, as it finds maps of the layer before in the cache. "
         "`times as fast` is against pythae. All sides of a data set warm up at the same time, which takes longer than "
-        "one alone."
+        "one alone. Why bf16 is the default where a processor is quick at it: [models](models.md#precision)."
     )
     return Section("Training", text, "ms a step", rows)
 
