@@ -14,6 +14,7 @@ from PIL import Image
 from pyarrow import parquet as pq
 
 from lrx.core.types import FactorDataset, Labelled
+from lrx.core.validation import SettingError
 from lrx.data.parquet import parquet
 from tests.conftest import Lrx
 
@@ -80,6 +81,45 @@ def test_shards_in_order_and_labels(tmp_path: Path) -> None:
     (tmp_path / "data" / "train-00001-of-00003.parquet").unlink()
     with pytest.raises(ValueError, match="has 2 of the 3 shards of train"):
         opened(tmp_path / "data", tmp_path)
+
+
+# names of files on the hub: with a checksum, of the viewer's conversion, and written by hand
+@pytest.mark.parametrize(
+    ("train", "test", "path"),
+    [
+        ("train-00000-of-00001-566cc9b19d7203f8", "test-00000-of-00001-dfb0d9df7ebab67e", "**/test-*"),
+        ("default/train/0000", "default/test/0000", "test"),
+        ("train", "test", "**/*test*"),
+        ("images_training_1", "images-eval.2", "**/*eval*"),
+    ],
+)
+def test_splits_by_names_of_files_and_folders(tmp_path: Path, train: str, test: str, path: str) -> None:
+    write(tmp_path / "hub" / f"{train}.parquet", slice(0, 4))
+    write(tmp_path / "hub" / f"{test}.parquet", slice(4, 6))
+    with pytest.raises(SettingError, match="gives the splits test, train; name one") as caught:
+        opened(tmp_path / "hub", tmp_path)
+    named = str(caught.value).partition("dataset.path='")[2].rstrip("'")
+    top = tmp_path / "hub" / "default" if path == "test" else tmp_path / "hub"
+    assert named == str(top / path)
+    assert np.array_equal(shown(opened(named, tmp_path)), PIXELS[4:])
+
+
+def test_names_without_a_split_are_read_together(tmp_path: Path) -> None:
+    for number, name in enumerate(("latest", "0001", "trained_on")):  # no word of a split by itself
+        write(tmp_path / "test" / f"{name}.parquet", slice(2 * number, 2 * number + 2))
+    assert len(opened(tmp_path / "test", tmp_path)) == 6  # nor is a folder that all have in common
+
+
+def test_missing_and_doubled_shards(tmp_path: Path) -> None:
+    write(tmp_path / "train-00000-of-00002-566cc9b19d7203f8.parquet", slice(0, 3))
+    with pytest.raises(ValueError, match="has 1 of the 2 shards of train"):
+        opened(tmp_path, tmp_path)
+    write(tmp_path / "copy" / "train-00000-of-00002.parquet", slice(0, 3))
+    with pytest.raises(ValueError, match="has 1 of the 2 shards of train"):
+        opened(tmp_path, tmp_path)
+    write(tmp_path / "copy" / "train-00001-of-00002.parquet", slice(3, 6))
+    with pytest.raises(ValueError, match="gives shards of train twice: 3 files of 2 numbers"):
+        opened(tmp_path, tmp_path)
 
 
 def test_pixels_of_several_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,15 @@ from lrx.data.store.picture_files import natural_order
 if TYPE_CHECKING:
     import pyarrow
 
-SHARD = re.compile(r"(?P<split>.+)-(?P<number>\d+)-of-(?P<count>\d+)\.parquet")
+# older files of the hub have a checksum at the end: train-00000-of-00001-566cc9b19d7203f8.parquet
+SHARD = re.compile(r"(?P<split>.+)-(?P<number>\d+)-of-(?P<count>\d+)(-[0-9a-f]+)?\.parquet")
+# Words that name a split on the hub, between other signs than letters, in files or folders (default/test/0000.parquet).
+# Source: https://huggingface.co/docs/hub/datasets-file-names-and-splits
+SPLIT = re.compile(
+    r"(?<![a-z])(?:(?P<train>train|training)|(?P<validation>validation|valid|val|dev)"
+    r"|(?P<test>test|testing|eval|evaluation))(?![a-z])",
+    re.I,
+)
 POINTER = b"version https://git-lfs"
 NUM_ROWS = 256  # of a batch
 
@@ -150,16 +158,37 @@ def _list_files(path: str) -> list[Path]:
         arrow = glob.glob(f"{glob.escape(place)}/**/*.arrow", recursive=True)
         hint = "; save_to_disk wrote .arrow files there: write them with to_parquet" if arrow else ""
         raise FileNotFoundError(f"there is no parquet file at {place}{hint}; name a file, a folder or a pattern")
-    shards = [match for match in map(SHARD.fullmatch, (file.name for file in files)) if match is not None]
-    splits = natural_order({match["split"] for match in shards})
+    splits = _splits(files)
     if len(splits) > 1:
-        example = f"{place}/**/{splits[0]}-*" if os.path.isdir(place) else f"{splits[0]}-*"
+        names = natural_order(splits)
         raise SettingError(
-            f"path={place} gives the splits {join_names(splits)}; name one, as in dataset.path='{example}'"
+            f"path={place} gives the splits {join_names(names)}; name one, as in dataset.path='{splits[names[0]]}'"
         )
-    if shards and len(shards) == len(files) and len(files) != int(shards[0]["count"]):
-        raise ValueError(f"{files[0].parent} has {len(files)} of the {int(shards[0]['count'])} shards of {splits[0]}")
+    shards = [match for match in map(SHARD.fullmatch, (file.name for file in files)) if match is not None]
+    numbers, count = {int(match["number"]) for match in shards}, int(shards[0]["count"]) if shards else 0
+    if len(numbers) != count:
+        raise ValueError(f"{files[0].parent} has {len(numbers)} of the {count} shards of {shards[0]['split']}")
+    if len(shards) != count:
+        raise ValueError(f"{place} gives shards of {shards[0]['split']} twice: {len(shards)} files of {count} numbers")
     return files
+
+
+def _splits(files: list[Path]) -> dict[str, str]:
+    """Return the splits that the names of files, or of folders that not all have in common, say; each with its path."""
+    top = Path(os.path.commonpath([file.parent for file in files]))
+    splits: dict[str, str] = {}
+    for file in files:
+        if shard := SHARD.fullmatch(file.name):
+            splits.setdefault(shard["split"], f"{top}/**/{shard['split']}-*")
+            continue
+        parts = file.relative_to(top).parts
+        for place, part in enumerate(parts):
+            if word := SPLIT.search(part):
+                is_folder = place < len(parts) - 1
+                path = top.joinpath(*parts[: place + 1]) if is_folder else f"{top}/**/*{word[0]}*"
+                splits.setdefault(str(word.lastgroup), str(path))
+                break
+    return splits
 
 
 @contextmanager
