@@ -7,18 +7,25 @@ from typing import cast
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import IterableDataset
 
 NUM_READ_TWICE = 5
+PILLOW_MODES = ("1", "L", "RGB", "I", "I;16", "F")  # whose numbers are pixels; of P they are places in a palette
 
 
 def to_numpy(values: object) -> np.ndarray | None:
-    """Return an array, a tensor or a Pillow image as a numpy array, without a copy if possible; None for others."""
+    """Return an array, a tensor or a Pillow image as a numpy array, without a copy if possible; None for others.
+
+    ValueError for a Pillow image whose numbers are no grey levels or RGB.
+    """
     if isinstance(values, Tensor):
         values = values.detach().cpu()
         return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    if isinstance(values, Image.Image) and values.mode not in PILLOW_MODES:
+        raise ValueError(f"the Pillow image has the mode {values.mode}; give image.convert('RGB'), or 'L' for grey")
     is_array = isinstance(values, np.ndarray | np.generic) or hasattr(values, "__array_interface__")
     return np.asarray(values) if is_array else None
 
@@ -81,7 +88,10 @@ class TorchItems:
         image, label = item, None
         if isinstance(item, tuple | list) and item:
             image, label = item[0], item[1] if len(item) > 1 else None
-        array = to_numpy(image)
+        try:
+            array = to_numpy(image)
+        except ValueError as error:
+            raise ValueError(f"item {index} of {self.name}: {error}") from error
         if array is None or array.dtype.hasobject:
             kind = type(item).__name__ if image is item else f"tuple that begins with {type(image).__name__}"
             raise ValueError(

@@ -80,6 +80,14 @@ def test_torch_items_as_numpy_and_pillow() -> None:
     assert np.array_equal(shown(as_dataset(Items(list(vectors)))), vectors.astype(np.float32))
 
 
+@pytest.mark.parametrize("mode", ["P", "YCbCr", "HSV", "LAB", "CMYK", "RGBA", "LA"])
+def test_pillow_modes_that_are_no_pixels(mode: str) -> None:
+    grey, colour = Image.fromarray(COLOUR[0, :, :, 0]), Image.fromarray(COLOUR[0])
+    other = Image.new(mode, colour.size) if mode in ("LAB", "LA") else colour.convert(mode)
+    with pytest.raises(ValueError, match=f"^item 1 of Items: the Pillow image has the mode {mode}; give image.conv"):
+        as_dataset(Items([grey, other]))
+
+
 @pytest.mark.parametrize("label", [0.5, "cat", None, -1, [0, 1.5], {"a": 1}])
 def test_labels_that_are_no_classes(label: object) -> None:
     assert not isinstance(as_dataset(Items([(image, label) for image in COLOUR])), Labelled)
