@@ -19,13 +19,16 @@ PILLOW_MODES = ("1", "L", "RGB", "I", "I;16", "F")  # whose numbers are pixels; 
 def to_numpy(values: object) -> np.ndarray | None:
     """Return an array, a tensor or a Pillow image as a numpy array, without a copy if possible; None for others.
 
-    ValueError for a Pillow image whose numbers are no grey levels or RGB.
+    ValueError for a Pillow image whose numbers are no grey levels or RGB, and for an array that is masked in places.
     """
     if isinstance(values, Tensor):
         values = values.detach().cpu()
         return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
     if isinstance(values, Image.Image) and values.mode not in PILLOW_MODES:
         raise ValueError(f"the Pillow image has the mode {values.mode}; give image.convert('RGB'), or 'L' for grey")
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):  # as netCDF4 gives what is missing
+        first = np.argwhere(np.ma.getmaskarray(values))[0]
+        raise ValueError(f"a masked array lacks the value at {tuple(first.tolist())}; leave out or fill what is masked")
     is_array = isinstance(values, np.ndarray | np.generic) or hasattr(values, "__array_interface__")
     return np.asarray(values) if is_array else None
 

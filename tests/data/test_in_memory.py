@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lrx.core.factors import FactorSpace
 from lrx.core.types import Dataset, FactorDataset, Labelled, as_float
 from lrx.data.arrays import arrays
+from lrx.data.codes import CodesDataset
 from lrx.data.grid import GridDataset
 from lrx.data.helix import double_helix
 from lrx.data.in_memory import as_dataset
@@ -30,6 +31,20 @@ def shown(dataset: Dataset) -> np.ndarray:
 
 
 # ------------------------------------------------------------------------------------------------ arrays and tensors
+
+
+def test_masked_arrays_of_values_that_are_missing() -> None:
+    vectors = np.ma.masked_array(RNG.normal(size=(N, 4)))
+    assert np.array_equal(shown(as_dataset(vectors)), vectors.data.astype(np.float32))
+    vectors[2, 1] = np.ma.masked
+    message = r"^a masked array lacks the value at \(2, 1\); leave out or fill"
+    for images, classes in ((vectors, None), (vectors.data, np.ma.masked_equal([0, 1, 0, 1, 2, 1], 2)[:, None])):
+        with pytest.raises(ValueError, match=message if classes is None else r"lacks the value at \(4, 0\)"):
+            as_dataset(images, classes=classes)
+    with pytest.raises(ValueError, match=message):
+        CodesDataset(vectors, {"a": np.arange(N)}, name="codes", source="memory")
+    with pytest.raises(ValueError, match=r"lacks the value at \(3,\)"):
+        CodesDataset(vectors.data, {"a": np.ma.masked_equal(np.arange(N), 3)}, name="codes", source="memory")
 
 
 @pytest.mark.parametrize(
