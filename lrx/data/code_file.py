@@ -17,6 +17,7 @@ import numpy as np
 from lrx.core.text import join_names
 from lrx.data.codes import CodesDataset, named_columns
 from lrx.data.store.array_file import HDF5, NPZ, find_array
+from lrx.data.store.parquet_files import INDEX
 from lrx.data.store.text_array import read_texts
 
 PARQUET = b"PAR1"
@@ -75,6 +76,9 @@ def _split(file: Path, columns: Mapping[str, np.ndarray]) -> _Content:
             f"{file} has {what}; name codes z0, z1, ..., and every other column is a factor. Its columns are "
             f"{join_names(list(columns), most=8)}"
         )
+    index = next(filter(INDEX.fullmatch, columns), None)
+    if index is not None:
+        raise ValueError(f"{file}: column {index} is an index of pandas, and no factor; write it with index=False")
     for name, column in columns.items():
         if column.dtype.kind not in "biuf":
             raise ValueError(f"{file}: column {name} holds text, such as {column[0]}; number it, or leave it out")

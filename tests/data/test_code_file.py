@@ -54,6 +54,11 @@ def test_optional_names_and_code_column_names(tmp_path: Path) -> None:
     assert np.allclose(read_codes(tmp_path / "a.csv").raw(torch.arange(N)), CODES)
 
 
+def as_read_back(path: Path) -> pandas.DataFrame:
+    TABLE.to_csv(path)
+    return pandas.read_csv(path)
+
+
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "no_codes.npz": (lambda path: np.savez(path, factors=FACTORS), "has no array 'codes'; it holds factors"),
     "no_factors.npz": (lambda path: np.savez(path, codes=CODES), "has no array 'factors'; it holds codes"),
@@ -72,6 +77,8 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "mine.npy": (lambda path: np.save(path, CODES), "is none of the files that are read: an npz or HDF5 file"),
     "empty.csv": (lambda path: path.write_text(""), "holds no rows below a head line"),
     "index.csv": (lambda path: TABLE.to_csv(path), "columns without a name"),
+    "index.parquet": (lambda path: TABLE.sample(frac=1).to_parquet(path), "column __index_level_0__ is an index"),
+    "again.csv": (lambda path: as_read_back(path).to_csv(path, index=False), "column Unnamed: 0 is an index of pandas"),
     "twice.csv": (lambda path: path.write_text("z0,x,x\n1,2,3\n"), "has columns of one name"),
     "ragged.csv": (lambda path: path.write_text("z0,x\n1,2\n3\n"), "row 3 has 1 cells, and the head line 2"),
     "hole.csv": (lambda path: path.write_text("z0,x\n1,2\n3,\n"), "factor x has the value nan in row 1"),

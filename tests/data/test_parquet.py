@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pyarrow as pa
 import pytest
 import torch
@@ -148,6 +149,15 @@ def test_numbers_of_rows_and_coordinates_are_no_classes(tmp_path: Path) -> None:
     assert dataset.label_names == ("even",)
     assert dataset.class_names == {"even": ("False", "True")}
     assert dataset.remark == "columns of classes: even; not read: id, x (dataset.classes=[...] reads them)"
+
+
+def test_index_of_pandas_is_no_class(tmp_path: Path) -> None:
+    frame = pandas.DataFrame({"image": IMAGES, "shape": [0, 1, 1] * 2}, index=[0, 1, 2] * 2)  # as pandas.concat has it
+    frame.to_parquet(tmp_path / "a.parquet")
+    dataset = opened(tmp_path / "a.parquet", tmp_path)
+    assert isinstance(dataset, Labelled)
+    assert dataset.label_names == ("shape",)
+    assert "not read: __index_level_0__" in dataset.remark
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ SPLIT = re.compile(
     r"|(?P<test>test|testing|eval|evaluation))(?![a-z])",
     re.I,
 )
+INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+")  # columns in which pandas writes an index without a name
 POINTER = b"version https://git-lfs"
 NUM_ROWS = 256  # of a batch
 
@@ -86,10 +87,11 @@ class Table:
 
     @cached_property
     def whole_columns(self) -> list[str]:
-        """Columns of whole numbers, true and false."""
+        """Columns of whole numbers, true and false, without those of an index."""
         from pyarrow import types
 
-        return [field.name for field in self.schema if types.is_integer(field.type) or types.is_boolean(field.type)]
+        whole = [field.name for field in self.schema if types.is_integer(field.type) or types.is_boolean(field.type)]
+        return [name for name in whole if not INDEX.fullmatch(name)]
 
     def values(self, column: str) -> np.ndarray:
         """Return a column of numbers or texts, (N,). ValueError for other columns, and for a row without a value."""
