@@ -65,6 +65,9 @@ def find_array(path: Path, key: str) -> StoredArray:
     if kind == NPY:
         mapped = _map(path)
         shape, dtype = mapped.shape, mapped.dtype
+        rest = path.stat().st_size - mapped.offset - mapped.nbytes
+        if rest:  # numpy reads the first of several arrays that were saved into one open file
+            raise ValueError(f"{path} holds {rest:,} bytes after its first array, of shape {shape}; save one array")
     else:
         shape, dtype = (npz if kind == NPZ else hdf5).read_header(path, key)
     if dtype.hasobject:
@@ -74,9 +77,9 @@ def find_array(path: Path, key: str) -> StoredArray:
     return StoredArray(path, key, kind, shape, dtype)
 
 
-def _map(path: Path) -> np.ndarray:
+def _map(path: Path) -> np.memmap:
     try:
-        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: np.memmap = np.load(path, mmap_mode="r", allow_pickle=False)
     except (*npz.BAD_HEADER, EOFError) as error:
         raise ValueError(f"{path} is not a whole npy file of numbers: {str(error).splitlines()[0]}") from error
     return array
