@@ -242,3 +242,13 @@ def test_empty_or_missing_folder(tmp_path):
     (tmp_path / "broken" / "a.png").write_bytes(b"no")
     with pytest.raises(ValueError, match=r"none of the 1 images in .*broken can be read; the first is a.png"):
         opened(tmp_path / "broken", on_corrupt="skip")
+
+
+def test_further_page_of_more_than_8_bits(tmp_path: Path) -> None:
+    first, second = (RNG.integers(0, 256, (8, 8)).astype(kind) for kind in (np.uint8, np.uint16))
+    (tmp_path / "pages").mkdir()
+    pages = [Image.fromarray(256 * second)]  # Pillow converts 16 bits to grey by cutting them at 255
+    Image.fromarray(first).save(tmp_path / "pages" / "a.tif", save_all=True, append_images=pages)
+    assert np.array_equal(shown(opened(tmp_path / "pages", channels=1))[0, ..., 0], first)
+    with pytest.raises(ValueError, match=r"^a\.tif frame 2 has pixels of the kind I;16; 8 bits a channel"):
+        opened(tmp_path / "pages", channels=1, frames="all")

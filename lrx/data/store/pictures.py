@@ -88,7 +88,11 @@ class Treatment:
         return (bottom - top, right - left) if self.size is None else (self.size, self.size)
 
     def pixels(self, picture: Image.Image, name: str, *, channels: int) -> np.ndarray:
-        """Convert an open picture, the frame it is at, to uint8 (H, W, channels). Unreadable if damaged."""
+        """Convert an open picture, the frame it is at, to uint8 (H, W, channels). Unreadable if damaged.
+
+        ValueError for a frame of too many pixels, or pixels of more than 8 bits.
+        """
+        _check_pixels(picture, name)
         box = self.box(upright_size(picture), name)
         try:
             picture.load()
@@ -140,12 +144,17 @@ def open_picture(data: bytes, name: str, *, formats: tuple[str, ...]) -> Iterato
     except BROKEN as error:
         raise Unreadable(f"{name} is no readable picture ({', '.join(formats)})") from error
     with picture:
-        num_pixels, limit = picture.width * picture.height, Image.MAX_IMAGE_PIXELS
-        if limit is not None and num_pixels > limit:  # up to twice as many, Pillow only warns
-            raise ValueError(f"{name} is not opened, its header announces too many pixels: {num_pixels:,} of {limit:,}")
-        if picture.mode not in GREY_MODES + COLOUR_MODES:
-            raise ValueError(f"{name} has pixels of the kind {picture.mode}; 8 bits a channel, grey or RGB, are needed")
+        _check_pixels(picture, name)
         yield picture
+
+
+def _check_pixels(picture: Image.Image, name: str) -> None:
+    """Check number and kind of the pixels of the frame that a picture is at; each has its own."""
+    num_pixels, limit = picture.width * picture.height, Image.MAX_IMAGE_PIXELS
+    if limit is not None and num_pixels > limit:  # up to twice as many, Pillow only warns
+        raise ValueError(f"{name} is not opened, its header announces too many pixels: {num_pixels:,} of {limit:,}")
+    if picture.mode not in GREY_MODES + COLOUR_MODES:
+        raise ValueError(f"{name} has pixels of the kind {picture.mode}; 8 bits a channel, grey or RGB, are needed")
 
 
 def upright_size(picture: Image.Image) -> tuple[int, int]:
