@@ -13,10 +13,13 @@ import numpy as np
 from h5py import h5z
 
 from lrx.core.text import join_names, one_line
+from lrx.storage.array_attributes import plain
 from lrx.storage.hdf5_members import why_unreadable
 
 SLAB_BYTES = 16 << 20  # at least, so that small chunks are read many at a time
 PEAK_BYTES = 256 << 20  # at most, unless one row is more
+# attributes by which netCDF says that numbers are packed, unless they are these, or missing (NetCDF User's Guide, A)
+PACKING, MISSING = {"scale_factor": 1, "add_offset": 0}, ("_FillValue", "missing_value")
 LARGEST_CHUNK = 1 << 30  # bytes of a compressed chunk, which HDF5 unpacks as a whole whatever is asked for
 
 
@@ -24,7 +27,8 @@ def read_rows(path: Path, key: str, *, shape: tuple[int, ...], dtype: str) -> It
     """Yield the array `key` in slabs of rows, each chunk being read once.
 
     ValueError in one line when the file is not a whole HDF5 file, has no such array, the array has another shape or
-    dtype, or its values lie in another file (a link, a virtual data set, external storage) or in chunks of gigabytes.
+    dtype, its values lie in another file (a link, a virtual data set, external storage) or in chunks of gigabytes, or
+    its attributes say that its numbers are packed, or that one of them is missing.
     """
     with _open(path, key) as array:
         if (array.shape, array.dtype) != (shape, np.dtype(dtype)):
@@ -32,8 +36,14 @@ def read_rows(path: Path, key: str, *, shape: tuple[int, ...], dtype: str) -> It
                 f"{path}: {key!r} has shape {array.shape} and dtype {array.dtype}, not {shape} and {dtype}"
             )
         step = slab_rows(array.chunks[0] if array.chunks else 1, row_bytes=array.nbytes // shape[0])
+        missing = {name: plain(array.attrs[name]) for name in MISSING if name in array.attrs}
         for start in range(0, shape[0], step):
-            yield array[start : start + step]
+            rows = array[start : start + step]
+            for name, value in missing.items():
+                if isinstance(value, int | float) and (rows == value).any():
+                    row = start + int(np.argwhere(rows == value)[0, 0])
+                    raise ValueError(f"{path}: row {row} of {key!r} lacks a value: it has {value:g}, its {name}")
+            yield rows
 
 
 def read_header(path: Path, key: str) -> tuple[tuple[int, ...], np.dtype]:
@@ -80,6 +90,10 @@ def _array(file: h5py.File, path: Path, key: str) -> h5py.Dataset:
         raise ValueError(f"{path}: {key!r} is a group, not an array")
     if node.is_virtual or node.external:
         raise ValueError(f"{path}: the values of {key!r} lie in another file")
+    packing = {name: plain(node.attrs[name]) for name in PACKING if name in node.attrs}
+    if any(packing[name] != PACKING[name] for name in packing):
+        words = ", ".join(f"{name} {value}" for name, value in packing.items())
+        raise ValueError(f"{path}: {key!r} is packed by netCDF ({words}), and lrx does not unpack: write plain numbers")
     chunk_bytes = math.prod(node.chunks or (0,)) * node.dtype.itemsize
     if chunk_bytes > LARGEST_CHUNK and node.id.get_create_plist().get_nfilters():
         raise ValueError(f"{path}: {key!r} is packed in chunks of {chunk_bytes:,} bytes, and each is read at once")
