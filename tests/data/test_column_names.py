@@ -80,3 +80,10 @@ def test_traversal_says_which_columns_move(tmp_path: Path) -> None:
 def test_wrong_names_are_refused(tmp_path: Path, names: Any, stored: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         opened(tmp_path, names, stored=stored)
+
+
+@pytest.mark.parametrize("ending", ["npz", "h5"])
+@pytest.mark.parametrize("stored", [[[gene] for gene in GENES], "CD4", [1, 2, 3]])
+def test_names_that_are_no_row_of_texts(tmp_path: Path, ending: str, stored: Any) -> None:
+    with pytest.raises(ValueError, match="genes must be an array of texts, one a column"):
+        opened(tmp_path, "genes", ending=ending, stored=stored)

@@ -10,12 +10,14 @@ import numpy as np
 
 def read_texts(file: Path, key: str) -> list[str] | None:
     """Return the array `key` as texts; None where there is none. ValueError for anything but a row of texts."""
+    texts: np.ndarray | None
     try:
         if h5py.is_hdf5(file):
             with h5py.File(file, "r") as opened:
-                return None if key not in opened else [str(name) for name in opened[key].asstr()[()]]
-        with np.load(file, allow_pickle=False) as arrays:
-            texts = arrays.get(key)
+                texts = np.asarray(opened[key].asstr()[()], dtype=np.str_) if key in opened else None
+        else:
+            with np.load(file, allow_pickle=False) as arrays:
+                texts = arrays.get(key)
         if texts is not None and (texts.ndim != 1 or texts.dtype.kind not in "SU"):
             raise ValueError(f"it is {texts.dtype} {texts.shape}")
         return None if texts is None else [str(name) for name in texts.astype(np.str_).tolist()]
