@@ -15,6 +15,7 @@ from lrx.core.types import Dataset, FactorDataset, Labelled, Sampled
 from lrx.data.folder import folder
 from lrx.data.splits import part
 from lrx.data.store.picture_reader import PictureReader
+from lrx.data.store.pictures import Treatment, Unreadable, open_picture
 
 RNG = np.random.default_rng(0)
 COLOUR = {name: RNG.integers(0, 256, size=(10, 12, 3), dtype=np.uint8) for name in ("b.png", "a.bmp", "c.webp")}
@@ -252,3 +253,16 @@ def test_further_page_of_more_than_8_bits(tmp_path: Path) -> None:
     assert np.array_equal(shown(opened(tmp_path / "pages", channels=1))[0, ..., 0], first)
     with pytest.raises(ValueError, match=r"^a\.tif frame 2 has pixels of the kind I;16; 8 bits a channel"):
         opened(tmp_path / "pages", channels=1, frames="all")
+
+
+def test_png_with_damaged_pixels(pictures: Path) -> None:
+    file = pictures / "b.png"
+    content = bytearray(file.read_bytes())
+    content[content.index(b"IDAT") + 40] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"^b\.png is damaged: broken data stream .*set dataset.on_corrupt=skip"):
+        opened(pictures)
+    skipped = opened(pictures, on_corrupt="skip")
+    assert np.array_equal(shown(skipped), [COLOUR["a.bmp"], COLOUR["c.webp"]])
+    with open_picture(bytes(content), "b.png", formats=("PNG",)) as picture, pytest.raises(Unreadable):
+        Treatment(None, None).pixels(picture, "b.png", channels=3)

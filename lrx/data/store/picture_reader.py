@@ -15,6 +15,7 @@ from lrx.data.store.pictures import (
     Treatment,
     Unreadable,
     is_transparent,
+    load,
     no_pixel_warnings,
     num_channels,
     num_frames,
@@ -93,6 +94,7 @@ class PictureReader:
                     picture.seek(frame)
                 except BROKEN as error:
                     raise Unreadable(f"{name} is damaged: {error}") from error
+            load(picture, name)
             height, width = self.treatment.shape(upright_size(picture), name)
             if (height, width) != first.shape[:2]:
                 raise ValueError(

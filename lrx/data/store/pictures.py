@@ -92,12 +92,8 @@ class Treatment:
 
         ValueError for a frame of too many pixels, or pixels of more than 8 bits.
         """
-        _check_pixels(picture, name)
+        load(picture, name)
         box = self.box(upright_size(picture), name)
-        try:
-            picture.load()
-        except BROKEN as error:
-            raise Unreadable(f"{name} is damaged: {error}") from error
         upright = picture if _orientation(picture) == UPRIGHT else ImageOps.exif_transpose(picture)
         if upright.has_transparency_data:
             ground = Image.new("RGBA", upright.size, ImageColor.getrgb(self.background)[:3])
@@ -155,6 +151,19 @@ def _check_pixels(picture: Image.Image, name: str) -> None:
         raise ValueError(f"{name} is not opened, its header announces too many pixels: {num_pixels:,} of {limit:,}")
     if picture.mode not in GREY_MODES + COLOUR_MODES:
         raise ValueError(f"{name} has pixels of the kind {picture.mode}; 8 bits a channel, grey or RGB, are needed")
+
+
+def load(picture: Image.Image, name: str) -> None:
+    """Decode the frame that an open picture is at, before anything else is asked of it. Unreadable if damaged.
+
+    The EXIF notes of a PNG are read after its pixels, and of a damaged one Pillow gives, once it has failed, what it
+    decoded so far. ValueError for a frame of too many pixels, or pixels of more than 8 bits.
+    """
+    _check_pixels(picture, name)
+    try:
+        picture.load()
+    except BROKEN as error:
+        raise Unreadable(f"{name} is damaged: {error}") from error
 
 
 def upright_size(picture: Image.Image) -> tuple[int, int]:
