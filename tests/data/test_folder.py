@@ -266,3 +266,17 @@ def test_png_with_damaged_pixels(pictures: Path) -> None:
     assert np.array_equal(shown(skipped), [COLOUR["a.bmp"], COLOUR["c.webp"]])
     with open_picture(bytes(content), "b.png", formats=("PNG",)) as picture, pytest.raises(Unreadable):
         Treatment(None, None).pixels(picture, "b.png", channels=3)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("frames", ["first", "all"])
+def test_cut_file_of_several_pages(tmp_path: Path, frames: str) -> None:
+    first, *others = (Image.fromarray(RNG.integers(0, 256, (32, 32), dtype=np.uint8)) for _ in range(5))
+    (tmp_path / "pages").mkdir()
+    file = tmp_path / "pages" / "a.tif"
+    first.save(file, save_all=True, append_images=others)
+    save(tmp_path / "pages" / "b.png", np.asarray(first))
+    os.truncate(file, file.stat().st_size * 4 // 5)  # Pillow would give the last page whose header is there
+    with pytest.raises(ValueError, match=r"^a\.tif is damaged: its frames cannot be counted .*on_corrupt=skip"):
+        opened(tmp_path / "pages", frames=frames)
+    assert np.array_equal(shown(opened(tmp_path / "pages", frames=frames, on_corrupt="skip"))[..., 0], [first])

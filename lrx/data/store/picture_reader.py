@@ -88,7 +88,7 @@ class PictureReader:
     def decode_bytes(self, data: bytes, name: str, first: FirstImage, *, frame: int = 0) -> np.ndarray:
         """Decode an encoded image to uint8 first.shape; ValueError as `decode`, Unreadable when it is damaged."""
         with open_picture(data, name, formats=self.formats) as picture:
-            frames = num_frames(picture)
+            frames = num_frames(picture, name)
             if frame:
                 try:
                     picture.seek(frame)
@@ -134,6 +134,6 @@ class PictureReader:
         try:
             data = (self.directory / file).read_bytes()
             with no_pixel_warnings(), open_picture(data, file, formats=self.formats) as picture:
-                return num_frames(picture)
-        except Unreadable:
+                return num_frames(picture, file)
+        except Unreadable:  # the stream meets it again, and does what on_corrupt says
             return 1

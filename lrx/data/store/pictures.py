@@ -177,12 +177,15 @@ def num_channels(picture: Image.Image) -> int:
     return 1 if picture.mode in GREY_MODES else 3
 
 
-def num_frames(picture: Image.Image) -> int:
-    """Return the number of pages or frames; 1 for JPEG, whose further ones are previews, and where it is damaged."""
+def num_frames(picture: Image.Image, name: str) -> int:
+    """Return the number of pages or frames; 1 for JPEG, whose further ones are previews.
+
+    Unreadable for a file that is cut; the picture is not to be used then, as Pillow leaves it at another page.
+    """
     try:
         return 1 if picture.format in ("JPEG", "MPO") else int(getattr(picture, "n_frames", 1))
-    except BROKEN:
-        return 1
+    except BROKEN as error:
+        raise Unreadable(f"{name} is damaged: its frames cannot be counted ({error})") from error
 
 
 def is_transparent(picture: Image.Image) -> bool:
