@@ -102,8 +102,13 @@ def _numbers(content: bytes, dtype: torch.dtype) -> Tensor:
     return torch.frombuffer(bytearray(content), dtype=dtype) if content else torch.empty(0, dtype=dtype)
 
 
-def _tensor(numbers: object, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: object) -> object:
-    return torch.as_strided(numbers, shape, stride, offset) if isinstance(numbers, Tensor) else Placeholder()
+def _tensor(numbers: object, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *others: object) -> object:
+    """Return a tensor over numbers; others: whether it has a gradient, hooks, and what else its view does to them."""
+    view = others[2] if len(others) > 2 else {}
+    if not isinstance(numbers, Tensor) or view not in ({}, {"neg": True}):
+        return Placeholder()
+    tensor = torch.as_strided(numbers, shape, stride, offset)
+    return -tensor if view else tensor  # the imaginary part of a conjugate is stored so
 
 
 def _parameter(tensor: object, *_: object) -> object:

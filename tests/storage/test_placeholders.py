@@ -54,6 +54,12 @@ def test_tensors_are_those_of_torch(tmp_path: Path) -> None:
         assert got.is_contiguous() == value.is_contiguous()
 
 
+def test_negative_view_keeps_its_sign(tmp_path: Path) -> None:
+    weight = torch.complex(torch.arange(3.0), torch.arange(1.0, 4.0)).conj().imag  # torch stores 1, 2, 3 and a bit
+    torch.save({"state_dict": {"weight": weight}, "settings": Settings()}, tmp_path / "a.ckpt")
+    assert read_state_dict(tmp_path / "a.ckpt").tensors["weight"].tolist() == [-1, -2, -3]
+
+
 def test_state_dict_beside_other_classes(tmp_path: Path) -> None:
     weights = {"encoder.weight": torch.ones(2, 3)}
     settings = Settings(
