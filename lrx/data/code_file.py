@@ -107,7 +107,8 @@ def _csv_columns(file: Path) -> dict[str, np.ndarray]:
 
 
 def _cells(cells: list[str]) -> np.ndarray:
-    for kind in (np.int64, np.float64):
+    is_text = any("_" in cell for cell in cells)  # numpy reads 1_0 as ten, as python does
+    for kind in () if is_text else (np.int64, np.float64):
         try:
             return np.array([cell or "nan" for cell in cells]).astype(kind)
         except (ValueError, OverflowError):

@@ -83,6 +83,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "ragged.csv": (lambda path: path.write_text("z0,x\n1,2\n3\n"), "row 3 has 1 cells, and the head line 2"),
     "hole.csv": (lambda path: path.write_text("z0,x\n1,2\n3,\n"), "factor x has the value nan in row 1"),
     "words.csv": (lambda path: path.write_text("z0,x\n1,cube\n3,ball\n"), "column x holds text, such as cube"),
+    "batches.csv": (lambda path: path.write_text("z0,x\n1,1_0\n3,0_1\n"), "column x holds text, such as 1_0"),
     "no_z.csv": (lambda path: path.write_text("a,b\n1,2\n"), "no column of codes; name codes z0, z1"),
     "two_z.csv": (lambda path: path.write_text("z0,z_0,x\n1,2,3\n"), "two columns of one number"),
     "only_z.csv": (lambda path: path.write_text("z0,z1\n1,2\n"), "factors are needed beside codes"),
