@@ -94,12 +94,15 @@ def _caption(table: ScoreTable) -> str:
 
 
 def _parts(cell: Estimate) -> tuple[str, str, str, int]:
-    """Return mean, error over seeds, error within models (empty for none), and their power of ten."""
+    """Return mean, error over seeds, error within models (empty for none), and the power of ten of the first two.
+
+    The error within models stands in brackets beyond that power, so it is whole.
+    """
     within = float(cell.se_within)
     mean, between, power = rounding.rounded(float(cell.mean), float(cell.se_between))
     if not between and within > 0:  # digits as the error within leaves them
         mean, _, power = rounding.rounded(float(cell.mean), within)
-    return mean, between, f"{within / 10.0**power:.2g}" if math.isfinite(within) and within > 0 else "", power
+    return mean, between, f"{within:.2g}" if math.isfinite(within) and within > 0 else "", power
 
 
 def _latex_cell(cell: Estimate | None, *, bold: bool) -> str:

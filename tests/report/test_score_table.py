@@ -119,10 +119,18 @@ def test_latex_is_whole_and_texts_are_escaped(tmp_path: Path) -> None:
     assert columns
     for line in lines:
         assert len(re.findall(r"(?<!\\)&", line)) == len(columns[1]) - 1
-    assert r"$(1.500 \pm 0.030) \times 10^{-7}$" in text or r"$1.500 \times 10^{-7}$ ($0.03$)" in text
+    assert r"$1.500 \times 10^{-7}$ ($3 \times 10^{-9}$)" in text
     if shutil.which("pdflatex"):
         (tmp_path / "t.tex").write_text(document, encoding="utf-8")
         subprocess.run(["pdflatex", "-halt-on-error", "t.tex"], cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1.0, 1e7])
+def test_error_within_models_is_a_whole_number(scale: float) -> None:
+    rows = [row(f"a{seed}", 1, seed, scale * (2 + seed / 10), 0.3 * scale) for seed in (1, 2, 3)]
+    text = markdown(table_of(*rows, row("b", 4, 0, scale, 0.3 * scale)), "here")
+    groups, single = (float(re.findall(r"\(([^()]*)\) \|$", text, re.M)[place]) for place in (0, 1))
+    assert (groups, single) == pytest.approx((0.3 * scale / 3**0.5, 0.3 * scale), rel=0.05)
 
 
 def test_escapes_are_read_back() -> None:
