@@ -91,6 +91,37 @@ def test_column_heads_sort(browser: Chromium, sweep_report: Path) -> None:
     assert browser.problems == []
 
 
+def test_settings_sort_by_value(browser: Chromium, tmp_path: Path) -> None:
+    for place, beta in enumerate(("0.5", "auto", "16", "0.25", "", "-1", "1.0e-05")):
+        run = tmp_path / f"run-{place}"
+        run.mkdir()
+        (run / "config.yaml").write_text(f"seed: 0\nmodel: {{gamma: 1{beta and ', beta: '}{beta}}}\n")
+        status.write(run, status.Status("done", "train"))
+    browser.open(page.write(tmp_path, None)[0], width=1280)
+    click = "document.querySelector('table.sortable thead').rows[0].cells[1].querySelector('button').click()"
+    browser.run(click)
+    assert column(browser, 1) == ["-1", "1e-05", "0.25", "0.5", "16", "auto", "–"]
+    browser.run(click)
+    assert column(browser, 1) == ["auto", "16", "0.5", "0.25", "1e-05", "-1", "–"]
+    assert browser.problems == []
+
+
+def test_filter_takes_the_column_of_a_key(browser: Chromium, tmp_path: Path) -> None:
+    for place in range(24):
+        run = tmp_path / f"run-{place}"
+        run.mkdir()
+        model = f"model: {{anneal_steps: {10 + place // 2 % 2}, k: {1 + place % 2}}}\n"
+        network = f"network: {{_target_: lrx.models.networks.n{place % 3}}}\n"
+        (run / "config.yaml").write_text(f"{network}{model}trainer: {{steps: {100 * (place // 4)}}}\n")
+        status.write(run, status.Status("done", "train"))
+    browser.open(page.write(tmp_path, None)[0], width=1280)
+    for words, runs in (("k=2 steps<200", [1, 3, 5, 7]), ("anneal_steps=10 trainer.steps=500", [20, 21])):
+        browser.run(f"document.querySelector('input').value = '{words}'")
+        browser.run("document.querySelector('input').dispatchEvent(new Event('input'))")
+        assert sorted(column(browser, 0)) == sorted(f"run-{place}" for place in runs), words
+    assert browser.problems == []
+
+
 def test_long_tables_have_pages_and_a_filter(
     browser: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +147,9 @@ def test_long_tables_have_pages_and_a_filter(
         assert column(browser, 2) == runs, words
     assert browser.run(shown) == "1–1 of 1, of 120 in all"
     assert column(browser, 4) == ["2"]
+    browser.pages[-1].emulate_media(media="print")  # which has the rows that are shown alone
+    assert browser.run("document.querySelector('[role=status]').getClientRects().length") == 1
+    assert browser.run("document.querySelector('input').getClientRects().length") == 0
     assert browser.problems == []
 
 

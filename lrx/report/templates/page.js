@@ -15,7 +15,7 @@ function expanded(data) {
 const stored = document.getElementById("runs");
 const data = stored && expanded(JSON.parse(stored.textContent));
 
-// Tables: a head sorts its column, numbers by value, empty cells last; once more turns the order round. Of long ones a
+// Tables: a head sorts its column, numbers by value before words, empty cells last; once more turns it round. Of long ones a
 // page of rows is shown, and a field keeps the rows that have its words, or its values: beta=4, mig>0.3.
 const PAGE = 100, FEW = 20;
 const order = new Intl.Collator("en", { numeric: true });
@@ -57,10 +57,23 @@ function rowOfRun(run, places, hasRemarks) {
   return { cells, node };
 }
 
+function sorted({ text, value }) {  // the number to sort a cell by: also of settings, which are texts; undefined for words
+  if (value !== undefined) return value;
+  const number = Number(text);
+  return text === "" || text === "–" ? null : Number.isNaN(number) ? undefined : number;
+}
+
+function columnOf(key, heads) {  // the head that is a key, or else ends in it as a word, or in a part of its last word
+  const whole = (head) => [head === key, head.endsWith(`.${key}`), head.endsWith(` ${key}`), head.endsWith(`_${key}`)];
+  const places = heads.map((head) => whole(head.toLowerCase()).indexOf(true));
+  const best = Math.min(...places.filter((place) => place >= 0));
+  return places.indexOf(best);
+}
+
 function keeps(words, heads) {  // a function that tells whether a row has all the words
   const tests = words.toLowerCase().split(/\s+/).filter(Boolean).map((word) => {
     const [, key, sign, wanted] = /^(.+?)(<=|>=|=|<|>)(.+)$/.exec(word) ?? [];
-    const column = key === undefined ? -1 : heads.findIndex((head) => head.toLowerCase().endsWith(key));
+    const column = key === undefined ? -1 : columnOf(key, heads);
     if (column < 0) return (cells) => cells.some((cell) => cell.text.toLowerCase().includes(word));
     const holds = { "=": (a, b) => a === b, "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b }[sign];
     return (cells) => {
@@ -85,9 +98,11 @@ function setUp(table) {
     const down = head.getAttribute("aria-sort") === "ascending";
     for (const other of heads) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const compare = ({ text: a, value: u }, { text: b, value: v }) => {
-      if (u === undefined) return order.compare(a, b) * (down ? -1 : 1);
-      return u === null || v === null ? (u === null) - (v === null) : (u - v) * (down ? -1 : 1);
+    const compare = (one, other) => {
+      const [u, v] = [one, other].map(sorted);
+      if (u === null || v === null) return (u === null) - (v === null);
+      const words = (u === undefined) - (v === undefined) || order.compare(one.text, other.text);
+      return (u === undefined || v === undefined ? words : u - v) * (down ? -1 : 1);
     };
     for (const list of new Set([all, rows])) list.sort((a, b) => compare(a.cells[column], b.cells[column]));
     first = 0;
