@@ -11,7 +11,9 @@ from lrx.report.sweep_runs import Key, SweepRun
 from lrx.runs.table import TRAINED
 
 MOST_CURVES = 60  # runs that are drawn
-COLOURS = ("#b3391f", "#2166ac", "#1b7837", "#762a83", "#b8860b", "#4d4d4d", "#c51b7d", "#01665e")  # as of the scatter
+MOST_NAMED = 8  # groups in the legend
+COLOURS = ("#b3391f", "#2166ac", "#1b7837", "#762a83", "#b8860b", "#4d4d4d", "#c51b7d", "#01665e")
+LOOKS = tuple((colour, dashes) for dashes in ("-", "--", ":", "-.") for colour in COLOURS)  # of groups
 
 
 def last_losses(curves: Sequence[Mapping[str, float]]) -> dict[Key, float]:
@@ -22,18 +24,19 @@ def last_losses(curves: Sequence[Mapping[str, float]]) -> dict[Key, float]:
 
 
 def draw_curves(rows: Sequence[SweepRun], groups: Sequence[str]) -> tuple[Picture | None, list[str]]:
-    """Draw the curves of runs, a colour for each group; None without any, and a line where they cannot be drawn."""
+    """Draw the curves of runs, a look for each group; None without any, and a line where they cannot be drawn."""
     names = list(dict.fromkeys(groups))
     logged = [(row, group) for row, group in zip(rows, groups, strict=True) if row.curves]
     shown = logged[:: -(-len(logged) // MOST_CURVES) or 1]
     if not shown:
         return None, []
-    looks = [(COLOURS[names.index(group) % len(COLOURS)], "-") for _, group in shown]
+    looks = [LOOKS[names.index(group) % len(LOOKS)] for _, group in shown]
     used = list(dict.fromkeys(group for _, group in shown))
     left_out = f" {len(shown)} of {len(logged)} runs." if len(shown) < len(logged) else ""
+    left_out += f" {MOST_NAMED} of {len(used)} groups are named." if len(used) > MOST_NAMED else ""
     try:
         with style.plot_style():
-            figure = training_curves.figure(*(row.curves for row, _ in shown), looks=looks, labels=used[: len(COLOURS)])
+            figure = training_curves.figure(*(row.curves for row, _ in shown), looks=looks, labels=used[:MOST_NAMED])
             alt = f"Training curves of {len(shown)} runs: {', '.join(used)}."
             return pictures.as_picture(figure, alt, caption=f"{training_curves.CAPTION}{left_out}"), []
     except Exception as error:  # drawing raises anything, for numbers that a log may hold

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
 from lrx.assays.plotting import style
@@ -26,7 +25,7 @@ def figure(
     """Draw the rows of `lrx.training.metrics_log.read`, of several logs in the same panels.
 
     Scalars that never change are left out, except the loss. looks: colour and dashes of each log. labels: names of the
-    colours in the order of `looks`, for a legend.
+    different ones in their order, for a legend.
     """
     names = [name for name in dict.fromkeys(key for rows in logs for row in rows for key in row) if name != "step"]
     steps = {name: [[row["step"] for row in rows if name in row] for rows in logs] for name in names}
@@ -55,7 +54,6 @@ def figure(
         if line == lines - 1 or index + COLUMNS >= len(names):
             axes.set_xlabel("step", labelpad=1)
     if labels:
-        colours = list(dict.fromkeys(colour for colour, _ in looks))
-        handles = [Line2D([], [], color=colour) for colour in colours[: len(labels)]]
-        drawn.axes[0].legend(handles, labels, fontsize=7, frameon=False)
+        different = dict(zip(looks, drawn.axes[0].lines, strict=False))
+        drawn.axes[0].legend([*different.values()][: len(labels)], labels, fontsize=7, frameon=False)
     return drawn

@@ -140,7 +140,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 // Scores against each other. Colours of Okabe and Ito, which colour-blind eyes tell apart; shapes beside them.
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8d91"];
-const SHAPES = ["M-5,0a5,5 0 1 0 10,0a5,5 0 1 0 -10,0", "M-4.5,-4.5h9v9h-9z", "M0,-6L5.5,4.5H-5.5z", "M0,-6.5L6,0L0,6.5L-6,0z"];
+const SHAPES = ["M-5,0a5,5 0 1 0 10,0a5,5 0 1 0 -10,0", "M-4.5,-4.5h9v9h-9z", "M0,-6L5.5,4.5H-5.5z", "M0,-6.5L6,0L0,6.5L-6,0z", "M0,6L5.5,-4.5H-5.5z"];
 
 function element(name, attributes, parent, text) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
