@@ -71,8 +71,7 @@ class SweepView(TypedDict):
     spreads: list[Picture]
     seeds: list[SeedsView]
     undrawn_seeds: int
-    matrices: list[tuple[str, str, list[tuple[str, Picture]]]]
-    undrawn_runs: bool
+    matrices: list[tuple[str, str, list[tuple[str, Picture]], bool]]
     commands: list[str]
     more_commands: int
     faults: list[str]
@@ -101,15 +100,18 @@ def view(title: str, runs: Sequence[Run]) -> SweepView:
     losses_that_vary = [key for key in scores if key[0] == TRAINED and len({row.scores.get(key) for row in rows}) > 1]
     main = of_assays or losses_that_vary or [(TRAINED, "loss")] * ((TRAINED, "loss") in scores)
     curves, uncurved = draw_curves(rows, groups)
+    spreads, unspread = _spreads(rows, groups, main)
     seeds, undrawn = seed_views(rows, main)
     matrices = []
     for name in MATRICES:
-        pictures_of_runs, faults_of_runs = run_matrices(_drawn(rows, groups, name), name)
+        drawn, num_measured = _drawn(rows, groups, name), sum(name in row.assays for row in rows)
+        pictures_of_runs, faults_of_runs = run_matrices(drawn, name)
         undrawn += faults_of_runs
-        matrices += [(name, description_of(name).title, pictures_of_runs)] if pictures_of_runs else []
+        some = len(drawn) < num_measured
+        matrices += [(name, description_of(name).title, pictures_of_runs, some)] if pictures_of_runs else []
     made = commands.sweep_lines(command for row in rows for command in row.commands)
     remarks = [(row.name, f"{humanize(name)}: {remark}") for row in rows for name, remark in row.remarks.items()]
-    listed = [*faults, *undrawn, *uncurved]
+    listed = [*faults, *undrawn, *uncurved, *unspread]
     every = [_column(rows, key, scores) for key in scores]
     starred = {name for row in rows for name in row.remarks}
     texts = [[text + " *" * (key[0] in starred) for text, _ in every[scores.index(key)].cells] for key in main]
@@ -140,11 +142,10 @@ def view(title: str, runs: Sequence[Run]) -> SweepView:
         more_remarks=len(remarks[MOST_LINES:]),
         plot=script_data(rows, [_score_name(key) for key in scores], scores, groups, settings),
         chosen=first_axes(rows, scores, main),
-        spreads=_spreads(rows, groups, main),
+        spreads=spreads,
         seeds=seeds,
         undrawn_seeds=max(0, len(seeds) - MOST_SEEDS),
         matrices=matrices,
-        undrawn_runs=len(rows) > MOST_DRAWN,
         commands=made[:MOST_LINES],
         more_commands=len(made[MOST_LINES:]),
         faults=listed[:MOST_LINES] + ([f"and {len(listed) - MOST_LINES:,} more"] if len(listed) > MOST_LINES else []),
@@ -188,9 +189,9 @@ def _column(rows: Sequence[SweepRun], key: Key, scores: Sequence[Key]) -> Column
     return Column(scores.index(key), key[0], _score_name(key), description_of(key[0]).meaning(key[1]), cells)
 
 
-def _spreads(rows: Sequence[SweepRun], groups: Sequence[str], main: Sequence[Key]) -> list[Picture]:
-    """Draw a strip plot of each main score that is not the same in all runs."""
-    plots = []
+def _spreads(rows: Sequence[SweepRun], groups: Sequence[str], main: Sequence[Key]) -> tuple[list[Picture], list[str]]:
+    """Draw a strip plot of each main score that is not the same in all runs; and a line for what cannot be drawn."""
+    plots, faults = [], []
     for key in main:
         values: dict[str, list[strip_plot.Dot]] = {group: [] for group in groups}
         for row, group in zip(rows, groups, strict=True):
@@ -199,7 +200,10 @@ def _spreads(rows: Sequence[SweepRun], groups: Sequence[str], main: Sequence[Key
                 values[group].append(strip_plot.Dot(value, row.errors[key], hollow=key[0] in row.remarks))
         if len({value for group_values in values.values() for value, _, _ in group_values}) > 1:
             title, meaning = _score_name(key), description_of(key[0]).meaning(key[1])
-            with style.plot_style():
-                alt = f"{title}: a dot a run with its error, hollow with a remark; a line at the median of a group."
-                plots.append(pictures.as_picture(strip_plot.figure(title, values), alt, caption=meaning))
-    return plots
+            try:
+                with style.plot_style():
+                    alt = f"{title}: a dot a run with its error, hollow with a remark; a line at the median of a group."
+                    plots.append(pictures.as_picture(strip_plot.figure(title, values), alt, caption=meaning))
+            except Exception as error:  # drawing raises anything, for numbers that a file may hold
+                faults.append(f"{title}: its spread cannot be drawn ({pictures.reason(error)})")
+    return plots, faults

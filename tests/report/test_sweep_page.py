@@ -77,6 +77,21 @@ def test_many_runs_are_data_of_the_script(tmp_path: Path, monkeypatch: pytest.Mo
     assert "These are a run of each kind; lrx report" in " ".join(report.text.split())
 
 
+def test_page_says_of_undrawn_matrices_where_there_are_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_page, "MOST_DRAWN", 3)  # of four runs, of which three are measured and drawn
+    assert "These are a run of each kind" not in " ".join(Page(page.write(sweep(tmp_path), None)[0]).text.split())
+
+
+def test_numbers_that_cannot_be_drawn_lose_no_page(tmp_path: Path) -> None:
+    sweep(tmp_path)
+    first = matrix_result(0.2)
+    scores = {**first.scores, "num_informative": 1.0, "num_informative_se": -1.0}
+    written(tmp_path / "vae-1-0" / "paper", {"response_matrix": replace(first, scores=scores)})
+    out, faults = page.write(tmp_path, None)
+    assert [fault for fault in faults if fault.startswith("response matrix: num informative: its spread cannot")]
+    assert "vae-1-0 1 0 done 1 ± -1" in " ".join(Page(out).text.split())
+
+
 def test_plots_have_a_look_for_each_group() -> None:
     script = (page.TEMPLATES / "page.js").read_text(encoding="utf-8")
     colours, shapes = (
