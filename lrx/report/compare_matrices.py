@@ -57,10 +57,11 @@ def draw(
         return [], [], []
     title = description_of(name).title
     try:
-        first, second = pair[0].arrays["matrix"], _in_order(pair[1].arrays["matrix"], order.latents)
+        shown = (pair[0], _in_order(pair[1], order.latents))
+        first, second = (result.arrays["matrix"] for result in shown)
         drawn = [
-            _picture(array, result, f"{title} of {run}.", run)
-            for array, result, run in zip((first, second), pair, names, strict=True)
+            _picture(result.arrays["matrix"], result, f"{title} of {run}.", run)
+            for result, run in zip(shown, names, strict=True)
         ]
         scales = {str(result.settings.get("normalization")) for result in pair}
         same = all(
@@ -71,8 +72,9 @@ def draw(
             return drawn, [f"No difference of entries: {reason}."], []
         step = second.values - first.values
         what = f"{names[1]} minus {names[0]}"
-        drawn.append(_picture(Array(step, first.axes), pair[0], f"{title}: {what}.", what, difference=True))
-        errors = [pair[0].arrays["matrix_se"], _in_order(pair[1].arrays["matrix_se"], order.latents)]
+        caption = f"{what}; red: more, blue: less"
+        drawn.append(_picture(Array(step, first.axes), pair[0], f"{title}: {what}.", caption, difference=True))
+        errors = [result.arrays["matrix_se"] for result in shown]
         clear = int((np.abs(step) > CLEAR * np.hypot(*(error.values for error in errors))).sum())
         counted = f"{clear} of {step.size} entries differ by more than {CLEAR:g} standard errors"
         return drawn, [f"{counted} (by chance {CHANCE * step.size:.0f}); {order.words}."], []
@@ -80,13 +82,22 @@ def draw(
         return [], [], [f"{name} cannot be compared ({pictures.reason(error)})"]
 
 
-def _in_order(array: Array, latents: np.ndarray | None) -> Array:
-    """Return an array with its latents in this order; as it is where that is empty or not known."""
-    values = array.values
-    for place, axis in enumerate(array.axes):
-        if axis in LATENTS and latents is not None and len(latents) == values.shape[place]:
-            values = np.take(values, latents, axis=place)
-    return Array(values, array.axes, array.unit, array.description)
+def _in_order(result: AssayResult, latents: np.ndarray | None) -> AssayResult:
+    """Return the matrix of a result with its latents, and their labels, in this order; as it is where none is known."""
+
+    def ordered(values: np.ndarray, axes: Sequence[str]) -> np.ndarray:
+        for place, axis in enumerate(axes):
+            if axis in LATENTS and latents is not None and len(latents) == values.shape[place]:
+                values = np.take(values, latents, axis=place)
+        return values
+
+    arrays = {
+        name: Array(ordered(array.values, array.axes), array.axes)
+        for name, array in result.arrays.items()
+        if name in ("matrix", "matrix_se")
+    }
+    coordinates = {axis: ordered(labels, (axis,)) for axis, labels in result.coordinates.items()}
+    return AssayResult(arrays, coordinates, {}, result.settings)
 
 
 def _picture(array: Array, result: AssayResult, alt: str, caption: str, *, difference: bool = False) -> Picture:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from lrx.core.types import Array, AssayResult
-from lrx.report import compare_matrices, page
+from lrx.report import compare_matrices, page, pictures
 from tests.conftest import TINY, Lrx
 from tests.report.test_page import AXES, Page, matrix_result, written
 
@@ -57,6 +58,7 @@ def test_matrices_of_one_checkpoint_are_subtracted(tmp_path: Path) -> None:
     made = compared(tmp_path, *assays, checkpoint_sha256="ab" * 32)
     note = "4 of 4 entries differ by more than 2 standard errors (by chance 0); both measured the same checkpoint"
     assert note in text_of(made)
+    assert "the same colours in both. a b b minus a; red: more, blue: less" in text_of(made)
     assert [image["alt"] for image in made.images[:3]] == [
         "Latent response matrix of a.",
         "Latent response matrix of b.",
@@ -70,8 +72,8 @@ def test_latents_of_other_models_need_alignment(tmp_path: Path) -> None:
     assert "No difference of entries: latents are not aligned" in text
 
 
-def test_aligned_latents_have_no_difference() -> None:
-    """Codes in another order, and a matrix in the same order, are the same model."""
+def test_aligned_latents_have_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Codes in another order, and a matrix in the same order, are the same model; each matrix has its own labels."""
     rng, order = np.random.default_rng(0), np.array([2, 0, 3, 1])
     codes, matrix = rng.normal(size=(50, 4)), rng.uniform(size=(4, 4))
 
@@ -93,6 +95,12 @@ def test_aligned_latents_have_no_difference() -> None:
     _, (note,), faults = compare_matrices.draw("response_matrix", pair, ("a", "b"), found)
     assert note.startswith("0 of 16 entries differ by more than 2 standard errors (by chance 1); latents of the second")
     assert faults == []
+    drawn: list[Figure] = []
+    monkeypatch.setattr(pictures, "as_picture", lambda figure, alt, caption: drawn.append(figure))
+    compare_matrices.draw("response_matrix", pair, ("a", "b"), found)
+    rows = [[label.get_text() for label in figure.axes[0].get_yticklabels()] for figure in drawn]
+    assert rows == [["0", "1", "2", "3"], [str(latent) for latent in found.latents], ["0", "1", "2", "3"]]
+    assert rows[0] != rows[1]
 
 
 def test_report_takes_two_runs(lrx: Lrx, tmp_path: Path) -> None:
