@@ -27,6 +27,7 @@ from lrx.runs.run_folder import is_free
 
 CLEAR = summary.CLEAR
 MOST_NAMES = 12
+EQUAL = ("0", "not defined")  # differences of scores whose texts are the same
 
 
 @dataclass(frozen=True)
@@ -195,9 +196,14 @@ def _findings(parts: Sequence[Part], names: tuple[str, str], both: Sequence[str]
     ]
     if alike := [score.name for score in main if abs(score.size) <= CLEAR]:
         said.append(f"No difference above {CLEAR:g} standard errors: {join_names(alike, MOST_NAMES)}.")
-    if same := [f"{s.name} {s.first}" for s in main if math.isnan(s.size) and s.first == s.second]:
+    without = [score for score in main if math.isnan(score.size)]
+    if same := [f"{s.name} {s.first}" for s in without if s.first == s.second and s.step in EQUAL]:
         said.append(f"The same in both: {join_names(same, MOST_NAMES)}.")
-    if unknown := [f"{s.name} {s.first} and {s.second}" for s in main if math.isnan(s.size) and s.first != s.second]:
+    if unknown := [
+        f"{s.name} {s.first} and {s.second}" + (f", {s.step} apart" if s.first == s.second else "")
+        for s in without
+        if s.first != s.second or s.step not in EQUAL
+    ]:
         said.append(f"Without an error of the difference: {join_names(unknown, MOST_NAMES)}.")
     return said
 

@@ -42,6 +42,13 @@ def test_clear_differences_come_first(tmp_path: Path) -> None:
     assert "0.200 ± 0.050 4.0" in text  # of the table: the difference, and its size in standard errors
 
 
+def test_scores_apart_by_less_than_digits_are_not_same(tmp_path: Path) -> None:
+    first, second = (scored(mig=value, dci_disentanglement=0.25) for value in (0.12341, 0.12349))
+    text = text_of(compared(tmp_path, first, second))
+    assert "The same in both: dci disentanglement 0.25." in text
+    assert "Without an error of the difference: mig 0.123 and 0.123, 8e-05 apart." in text
+
+
 def test_configs_and_assays_of_one_alone(tmp_path: Path) -> None:
     configs = ("beta: 1\nname: a\n", "beta: 4\nname: b\n")
     paths = []
