@@ -5,6 +5,7 @@ Every test runs on the CPU; where there is a GPU it is collected a second time, 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -25,6 +26,7 @@ from tests.support.observers import Callbacks
 from tests.training.test_loop import SETTINGS, Killed, assert_same, helix_model, kill_at
 
 DEVICES = [torch.device(name) for name in (["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"])]
+PROTOTYPE = "Synchronization debug mode is a prototype feature and does not yet detect all synchronizing operations"
 on_each_device = pytest.mark.parametrize("device", DEVICES, ids=str)
 
 
@@ -57,8 +59,10 @@ class NothingReadBack(TorchDispatchMode):
 
 @contextmanager
 def cuda_refuses_to_wait() -> Iterator[None]:
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        with warnings.catch_warnings():  # which are errors here, and torch says once that its mode is a prototype
+            warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")
+            torch.cuda.set_sync_debug_mode("error")
         yield
     finally:
         torch.cuda.set_sync_debug_mode("default")
@@ -172,6 +176,20 @@ def test_no_loss_waits_for_the_device(model: str, device: torch.device) -> None:
 def test_refusing_to_wait_refuses_to_read_a_value() -> None:
     with pytest.raises(AssertionError, match="waits for the device"), NothingReadBack():
         torch.ones(3).sum().item()
+
+
+def test_refusing_to_wait_hears_no_prototype(monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[str] = []
+
+    def sets(mode: str) -> None:
+        if not modes:
+            warnings.warn(PROTOTYPE, stacklevel=2)
+        modes.append(mode)
+
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", sets)
+    with cuda_refuses_to_wait():
+        assert modes == ["error"]
+    assert modes == ["error", "default"]
 
 
 @on_each_device

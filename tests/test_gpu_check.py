@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -77,6 +78,20 @@ def test_waiting_step_is_wrong(parts: ModuleType, part: object, monkeypatch: pyt
     parts.waits(part)
     assert [text.split()[0] for text in part.wrong] == ["VLAE-12", "VAE"]  # type: ignore[attr-defined]
     assert "waits for the card 2 times" in part.wrong[0]  # type: ignore[attr-defined]
+
+
+NOTICE = "Synchronization debug mode is a prototype feature and does not yet detect all synchronizing operations"
+
+
+def test_notice_of_the_mode_is_no_wait(parts: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", lambda mode: warnings.warn(NOTICE, stacklevel=2))
+    places: list[str] = []
+    with parts.counted_waits(torch.device("cuda"), places):
+        pass
+    assert places == []
+    with parts.counted_waits(torch.device("cuda"), places):
+        warnings.warn("called a synchronizing CUDA operation (Triggered internally at ...)", stacklevel=1)
+    assert [place.partition(":")[0] for place in places] == ["test_gpu_check.py"]
 
 
 def test_other_kernels_are_wrong(parts: ModuleType, part: object, monkeypatch: pytest.MonkeyPatch) -> None:
