@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import time
@@ -63,13 +64,14 @@ def _time_matrix(part: Part, network: str, precision: str, built: nn.Module, cos
 def _row(
     part: Part, network: str, precision: str, what: str, number: int, seconds: float, cost: float, dtype: torch.dtype
 ) -> None:
+    peak = part.memory()  # before the rates are measured, which takes more
     part.row(
         network=network,
         precision=precision,
         what=what,
         responses_a_second=number / seconds,
         of_the_matrix_rate=_share(part, number * cost / seconds, dtype),
-        peak_memory_MiB=part.memory(),
+        peak_memory_MiB=peak,
     )
 
 
@@ -120,12 +122,13 @@ def throughput(part: Part) -> None:
                 except SettingError as error:  # no compiler
                     part.row(**cells, note=str(error))
                     continue
+                peak = part.memory()
                 part.row(
                     **cells,
                     ms_a_step=1000 * clock.step_s,
                     images_a_second=batch / clock.step_s,
                     of_the_matrix_rate=_share(part, batch * cost / clock.step_s, torch.bfloat16),
-                    peak_memory_MiB=part.memory(),
+                    peak_memory_MiB=peak,
                     warm_up_s=clock.warm_up_s,
                 )
 
@@ -163,6 +166,7 @@ def training(part: Part) -> None:
         watcher = Watcher(clock)
         told = settings(steps=10**9, batch_size=batch, precision="bf16", log_every=10 if part.quick else 100)
         train_until(built.to(part.device), data, told, watcher)
+        peak, losses = part.memory(), watcher.losses or [math.nan]  # a slow card may not get to the first log
         result = run_assay(Settings(num_samples=256), built, data, torch.Generator().manual_seed(0))
         assert isinstance(result, AssayResult)
         part.row(
@@ -172,9 +176,9 @@ def training(part: Part) -> None:
             ms_a_step=1000 * clock.step_s,
             ms_of_data=1000 * _data_s(data, batch),
             of_the_matrix_rate=_share(part, batch * cost / clock.step_s, torch.bfloat16),
-            peak_memory_MiB=part.memory(),
-            first_loss=watcher.losses[0],
-            last_loss=watcher.losses[-1],
+            peak_memory_MiB=peak,
+            first_loss=losses[0],
+            last_loss=losses[-1],
             informative_latents=int(result.scores["num_informative"]),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import time
@@ -92,6 +93,46 @@ def test_notice_of_the_mode_is_no_wait(parts: ModuleType, monkeypatch: pytest.Mo
     with parts.counted_waits(torch.device("cuda"), places):
         warnings.warn("called a synchronizing CUDA operation (Triggered internally at ...)", stacklevel=1)
     assert [place.partition(":")[0] for place in places] == ["test_gpu_check.py"]
+
+
+@pytest.mark.parametrize("name", ["responses", "throughput", "training"])
+def test_peak_of_memory_is_of_the_work(
+    name: str, parts: ModuleType, part: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Watched(parts.Part):  # type: ignore[misc, name-defined]
+        peak = 0
+
+        @functools.cached_property
+        def rates(self) -> object:
+            self.peak = 8192
+            return parts.Part.rates.func(self)
+
+        def forget_memory(self) -> None:
+            self.peak = 0
+
+        def memory(self) -> int:
+            return self.peak
+
+    speed = importlib.import_module("gpu_speed")
+    run_assay = speed.run_assay
+
+    def run_after_training(*given: object) -> object:
+        part.peak += 4096 if name == "training" else 0  # type: ignore[attr-defined]
+        return run_assay(*given)
+
+    monkeypatch.setattr(speed, "run_assay", run_after_training)
+    part.__class__ = Watched
+    parts.PARTS[name](part)
+    peaks = [row.get("peak memory MiB", 0) for row in part.rows]  # type: ignore[attr-defined]
+    assert {*peaks} == {0}
+
+
+def test_training_without_a_log_keeps_its_row(parts: ModuleType, part: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    speed = importlib.import_module("gpu_speed")
+    settings = speed.settings
+    monkeypatch.setattr(speed, "settings", lambda **given: settings(**{**given, "log_every": 10**9}))
+    parts.training(part)
+    assert len([row for row in part.rows if "first loss" in row]) == 3  # type: ignore[attr-defined]
 
 
 def test_other_kernels_are_wrong(parts: ModuleType, part: object, monkeypatch: pytest.MonkeyPatch) -> None:
