@@ -9,6 +9,7 @@ import functools
 import itertools
 import os
 import random
+import socket
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -69,6 +70,17 @@ class Ranks:
             keys = "; ".join(f"{key} ({', '.join(each)})" for key, each in different.items())
             raise ValueError(f"the {self.world_size} processes of this training differ in {keys}: {remedy}")
 
+    def check_own_gpus(self, device: torch.device) -> None:
+        """Raise ValueError, in every process, if two processes have the same GPU."""
+        gathered = [""] * self.world_size
+        with _one_line_errors():
+            dist.all_gather_object(gathered, f"{socket.gethostname()} {torch.cuda.get_device_properties(device).uuid}")
+        if (count := len({*gathered})) < self.world_size:
+            raise ValueError(
+                f"the {self.world_size} processes of this training see {count} GPU{'s' if count > 1 else ''}, and each "
+                "needs one of its own; start fewer, or give each its own, as srun --gpus-per-task 1 does"
+            )
+
     def broadcast(self, text: str) -> str:
         """Return the text of rank 0."""
         if self.world_size == 1:
@@ -98,12 +110,8 @@ def process_group(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
         yield ranks, device
         return
     if device.type == "cuda":
-        if ranks.local_rank >= torch.cuda.device_count():
-            raise ValueError(
-                f"process {ranks.local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}; start "
-                "fewer"
-            )
-        device = torch.device("cuda", ranks.local_rank)
+        # of those that it sees, which are its own alone in a step of `srun --gpus-per-task`
+        device = torch.device("cuda", ranks.local_rank % torch.cuda.device_count())
         torch.cuda.set_device(device)
     with _one_line_errors():
         dist.init_process_group(
@@ -114,6 +122,8 @@ def process_group(device: torch.device) -> Iterator[tuple[Ranks, torch.device]]:
             world_size=ranks.world_size,
         )
     try:
+        if device.type == "cuda":
+            ranks.check_own_gpus(device)
         yield ranks, device
         with suppress(LostPeerError):  # leave together: a process that still talks to one that is gone aborts
             all_reduce(torch.zeros(1))

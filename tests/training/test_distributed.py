@@ -7,9 +7,11 @@ import socket
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from lrx.training import distributed
 from lrx.training.distributed import SINGLE_PROCESS, Ranks, export_slurm_ranks, ranks_of
@@ -128,6 +130,34 @@ def test_warning_for_tasks_without_srun(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("SLURM_STEP_ID", "0")  # of one task
     with distributed.process_group(CPU) as group:
         assert group == (SINGLE_PROCESS, CPU)
+
+
+def gpu_of_second_process(monkeypatch: pytest.MonkeyPatch, *, seen: int, first: str, second: str) -> torch.device:
+    """Device of process 1 of 2 on a machine, which sees so many GPUs, for the ids of the GPUs that both took."""
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: seen)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid=second))
+    for name in ("_store", "PrefixStore", "all_reduce"):
+        monkeypatch.setattr(distributed, name, lambda *given: None)
+    for name in ("init_process_group", "destroy_process_group"):
+        monkeypatch.setattr(dist, name, lambda *given, **named: None)
+
+    def gather(into: list[str], own: str) -> None:
+        into[:] = [own.replace(second, first), own]
+
+    monkeypatch.setattr(dist, "all_gather_object", gather)
+    with distributed.process_group(torch.device("cuda")) as (ranks, device):
+        assert ranks.local_rank == 1
+    return device
+
+
+def test_task_that_sees_its_own_gpu_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gpu_of_second_process(monkeypatch, seen=1, first="GPU-a", second="GPU-b") == torch.device("cuda", 0)
+    assert gpu_of_second_process(monkeypatch, seen=2, first="GPU-a", second="GPU-b") == torch.device("cuda", 1)
+    with pytest.raises(ValueError, match="the 2 processes of this training see 1 GPU, and each needs one of its own"):
+        gpu_of_second_process(monkeypatch, seen=1, first="GPU-a", second="GPU-a")
 
 
 @pytest.mark.parametrize("given", ["0", "soon", "nan", "inf"])
