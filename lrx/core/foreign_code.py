@@ -10,7 +10,8 @@ from pathlib import Path
 
 ADAPTERS = ("lrx.core.adapt", "lrx.core.flat_codes", "lrx.core.latent_scale")  # modules whose classes wrap a `model`
 # torch's words, for the computer's memory and for a card's
-OUT_OF_MEMORY = re.compile(r"(not enough|can't allocate|out of) memory", re.I)
+# ALLOC_FAILED: of cuBLAS and cuDNN, which allocate beside torch
+OUT_OF_MEMORY = re.compile(r"(not enough|can't allocate|out of) memory|CU(BLAS|DNN)_STATUS_ALLOC_FAILED", re.I)
 
 
 class ForeignError(ValueError):

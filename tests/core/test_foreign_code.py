@@ -35,6 +35,10 @@ def test_other_errors_stay() -> None:
             fail(error)
         assert caught.value is error
     assert is_out_of_memory(MemoryError())
+    for library in ("cuBLAS", "cuDNN"):  # a full card, in their words
+        assert is_out_of_memory(
+            RuntimeError(f"CUDA error: {library.upper()}_STATUS_ALLOC_FAILED when calling f(handle)")
+        )
     assert not is_out_of_memory(ValueError("out of memory"))
 
 
