@@ -54,8 +54,8 @@ class SweepFolder:
 
     @functools.cached_property
     def _renamed(self) -> dict[str, str]:
-        named = {name: status.read(self.folder / name) for name in self._names if not MARKED.fullmatch(name)}
-        return {mark(state.overrides): name for name, state in named.items() if state is not None and state.overrides}
+        """Names of runs by the mark of their overrides; that of a renamed one may end as if it had another mark."""
+        return {mark(state.overrides): name for name, state in self._states.items()}
 
     @functools.cached_property
     def _states(self) -> dict[str, status.Status]:

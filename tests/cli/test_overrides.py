@@ -110,13 +110,13 @@ def test_renamed_run_is_not_trained_again(lrx: Lrx, tmp_path: Path) -> None:
     then = "then=[response_matrix,'assay.num_samples=16']"
     words = ["train", *TINY, "trainer.steps=2", "seed=0,1", "name=s", then, "-m"]
     assert lrx(*words).returncode == 0
-    first = next((tmp_path / "outputs/train/s").glob("*-0-*/"))
+    first, second = sorted((tmp_path / "outputs/train/s").glob("betavae-*/"))
     first.rename(first.with_name("the best"))
+    second.rename(second.with_name("best-20261130"))  # which ends as the names of runs do
     again = lrx(*words)
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("is finished") == 4
-    assert {path.name for path in first.parent.glob("*/")} >= {"the best"}
-    assert not first.exists()
+    assert {path.name for path in first.parent.glob("*/")} == {"the best", "best-20261130"}
 
 
 def test_renamed_sweep_keeps_its_assays(lrx: Lrx, tmp_path: Path) -> None:
