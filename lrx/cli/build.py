@@ -121,6 +121,6 @@ def run_session(
         config=fingerprint,
         inputs=inputs,
         threads=torch.get_num_threads(),
+        check=lambda: check_folder(folder, config, inputs),  # again: another process may have been here first
     ) as session:
-        check_folder(folder, config, inputs)  # again: another process may have been here first
         yield session

@@ -13,7 +13,7 @@ import os
 import socket
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -141,14 +141,17 @@ def run_session(
     config: str,
     inputs: Mapping[str, str] | None = None,
     threads: int = 0,
+    check: Callable[[], None] | None = None,
 ) -> Iterator[Session]:
     """Lock the run folder for the block and record the outcome: `running`, then `done`, or `failed` with the error.
 
     A KeyboardInterrupt or a signal leaves `running`, which then reads as `interrupted`. config: run_folder.fingerprint.
-    threads: of torch, 0 for a run without it.
+    threads: of torch, 0 for a run without it. check: called with the lock, before the status of another run is replaced.
     BusyError (a ValueError) when another process works in the folder.
     """
     with lock(folder):
+        if check is not None:
+            check()
         job = next((os.environ[key] for key in ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID") if key in os.environ), "")
         if job and "SLURM_ARRAY_TASK_ID" in os.environ:
             job += f"_{os.environ['SLURM_ARRAY_TASK_ID']}"

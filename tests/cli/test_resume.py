@@ -9,8 +9,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 
+from lrx.cli.commands import train
 from lrx.runs import status
 from tests.conftest import TINY, Lrx
 from tests.support.command_line import assert_refused, assert_same_weights
@@ -66,3 +68,12 @@ def test_other_config_in_same_folder(lrx: Lrx, tmp_path: Path) -> None:
     refused = lrx("train", *TINY, "name=mine", "trainer.lr=0.5", "seed=3")
     assert_refused(refused, "trainer.lr (was 0.01, now 0.5)", "seed (was 0, now 3)")
     assert (tmp_path / "outputs/train/mine/checkpoint.pt").read_bytes() == before
+
+
+def test_refusal_at_the_lock_keeps_the_status(lrx: Lrx, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two commands of one name that start together, the second finds the run of the first when it gets the lock."""
+    before = (place / "outputs/train/run/status.json").read_bytes()
+    monkeypatch.setattr(train, "check_folder", lambda *_: None)
+    monkeypatch.setattr(train, "finished_training", lambda *_: None)
+    assert_refused(lrx("train", *TINY, "name=run", "seed=3"), "seed (was 0, now 3)")
+    assert (place / "outputs/train/run/status.json").read_bytes() == before
