@@ -7,7 +7,6 @@ from pathlib import Path
 
 from lrx.cli.config import Config
 from lrx.cli.console import messages
-from lrx.core.checksum import file_sha256
 from lrx.core.data_identity import observations_fingerprint
 from lrx.core.paths import CHECKPOINT, PART
 from lrx.core.source_code import code_sha256
@@ -43,12 +42,14 @@ def check_trained_on(path: Path, trained: checkpoint.Checkpoint, dataset: Datase
     checkpoint.check_data(path, trained.data, data, observations_fingerprint(dataset))
 
 
-def inputs_of(config: Config) -> dict[str, str]:
-    """Return the inputs of an assay by name: the SHA-256 of the checkpoint, and of the source of a class in `trust`."""
-    path = checkpoint.find(str(config.value("ckpt")))
-    digest = file_sha256(path)
-    code = code_of(config.stored(checkpoint.load(path).config, override="dataset"))
-    return {"checkpoint": digest, **({"code": code} if code else {})}
+def read_inputs(config: Config) -> tuple[checkpoint.Checkpoint, dict[str, str]]:
+    """Return the checkpoint of an assay, and its inputs by name.
+
+    These are the SHA-256 of the same checkpoint, and of the source of a class in `trust`.
+    """
+    trained, digest = checkpoint.load_with_sha256(checkpoint.find(str(config.value("ckpt"))))
+    code = code_of(config.stored(trained.config, override="dataset"))
+    return trained, {"checkpoint": digest, **({"code": code} if code else {})}
 
 
 def code_of(config: Config) -> str:

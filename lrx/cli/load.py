@@ -55,7 +55,7 @@ def load(
     FileNotFoundError for a missing checkpoint or data file, ValueError for a damaged one or code that is not trusted.
     """
     file = checkpoint.find(str(path))
-    trained = checkpoint.load(file)
+    trained, digest = checkpoint.load_with_sha256(file)
     asked = {"trust": list(trust), "split": split, "dataset": {"root": None if root is None else str(root)}}
     config = Config(OmegaConf.create(asked), {})
     stored = config.stored(trained.config, override="dataset")
@@ -64,7 +64,7 @@ def load(
     model = load_model(stored, dataset, trained, file, chosen)
     provenance: dict[str, str | int | float] = {
         **results.environment(),
-        **about_checkpoint(trained, file),
+        **about_checkpoint(trained, file, digest),
         "model": stored.target("autoencoder" if stored.value("autoencoder._target_") else "model"),
         "device": str(chosen),
         "config": "",

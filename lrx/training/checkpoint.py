@@ -6,12 +6,14 @@ optimiser's state, the step, every random state, and the config as text.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -81,8 +83,16 @@ def save(
 
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint on the CPU. FileNotFoundError if there is none, ValueError if the file is something else."""
-    content = _read(path)
-    return Checkpoint(**{field.name: content[field.name] for field in fields(Checkpoint)})
+    with path.open("rb") as file:
+        return _loaded(path, file)
+
+
+def load_with_sha256(path: Path) -> tuple[Checkpoint, str]:
+    """Read a checkpoint as `load`, and return it with the SHA-256 of that file, which a training may replace since."""
+    with path.open("rb") as file:
+        loaded = _loaded(path, file)
+        file.seek(0)
+        return loaded, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def resume(
@@ -93,7 +103,8 @@ def resume(
     earlier: fingerprint that an earlier version stored for the same data.
     ValueError if the run was trained on other data than `data` names, or the file is no training run, or damaged.
     """
-    content = _read(path)
+    with path.open("rb") as file:  # a file that cannot be opened says so itself
+        content = _read(path, file)
     check_data(path, content["data"], data, earlier)
     load_weights(model, content["model"], path)
     if not content["optimizer"]:
@@ -163,12 +174,16 @@ def restore_random_states(states: Mapping[str, object]) -> None:
         torch.cuda.set_rng_state_all(cuda)
 
 
-def _read(path: Path) -> dict:  # type: ignore[type-arg]
-    with path.open("rb") as file:  # a file that cannot be opened says so itself
-        try:
-            content = read_tensors(file)
-        except UNREADABLE as error:
-            raise ValueError(f"{path} is not an lrx checkpoint (it is cut, damaged, or of another kind)") from error
+def _loaded(path: Path, file: BinaryIO) -> Checkpoint:
+    content = _read(path, file)
+    return Checkpoint(**{field.name: content[field.name] for field in fields(Checkpoint)})
+
+
+def _read(path: Path, file: BinaryIO) -> dict:  # type: ignore[type-arg]
+    try:
+        content = read_tensors(file)
+    except UNREADABLE as error:
+        raise ValueError(f"{path} is not an lrx checkpoint (it is cut, damaged, or of another kind)") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"{path} is not an lrx checkpoint; bring other weights in with lrx import weights={path}")
     missing = [key for key, kind in PARTS.items() if not isinstance(content.get(key), kind)]

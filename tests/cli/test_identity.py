@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from lrx.cli.commands import assay
+from lrx.core.checksum import file_sha256
 from lrx.storage import results
 from tests.conftest import Lrx
 from tests.support.command_line import assert_refused
@@ -106,3 +108,13 @@ def test_missing_data_leaves_finished_training(lrx: Lrx) -> None:
     assert done.returncode == 0
     assert "is not compared with its data: " in done.stderr
     assert "is finished (5 steps)" in done.stderr
+
+
+def test_checkpoint_replaced_while_an_assay_begins(lrx: Lrx, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a training that goes on: the result names the checkpoint whose weights were measured."""
+    path, real = place / "outputs/train/run/checkpoint.pt", assay.load_model
+    measured = file_sha256(path)
+    monkeypatch.setattr(assay, "load_model", lambda *a, **k: (real(*a, **k), path.write_bytes(b"later weights"))[0])
+    done = lrx("assay", "ckpt=outputs/train/run", "assay.num_samples=16", "name=early")
+    assert done.returncode == 0, done.stderr
+    assert results.read(place / "outputs/assay/early/result.h5").provenance["checkpoint_sha256"] == measured

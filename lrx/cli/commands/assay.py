@@ -20,8 +20,7 @@ from lrx.cli.codes import measure_codes
 from lrx.cli.config import Config
 from lrx.cli.console import messages
 from lrx.cli.console.progress import WorkProgress
-from lrx.cli.finished import inputs_of, is_finished, shards_identity
-from lrx.core.checksum import file_sha256
+from lrx.cli.finished import is_finished, read_inputs, shards_identity
 from lrx.core.data_identity import about_data, observations_fingerprint
 from lrx.core.devices import choose_device, configure_backends
 from lrx.core.foreign_code import foreign_errors, is_foreign, packages_of
@@ -84,7 +83,7 @@ def join(folder: Path) -> bool:
 
 def _join(config: Config, folder: Path, count: int) -> bool:
     """Join `count` shards of the assay that `config` describes without a shard; False while some lack."""
-    inputs = inputs_of(config)
+    _, inputs = read_inputs(config)
     stored = run_folder.fingerprint(run_folder.stored_identity(folder, config.flat()))
     if status.finished(folder, stored, inputs) and (folder / results.FILENAME).is_file():
         return True
@@ -106,8 +105,8 @@ def measure(config: Config, folder: Path, share: Share) -> None:
     if share is not ALL_UNITS and (description is None or not description.shards):
         raise ValueError(f"assay={name} is one piece of work, which no shards can share; leave out assay.shards")
     device = _device(config)
-    path, inputs = checkpoint.find(str(config.value("ckpt"))), inputs_of(config)
-    trained = checkpoint.load(path)
+    path = checkpoint.find(str(config.value("ckpt")))
+    trained, inputs = read_inputs(config)
     run_folder.check_same(folder, config.flat(), inputs=inputs)
     stored = config.stored(trained.config, override="dataset")
     dataset = splits.part(open_dataset(stored), measured_part(config, stored))
@@ -125,7 +124,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
         about: dict[str, str | int | float] = {
             **results.environment(),
             "config": config.text,
-            **about_checkpoint(trained, path),
+            **about_checkpoint(trained, path, inputs["checkpoint"]),
             "model": stored.target("autoencoder" if stored.value("autoencoder._target_") else "model"),
             **({"reconstruction": model.reconstruction} if isinstance(model, NetworkAutoencoder) else {}),
             **about_data(dataset),
@@ -193,11 +192,11 @@ def _device(config: Config) -> torch.device:
     return device
 
 
-def about_checkpoint(trained: checkpoint.Checkpoint, path: Path) -> dict[str, str | int]:
-    """Return what a result says of the checkpoint that it was measured on."""
+def about_checkpoint(trained: checkpoint.Checkpoint, path: Path, digest: str) -> dict[str, str | int]:
+    """Return what a result says of the checkpoint that it was measured on; digest: its SHA-256 when it was read."""
     return {
         "checkpoint": str(path),
-        "checkpoint_sha256": file_sha256(path),
+        "checkpoint_sha256": digest,
         "checkpoint_config": trained.config,
         "checkpoint_origin": trained.origin,
         "trained_steps": trained.step,
