@@ -64,6 +64,8 @@ class FrozenSlurmLauncher(Launcher):
             config = self._context.config_loader.load_sweep_config(self._config, list(overrides))
             with open_dict(config):
                 config.hydra.job.num = number
+                # of now: which words tell runs apart, and so the name, may be others when the job begins
+                config.hydra.sweep.subdir = str(config.hydra.sweep.subdir)
             frozen.append(FrozenJob(config, self._task, self._context, state))
         refused = {one: one.run() for one in frozen if refusal_of(one.config) is not None}
         sound = [one for one in frozen if one not in refused]

@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import os
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import hydra
@@ -73,10 +73,13 @@ def _run_job(command: str, node: DictConfig) -> float | None:
         if os.environ.get("LRX_DEBUG"):
             traceback.print_exc()
         line = errors.message(error)
-        before = status.read(folder)
-        if before is None or before.state == "queued":  # refused before work began: the sweep still knows why
+        before = status.read(folder) or status.Status("queued")
+        is_alone = os.environ.get("WORLD_SIZE", "1") == "1"  # else another process may have said why
+        if before.state == "queued" or (before.state == "failed" and is_alone):  # the sweep knows why it failed last
+            job = status.scheduler_job(os.environ)
+            failed = replace(before, state="failed", command=command, overrides=overrides, error=line, job=job)
             with contextlib.suppress(OSError):  # on a full disk, the error that led here is the one to tell
-                status.write(folder, status.Status("failed", command, overrides, error=line))
+                status.write(folder, failed)
         raise errors.job_error(state.job.num, " ".join(overrides), line) from error
 
 

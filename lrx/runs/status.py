@@ -104,6 +104,13 @@ def is_finished(status: Status | None, config: str, inputs: Mapping[str, str]) -
     return status is not None and is_done and status.config == config and dict(status.inputs or {}) == dict(inputs)
 
 
+def scheduler_job(environment: Mapping[str, str]) -> str:
+    """Return the id that the scheduler gave the job of this process; empty outside of one."""
+    job = environment.get("SLURM_ARRAY_JOB_ID") or environment.get("SLURM_JOB_ID", "")
+    task = environment.get("SLURM_ARRAY_TASK_ID")
+    return f"{job}_{task}" if job and task is not None else job
+
+
 def remove_refused(folder: Path) -> None:
     """Remove the folder of a run that was refused: it failed before its first step, and left its state alone."""
     before = read(folder)
@@ -152,9 +159,6 @@ def run_session(
     with lock(folder):
         if check is not None:
             check()
-        job = next((os.environ[key] for key in ("SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID") if key in os.environ), "")
-        if job and "SLURM_ARRAY_TASK_ID" in os.environ:
-            job += f"_{os.environ['SLURM_ARRAY_TASK_ID']}"
         status = Status(
             "running",
             command,
@@ -164,7 +168,7 @@ def run_session(
             host=socket.gethostname(),
             pid=os.getpid(),
             threads=threads,
-            job=job,
+            job=scheduler_job(os.environ),
         )
         write(folder, status)
         work = Session(folder, status)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 from hydra.errors import ConfigCompositionException
+from submitit.core.utils import DelayedSubmission
 
-from lrx.cli import errors
+from lrx.cli import errors, overrides
 from lrx.runs import status
 from lrx.training import checkpoint, metrics_log
 from tests.conftest import TINY, Lrx
@@ -183,6 +184,32 @@ def test_sweep_of_several_arrays_all_or_none(lrx: Lrx, tmp_path: Path) -> None:
     jobs = [status.read(folders[f"seed={seed}"]) for seed in range(5)]
     assert [job.job for job in jobs if job] == ["10", "11_0", "11_1", "12_0", "12_1"]
     assert len(list((tmp_path / "outputs/train/several/.submitit").glob("*/*.pkl"))) == 5
+
+
+@pytest.mark.usefixtures("cluster")
+def test_job_works_where_it_is_queued(lrx: Lrx, tmp_path: Path) -> None:
+    """A job of a variant may begin before it is marked as queued, and when others have begun."""
+    (tmp_path / "v.yaml").write_text("variants: {low: [model.beta=1], high: [model.beta=4, latent_dim=3]}")
+    assert lrx("train", *SLURM, *TINY, "variants=v.yaml", "name=s").returncode == 0
+    sweep = tmp_path / "outputs/train/s"
+    queued = {path.parent.name for path in sweep.glob("*/status.json")}
+    assert len(queued) == 2
+    shutil.rmtree(sweep / max(queued))
+    overrides._sweep_folder.cache_clear()  # as on another machine
+    jobs = [DelayedSubmission.load(path).function for path in sweep.glob(".submitit/*/*submitted.pkl")]
+    assert {job.folder.name for job in jobs} == queued
+
+
+def test_refused_job_has_its_id(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By which the launcher knows that it need not be marked as queued; and the reason is that of the last start."""
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    for words, reason in (("then=nonsense", "assay=nonsense"), ("then=other", "assay=other")):
+        assert lrx("train", "-m", *TINY, "seed=0", "name=s", words).returncode == 2
+        (run,) = (tmp_path / "outputs/train/s").glob("*/")
+        refused = status.read(run)
+        assert refused
+        assert (refused.state, refused.job) == ("failed", "7")
+        assert reason in refused.error
 
 
 @pytest.mark.usefixtures("cluster")
