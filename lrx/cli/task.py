@@ -29,6 +29,7 @@ from lrx.core.text import did_you_mean, join_names
 from lrx.runs import status
 
 UserError = (ValueError, OSError, MemoryError, HydraException, OmegaConfBaseException, yaml.YAMLError)
+OF_THE_TRAINING = ("ckpt", "codes", "name", "shard")  # keys that an assay in `then` cannot have
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,10 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
         if unknown:
             hint = did_you_mean(unknown[0], CONFIG_COMMANDS[command].keys) or f"; lrx {command} --help lists the keys"
             raise ValueError(f"lrx {command} has no key {join_names(unknown)}{hint}")
-        # composed now: a mistake in it costs no training
+        # composed and checked now: a mistake in it costs no training
         after = following_assay(node.then, folder) if node.get("then") else None
+        if after is not None:
+            importlib.import_module("lrx.cli.commands.assay").check(after[0])
         score = CONFIG_COMMANDS[command].function(config, folder)
         if after is not None and importlib.import_module("lrx.training.distributed").ranks_of(os.environ).is_main:
             CONFIG_COMMANDS["assay"].function(*after)
@@ -115,6 +118,12 @@ def _run(command: str, config: Config, node: DictConfig, folder: Path) -> float 
 def following_assay(then: object, run: Path) -> tuple[Config, Path]:
     """Return the config of the assay that `then` asks for, of the run in this folder, and its folder in the run's."""
     words = [str(word) for word in then] if isinstance(then, ListConfig) else [str(then)]
+    given = [word for word in words[1:] if word.partition("=")[0].lstrip("+") in OF_THE_TRAINING]
+    if given:
+        raise ValueError(
+            f"then measures the run that was trained, in a folder of that with the name of the assay; {given[0]} has no "
+            "effect there, leave it out"
+        )
     settings = [f"assay={words[0]}", *words[1:], f"ckpt='{run}'", f"name='{words[0]}'"]
     node = hydra.compose("assay", settings, return_hydra_config=True)
     choices = dict(node.hydra.runtime.choices)

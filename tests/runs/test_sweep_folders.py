@@ -11,6 +11,7 @@ import torch
 from lrx.runs import status, sweep_folder
 from lrx.storage import results
 from tests.conftest import TINY, Lrx
+from tests.support.command_line import assert_refused
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
@@ -73,6 +74,21 @@ def test_an_assay_follows_training_in_the_same_job(lrx: Lrx, tmp_path: Path) -> 
     refused = lrx("train", *TINY, "then=nonsense", "name=other")
     assert refused.returncode == 2
     assert "assay=nonsense" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("assay.num_samples=-1", "assay.num_samples must be a whole number of at least"),
+        ("split=half", "split must be one of all, train, validation, test, not 'half'"),
+        ("name=mine", "name=mine has no effect there, leave it out"),
+        ("shard=1of2", "shard=1of2 has no effect there"),
+    ],
+)
+def test_wrong_assay_costs_no_training(word: str, line: str, lrx: Lrx, tmp_path: Path) -> None:
+    refused = lrx("train", *TINY, f"then=[response_matrix,'{word}']", "name=t")
+    assert_refused(refused, line)
+    assert not (tmp_path / "outputs/train/t").exists()
 
 
 def test_a_whole_sweep_is_assayed_by_a_pattern(lrx: Lrx, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from lrx.core.paths import PART
 from lrx.core.settings import Checked
 from lrx.core.threads import set_threads
 from lrx.core.types import AssayResult
-from lrx.core.validation import SettingError
+from lrx.core.validation import SettingError, check_choice
 from lrx.data import splits
 from lrx.models.autoencoder import NetworkAutoencoder
 from lrx.responses.contract import check_contract
@@ -64,6 +64,15 @@ def assay_command(config: Config, folder: Path) -> None:
         _join(config.replaced("shard", None), folder.parent, shard.count)
     except shards.MixedPartsError as error:  # this shard is done, and the job of another may be at work
         messages.warn(str(error))
+
+
+def check(config: Config) -> None:
+    """Check what can be checked before there is a checkpoint. ValueError as of `assay_command`."""
+    checked_seed(config)
+    _settings(config)
+    _device(config, warns=False)
+    if config.value("split") is not None:
+        check_choice("split", config.value("split"), (splits.ALL, *splits.PARTS))
 
 
 def join(folder: Path) -> bool:
@@ -105,6 +114,7 @@ def measure(config: Config, folder: Path, share: Share) -> None:
     if share is not ALL_UNITS and (description is None or not description.shards):
         raise ValueError(f"assay={name} is one piece of work, which no shards can share; leave out assay.shards")
     device = _device(config)
+    configure_backends(device, tf32=bool(config.value("tf32")), repeatable=False)
     path = checkpoint.find(str(config.value("ckpt")))
     trained, inputs = read_inputs(config)
     run_folder.check_same(folder, config.flat(), inputs=inputs)
@@ -181,14 +191,13 @@ def _settings(config: Config) -> Checked:
     return settings
 
 
-def _device(config: Config) -> torch.device:
-    """Choose the device of a config, and set TF32 for this process."""
+def _device(config: Config, *, warns: bool = True) -> torch.device:
+    """Choose the device of a config, and check its TF32."""
     device, tf32 = choose_device(str(config.value("device")), "device"), config.value("tf32")
     if not isinstance(tf32, bool):
         raise ValueError(f"tf32 must be true or false, not {tf32!r}")
-    if tf32 and device.type != "cuda":
+    if tf32 and device.type != "cuda" and warns:
         messages.warn("tf32=true has no effect on the CPU")
-    configure_backends(device, tf32=tf32, repeatable=False)
     return device
 
 
