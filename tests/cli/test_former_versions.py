@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,15 @@ def test_run_resumes(outputs: Path, lrx: Lrx) -> None:
     assert resumed.step == 250
     for key, value in uninterrupted.model.items():
         torch.testing.assert_close(resumed.model[key], value)
+
+
+def test_run_that_was_killed_after_its_last_step(outputs: Path, lrx: Lrx) -> None:
+    state = status.read(outputs / "train/v010")
+    assert state is not None
+    status.write(outputs / "train/v010", replace(state, state="running"))
+    done = lrx(*TRAIN, "trainer.steps=200")
+    assert done.returncode == 0, done.stderr
+    assert "trained 200 steps on helix" in done.stderr
 
 
 def test_run_of_another_config_is_refused(outputs: Path, lrx: Lrx) -> None:

@@ -119,7 +119,8 @@ def _train(config: Config, folder: Path, settings: TrainSettings, ranks: Ranks, 
         progress = TrainProgress(settings.steps, settings.batch_size, compiles=settings.compiles(device))
         fit(Observers(MetricsLog(folder), *trackers, progress, StatusUpdates(session, settings.steps, progress)))
     kind = f", reconstruction {model.reconstruction}" if isinstance(model, NetworkAutoencoder) else ""
-    kind += f", {checkpoint.load(folder / CHECKPOINT).data['precision']}"
+    precision = checkpoint.load(folder / CHECKPOINT).data.get("precision")  # none in one of 0.1.0 that was at its end
+    kind += f", {precision}" if precision else ""
     messages.note(f"trained {settings.steps} steps on {dataset.name} ({dataset.source}){kind}: {folder / CHECKPOINT}")
 
 
