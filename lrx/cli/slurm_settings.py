@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lrx.cli.slurm_arrays import JobArray
-from lrx.core.validation import SettingError, check_whole
+from lrx.core.validation import SettingError, check_number, check_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class SlurmSettings:
     max_parallel: int
     max_num_timeout: int
     signal_delay_s: int
-    setup: Sequence[str]
+    setup: list[str]
     additional_parameters: Mapping[str, object]
     name: str
     folder: str
@@ -37,8 +37,13 @@ class SlurmSettings:
             check_whole(key, getattr(self, key), 1)
         for key in ("max_num_timeout", "signal_delay_s"):
             check_whole(key, getattr(self, key), 0)
-        if isinstance(self.setup, str) or not all(isinstance(line, str) for line in self.setup):
+        check_number("mem_gb", self.mem_gb, 0.0, null=True)
+        if not isinstance(self.wait, bool):
+            raise SettingError(f"wait must be true or false, not {self.wait!r}")
+        if not isinstance(self.setup, list) or not all(isinstance(line, str) for line in self.setup):
             raise SettingError(f"setup must list shell commands, not {self.setup!r}")
+        if not isinstance(self.additional_parameters, Mapping):
+            raise SettingError(f"additional_parameters must name options of sbatch, not {self.additional_parameters!r}")
 
     def submitit_parameters(self, array: JobArray, dependency: str | None) -> dict[str, object]:
         """Return the parameters of submitit's Slurm executor for an array of the sweep.

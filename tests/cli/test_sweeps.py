@@ -133,7 +133,11 @@ def test_slurm_job_runs_the_submitted_config(lrx: Lrx, tmp_path: Path, environme
         ("timeout_min=0", ["timeout_min", "at least 1", "0"]),
         ("cpus_per_task=many", ["cpus_per_task", "many"]),
         ("setup=text", ["setup", "list", "text"]),
+        ("setup=null", ["hydra.launcher.setup must list"]),
         ("partitoin=gpu", ["partitoin"]),
+        ("wait=no", ["hydra.launcher.wait must be true or false, not 'no'"]),
+        ("mem_gb=8GB", ["hydra.launcher.mem_gb", "a number", "8GB"]),
+        ("additional_parameters=[]", ["hydra.launcher.additional_parameters", "options of sbatch"]),
     ],
 )
 def test_slurm_settings_out_of_range(setting: str, words: list[str], lrx: Lrx) -> None:
