@@ -18,7 +18,7 @@ from pathlib import Path
 from lrx.runs import status
 from lrx.runs.sweep_folder import mark
 from lrx.storage.atomic import atomic_path
-from lrx.storage.lock import is_held
+from lrx.storage.lock import flock, is_held
 
 FILENAME, LOCK = "plan.json", ".plan.lock"
 QUEUED, MISSING, DELETED = "queued", "missing", "deleted"
@@ -62,7 +62,7 @@ def launcher(sweep: Path, runs: Mapping[str, Planned]) -> Iterator[None]:
     sweep.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(sweep / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)  # several launchers may work in one sweep
+        flock(descriptor, fcntl.LOCK_SH, sweep / LOCK)  # several launchers may work in one sweep
         _update(sweep, runs)
         try:
             yield

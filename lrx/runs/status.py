@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from lrx.storage.atomic import atomic_path
-from lrx.storage.lock import is_held
+from lrx.storage.lock import flock, is_held
 
 FILENAME, LOCK = "status.json", ".lock"
 STATES = ("queued", "running", "interrupted", "failed", "done")
@@ -190,9 +190,9 @@ def lock(folder: Path) -> Iterator[None]:
         deadline = time.monotonic() + LOCK_TIMEOUT
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, folder / LOCK)
                 break
-            except OSError as error:
+            except BlockingIOError as error:
                 if time.monotonic() > deadline:
                     owner = read(folder)
                     who = f" by process {owner.pid} on {owner.host}" if owner else ""

@@ -6,7 +6,7 @@ import fcntl
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lrx.storage.atomic import with_disk_context
@@ -32,22 +32,46 @@ def exclusive_lock(path: Path, *, num_bytes: int) -> Iterator[None]:
         os.close(descriptor)
 
 
+def flock(descriptor: int, operation: int, path: Path) -> None:
+    """Lock an open file. BlockingIOError while another process holds it; OSError in one line where nothing can be."""
+    try:
+        fcntl.flock(descriptor, operation)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        line = f"{path} cannot be locked: {reason}; runs need a file system that has locks"
+        raise OSError(error.errno, line) from error
+
+
 def is_held(path: Path, *, shared: bool = False) -> bool:
     """Return whether a live process holds the lock of a file. shared: whether those that hold it share it.
 
-    Of two processes that ask for a shared one at the same moment, one may take the other for a holder.
+    Of two processes that ask for a shared one at the same moment, one may take the other for a holder. Where there are
+    no locks, nobody holds one.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # does not block on a named pipe
+        descriptor = _open(path, writable=shared)
     except OSError:
         return False
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_EX if shared else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError:
+        return False
     finally:
         os.close(descriptor)
     return False
+
+
+def _open(path: Path, *, writable: bool) -> int:
+    """Open a file to lock it; over NFS an exclusive lock needs one that is open for writing."""
+    flags = os.O_NONBLOCK  # does not block on a named pipe
+    if writable:
+        with suppress(OSError):  # such as that of another person
+            return os.open(path, flags | os.O_RDWR)
+    return os.open(path, flags | os.O_RDONLY)
 
 
 def _acquire(lock: Path, path: Path) -> int:
