@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -97,6 +98,15 @@ def test_terminal_is_asked_before_runs_go(lrx: Lrx, tmp_path: Path, monkeypatch:
         monkeypatch.setattr("builtins.input", lambda _, answer=answer: answer)
         lrx("status", "s", "--forget", "failed")
         assert (tmp_path / "s/a").exists() == is_there
+
+
+def test_terminal_without_input_forgets_nothing(lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "s/a").mkdir(parents=True)
+    status.write(tmp_path / "s/a", status.Status("failed", "train", error="why"))
+    monkeypatch.setattr("lrx.cli.console.messages.is_terminal", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO())  # at its end, as after Ctrl-D
+    assert lrx("status", "s", "--forget", "failed").returncode == 0
+    assert (tmp_path / "s/a").exists()
 
 
 def test_failed_assay_makes_the_run_failed_in_the_report(lrx: Lrx, place: Path) -> None:

@@ -49,13 +49,22 @@ def _forget(runs: list[Run], state: str) -> None:
     lines = [f"{each.run.folder}: kept, as it holds {each.kept}; remove it yourself" for each in chosen if each.kept]
     lines += [f"{len(gone):,} {state}, {what}:" if gone else f"nothing to forget: no run is {state}, without work"]
     messages.show_lines([*lines, *(f"  {run.folder}{f': {run.why}' if run.why else ''}" for run in gone)])
-    if gone and messages.is_terminal() and input("forget them? [y/N] ").strip().lower() not in ("y", "yes"):
+    if gone and messages.is_terminal() and not _is_agreed():
         return
     for run in gone:
         try:
             forget(run)
         except (ValueError, OSError) as error:
             messages.warn(f"{error}; it is kept")
+
+
+def _is_agreed() -> bool:
+    """Ask on the terminal; Ctrl-D, or no input at all, is no."""
+    try:
+        return input("forget them? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        messages.show_lines([""])
+        return False
 
 
 def _refreshes(top: Path) -> Iterator[tuple[str, Runs]]:
