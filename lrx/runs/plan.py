@@ -18,7 +18,7 @@ from pathlib import Path
 from lrx.runs import status
 from lrx.runs.sweep_folder import mark
 from lrx.storage.atomic import atomic_path
-from lrx.storage.lock import flock, is_held
+from lrx.storage.lock import exclusive_lock, flock, is_held
 
 FILENAME, LOCK = "plan.json", ".plan.lock"
 QUEUED, MISSING, DELETED = "queued", "missing", "deleted"
@@ -75,9 +75,9 @@ def launcher(sweep: Path, runs: Mapping[str, Planned]) -> Iterator[None]:
 
 def forget(sweep: Path, names: Collection[str]) -> None:
     """Remove runs from the plan of a sweep."""
-    before = read(sweep)
-    if before.keys() & {*names}:
-        _write(sweep, {name: run for name, run in before.items() if name not in names})
+    if read(sweep).keys() & {*names}:
+        with exclusive_lock(sweep / FILENAME, num_bytes=0):
+            _write(sweep, {name: run for name, run in read(sweep).items() if name not in names})
 
 
 def pending(sweep: Path, present: Mapping[str, Sequence[str]], joined: Collection[str]) -> dict[str, status.Status]:
@@ -105,10 +105,11 @@ def is_launching(sweep: Path) -> bool:
 
 
 def _update(sweep: Path, runs: Mapping[str, Planned]) -> None:
-    before = read(sweep)
     now = {name: replace(run, begun=(sweep / name / status.FILENAME).exists()) for name, run in runs.items()}
-    if before != before | now:
-        _write(sweep, before | now)
+    with exclusive_lock(sweep / FILENAME, num_bytes=0):  # another launcher may add its own runs at the same moment
+        before = read(sweep)
+        if before != before | now:
+            _write(sweep, before | now)
 
 
 def _write(sweep: Path, runs: Mapping[str, Planned]) -> None:

@@ -6,6 +6,8 @@ import io
 import json
 import re
 import shutil
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,21 @@ def test_damaged_plan_is_none(tmp_path: Path, text: str) -> None:
     escape = {"runs": {"../x": {"command": "train", "overrides": [], "begun": False}}}
     (tmp_path / plan.FILENAME).write_text(json.dumps(escape))
     assert plan.read(tmp_path) == {}
+
+
+@pytest.mark.filterwarnings("ignore:another process is making")
+def test_launchers_of_one_sweep_keep_all_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = plan.read
+    monkeypatch.setattr(plan, "read", lambda sweep: (real(sweep), time.sleep(0.02))[0])  # for the others to write
+
+    def launch(number: int) -> None:
+        with plan.launcher(tmp_path, {f"run{number}": plan.Planned("train", (f"seed={number}",))}):
+            pass
+
+    threads = [threading.Thread(target=launch, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(real(tmp_path)) == [f"run{number}" for number in range(5)]
+    assert {path.name for path in tmp_path.iterdir()} == {plan.FILENAME, plan.LOCK}
