@@ -18,6 +18,7 @@ from lrx.core.checksum import sha256
 from lrx.core.config_text import flatten, stated
 from lrx.core.garbage_collection import without_garbage_collection
 from lrx.core.text import one_line
+from lrx.core.validation import is_number
 from lrx.metrics.udr import udr
 from lrx.runs.catalog import Run, find_runs
 from lrx.runs.folder_contents import FolderContents, as_settings, read_folder
@@ -118,6 +119,9 @@ def _add(row: Row, run: Run, part: FolderContents, inner: str) -> None:
             row.add_error(f"the checkpoint's config {error}")
     provenance = {key: value for key, value in part.provenance.items() if key not in TEXTS}
     _join(row.provenance, {key: one_line(v) if isinstance(v, str) else v for key, v in provenance.items()})
+    measured, trained = provenance.get("trained_steps"), row.scores.get(TRAINED, {}).get("step")
+    if run.is_assay and is_number(measured) and trained is not None and measured < trained:  # it was trained on since
+        row.add_error(f"{inner}measured after {measured:,} steps, and the training is at {trained:,.0f}")
 
 
 def _assay_key(key: str) -> str:

@@ -39,6 +39,17 @@ def test_unfinished_and_failed_runs_are_listed(lrx: Lrx, tmp_path: Path) -> None
     assert "latent_dim" not in rows["good"]  # the same in all configs that there are
 
 
+def test_scores_of_an_earlier_checkpoint_are_said(lrx: Lrx, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "s/a", assays=result(0.5))  # measured after 10 steps
+    write_run(tmp_path / "s/b", seed=1, assays=result(0.5))
+    (folder / "metrics.jsonl").write_text('{"step": 10, "loss": 1.0}\n{"step": 2000, "loss": 0.5}\n')
+    shown = " ".join(lrx("collect", "s").stdout.split())
+    assert shown.startswith("s: 2 done a done paper: measured after 10 steps, and the training is at 2,000")
+    rows = table(tmp_path / "s/collected.csv")
+    assert rows["a"]["error"] == "paper: measured after 10 steps, and the training is at 2,000"
+    assert rows["b"]["error"] == ""
+
+
 def test_linked_and_hidden_folders_are_skipped(tmp_path: Path) -> None:
     write_run(tmp_path / "s/a")
     write_run(tmp_path / "elsewhere/b")
