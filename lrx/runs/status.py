@@ -14,12 +14,12 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from lrx.storage.atomic import atomic_path
-from lrx.storage.lock import flock, is_held
+from lrx.storage.lock import flock, is_held, is_open_at
 
 FILENAME, LOCK = "status.json", ".lock"
 STATES = ("queued", "running", "interrupted", "failed", "done")
@@ -116,10 +116,12 @@ def remove_refused(folder: Path) -> None:
     before = read(folder)
     if before is None or before.state != "failed" or before.steps:
         return
-    if {path.name for path in folder.iterdir()} <= {FILENAME, LOCK}:
-        for name in (FILENAME, LOCK):
-            (folder / name).unlink(missing_ok=True)
-        folder.rmdir()
+    with suppress(BusyError), lock(folder):
+        # another process may have begun here since
+        if read(folder) == before and {path.name for path in folder.iterdir()} <= {FILENAME, LOCK}:
+            for name in (FILENAME, LOCK):
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def is_locked(folder: Path) -> bool:
@@ -184,20 +186,29 @@ def run_session(
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
     """Lock a run folder for the block, and make it if need be. BusyError when another process holds the lock."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = _acquire(folder)
     try:
-        deadline = time.monotonic() + LOCK_TIMEOUT
-        while True:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(folder: Path) -> int:
+    """Return the descriptor of the locked file; closing it releases the lock."""
+    deadline, path = time.monotonic() + LOCK_TIMEOUT, folder / LOCK
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            stack.callback(os.close, descriptor)
             try:
-                flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, folder / LOCK)
-                break
+                flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, path)
+                if is_open_at(descriptor, path):  # else its holder has removed the folder, and others lock another file
+                    stack.pop_all()
+                    return descriptor
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
                     owner = read(folder)
                     who = f" by process {owner.pid} on {owner.host}" if owner else ""
                     raise BusyError(f"{folder} is being worked on{who}; wait for it, or give another name=") from error
-                time.sleep(0.05)
-        yield
-    finally:
-        os.close(descriptor)
+        time.sleep(0.05)

@@ -44,6 +44,13 @@ def flock(descriptor: int, operation: int, path: Path) -> None:
         raise OSError(error.errno, line) from error
 
 
+def is_open_at(descriptor: int, path: Path) -> bool:
+    """Return whether an open file is still the one at a path: its former owner may have removed it."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    return False
+
+
 def is_held(path: Path, *, shared: bool = False) -> bool:
     """Return whether a live process holds the lock of a file. shared: whether those that hold it share it.
 
@@ -87,7 +94,7 @@ def _acquire(lock: Path, path: Path) -> int:
                     warnings.warn(f"another process is making {path}; waiting for it", stacklevel=4)
                 warned = True
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if lock.exists() and os.path.samestat(os.fstat(descriptor), lock.stat()):
+            if is_open_at(descriptor, lock):
                 return descriptor
         except BaseException:
             os.close(descriptor)

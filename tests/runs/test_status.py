@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,6 +100,23 @@ def test_lock_refuses_second_process_and_ends_with_process(tmp_path: Path) -> No
     with run_session(tmp_path):
         pass
     assert status.read(tmp_path).state == "done"
+
+
+def test_lock_is_of_the_folder_that_is_there(tmp_path: Path) -> None:
+    """As the holder of the lock removes the folder that another process waits for, such as a refused run's."""
+    folder, locked = tmp_path / "run", []
+
+    def wait() -> None:
+        with status.lock(folder):
+            locked.append(status.is_locked(folder))
+
+    waiting = threading.Thread(target=wait)
+    with status.lock(folder):
+        waiting.start()
+        time.sleep(0.2)
+        shutil.rmtree(folder)
+    waiting.join()
+    assert locked == [True]
 
 
 def test_reading_does_not_block_a_start(tmp_path: Path) -> None:
