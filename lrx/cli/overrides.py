@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrx.cli.commands.registry import ConfigCommand
-from lrx.core.paths import CHECKPOINT
-from lrx.core.text import did_you_mean
+from lrx.core.paths import CHECKPOINT, expand_user
+from lrx.core.text import count_of, did_you_mean, join_names
+from lrx.runs import status
 from lrx.runs.sweep_folder import SweepFolder, run_id
 
 # Hydra 1.3 refuses overrides that come after a flag, so flags go first; these ones take the next word with them.
@@ -131,12 +132,12 @@ def _sweep_folder(sweep: str, _: int) -> SweepFolder:
 def expand_glob(word: str, *, is_sweep: bool) -> str:
     """Return `ckpt=glob(outputs/train/sweep/*)` as the run folders and checkpoints that it matches, with commas.
 
-    ValueError when there are none, several outside a sweep, or a name has characters that Hydra cannot take.
+    A warning names runs that have no checkpoint. ValueError when there are none, several outside a sweep, or a name has characters that Hydra cannot take.
     """
     pattern = re.fullmatch(r"ckpt=glob\((.*)\)", word)
     if pattern is None:
         return word
-    paths = map(Path, sorted(glob.glob(pattern[1].strip("'\""))))
+    paths = [*map(Path, sorted(glob.glob(str(expand_user(pattern[1].strip("'\""))))))]
     matches = [path for path in paths if path.suffix == ".pt" or (path / CHECKPOINT).is_file()]
     if not matches:
         raise ValueError(f"{word} matches no run folder with a checkpoint and no .pt file")
@@ -146,6 +147,12 @@ def expand_glob(word: str, *, is_sweep: bool) -> str:
     if unquotable:
         fault = "a quote, a backslash, a dollar or bytes that are not UTF-8"
         raise ValueError(f"{word} matches {str(unquotable[0])!a}, whose name has {fault}; rename it")
+    left_out = [path.name for path in paths if path not in matches and (path / status.FILENAME).is_file()]
+    if left_out:
+        from lrx.cli.console import messages  # rich
+
+        number = count_of(len(left_out), "run")
+        messages.warn(f"{word} leaves out {number} without a checkpoint: {join_names(left_out)}")
     return "ckpt=" + ",".join(f"'{path}'" for path in matches)
 
 

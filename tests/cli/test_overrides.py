@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lrx.cli import overrides
-from lrx.runs import sweep_folder
+from lrx.runs import status, sweep_folder
 from tests.conftest import TINY, Lrx
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
@@ -27,6 +27,19 @@ def test_expand_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=r"matches 3 runs, which is a sweep: lrx assay -m 'ckpt=glob\(runs/\*\)'"):
         overrides.expand_glob("ckpt=glob(runs/*)", is_sweep=False)
     assert overrides.expand_glob("ckpt=glob(runs/a*)", is_sweep=False) == "ckpt='runs/a'"
+
+
+def test_runs_without_checkpoint_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("done", "failed", "queued"):
+        (tmp_path / name).mkdir()
+        status.write(tmp_path / name, status.Status(name))
+    (tmp_path / "done/checkpoint.pt").touch()
+    assert overrides.expand_glob("ckpt=glob(~/*)", is_sweep=True) == f"ckpt='{tmp_path}/done'"
+    line = "lrx: warning: ckpt=glob(~/*) leaves out 2 runs without a checkpoint: failed, queued\n"
+    assert capsys.readouterr().err == line
 
 
 def test_expand_shards() -> None:
