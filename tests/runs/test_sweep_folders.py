@@ -121,6 +121,17 @@ def test_assay_is_repeated_for_new_weights(lrx: Lrx, tmp_path: Path) -> None:
     assert results.read(tmp_path / "outputs/assay/one/result.h5").provenance["checkpoint_sha256"] != before
 
 
+def test_assay_of_unfinished_training_says_so(lrx: Lrx, place: Path) -> None:
+    path = place / "outputs/train/run/checkpoint.pt"
+    words = ["assay", "ckpt=outputs/train/run", "assay.num_samples=16"]
+    assert "warning" not in lrx(*words, "name=whole").stderr
+    torch.save(torch.load(path) | {"step": 10}, path)
+    done = lrx(*words, "name=half")
+    assert done.returncode == 0
+    line = "lrx: warning: outputs/train/run/checkpoint.pt is of step 10 of 20: its training has not ended\n"
+    assert line in done.stderr
+
+
 def test_finished_needs_last_checkpoint_and_result(lrx: Lrx, place: Path) -> None:
     training = ["train", *TINY, "name=run"]
     assay = ["assay", "ckpt=outputs/train/run", "assay.num_samples=16", "name=run"]

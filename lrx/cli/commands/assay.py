@@ -123,6 +123,8 @@ def measure(config: Config, folder: Path, share: Share) -> None:
     if is_finished(config, folder, inputs, dataset):
         messages.note(f"{folder} is finished; nothing to do")
         return
+    if not trained.finished:
+        messages.warn(f"{path} is of step {trained.step:,} of {trained.steps:,}: its training has not ended")
 
     model = load_model(stored, dataset, trained, path, device, channels_last=config.value("channels_last"))
     remarks = check_contract(model, dataset) if is_foreign(model) or trained.origin else []
