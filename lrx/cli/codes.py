@@ -22,7 +22,8 @@ from lrx.data.code_file import read_codes
 from lrx.runs import run_folder, status
 from lrx.storage import results
 
-UNUSED = ("ckpt", "split", "shard", "dataset.root", "dataset.source", "dataset.correlation")
+UNUSED = ("ckpt", "split", "shard", "dataset.root", "dataset.source", "dataset.correlation", "channels_last")
+FIXED: dict[str, tuple[object, ...]] = {"device": ("auto", "cpu"), "tf32": (False,), "trust": ([],)}  # what is done
 
 
 def measure_codes(config: Config, folder: Path, settings: Checked) -> None:
@@ -32,6 +33,7 @@ def measure_codes(config: Config, folder: Path, settings: Checked) -> None:
     """
     began = time.monotonic()
     name, given = config.choices["assay"], [key for key in UNUSED if config.value(key) is not None]
+    given += [key for key, values in FIXED.items() if config.plain(key) not in values]
     if name != "metrics":
         raise ValueError(f"codes= goes with assay=metrics, not {name}, which takes a model: give ckpt= instead")
     if given:

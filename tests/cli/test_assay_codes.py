@@ -57,6 +57,8 @@ def test_finished_run_and_other_codes(folder: Path, lrx: Lrx) -> None:
         (["assay=metrics"], "lrx assay needs ckpt=..., or codes=... with assay=metrics"),
         (["codes=codes.npz"], "codes= goes with assay=metrics, not response_matrix, which takes a model"),
         (["codes=codes.npz", "assay=metrics", "ckpt=x", "split=test"], "so ckpt, split has no effect; leave it out"),
+        (["codes=codes.npz", "assay=metrics", "device=cuda"], "so device has no effect; leave it out"),
+        (["codes=codes.npz", "assay=metrics", "tf32=true", "trust=[x]"], "so tf32, trust has no effect; leave it out"),
         (["codes=none.npz", "assay=metrics"], "codes=none.npz: there is no such file; give an npz or HDF5 file"),
         (["codes=codes.npz", "assay=metrics", "assay.continuous=[y]"], "assay.continuous names y; the factors are"),
         (["codes=codes.npz", "assay=metrics", "assay.pruning=most"], "assay.pruning must be one of range, iqr, none"),
