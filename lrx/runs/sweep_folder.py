@@ -111,7 +111,7 @@ def run_id(overrides: Sequence[str], swept: str = "", model: str = "") -> str:
     label = next((word.partition("=")[2] for word in overrides if word.startswith("variant=")), "")
     if {*models} <= {*re.split("[-_]", label)}:  # a variant that says its model
         models = []
-    values = [re.sub(r"[^A-Za-z0-9.]+", "_", value).strip("_") for value in (*models, label, *rest)]
+    values = [re.sub(r"[^A-Za-z0-9.]+", "_", value).strip("_.") for value in (*models, label, *rest)]
     return f"{'-'.join(filter(None, values))[:LONGEST]}-{mark(overrides)}"
 
 

@@ -34,6 +34,8 @@ def test_a_folder_is_named_after_what_is_computed() -> None:
     assert name != sweep_folder.run_id([*words[:2], "latent_dim=0", *words[3:]])  # the same values under other keys
     assert "=" not in name
     assert len(sweep_folder.run_id(["ckpt=" + "x" * 300])) < 80
+    for path in (".", "..", "outputs/.kept"):  # no name of a hidden folder, which is never listed
+        assert not sweep_folder.run_id([f"ckpt={path}", "seed=0"]).startswith(".")
 
 
 def test_grown_sweep_keeps_finished_jobs(lrx: Lrx, tmp_path: Path) -> None:
