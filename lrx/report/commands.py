@@ -6,11 +6,15 @@ import itertools
 import re
 import shlex
 from collections.abc import Iterable
+from pathlib import Path
 
+from lrx.runs import plan
 from lrx.runs.catalog import Run
 from lrx.runs.run_files import read_status
+from lrx.runs.status import Status
 
 Command = tuple[str, tuple[str, ...]]  # a command and its overrides
+SWEEP = " -m"  # after a command, of a job of a sweep
 QUOTED = re.compile(r"""(['"])([A-Za-z_/][\w./-]*)\1""")
 VALUES = {"true", "false", "null", "nan", "inf"}  # words that are no text without quotes
 
@@ -23,8 +27,40 @@ def commands_of_run(run: Run, *, started: bool) -> list[Command]:
     measured = [file.parent for file in run.result_files if started or run.trained not in file.parent.parents]
     folders = [run.trained, *measured, run.folder]
     known = {part.folder: part.status for part in (run, *run.assays)}
-    states = [known.get(folder) or read_status(folder, folder)[0] for folder in folders if folder is not None]
-    return list(dict.fromkeys((state.command, state.overrides) for state in states if state.command))
+    states = {folder: known.get(folder) or read_status(folder, folder)[0] for folder in folders if folder is not None}
+    return list(dict.fromkeys(_command(folder, state) for folder, state in states.items() if state.command))
+
+
+def command_again(run: Run, part: Run) -> Command:
+    """Return the command that goes on with a run in its folder, or with an assay in it, which then=... starts."""
+    if part is not run and run.status.command != "train":
+        run = part
+    command, overrides = _command(run.folder, run.status)
+    if part is not run:
+        names = [word.removeprefix("assay=") for word in part.status.overrides if word.startswith("assay=")]
+        others = [word for word in part.status.overrides if not word.startswith(("assay=", "ckpt=", "name="))]
+        words = [*names[:1], *(f'"{word}"' if "'" in word else f"'{word}'" for word in others)]
+        then = f"then=[{','.join(words)}]" if others else f"then={''.join(words)}"
+        overrides = (*(word for word in overrides if not word.startswith("then=")), then)
+    _, known, place = run.folder.resolve().as_posix().rpartition(f"/outputs/{run.status.command}/")
+    name = place.rpartition("/")[0] if command.endswith(SWEEP) else place
+    if known and name != _typed_name(overrides):  # the time was its name, or it was moved
+        overrides = (*(word for word in overrides if not word.startswith("name=")), f"name={name}")
+    return command, overrides
+
+
+def _command(folder: Path, state: Status) -> Command:
+    """Return the command that a folder records, with -m for a job of a sweep, whose name is that of the sweep."""
+    name = _typed_name(state.overrides)
+    in_sweep = (folder.parent / plan.FILENAME).is_file() or (
+        bool(name) and folder.parent.as_posix().endswith(f"/{name}") and not folder.as_posix().endswith(f"/{name}")
+    )
+    is_part = any(word.startswith("shard=") for word in state.overrides)
+    return f"{state.command}{SWEEP}" if in_sweep and not is_part else state.command, state.overrides
+
+
+def _typed_name(overrides: Iterable[str]) -> str:
+    return next((word.removeprefix("name=").strip("'\"") for word in overrides if word.startswith("name=")), "")
 
 
 def shell_lines(commands: Iterable[Command]) -> list[str]:
@@ -48,7 +84,7 @@ def sweep_lines(commands: Iterable[Command]) -> list[str]:
         values = [list(dict.fromkeys(map(unquoted, column))) for column in zip(*(o for _, o in group), strict=True)]
         if len(group) > 1 and set(itertools.islice(itertools.product(*values), len(group) + 1)) == choices:
             swept = [",".join([first, *(one.partition("=")[2] for one in rest)]) for first, *rest in values]
-            lines.append(f"lrx {command} -m {shlex.join(swept)}")
+            lines.append(f"lrx {command.removesuffix(SWEEP)}{SWEEP} {shlex.join(swept)}")
         else:
             lines += shell_lines(group)
     return lines

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import shlex
 from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 from rich.console import Console
 
+from lrx.cli.commands import assay
 from lrx.cli.console import matrix_table
 from lrx.core.types import Array, AssayResult
 from lrx.runs import status, table_hdf5
 from lrx.storage import results
-from tests.conftest import Lrx
+from tests.conftest import TINY, Lrx
 
 AXES = ("intervened", "responding")
 REPORT = "all of it as one page, with curves and pictures:"
@@ -156,8 +159,25 @@ def test_folder_of_unfinished_assay_names_state(lrx: Lrx, tmp_path: Path) -> Non
     status.write(inner, status.Status("running", "assay", ("assay=paper", "ckpt=outputs/train/a")))
     lines = lrx("show", "outputs/train/a").stdout.splitlines()
     assert lines[0] == "nothing is measured yet: interrupted (paper: before it was done)"
-    assert lines[2:4] == ["  lrx assay assay=paper ckpt=outputs/train/a", REPORT]
+    assert lines[2:4] == ["  lrx train name=a then=paper", REPORT]  # lrx assay would begin it anew elsewhere
     assert lrx("show", "outputs").stdout.startswith("nothing is measured yet: 1 failed, 1 interrupted")
+
+
+def test_command_that_goes_on_with_an_assay_in_a_run(
+    lrx: Lrx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_pictures: None
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    words = ["then=[response_matrix,'assay.num_samples=16']", "name=a"]
+    with monkeypatch.context() as patch:
+        patch.setattr(assay, "run_assay", stopped)
+        assert lrx("train", *TINY, *words).returncode == 130
+    line = next(line for line in lrx("show", "outputs/train/a").stdout.splitlines() if line.startswith("  lrx train"))
+    done = lrx(*shlex.split(line)[1:])
+    assert done.returncode == 0, done.stderr
+    assert "outputs/train/a is finished" in done.stderr
+    assert (tmp_path / "outputs/train/a/response_matrix/result.h5").exists()
 
 
 def test_informative_latents_are_marked(lrx: Lrx, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import h5py
 from lrx.cli.console import messages
 from lrx.core.paths import why_no_file
 from lrx.core.text import join_names
-from lrx.report.commands import commands_of_run, sweep_lines
+from lrx.report.commands import command_again, sweep_lines
 from lrx.runs import table_hdf5
 from lrx.runs.catalog import Run, find_measured, result_files, summary
 from lrx.storage import results
@@ -84,9 +84,9 @@ def _remarks(file: Path) -> list[str]:
 def _without_results(runs: list[Run]) -> list[str]:
     """Return what became of runs that have no result, and the commands that go on with those which ended early."""
     states = f"{runs[0].state}{f' ({runs[0].why})' if runs[0].why else ''}" if len(runs) == 1 else ""
-    parts = [part for run in runs for part in (run, *run.assays)]
-    ended = [part for part in parts if part.status.state in ("interrupted", "failed")]
-    commands = sweep_lines(command for part in ended for command in commands_of_run(part, started=False))
+    parts = [(run, part) for run in runs for part in (run, *run.assays)]
+    ended = [(run, part) for run, part in parts if part.status.state in ("interrupted", "failed")]
+    commands = sweep_lines(command_again(run, part) for run, part in ended)
     again = ["the same command goes on:", *(f"  {line}" for line in commands)] if commands else []
     return [f"nothing is measured yet: {states or summary(run.state for run in runs)}", *again]
 
