@@ -22,6 +22,7 @@ LATEX = {
     "~": r"\textasciitilde{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "|": r"\textbar{}",  # in LaTeX's own encoding of fonts a dash
     "²": r"\textsuperscript{2}",
     "–": "--",
     "±": r"\ensuremath{\pm}",
