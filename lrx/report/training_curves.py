@@ -24,15 +24,15 @@ def figure(
 ) -> Figure:
     """Draw the rows of `lrx.training.metrics_log.read`, of several logs in the same panels.
 
-    Scalars that never change are left out, except the loss. looks: colour and dashes of each log. labels: names of the
-    different ones in their order, for a legend.
+    Scalars that never change are left out, except the loss, and those beyond MOST, which the last panel says. looks:
+    colour and dashes of each log. labels: names of the different ones in their order, for a legend.
     """
     names = [name for name in dict.fromkeys(key for rows in logs for row in rows for key in row) if name != "step"]
     steps = {name: [[row["step"] for row in rows if name in row] for rows in logs] for name in names}
     lines_of = {name: [[row[name] for row in rows if name in row] for rows in logs] for name in names}
     values = {name: np.concatenate(lines_of[name]).astype(np.float64) for name in names}
     names = [name for name in names if name == "loss" or len(np.unique(values[name])) > 1]
-    names = names[:MOST]
+    names, all_names = names[:MOST], names
     columns, lines = min(COLUMNS, len(names)), -(-len(names) // COLUMNS)
     width, height = columns * (WIDE + ACROSS), lines * (HIGH + DOWN)
     drawn = style.figure(width, height)
@@ -53,6 +53,8 @@ def figure(
         axes.spines[["top", "right"]].set_visible(False)
         if line == lines - 1 or index + COLUMNS >= len(names):
             axes.set_xlabel("step", labelpad=1)
+    if len(all_names) > MOST:
+        drawn.axes[-1].set_xlabel(f"step; {MOST} of {len(all_names)} scalars are drawn", labelpad=1)
     if labels:
         different = dict(zip(looks, drawn.axes[0].lines, strict=False))
         drawn.axes[0].legend([*different.values()][: len(labels)], labels, fontsize=7, frameon=False)
