@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from lrx.assays.plotting import style
@@ -27,7 +28,7 @@ def draw_curves(rows: Sequence[SweepRun], groups: Sequence[str]) -> tuple[Pictur
     """Draw the curves of runs, a look for each group; None without any, and a line where they cannot be drawn."""
     names = list(dict.fromkeys(groups))
     logged = [(row, group) for row, group in zip(rows, groups, strict=True) if row.curves]
-    shown = logged[:: -(-len(logged) // MOST_CURVES) or 1]
+    shown = _some_of_each_group(logged)
     if not shown:
         return None, []
     looks = [LOOKS[names.index(group) % len(LOOKS)] for _, group in shown]
@@ -41,3 +42,12 @@ def draw_curves(rows: Sequence[SweepRun], groups: Sequence[str]) -> tuple[Pictur
             return pictures.as_picture(figure, alt, caption=f"{training_curves.CAPTION}{left_out}"), []
     except Exception as error:  # drawing raises anything, for numbers that a log may hold
         return None, [f"training curves cannot be drawn ({pictures.reason(error)})"]
+
+
+def _some_of_each_group(logged: Sequence[tuple[SweepRun, str]]) -> list[tuple[SweepRun, str]]:
+    """Return at most MOST_CURVES runs with their groups, in their order: the first ones of every group."""
+    counts, ranks = Counter[str](), []
+    for place, (_, group) in enumerate(logged):
+        ranks.append((counts[group], place))
+        counts[group] += 1
+    return [logged[place] for place in sorted(place for _, place in sorted(ranks)[:MOST_CURVES])]

@@ -9,10 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
 from lrx.core.types import AssayResult
-from lrx.report import page, pictures, sweep_page, sweep_training
+from lrx.report import page, sweep_page, sweep_training
 from lrx.report.sweep_columns import first_axes, fitting
 from lrx.report.sweep_runs import SweepRun
 from lrx.runs import status
@@ -99,29 +98,6 @@ def test_plots_have_a_look_for_each_group() -> None:
     )
     assert len({*colours}) * len({*shapes}) >= sweep_page.MOST_GROUPS
     assert len({*sweep_training.LOOKS}) >= sweep_page.MOST_GROUPS
-
-
-def test_curves_of_many_groups_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Figure] = []
-    monkeypatch.setattr(pictures, "as_picture", lambda figure, alt, caption: drawn.append(figure) or caption)
-    rows = [
-        SweepRun(
-            str(place), "done", {}, {}, {}, "", [], curves=[{"step": s, "loss": place + s} for s in (1.0, 2.0, 3.0)]
-        )
-        for place in range(12)
-    ]
-    rows[1:8] = [replace(row, curves=[]) for row in rows[1:8]]  # as of runs that failed
-    caption, faults = sweep_training.draw_curves(rows, [f"g{place}" for place in range(12)])
-    assert faults == []
-    axes = drawn[0].axes[0]
-    looks = [(line.get_color(), line.get_linestyle()) for line in axes.lines]
-    assert len({*looks}) == len(looks) == 5
-    legend = axes.get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == ["g0", "g8", "g9", "g10", "g11"]
-    assert [(line.get_color(), line.get_linestyle()) for line in legend.get_lines()] == looks
-    assert "groups" not in str(caption)
-    caption, _ = sweep_training.draw_curves([rows[0]] * 12, [f"g{place}" for place in range(12)])
-    assert str(caption).endswith("8 of 12 groups are named.")
 
 
 def test_few_groups_have_the_first_keys() -> None:
