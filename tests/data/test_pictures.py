@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -22,6 +23,15 @@ def test_further_page_of_more_than_8_bits(tmp_path: Path) -> None:
     assert np.array_equal(shown(opened(tmp_path / "pages", channels=1))[0, ..., 0], first)
     with pytest.raises(ValueError, match=r"^a\.tif frame 2 has pixels of the kind I;16; 8 bits a channel"):
         opened(tmp_path / "pages", channels=1, frames="all")
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_deep_colours_are_refused(tmp_path: Path, name: str, channels: int) -> None:
+    (tmp_path / "deep").mkdir()  # 12 bits in 16, of which Pillow takes the upper 8: at most 15
+    cv2.imwrite(str(tmp_path / "deep" / name), RNG.integers(0, 4096, (8, 8, channels)).astype(np.uint16))
+    with pytest.raises(ValueError, match=rf"^{name} has pixels of the kind RGBA?;16.; 8 bits a channel"):
+        opened(tmp_path / "deep")
 
 
 def test_png_with_damaged_pixels(pictures: Path) -> None:

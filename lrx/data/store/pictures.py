@@ -6,6 +6,7 @@ Resizing is Pillow's bilinear filter, which is antialiased: its triangle is as w
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ SQUARE, WHITE, OPAQUE = "square", "white", 255
 FILTER, FILTER_NAME = Image.Resampling.BILINEAR, "antialiased bilinear"
 GREY_MODES = ("1", "L", "LA")
 COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+DEEP = re.compile(r"(LA|RGB.?|CMYK);16.?")  # how a file has pixels of which Pillow drops the lower 8 bits
 ORIENTATION, UPRIGHT, FIRST_LYING = 0x0112, 1, 5  # EXIF 2.32, section 4.6.4: 5 to 8 swap width and height
 BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, struct.error)  # decoders'
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # the warning, where it is made an error
@@ -149,8 +151,12 @@ def _check_pixels(picture: Image.Image, name: str) -> None:
     num_pixels, limit = picture.width * picture.height, Image.MAX_IMAGE_PIXELS
     if limit is not None and num_pixels > limit:  # up to twice as many, Pillow only warns
         raise ValueError(f"{name} is not opened, its header announces too many pixels: {num_pixels:,} of {limit:,}")
-    if picture.mode not in GREY_MODES + COLOUR_MODES:
-        raise ValueError(f"{name} has pixels of the kind {picture.mode}; 8 bits a channel, grey or RGB, are needed")
+    stored = [tile.args for tile in getattr(picture, "tile", ())]
+    words = [word for args in stored for word in (args if isinstance(args, tuple) else (args,))]
+    kinds = [word for word in words if isinstance(word, str) and DEEP.fullmatch(word)]
+    if kinds or picture.mode not in GREY_MODES + COLOUR_MODES:
+        kind = kinds[0] if kinds else picture.mode
+        raise ValueError(f"{name} has pixels of the kind {kind}; 8 bits a channel, grey or RGB, are needed")
 
 
 def load(picture: Image.Image, name: str) -> None:
