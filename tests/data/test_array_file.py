@@ -52,3 +52,20 @@ def test_missing_factors_of_netcdf_are_refused(tmp_path: Path) -> None:
     data.to_netcdf(tmp_path / "a.nc", engine="h5netcdf", encoding={"factors": {"dtype": "int8", "_FillValue": 127}})
     with pytest.raises(ValueError, match="row 2 of 'factors' lacks a value: it has 127, its _FillValue"):
         read_codes(tmp_path / "a.nc")
+
+
+def test_codes_without_columns_are_one_line(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["codes"], file["factors"] = np.zeros((4, 0)), np.zeros(4)
+    with pytest.raises(ValueError, match=r"'codes' has shape \(4, 0\): it holds nothing"):
+        read_codes(tmp_path / "a.h5")
+
+
+def test_damaged_names_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, images=np.eye(3, dtype=np.float32), names=np.array(["a", "b", "c"]))
+    content = bytearray(path.read_bytes())
+    content[content.rindex("abc".encode("utf-32-le"))] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"names must be an array of texts, one a column \(Bad CRC-32 for file"):
+        opened(path, names="names")

@@ -72,7 +72,7 @@ def find_array(path: Path, key: str) -> StoredArray:
         shape, dtype = (npz if kind == NPZ else hdf5).read_header(path, key)
     if dtype.hasobject:
         raise ValueError(f"{path}: {key!r} holds python objects, which are never read; save numbers")
-    if not shape or shape[0] == 0:
+    if not shape or 0 in shape:
         raise ValueError(f"{path}: {key!r} has shape {shape}: it holds nothing")
     return StoredArray(path, key, kind, shape, dtype)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from lrx.data.store.npz import BROKEN
+
 
 def read_texts(file: Path, key: str) -> list[str] | None:
     """Return the array `key` as texts; None where there is none. ValueError for anything but a row of texts."""
@@ -21,5 +23,5 @@ def read_texts(file: Path, key: str) -> list[str] | None:
         if texts is not None and (texts.ndim != 1 or texts.dtype.kind not in "SU"):
             raise ValueError(f"it is {texts.dtype} {texts.shape}")
         return None if texts is None else [str(name) for name in texts.astype(np.str_).tolist()]
-    except (TypeError, AttributeError, ValueError) as error:
+    except (*BROKEN, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{key} must be an array of texts, one a column ({error})") from error
