@@ -132,7 +132,8 @@ def _sweep_folder(sweep: str, _: int) -> SweepFolder:
 def expand_glob(word: str, *, is_sweep: bool) -> str:
     """Return `ckpt=glob(outputs/train/sweep/*)` as the run folders and checkpoints that it matches, with commas.
 
-    A warning names runs that have no checkpoint. ValueError when there are none, several outside a sweep, or a name has characters that Hydra cannot take.
+    A warning names runs that have no checkpoint. ValueError when there are none, several outside a sweep, or a name has
+    characters that Hydra cannot take.
     """
     pattern = re.fullmatch(r"ckpt=glob\((.*)\)", word)
     if pattern is None:

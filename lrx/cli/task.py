@@ -121,7 +121,7 @@ def following_assay(then: object, run: Path) -> tuple[Config, Path]:
     given = [word for word in words[1:] if word.partition("=")[0].lstrip("+") in OF_THE_TRAINING]
     if given:
         raise ValueError(
-            f"then measures the run that was trained, in a folder of that with the name of the assay; {given[0]} has no "
+            f"then measures the run that was trained, in a folder in that named after the assay; {given[0]} has no "
             "effect there, leave it out"
         )
     settings = [f"assay={words[0]}", *words[1:], f"ckpt='{run}'", f"name='{words[0]}'"]

@@ -155,7 +155,7 @@ def run_session(
     """Lock the run folder for the block and record the outcome: `running`, then `done`, or `failed` with the error.
 
     A KeyboardInterrupt or a signal leaves `running`, which then reads as `interrupted`. config: run_folder.fingerprint.
-    threads: of torch, 0 for a run without it. check: called with the lock, before the status of another run is replaced.
+    threads: of torch, 0 for a run without it. check: called with the lock, before a status is replaced.
     BusyError (a ValueError) when another process works in the folder.
     """
     with lock(folder):

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lrx.core.paths import CHECKPOINT, expand_user, why_no_file
+from lrx.core.paths import CHECKPOINT, expand_user, named_errors, why_no_file
 from lrx.storage.atomic import write
 from lrx.storage.state_dict import load_weights
 from lrx.storage.tensors import UNREADABLE, read_tensors
@@ -90,9 +90,10 @@ def load(path: Path) -> Checkpoint:
 def load_with_sha256(path: Path) -> tuple[Checkpoint, str]:
     """Read a checkpoint as `load`, and return it with the SHA-256 of that file, which a training may replace since."""
     with path.open("rb") as file:
-        loaded = _loaded(path, file)
+        with named_errors(path):
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
-        return loaded, hashlib.file_digest(file, "sha256").hexdigest()
+        return _loaded(path, file), digest
 
 
 def resume(

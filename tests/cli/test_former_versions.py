@@ -66,7 +66,7 @@ def test_run_that_was_killed_after_its_last_step(outputs: Path, lrx: Lrx) -> Non
     status.write(outputs / "train/v010", replace(state, state="running"))
     done = lrx(*TRAIN, "trainer.steps=200")
     assert done.returncode == 0, done.stderr
-    assert "trained 200 steps on helix" in done.stderr
+    assert "trained 200 steps on double helix" in done.stderr
 
 
 def test_run_of_another_config_is_refused(outputs: Path, lrx: Lrx) -> None:

@@ -137,7 +137,7 @@ def test_slurm_job_runs_the_submitted_config(lrx: Lrx, tmp_path: Path, environme
         ("partitoin=gpu", ["partitoin"]),
         ("wait=no", ["hydra.launcher.wait must be true or false, not 'no'"]),
         ("mem_gb=8GB", ["hydra.launcher.mem_gb", "a number", "8GB"]),
-        ("additional_parameters=[]", ["hydra.launcher.additional_parameters", "options of sbatch"]),
+        ("additional_parameters=null", ["hydra.launcher.additional_parameters", "options of sbatch"]),
     ],
 )
 def test_slurm_settings_out_of_range(setting: str, words: list[str], lrx: Lrx) -> None:
