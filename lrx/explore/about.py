@@ -53,7 +53,7 @@ def row_of(session: Session, unit: int) -> dict[str, object]:
         return {"responding": [], "matrix": [], "se": []}
     row_U, se_U = session.matrix.matrix_UU[unit], session.matrix.se_UU[unit]
     chosen = np.argsort(-row_U, kind="stable")[:MOST_ROW]
-    return {"responding": chosen.tolist(), "matrix": _list(row_U[chosen]), "se": _list(se_U[chosen])}
+    return {"responding": chosen.tolist(), "matrix": _entries(row_U[chosen]), "se": _entries(se_U[chosen])}
 
 
 def as_json(seen: Seen, units: list[int]) -> list[dict[str, object]]:
@@ -82,7 +82,12 @@ def _matrix(session: Session) -> dict[str, object] | None:
     if session.matrix is None:
         return None
     whole = session.matrix.matrix_UU if len(session.m.units) <= MOST_CELLS else np.empty((0, 0))
-    return {"values": [_list(row_U) for row_U in whole], "source": session.matrix.source}
+    return {"values": [_entries(row_U) for row_U in whole], "source": session.matrix.source}
+
+
+def _entries(values: np.ndarray) -> list[float | None]:
+    """Return entries of a matrix, None for one that is not defined, as of a latent that never moves."""
+    return [_digits(value) if np.isfinite(value) else None for value in values]
 
 
 def _list(values: np.ndarray) -> list[float]:

@@ -47,8 +47,10 @@ def session(kind: str) -> Session:
     """The session of images, behind an adapter and with a matrix, or of vectors, without one."""
     if kind == "vectors":
         return session_of(Linear(A), Vectors(100))
-    matrix = np.array([[0.7, 0.0, 0.7], [0.0, 0.8, 0.0], [0.1, 0.2, 0.3]])
-    stored = StoredMatrix(matrix, matrix / 10, "result.h5 (16 draws, base prior)")
+    matrix = np.array([[0.7, np.nan, 0.7], [0.0, 0.8, 0.0], [0.1, 0.2, 0.3]])
+    errors = matrix / 10
+    errors[2, 0] = np.nan
+    stored = StoredMatrix(matrix, errors, "result.h5 (16 draws, base prior)")
     return session_of(adapt(Halves(), encode="code", decode="image"), grid(), stored)
 
 

@@ -122,7 +122,7 @@ def test_session_describes_units_in_order(app: ASGIApp) -> None:
     about = send(app, "/session").json
     assert [one["unit"] for one in about["units"]] == [2, 1, 0]
     assert about["matrix"]["source"] == "result.h5"
-    assert about["matrix"]["values"][2] == [0, 0.8, 0.9]
+    assert about["matrix"]["values"][2] == [None, 0.8, 0.9]
     assert about["images"] == 100
 
 
@@ -160,6 +160,11 @@ def test_rows_have_largest_responses_and_errors(app: ASGIApp) -> None:
         "responding": [1, 0, 2],
         "matrix": [0.6, 0.5, 0.4],
         "se": [0.06, 0.05, 0.04],
+    }
+    assert ask(app, "/row", {"unit": 2}).json == {
+        "responding": [2, 1, 0],
+        "matrix": [0.9, 0.8, None],
+        "se": [0.09, 0.08, None],
     }
 
 

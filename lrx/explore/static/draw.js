@@ -52,6 +52,7 @@ export function bars(svg, { low, high }, z, h, base, isSet) {
 
 // Colours of cividis, and of a map that diverges from 0: blue where responses contract.
 const CIVIDIS = [[0, 34, 78], [18, 53, 112], [59, 73, 108], [87, 93, 109], [112, 113, 115], [138, 134, 120], [165, 156, 116], [195, 179, 105], [225, 204, 85], [254, 232, 56]];
+const UNDEFINED = [255, 255, 255];
 const DIVERGING = [[33, 102, 172], [103, 169, 207], [247, 247, 247], [239, 138, 98], [178, 24, 43]];
 
 function colour(table, share) {
@@ -68,9 +69,9 @@ export function cells(box, units, values) {
     if (names) shape("text", svg, { x: left - 4, y: left + side * (row + 0.75), "text-anchor": "end" }, set);
     if (names) shape("text", svg, { x: left + side * (row + 0.5), y: left - 5, "text-anchor": "middle" }, set);
     units.forEach(({ unit: read }, column) => {
-      const [r, g, b] = colour(CIVIDIS, values[set][read]);
+      const value = values[set][read], [r, g, b] = value === null ? UNDEFINED : colour(CIVIDIS, value);
       const cell = shape("rect", svg, { x: left + side * column, y: left + side * row, width: side, height: side, fill: `rgb(${r},${g},${b})` });
-      shape("title", cell, {}, `${set} → ${read}: ${short(values[set][read])}`);
+      shape("title", cell, {}, `${set} → ${read}: ${value === null ? "not defined" : short(value)}`);
     });
   });
   const lit = shape("rect", svg, { x: left, width: side * units.length, height: side, class: "lit", visibility: "hidden" });
@@ -81,18 +82,19 @@ export function cells(box, units, values) {
   };
 }
 
-// The row of one latent with its errors: a bar and a whisker of ± one standard error for each response.
+// The row of one latent: a bar for each response, and a whisker of ± one standard error where it is known.
 export function litRow(box, unit, { responding, matrix, se }) {
   box.replaceChildren();
   if (!responding.length) return;
-  const high = 16, left = 56, wide = 120, most = Math.max(1, ...matrix.map((value, i) => value + se[i]));
+  const high = 16, left = 56, wide = 120, most = Math.max(1, ...matrix.map((value, i) => value + se[i]));  // null, of what is not defined, counts as 0
   const svg = shape("svg", box, { viewBox: `0 0 ${left + wide + 120} ${high * responding.length + 4}`, width: left + wide + 120, role: "img", "aria-label": `responses to latent ${unit}` });
   responding.forEach((read, i) => {
     const y = high * i + 8, x = (value) => left + wide * value / most;
     shape("text", svg, { x: left - 6, y: y + 4, "text-anchor": "end" }, `${unit} → ${read}`);
     shape("rect", svg, { x: left, y: y - 4, width: Math.max(0, x(matrix[i]) - left), height: 8, class: "bar" });
-    shape("line", svg, { x1: x(Math.max(0, matrix[i] - se[i])), x2: x(matrix[i] + se[i]), y1: y, y2: y, class: "whisker" });
-    shape("text", svg, { x: left + wide + 8, y: y + 4 }, `${short(matrix[i])} ± ${Number(se[i].toPrecision(2))}`);
+    if (se[i] !== null) shape("line", svg, { x1: x(Math.max(0, matrix[i] - se[i])), x2: x(matrix[i] + se[i]), y1: y, y2: y, class: "whisker" });
+    const error = se[i] === null ? "" : ` ± ${Number(se[i].toPrecision(2))}`;
+    shape("text", svg, { x: left + wide + 8, y: y + 4 }, matrix[i] === null ? "not defined" : `${short(matrix[i])}${error}`);
   });
 }
 
