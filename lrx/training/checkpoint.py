@@ -157,7 +157,7 @@ def random_states() -> dict[str, object]:
         "python": json.dumps(random.getstate()),
         "numpy": json.dumps(numpy_state),
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],  # it is not in a run on the CPU
     }
 
 

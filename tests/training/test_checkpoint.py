@@ -56,6 +56,17 @@ def test_resume_restores_every_state(tmp_path: Path) -> None:
     assert torch.equal(other.weight, model.weight)
 
 
+def test_cpu_run_does_not_start_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is a card, asking for the states of its generators would start CUDA on it."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: pytest.fail("CUDA was started"))
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(model.parameters())
+    save(tmp_path / "c.pt", model, optimizer)
+    assert checkpoint.resume(tmp_path / "c.pt", model, optimizer, DATA) == (5, "")
+
+
 def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "c.pt"
     save(path, nn.Linear(3, 2))
