@@ -23,10 +23,10 @@ from benchrate import has_bf16, matrix_rate, operations
 from benchsides import Side, Turns, in_turns, ratio, spread
 from benchtable import Row, Section, main
 from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from lrx.core.types import Dataset, as_float
 from lrx.data.dsprites import dsprites
-from lrx.models.losses.reconstruction import CrossEntropy
 from lrx.models.networks.conv64 import conv64
 from lrx.models.vae import VAE
 from lrx.training.loop import train
@@ -106,57 +106,60 @@ def plain_side(channels: int, steps: int, turns: Turns) -> None:
 
 def convolutions_side(channels: int, steps: int, precision: str, turns: Turns) -> None:
     """Run the convolutions of a step alone, forward and backward, in the layout and dtype of lrx."""
-    passes, _ = recorded(channels, precision, CONVOLUTIONS)
-    repeat(functools.partial(run_passes, passes), steps, turns)
-
-
-def kernels_side(channels: int, steps: int, precision: str, turns: Turns) -> None:
-    """Run all layers of a step, its loss and fused Adam, each alone on random maps, without what joins them."""
-    passes, model = recorded(channels, precision, (*CONVOLUTIONS, nn.Linear, nn.ReLU))
-    masters = [p.detach().float().requires_grad_() for p in model.parameters()]
-    for p in masters:
-        p.grad = torch.randn_like(p)
-    adam = torch.optim.Adam(masters, lr=RATE, fused=True)
-    logits, x = (torch.rand(BATCH, channels, 64, 64).contiguous(memory_format=torch.channels_last) for _ in range(2))
-
-    def step() -> None:
-        run_passes(passes)
-        torch.autograd.grad(CrossEntropy.apply(logits, x), logits)
-        adam.step()
-
-    logits.requires_grad_()
-    repeat(step, steps, turns)
-
-
-Passes = list[tuple[nn.Module, Tensor, Tensor]]  # layers with what they are given, and gradients of what they return
-
-
-def recorded(channels: int, precision: str, kinds: tuple[type[nn.Module], ...]) -> tuple[Passes, VAE]:
-    """Return the layers of these kinds with random maps of the sizes that they have in a step."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     model = vae(channels).to(dtype=dtype, memory_format=torch.channels_last).train()
-    passes: Passes = []
+    passes: list[tuple[nn.Module, Tensor, Tensor]] = []  # layers, what they are given, gradients of what they return
 
     def record(layer: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
         x, grad = (torch.randn_like(t) for t in (inputs[0], out))  # in the layout of these
         passes.append((layer, x.requires_grad_(layer is not model.encoder[0]), grad))  # pixels get no gradient
 
-    hooks = [layer.register_forward_hook(record) for layer in model.modules() if isinstance(layer, kinds)]
+    hooks = [layer.register_forward_hook(record) for layer in model.modules() if isinstance(layer, CONVOLUTIONS)]
     images = torch.rand(BATCH, channels, 64, 64, dtype=dtype).contiguous(memory_format=torch.channels_last)
     model.decoder(model.encoder(images)[:, :LATENTS])
     for hook in hooks:
         hook.remove()
-    return passes, model
 
-
-def run_passes(passes: Passes) -> None:
-    """Run each layer forward and backward, ReLU in place."""
-    for layer, x, grad in passes:
-        if isinstance(layer, nn.ReLU):
-            torch.ops.aten.threshold_backward(grad, x.detach().relu_(), 0)
-        else:
+    def step() -> None:
+        for layer, x, grad in passes:
             wanted = [t for t in (x, *layer.parameters()) if t.requires_grad]
             torch.autograd.grad(layer(x), wanted, grad)
+
+    repeat(step, steps, turns)
+
+
+class Loss(nn.Module):
+    """Loss of a model as its output, for functions of torch that take a module."""
+
+    def __init__(self, model: VAE) -> None:
+        super().__init__()
+        self.model, self.generator = model, torch.Generator().manual_seed(0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model.loss(x, step=0, generator=self.generator)["loss"]
+
+
+def operations_side(channels: int, steps: int, precision: str, turns: Turns) -> None:
+    """Run the operations of a step that torch has traced, in their order, and fused Adam."""
+    module = Loss(vae(channels).to(memory_format=torch.channels_last).train())  # type: ignore[call-overload]
+    names, parameters = zip(*module.named_parameters(), strict=True)
+    adam = torch.optim.Adam(parameters, lr=RATE, fused=True)
+    x = images(channels)[:BATCH].contiguous(memory_format=torch.channels_last)
+
+    def gradients(values: tuple[Tensor, ...], x: Tensor) -> tuple[Tensor, ...]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            loss = torch.func.functional_call(module, dict(zip(names, values, strict=True)), (x,))
+        return torch.autograd.grad(loss, values)
+
+    traced = make_fx(gradients)(parameters, x)
+
+    def step() -> None:
+        with torch.no_grad():
+            for parameter, gradient in zip(parameters, traced(parameters, x), strict=True):
+                parameter.grad = gradient
+        adam.step()
+
+    repeat(step, steps, turns)
 
 
 def repeat(step: Callable[[], object], steps: int, turns: Turns) -> None:
@@ -235,7 +238,7 @@ def measure(*, quick: bool, threads: int) -> Section:
         floors = [
             Side(f"{kind}, its {name} alone", functools.partial(run, channels, steps, precision))
             for kind, (precision, compiled) in kinds.items()
-            for name, run in (("convolutions", convolutions_side), ("kernels", kernels_side))
+            for name, run in (("convolutions", convolutions_side), ("operations", operations_side))
             if not compiled
         ]
         found = in_turns([peer, plain, *sides, *floors], turns=turns, threads=threads)
@@ -257,9 +260,9 @@ def measure(*, quick: bool, threads: int) -> Section:
         "with the settings that it comes with, from images in memory as floats; it has no bf16 on a CPU. Plain loop: "
         "contiguous tensors, unfused Adam, a DataLoader over the same images, as in a tutorial. lrx: what `lrx train` "
         "does, and reads its images from the data set. Its convolutions alone: forward and backward passes of these "
-        "layers on random maps, without what lies between them, the loss, Adam and the data. Its kernels alone: these "
-        "passes of all layers, the loss and Adam, one after the other, without data, noise, the KL term, casts and "
-        "autograd's work between layers; a step may take less, as it finds maps of the layer before in the cache. "
+        "layers on random maps, without what lies between them, the loss, Adam and the data. Its operations alone: "
+        "those of torch that make up a step, traced and run in their order, and Adam, without autograd, modules and "
+        "data: what lrx would take if all around torch's kernels took no time. "
         "`times as fast` is against pythae. All sides of a data set warm up at the same time, which takes longer than "
         "one alone. Why bf16 is the default where a processor is quick at it: [models](models.md#precision)."
     )

@@ -153,11 +153,12 @@ def random_states() -> dict[str, object]:
     """Return the state of every global generator, as tensors and text."""
     kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002 - third parties use it
     numpy_state = [kind, np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)]
+    is_started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # a run on the CPU does not start it
     return {
         "python": json.dumps(random.getstate()),
         "numpy": json.dumps(numpy_state),
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],  # it is not in a run on the CPU
+        "cuda": torch.cuda.get_rng_state_all() if is_started else [],
     }
 
 
