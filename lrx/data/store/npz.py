@@ -42,7 +42,8 @@ def read_rows(path: Path, member: str, *, shape: tuple[int, ...], dtype: str, nu
     """Yield the array `member` in pieces of `num_rows` rows; one in Fortran order, whose rows lie apart, is read first.
 
     ValueError in one line when the file is not a whole npz, has no such member, or the member has another shape or
-    dtype, or is in Fortran order and larger than FORTRAN_BYTES. Objects are refused by their dtype, unread.
+    dtype, is longer or shorter than its shape says, or is in Fortran order and larger than FORTRAN_BYTES. Objects are
+    refused by their dtype, unread.
     """
     with _open_array(path, member, shape, dtype) as (_, stream, fortran_order):
         if fortran_order:
@@ -56,31 +57,25 @@ def read_rows(path: Path, member: str, *, shape: tuple[int, ...], dtype: str, nu
                 if len(data) < rows * row_bytes:
                     raise ValueError(f"{path} is cut off: {member!r} ends before row {start + rows}")
                 yield np.frombuffer(data, dtype=dtype).reshape(rows, *shape[1:])
-        if stream.read(1):  # reading to the end makes zipfile check the member's checksum
-            raise ValueError(f"{path} holds more bytes of {member!r} than its shape {shape} says")
+        stream.read(1)  # reading to the end makes zipfile check the member's checksum
 
 
 def read_header(path: Path, member: str) -> tuple[tuple[int, ...], np.dtype]:
     """Return the shape and dtype of the array `member`; ValueError as in `read_rows`. Reads nothing else."""
-    with _open_member(path, member) as (_, stream):
-        shape, _, dtype = _header(stream, path, member)
+    with _open_member(path, member) as (info, stream):
+        shape, _, dtype = _header(info, stream, path, member)
         return shape, dtype
 
 
 def find_stored(path: Path, member: str, *, shape: tuple[int, ...], dtype: str) -> Stored | None:
     """Locate the array `member` for a memory map; None when it is compressed or in Fortran order. Reads headers alone.
 
-    ValueError as in `read_rows`, and when the member is longer or shorter than its shape says.
+    ValueError as in `read_rows`.
     """
     with _open_array(path, member, shape, dtype) as (info, stream, fortran_order):
         if info.compress_type != ZIP_STORED or fortran_order:
             return None
-        header_bytes, array_bytes = stream.tell(), math.prod(shape) * np.dtype(dtype).itemsize
-        if info.file_size != header_bytes + array_bytes:
-            raise ValueError(
-                f"{path}: {member!r} has {info.file_size - header_bytes} bytes, "
-                f"not the {array_bytes} that its shape {shape} says"
-            )
+        header_bytes = stream.tell()
     with open(path, "rb") as file:
         file.seek(info.header_offset + LOCAL_HEADER - 4)
         name_bytes, extra_bytes = struct.unpack("<HH", file.read(4))  # the central directory has an extra of its own
@@ -113,7 +108,7 @@ def _open_array(
 ) -> Iterator[tuple[ZipInfo, IO[bytes], bool]]:
     """Yield the directory entry of an array, the stream of its values, and whether they are in Fortran order."""
     with _open_member(path, member) as (info, stream):
-        stored_shape, fortran_order, stored_dtype = _header(stream, path, member)
+        stored_shape, fortran_order, stored_dtype = _header(info, stream, path, member)
         if (stored_shape, stored_dtype) != (shape, np.dtype(dtype)):
             raise ValueError(
                 f"{path}: {member!r} has shape {stored_shape} and dtype {stored_dtype}, not {shape} and {dtype}"
@@ -139,8 +134,8 @@ def _open_member(path: Path, member: str) -> Iterator[tuple[ZipInfo, IO[bytes]]]
         raise ValueError(f"{path} is not a whole npz file: {error}") from error
 
 
-def _header(stream: IO[bytes], path: Path, member: str) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Read shape, whether in Fortran order, and dtype from the npy header."""
+def _header(info: ZipInfo, stream: IO[bytes], path: Path, member: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Read shape, whether in Fortran order, and dtype from the npy header, and compare the size that follows."""
     try:
         version = np.lib.format.read_magic(stream)
         if version not in ((1, 0), (2, 0)):
@@ -149,4 +144,10 @@ def _header(stream: IO[bytes], path: Path, member: str) -> tuple[tuple[int, ...]
         shape, fortran_order, dtype = read(stream)
     except BAD_HEADER as error:
         raise ValueError(f"{path}: the header of {member!r} cannot be read: {str(error).splitlines()[0]}") from error
+    # by the directory of the zip file: a packed array is known to be short before room is asked for the whole
+    array_bytes, announced = info.file_size - stream.tell(), math.prod(shape) * dtype.itemsize
+    if array_bytes != announced and not dtype.hasobject:
+        raise ValueError(
+            f"{path}: {member!r} has {array_bytes:,} bytes, not the {announced:,} that its shape {shape} says"
+        )
     return shape, fortran_order, dtype
