@@ -30,7 +30,10 @@ from omegaconf import DictConfig, OmegaConf
 from lrx.cli.console.wrap import wrap_text
 from lrx.cli.errors import job_result
 from lrx.cli.overrides import job_folder
+from lrx.cli.replaced import replaced
 from lrx.cli.search_result import FILENAME, best_of_search
+from lrx.cli.search_sweeper import TARGET as SEARCH
+from lrx.cli.search_sweeper import SearchSweeper
 from lrx.cli.sweep_configs import JobConfigLoader, check_jobs
 from lrx.cli.sweep_launcher import Sweep, SweepLauncher
 from lrx.cli.targets import import_from_current_folder, import_target
@@ -50,25 +53,25 @@ def hydra_hooks(words: Sequence[str], swept: Sequence[str], variants: Variants |
     before = {name: os.environ.get(name) for name in ("HYDRA_FULL_ERROR", "LOKY_MAX_CPU_COUNT")}
     plugins = Plugins.instance()
     with ExitStack() as stack:
-        stack.enter_context(_replaced(sys, "argv", ["lrx", *words]))
+        stack.enter_context(replaced(sys, "argv", ["lrx", *words]))
         # Hydra prints "Error executing job with overrides: [...]" before it raises; errors.py has its own line for that
         result = property(job_result, JobReturn.return_value.fset)  # type: ignore[attr-defined]
-        stack.enter_context(_replaced(JobReturn, "return_value", result))
+        stack.enter_context(replaced(JobReturn, "return_value", result))
         # Hydra takes launchers of the package `hydra_plugins` alone, which it does not find in an editable install
         sweep = Sweep(tuple(swept), started, variants or {})
-        stack.enter_context(_replaced(plugins, "_instantiate", functools.partial(_instantiate, plugins, sweep)))
+        stack.enter_context(replaced(plugins, "_instantiate", functools.partial(_instantiate, plugins, sweep)))
         if not any("hydra" in word or word.startswith("-c") or word.startswith("--config") for word in words):
             # Hydra composes each config a first time to read hydra.mode, which configs of lrx do not set
-            stack.enter_context(_replaced(hydra_internals.Hydra, "get_mode", lambda *_, **__: None))
+            stack.enter_context(replaced(hydra_internals.Hydra, "get_mode", lambda *_, **__: None))
         # Hydra lets one job of a sweep that cannot be composed stop the others
-        stack.enter_context(_replaced(hydra_internals, "ConfigLoaderImpl", JobConfigLoader))
+        stack.enter_context(replaced(hydra_internals, "ConfigLoaderImpl", JobConfigLoader))
         check = functools.partialmethod(check_jobs, variants=sweep.variants)
-        stack.enter_context(_replaced(Sweeper, "validate_batch_is_legal", check))
+        stack.enter_context(replaced(Sweeper, "validate_batch_is_legal", check))
         if sys.version_info >= (3, 14) and hasattr(argparse.ArgumentParser, "_check_help"):
             # Hydra 1.3 gives argparse a lazy help text, which Python 3.14 checks too early
-            stack.enter_context(_replaced(argparse.ArgumentParser, "_check_help", lambda self, action: None))
+            stack.enter_context(replaced(argparse.ArgumentParser, "_check_help", lambda self, action: None))
         # its own errors of a full disk name no path
-        stack.enter_context(_replaced(OmegaConf, "save", staticmethod(_save)))
+        stack.enter_context(replaced(OmegaConf, "save", staticmethod(_save)))
         folder_of = functools.partial(job_folder, swept=tuple(swept), started=started)
         OmegaConf.register_new_resolver("job_folder", folder_of, replace=True)
         os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
@@ -95,31 +98,18 @@ def _save(config: object, f: str | Path, resolve: bool = False) -> None:
 @contextmanager
 def one_line_warnings() -> Iterator[None]:
     """Print a warning as one line, without the line of our code that gave it, for the block."""
-    with _replaced(
+    with replaced(
         warnings, "formatwarning", lambda text, *_, **__: f"{wrap_text(f'lrx: warning: {text}', sys.stderr)}\n"
     ):
         yield
 
 
-@contextmanager
-def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
-    """Set an attribute for the block."""
-    own = name in vars(owner)
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        if own:
-            setattr(owner, name, before)
-        else:
-            delattr(owner, name)
-
-
 def _instantiate(plugins: Plugins, sweep: Sweep, node: DictConfig) -> Plugin:
     """Build a launcher or sweeper; a launcher gets the jobs of a large sweep that are not finished. ValueError."""
     plugin = _plugin(plugins, node)
-    return SweepLauncher(plugin, sweep) if isinstance(plugin, Launcher) else plugin
+    if isinstance(plugin, Launcher):
+        return SweepLauncher(plugin, sweep)
+    return SearchSweeper(plugin) if isinstance(plugin, Sweeper) and node.get("_target_") == SEARCH else plugin
 
 
 def _plugin(plugins: Plugins, node: DictConfig) -> Plugin:

@@ -63,7 +63,8 @@ def test_failed_job_and_next_batch(lrx: Lrx, tmp_path: Path) -> None:
 def test_optuna_search(lrx_process: Lrx, tmp_path: Path) -> None:
     words = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=1"]
     words += ["hydra.sweeper.storage=sqlite:///search.db", "hydra.sweeper.study_name=search"]
-    done = lrx_process("train", "-m", *TINY, *words, "trainer.lr=interval(0.001,0.1)", "name=search")
+    # without a seed of its sampler optuna draws other values each time; all of these converge
+    done = lrx_process("train", "-m", *TINY, *words, "trainer.lr=interval(0.001,0.01)", "name=search")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "search.db").is_file()
     search = tmp_path / "outputs/train/search"
@@ -76,6 +77,29 @@ def test_optuna_search(lrx_process: Lrx, tmp_path: Path) -> None:
     overrides = status.read(losses[min(losses)])
     assert overrides
     assert f"trainer.lr={found['best_params']['trainer.lr']}" in overrides.overrides
+
+
+@pytest.mark.parametrize("rates", ["0.01,1e6", "1e6,0.01"])  # optuna shuffles the grid by its own seed
+def test_optuna_search_with_a_failed_trial(lrx_process: Lrx, tmp_path: Path, rates: str) -> None:
+    words = ["hydra/sweeper=optuna", "hydra/sweeper/sampler=grid", "hydra.sweeper.n_jobs=1", "name=search"]
+    done = lrx_process("train", "-m", *TINY, *words, f"trainer.lr=choice({rates})")
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if "A new study" not in line]
+    assert len(lines) == 3, done.stderr
+    (failed,) = (line for line in lines if line.startswith("lrx: job "))
+    assert "the loss is" in failed
+    assert lines[1].startswith("best of the search: trainer.lr=0.01 with ")
+    assert lines[2] == "lrx: 1 job of this sweep failed, see above"
+    assert (tmp_path / "outputs/train/search/optimization_results.yaml").is_file()
+
+
+def test_optuna_search_of_failed_trials(lrx_process: Lrx) -> None:
+    words = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=2", "name=search"]
+    done = lrx_process("train", "-m", *TINY, *words, "trainer.lr=interval(1e5,1e6)")
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if "A new study" not in line]
+    assert len(lines) == 3, done.stderr
+    assert lines[2] == "lrx: no trial of this search ended well, see above; it has no best values"
 
 
 # -------------------------------------------------------------------------------------------------------- Slurm
