@@ -8,7 +8,9 @@ in the same run folder, where training goes on from its checkpoint; nothing else
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
+import pickle
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -58,15 +60,14 @@ class FrozenSlurmLauncher(Launcher):
         except ValueError:
             remove_empty_sweep(Path(str(self._config.hydra.sweep.dir)))
             raise
-        state = Singleton.get_state()
-        frozen = []
+        shared, frozen = Shared(self._task, self._context, Singleton.get_state()), []
         for number, overrides in enumerate(job_overrides, initial_job_idx):
             config = self._context.config_loader.load_sweep_config(self._config, list(overrides))
             with open_dict(config):
                 config.hydra.job.num = number
                 # of now: which words tell runs apart, and so the name, may be others when the job begins
                 config.hydra.sweep.subdir = str(config.hydra.sweep.subdir)
-            frozen.append(FrozenJob(config, self._task, self._context, state))
+            frozen.append(FrozenJob(config, shared))
         refused = {one: one.run() for one in frozen if refusal_of(one.config) is not None}
         sound = [one for one in frozen if one not in refused]
         arrays = split(len(sound), array_size=limits.array_size, max_parallel=self._settings.max_parallel)
@@ -99,17 +100,39 @@ class FrozenSlurmLauncher(Launcher):
 
 
 @dataclass(frozen=True, eq=False)
-class FrozenJob:
-    """Job with the whole config that it will run; submitit pickles it and calls it on the node."""
+class Shared:
+    """What all jobs of a sweep have in common; pickled once, as cloudpickle takes 10 ms for it."""
 
-    config: DictConfig
     task: TaskFunction
     context: HydraContext
     state: object
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return how pickle makes it anew: from bytes that all jobs have in common as well."""
+        return _unpickled, (self._pickled,)
+
+    @functools.cached_property
+    def _pickled(self) -> bytes:
+        import cloudpickle  # comes with submitit
+
+        pickled: bytes = cloudpickle.dumps((self.task, self.context, self.state))
+        return pickled
+
+
+def _unpickled(pickled: bytes) -> Shared:
+    return Shared(*pickle.loads(pickled))
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenJob:
+    """Job with the whole config that it will run; submitit pickles it and calls it on the node."""
+
+    config: DictConfig
+    shared: Shared
+
     def __call__(self) -> object:
         """Run the job; its error is raised, so that Slurm counts the job as failed."""
-        Singleton.set_state(self.state)
+        Singleton.set_state(self.shared.state)
         job = self.run()
         if job.status == JobStatus.FAILED:
             raise job._return_value
@@ -119,14 +142,14 @@ class FrozenJob:
         """Run the job in this process."""
         setup_globals()
         return run_job(
-            hydra_context=self.context,
-            task_function=self.task,
+            hydra_context=self.shared.context,
+            task_function=self.shared.task,
             config=self.config,
             job_dir_key="hydra.sweep.dir",
             job_subdir_key="hydra.sweep.subdir",
         )
 
-    @property
+    @functools.cached_property
     def folder(self) -> Path:
         """Run folder."""
         return Path(str(self.config.hydra.sweep.dir), str(self.config.hydra.sweep.subdir))
