@@ -101,7 +101,8 @@ def test_rows_at_once_change_nothing(kind: str, monkeypatch: pytest.MonkeyPatch)
     whole = responses(model, encoded(model), "other")
     monkeypatch.setattr(active_module, "ENTRIES", 5 * len(model.decoder_DP))
     for (_, one), (_, other) in zip(whole, responses(model, encoded(model), "other"), strict=True):
-        np.testing.assert_allclose(one.statistics, other.statistics, rtol=1e-12)
+        # one that is 0 comes out as 1e-16, by rounding that depends on the processor
+        np.testing.assert_allclose(one.statistics, other.statistics, rtol=1e-12, atol=1e-14)
         np.testing.assert_allclose(one.value_se_K, other.value_se_K, rtol=1e-9)
 
 
