@@ -101,7 +101,7 @@ class FrozenSlurmLauncher(Launcher):
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """Task, Hydra's context and state, which all jobs of a sweep have in common; pickled once, as cloudpickle takes 10 ms for it."""
+    """Task, Hydra's context and state, the same for all jobs of a sweep; pickled once, which takes cloudpickle 10 ms."""
 
     task: TaskFunction
     context: HydraContext
