@@ -101,7 +101,7 @@ class FrozenSlurmLauncher(Launcher):
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """Task, Hydra's context and state, the same for all jobs of a sweep; pickled once, which takes cloudpickle 10 ms."""
+    """Task, Hydra's context and state, the same for all jobs of a sweep; pickled once, as that takes 10 ms."""
 
     task: TaskFunction
     context: HydraContext
